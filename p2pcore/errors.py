@@ -1,0 +1,123 @@
+"""Everything that p2pcore raises, in one tree.
+
+P2PError
+├── ConfigError           a setting is wrong: it names the setting, the value and the limit
+├── UsageError            the caller asked for something that cannot be meant
+│   └── LimitError        ... or for more than a stated limit allows
+├── ClosedError           you closed it (or never opened it)
+├── KeyNotFoundError      a read quorum of replicas has no such record
+├── DeadlineError         the operation's time ran out; a store may or may not have happened
+└── BrokenError           the world did it
+    ├── UnreachableError      nobody listens there, or nobody answered
+    ├── AuthenticationError   the other side is not a member of this network, or not who we meant
+    ├── IncompatibleError     no common protocol version, or other network settings
+    ├── ProtocolError         the other side sent what cannot be understood
+    ├── RefusedError          the other side said no, and why
+    │   ├── BusyError             it has too much to do
+    │   ├── StorageFullError      it has no room
+    │   └── ClockOffsetError      our clock is too far ahead of its own
+    └── QuorumError           fewer replicas took part than the operation needs
+
+Rule: names and words only; no logic that could fail while it reports a failure.
+"""
+
+__all__ = [
+    "AuthenticationError",
+    "BrokenError",
+    "BusyError",
+    "ClockOffsetError",
+    "ClosedError",
+    "ConfigError",
+    "DeadlineError",
+    "IncompatibleError",
+    "KeyNotFoundError",
+    "LimitError",
+    "P2PError",
+    "ProtocolError",
+    "QuorumError",
+    "RefusedError",
+    "StorageFullError",
+    "UnreachableError",
+    "UsageError",
+]
+
+
+class P2PError(Exception):
+    """Whatever p2pcore raises on purpose."""
+
+
+class ConfigError(P2PError, ValueError):
+    """A setting is wrong; the message names it, its value and what is allowed."""
+
+
+class UsageError(P2PError, ValueError):
+    """The caller asked for something that cannot be meant."""
+
+
+class LimitError(UsageError):
+    """The caller asked for more than a stated limit allows."""
+
+
+class ClosedError(P2PError):
+    """The object was closed by its owner, or was not opened yet."""
+
+
+class KeyNotFoundError(P2PError, KeyError):
+    """As many replicas as a read needs have no such record: never stored, deleted or expired."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class DeadlineError(P2PError, TimeoutError):
+    """The operation's time ran out. A store or delete may or may not have taken effect."""
+
+
+class BrokenError(P2PError):
+    """Something outside this process went wrong."""
+
+
+class UnreachableError(BrokenError, ConnectionError):
+    """Nobody listens at an address, or nobody answered in time."""
+
+
+class AuthenticationError(BrokenError):
+    """The other side is not a member of this network, or has another id than was expected."""
+
+
+class IncompatibleError(BrokenError):
+    """The two sides have no protocol version in common, or differ in the network's settings."""
+
+
+class ProtocolError(BrokenError):
+    """The other side sent bytes that are no message of this protocol."""
+
+
+class RefusedError(BrokenError):
+    """The other side understood and said no."""
+
+
+class BusyError(RefusedError):
+    """The other side, or this one, has as many requests in flight as it allows."""
+
+
+class StorageFullError(RefusedError):
+    """A replica has no room for the record."""
+
+
+class ClockOffsetError(RefusedError):
+    """A version lies further in the future than a replica's clock allows."""
+
+
+class QuorumError(BrokenError):
+    """Fewer replicas took part than the operation needs.
+
+    Attributes:
+        got: how many did.
+        needed: how many the network's settings ask for.
+    """
+
+    def __init__(self, message: str, *, got: int, needed: int) -> None:
+        super().__init__(message)
+        self.got = got
+        self.needed = needed

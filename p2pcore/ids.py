@@ -1,0 +1,51 @@
+"""Names in the 256-bit space that nodes and records share.
+
+Rule: pure functions of bytes. SHA-256 stands here because it *places* things; proving who
+somebody is, is the edge's work.
+
+Source: Maymounkov and Mazières, "Kademlia: A Peer-to-peer Information System Based on the XOR
+Metric", section 2.1 (the metric); the ids are SHA-256 where the paper uses SHA-1.
+"""
+
+from hashlib import sha256
+from typing import NewType
+
+from p2pcore.errors import UsageError
+
+__all__ = ["ID_BITS", "ID_BYTES", "Key", "NodeId", "key_of", "node_id_of", "shared_prefix_bits"]
+
+ID_BITS = 256
+ID_BYTES = ID_BITS // 8
+
+NodeId = NewType("NodeId", bytes)
+"""32 bytes: the SHA-256 of a node's Ed25519 public key."""
+
+Key = NewType("Key", bytes)
+"""32 bytes: the SHA-256 of an application's key, and the place of its record."""
+
+MAX_NAME_BYTES = 64 * 1024  # A key travels as its hash; this only refuses what cannot be meant.
+
+
+def key_of(name: str | bytes) -> Key:
+    """The place of the record that an application calls `name` (text is taken as UTF-8).
+
+    Raises:
+        UsageError: the name is empty, longer than 64 KiB, or neither text nor bytes.
+    """
+    if isinstance(name, str):
+        name = name.encode()
+    elif not isinstance(name, bytes):
+        raise UsageError(f"a key is str or bytes, not {type(name).__name__}")
+    if not 0 < len(name) <= MAX_NAME_BYTES:
+        raise UsageError(f"a key has 1 to {MAX_NAME_BYTES} bytes, this one has {len(name)}")
+    return Key(sha256(name).digest())
+
+
+def node_id_of(public_key: bytes) -> NodeId:
+    """The id of the node that holds the Ed25519 key whose 32 raw public bytes are given."""
+    return NodeId(sha256(public_key).digest())
+
+
+def shared_prefix_bits(a: int, b: int) -> int:
+    """How many leading bits two points have in common: 0 to 256."""
+    return ID_BITS - (a ^ b).bit_length()
