@@ -1,0 +1,97 @@
+"""Frames in, messages out, and back.
+
+Rule: nothing that a peer sends raises here. What cannot be read comes out as `Malformed` (the
+end of that connection) or `Unknown` (one refused request), in its place among the messages.
+
+A frame is a 4-byte big-endian length and as many bytes of MessagePack: one array.
+"""
+
+import msgspec
+
+from p2pcore.wire.limits import HEADER_BYTES, MAX_FRAME_BYTES
+from p2pcore.wire.messages import Malformed, Message, Unknown
+
+__all__ = ["FrameParser", "Incoming", "encode_frame"]
+
+Incoming = Message | Unknown | Malformed
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Message).decode
+_KNOWN_TAGS = range(17)
+
+# What msgspec raises on bytes that are no message: too deeply nested ones end in a RecursionError.
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
+def encode_frame(message: Message) -> bytes:
+    """One message as it stands on the wire, header included."""
+    body = _encode(message)
+    return len(body).to_bytes(HEADER_BYTES) + body
+
+
+class FrameParser:
+    """Cuts one connection's bytes into messages. Holds at most one unfinished frame."""
+
+    __slots__ = ("_broken", "_needed", "_pending")
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._needed = 0  # bytes that `_pending` must have before another look is worth it
+        self._broken = False
+
+    @property
+    def pending_bytes(self) -> int:
+        """How much of an unfinished frame is held."""
+        return len(self._pending)
+
+    def feed(self, data: bytes) -> list[Incoming]:
+        """The messages that these bytes complete, in order."""
+        if self._broken:
+            return []
+        if self._pending:
+            self._pending += data
+            if len(self._pending) < self._needed:
+                return []
+            data = bytes(self._pending)
+            self._pending.clear()
+        messages: list[Incoming] = []
+        start, end = 0, len(data)
+        while end - start >= HEADER_BYTES:
+            body = start + HEADER_BYTES
+            size = int.from_bytes(data[start:body])
+            if size > MAX_FRAME_BYTES:
+                return self._break(messages, f"frame of {size} bytes, limit {MAX_FRAME_BYTES}")
+            if body + size > end:
+                break
+            start = body + size
+            try:
+                messages.append(_decode(data[body:start]))
+            except _UNREADABLE as error:
+                unknown = _as_unknown(data[body:start])
+                if unknown is None:
+                    return self._break(messages, f"no message: {error}")
+                messages.append(unknown)
+        if start < end:
+            self._pending += data[start:]
+            self._needed = HEADER_BYTES
+            if end - start >= HEADER_BYTES:
+                self._needed += int.from_bytes(data[start : start + HEADER_BYTES])
+        return messages
+
+    def _break(self, messages: list[Incoming], text: str) -> list[Incoming]:
+        self._broken = True
+        self._pending.clear()
+        messages.append(Malformed(text))
+        return messages
+
+
+def _as_unknown(body: bytes) -> Unknown | None:
+    """A request of a later version: an array of an unknown tag and an id."""
+    try:
+        items = msgspec.msgpack.decode(body)
+    except _UNREADABLE:
+        return None
+    match items:
+        case [int(tag), int(request_id), *_] if tag not in _KNOWN_TAGS and request_id >= 0:
+            return Unknown(id=request_id, tag=tag)
+    return None

@@ -1,0 +1,34 @@
+"""How much is too much. Every number has its unit and its reason; docs/protocol.md repeats them."""
+
+__all__ = [
+    "HEADER_BYTES",
+    "MAX_ADDRESS_CHARS",
+    "MAX_CONTACTS",
+    "MAX_FRAME_BYTES",
+    "MAX_TEXT_CHARS",
+    "MAX_VALUE_BYTES",
+    "PROTOCOL_MAX",
+    "PROTOCOL_MIN",
+]
+
+PROTOCOL_MIN = 1
+PROTOCOL_MAX = 1
+
+HEADER_BYTES = 4
+"""A frame begins with the length of what follows, big-endian."""
+
+MAX_VALUE_BYTES = 1024 * 1024
+"""A record is held in memory whole by N nodes and sent in one frame, so it is kept small enough
+that a frame takes milliseconds, not seconds, of a connection that others share."""
+
+MAX_FRAME_BYTES = MAX_VALUE_BYTES + 64 * 1024
+"""The largest value plus everything that can stand beside it in one message."""
+
+MAX_ADDRESS_CHARS = 262
+"""The longest DNS name (253 characters), brackets of an IPv6 literal, a colon and a port."""
+
+MAX_CONTACTS = 20
+"""One bucket: what Kademlia's FIND_NODE answers (section 2.3, k = 20)."""
+
+MAX_TEXT_CHARS = 512
+"""Reasons are for people: a few sentences."""
