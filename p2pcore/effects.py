@@ -1,0 +1,68 @@
+"""What crosses the sans-IO boundary: time comes in, effects go out.
+
+Rule: plain frozen data. The machines (`Node`, `Client`) are told what happened and when; they
+answer with effects, which an edge (`aio`, `sim`) carries out in order and exactly once.
+"""
+
+from typing import NewType
+
+from msgspec import Struct
+
+from p2pcore.ids import NodeId
+from p2pcore.wire.messages import Message
+
+__all__ = ["Close", "Complete", "Connect", "Effect", "Instant", "LinkId", "Notice", "Send"]
+
+LinkId = NewType("LinkId", int)
+"""An edge's name for one authenticated connection; never used twice."""
+
+
+class Instant(Struct, frozen=True, gc=False):
+    """One moment, on both clocks.
+
+    `mono_ns` never goes back and orders deadlines; `wall_ms` is the time of day (milliseconds
+    since 1970), may jump, and is what versions and expiry are made of.
+    """
+
+    mono_ns: int
+    wall_ms: int
+
+
+class Send(Struct, frozen=True, gc=False):
+    """Encode the message once and send it on each of these links."""
+
+    links: tuple[LinkId, ...]
+    message: Message
+
+
+class Connect(Struct, frozen=True, gc=False):
+    """Open a link; answer with `connected`, or with `connect_failed` within the time allowed.
+
+    A `node_id` of None trusts whoever of this network answers at the address.
+    """
+
+    address: str
+    node_id: NodeId | None
+
+
+class Close(Struct, frozen=True, gc=False):
+    """Close the link once what was sent before is out. No `disconnected` follows."""
+
+    link: LinkId
+    text: str
+
+
+class Complete(Struct, frozen=True, gc=False):
+    """The application's call `operation` has its result: a value, or the error to raise."""
+
+    operation: int
+    result: object
+
+
+class Notice(Struct, frozen=True, gc=False):
+    """Something that an operator should be able to read in the log."""
+
+    text: str
+
+
+Effect = Send | Connect | Close | Complete | Notice

@@ -1,0 +1,185 @@
+"""The contact table: whom a node knows, more densely the closer they are.
+
+Theory of operation. Bucket i holds contacts that share exactly i leading bits with the owner, in
+the order in which they were last heard of. A full bucket keeps the contacts it has, because those
+that have been there long are those that stay longest: a newcomer waits among the candidates until
+the bucket's stalest member has been asked whether it is alive, and did not answer.
+
+Seen from a target that shares exactly c leading bits with the owner, the buckets fall into groups
+that are strictly ordered by distance: bucket c, then all deeper buckets (and the owner), then
+c-1, c-2 ... 0. So the closest contacts are found by sorting one small group at a time.
+
+Source: Kademlia, sections 2.2 to 2.4. The limit per subnet is the defence of Baumgart and Mies,
+"S/Kademlia", section 4.1, in its simplest form.
+"""
+
+from ipaddress import ip_address, ip_network
+
+from msgspec import Struct
+
+from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
+from p2pcore.wire.messages import WireContact
+
+__all__ = ["BUCKET_SIZE", "Contact", "ContactTable", "point_of", "subnet_of"]
+
+BUCKET_SIZE = 20  # Kademlia's k: so many that all of them failing within an hour is unlikely
+MAX_PER_SUBNET = 2  # of one bucket; an attacker in one subnet gets a tenth of it at most
+
+
+class Contact(Struct, frozen=True, gc=False):
+    """A node and where it listens; `point` is its id as a number, for distances."""
+
+    node_id: NodeId
+    address: str
+    point: int
+
+    @classmethod
+    def of(cls, node_id: bytes, address: str) -> "Contact":
+        """From what stands on the wire."""
+        return cls(NodeId(node_id), address, int.from_bytes(node_id))
+
+    def on_wire(self) -> WireContact:
+        """As it is sent to others."""
+        return WireContact(self.node_id, self.address)
+
+
+def point_of(identifier: bytes) -> int:
+    """A node id or key as a number: distance is `a ^ b`."""
+    return int.from_bytes(identifier)
+
+
+def subnet_of(address: str) -> str | None:
+    """The /24 (IPv4) or /48 (IPv6) of a public `host:port`; None where no limit applies.
+
+    Loopback, private and link-local addresses, and names, are not limited: there, many nodes of
+    one subnet are what an honest network looks like.
+    """
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return None
+    if not ip.is_global:
+        return None
+    return str(ip_network(f"{ip}/{24 if ip.version == 4 else 48}", strict=False))
+
+
+class _Bucket:
+    """At most BUCKET_SIZE contacts, stalest first, and as many candidates in waiting."""
+
+    __slots__ = ("candidates", "members")
+
+    def __init__(self) -> None:
+        self.members: dict[NodeId, Contact] = {}
+        self.candidates: dict[NodeId, Contact] = {}
+
+    def has_room_for(self, contact: Contact) -> bool:
+        if len(self.members) >= BUCKET_SIZE:
+            return False
+        subnet = subnet_of(contact.address)
+        if subnet is None:
+            return True
+        return sum(subnet_of(c.address) == subnet for c in self.members.values()) < MAX_PER_SUBNET
+
+
+class ContactTable:
+    """The contacts of the node (or client) whose id is `owner`."""
+
+    def __init__(self, owner: NodeId) -> None:
+        self.owner = owner
+        self.point = point_of(owner)
+        self.size = 0
+        self._buckets: dict[int, _Bucket] = {}
+
+    def __contains__(self, node_id: NodeId) -> bool:
+        return self.get(node_id) is not None
+
+    def get(self, node_id: NodeId) -> Contact | None:
+        """The contact with that id, if it is a member (candidates are not)."""
+        bucket = self._buckets.get(shared_prefix_bits(self.point, point_of(node_id)))
+        return bucket.members.get(node_id) if bucket else None
+
+    def contacts(self) -> list[Contact]:
+        """Every member, nearest bucket first."""
+        return [
+            contact
+            for index in sorted(self._buckets, reverse=True)
+            for contact in self._buckets[index].members.values()
+        ]
+
+    def heard_from(self, contact: Contact) -> Contact | None:
+        """This contact is alive. Returns the member to ask for a sign of life, if its place
+        is wanted."""
+        if contact.node_id == self.owner:
+            return None
+        index = shared_prefix_bits(self.point, contact.point)
+        bucket = self._buckets.get(index)
+        if bucket is None:
+            bucket = self._buckets[index] = _Bucket()
+        if bucket.members.pop(contact.node_id, None) is not None:
+            bucket.members[contact.node_id] = contact
+            return None
+        if bucket.has_room_for(contact):
+            bucket.members[contact.node_id] = contact
+            bucket.candidates.pop(contact.node_id, None)
+            self.size += 1
+            return None
+        bucket.candidates.pop(contact.node_id, None)
+        bucket.candidates[contact.node_id] = contact
+        if len(bucket.candidates) > BUCKET_SIZE:
+            del bucket.candidates[next(iter(bucket.candidates))]
+        return next(iter(bucket.members.values()))
+
+    def remove(self, node_id: NodeId) -> None:
+        """This contact is gone; the latest candidate of its bucket takes the place."""
+        bucket = self._buckets.get(shared_prefix_bits(self.point, point_of(node_id)))
+        if bucket is None:
+            return
+        bucket.candidates.pop(node_id, None)
+        if bucket.members.pop(node_id, None) is None:
+            return
+        self.size -= 1
+        for candidate in reversed(bucket.candidates.values()):
+            if bucket.has_room_for(candidate):
+                del bucket.candidates[candidate.node_id]
+                bucket.members[candidate.node_id] = candidate
+                self.size += 1
+                break
+
+    def closest(self, target: int, count: int) -> list[Contact]:
+        """The `count` members closest to a point, nearest first (the owner is not among them)."""
+        shared = shared_prefix_bits(self.point, target)
+        groups = [[shared], [i for i in self._buckets if i > shared]]
+        groups += [[i] for i in sorted((i for i in self._buckets if i < shared), reverse=True)]
+        found: list[Contact] = []
+        for group in groups:
+            members = [
+                contact
+                for index in group
+                if index in self._buckets
+                for contact in self._buckets[index].members.values()
+            ]
+            members.sort(key=lambda contact: contact.point ^ target)
+            found += members
+            if len(found) >= count:
+                break
+        return found[:count]
+
+    def owner_is_among(self, target: int, count: int) -> bool:
+        """Whether fewer than `count` members are closer to the target than the owner is."""
+        distance = self.point ^ target
+        shared = ID_BITS - distance.bit_length()
+        closer = 0
+        for index, bucket in self._buckets.items():
+            if index == shared:
+                closer += len(bucket.members)
+            elif index > shared:
+                for contact in bucket.members.values():
+                    closer += contact.point ^ target < distance
+        return closer < count
+
+    def sparse_ranges(self) -> range:
+        """Indices of the buckets farther away than the nearest contact: those a node that has
+        just joined fills by lookups (section 2.3)."""
+        deepest = max((i for i, b in self._buckets.items() if b.members), default=0)
+        return range(deepest)
