@@ -1,0 +1,1 @@
+"""Versions, quorums and repair: how N copies behave as one record."""
