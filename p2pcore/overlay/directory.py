@@ -1,0 +1,223 @@
+"""Which nodes hold a key: what is known of the overlay, and how more is found out.
+
+Theory of operation. A finished lookup for a target names the 20 closest nodes that exist, so
+every node that shares at least as many leading bits with the target as the one after the farthest
+of them is known. Any key in that *region* can be placed without asking anybody. A network of
+fewer than 20 nodes is one region. Regions are looked up again when they grow old, while the old
+answer still serves, and forgotten at once when a replica says that it is none.
+
+Rule: says where records belong; never what is in them.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from p2pcore.effects import Instant
+from p2pcore.errors import P2PError, UnreachableError
+from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
+from p2pcore.overlay.lookup import Lookup
+from p2pcore.overlay.table import BUCKET_SIZE, Contact, ContactTable
+from p2pcore.session.links import Call
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.wire.messages import Contacts, FindNode, Reply
+
+__all__ = ["Directory", "Placed"]
+
+QUERY_TIMEOUT_NS = 1_000_000_000  # one FindNode; far above any round trip that is of use
+REGION_FRESH_NS = 30_000_000_000  # a node that joined unnoticed is found after this at the latest
+MAX_REGIONS = 4096  # some 20 contacts each: a few MiB
+MAX_SEARCHES = 8  # lookups at a time on behalf of operations; the others wait for their results
+
+Placed = Callable[[list[Contact] | P2PError, Instant], None]
+"""Called with the replicas of a point, nearest first, or with why they could not be found."""
+
+
+class _Region:
+    __slots__ = ("contacts", "refresh_at_ns", "refreshing")
+
+    def __init__(self, contacts: list[Contact], refresh_at_ns: int) -> None:
+        self.contacts = contacts
+        self.refresh_at_ns = refresh_at_ns
+        self.refreshing = False
+
+
+class _Query(Call):
+    """One FindNode of a lookup."""
+
+    __slots__ = ("contact", "search")
+
+    def __init__(self, call_id: int, due_ns: int, search: "_Search", contact: Contact) -> None:
+        super().__init__(call_id, due_ns)
+        self.search = search
+        self.contact = contact
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        """The contact answered; anything but contacts counts as no answer."""
+        contacts = None
+        if isinstance(reply, Contacts):
+            contacts = [Contact.of(c.node_id, c.address) for c in reply.contacts if c.address]
+        self.search.heard(self, contacts, now)
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        """The contact can't be reached."""
+        self.search.heard(self, None, now)
+
+    def expired(self, now: Instant) -> None:
+        """The contact is slow: the lookup goes on without it."""
+        self.search.heard(self, None, now)
+
+
+class _Search:
+    """A lookup with its questions on the wire."""
+
+    __slots__ = ("_board", "_finish", "lookup")
+
+    def __init__(
+        self, board: Switchboard, lookup: Lookup, finish: Callable[[Lookup, Instant], None]
+    ) -> None:
+        self._board = board
+        self.lookup = lookup
+        self._finish = finish
+
+    def proceed(self, now: Instant) -> None:
+        """Ask whoever is to be asked now, or finish."""
+        if self.lookup.done:
+            self._finish(self.lookup, now)
+            return
+        target = self.lookup.target.to_bytes(ID_BITS // 8)
+        for contact in self.lookup.next_to_ask():
+            query = _Query(self._board.new_call_id(), now.mono_ns + QUERY_TIMEOUT_NS, self, contact)
+            self._board.ask(query, [contact], FindNode(query.id, target), now)
+
+    def heard(self, query: _Query, contacts: list[Contact] | None, now: Instant) -> None:
+        self._board.drop(query)
+        if contacts is None:
+            self.lookup.failed(query.contact.node_id)
+        else:
+            self.lookup.answered(query.contact.node_id, contacts)
+        self.proceed(now)
+
+
+class Directory:
+    """Placement of keys on nodes.
+
+    Args:
+        board: asks the questions of lookups.
+        table: whom we know; the owner of the directory keeps it.
+        is_node: whether we hold records ourselves.
+    """
+
+    def __init__(self, board: Switchboard, table: ContactTable, *, is_node: bool) -> None:
+        self._board = board
+        self._table = table
+        self._is_node = is_node
+        self._regions: dict[tuple[int, int], _Region] = {}
+        self._depths: list[int] = []  # of the regions, deepest first
+        self._searching = 0
+        self._backlog: deque[tuple[int, int, Placed]] = deque()
+
+    # What is known
+
+    def myself(self) -> Contact:
+        """Our own contact, as others should know it."""
+        return Contact(self._table.owner, self._board.address, self._table.point)
+
+    def closest_known(self, point: int, count: int) -> list[Contact]:
+        """The closest that the table holds, ourselves included if we are a node."""
+        contacts = self._table.closest(point, count)
+        if self._is_node:
+            contacts.append(self.myself())
+            contacts.sort(key=lambda contact: contact.point ^ point)
+        return contacts[:count]
+
+    def is_mine(self, point: int, replicas: int) -> bool:
+        """Whether we are among the `replicas` nodes closest to the point, as far as we know."""
+        return self._table.owner_is_among(point, replicas)
+
+    def replicas(self, point: int, count: int, now: Instant) -> list[Contact] | None:
+        """The `count` nodes closest to the point; None if that has to be looked up first."""
+        if self._is_node and self._table.size < BUCKET_SIZE - 1:
+            return self.closest_known(point, count)  # the table is the whole network
+        for depth in self._depths:
+            region = self._regions.get((depth, point >> (ID_BITS - depth)))
+            if region is not None:
+                if now.mono_ns >= region.refresh_at_ns and not region.refreshing:
+                    region.refreshing = True
+                    self.locate(point, count, now, lambda *_: None)
+                ranked = sorted(region.contacts, key=lambda contact: contact.point ^ point)
+                return ranked[:count]
+        return None
+
+    def doubt(self, point: int) -> None:
+        """What we believed of this point is wrong: look it up before it is used again."""
+        for depth in self._depths:
+            self._regions.pop((depth, point >> (ID_BITS - depth)), None)
+        self._count_depths()
+
+    def forget(self, node_id: NodeId) -> None:
+        """This node is gone."""
+        self._table.remove(node_id)
+        for region in self._regions.values():
+            region.contacts = [c for c in region.contacts if c.node_id != node_id]
+
+    # What is found out
+
+    def locate(self, point: int, count: int, now: Instant, placed: Placed) -> None:
+        """Look up the `count` nodes closest to a point."""
+        if self._searching >= (MAX_SEARCHES if self._regions else 1):
+            self._backlog.append((point, count, placed))
+            return
+        self._searching += 1
+
+        def finish(lookup: Lookup, now: Instant) -> None:
+            self._searching -= 1
+            found = self._learn(lookup, count, now)
+            placed(found or UnreachableError("no node of the network can be reached"), now)
+            self._work_off(now)
+
+        self.search(point, now, finish, width=count)
+
+    def search(
+        self,
+        point: int,
+        now: Instant,
+        finish: Callable[[Lookup, Instant], None],
+        *,
+        width: int = BUCKET_SIZE,
+    ) -> None:
+        """Run one lookup from the contacts of the table."""
+        seeds = self._table.closest(point, BUCKET_SIZE)
+        lookup = Lookup(point, seeds, width=width, owner=self._table.owner)
+        _Search(self._board, lookup, finish).proceed(now)
+
+    def _learn(self, lookup: Lookup, count: int, now: Instant) -> list[Contact]:
+        """Keep what a finished lookup tells of the region around its target."""
+        target = lookup.target
+        contacts = lookup.closest(BUCKET_SIZE)
+        depth = 0
+        if len(contacts) == BUCKET_SIZE:
+            depth = shared_prefix_bits(target, contacts[-1].point) + 1
+        if self._is_node:
+            contacts.append(self.myself())
+            contacts.sort(key=lambda contact: contact.point ^ target)
+        members = [c for c in contacts if shared_prefix_bits(target, c.point) >= depth]
+        if members and (depth == 0 or len(members) >= count):
+            if len(self._regions) >= MAX_REGIONS:
+                del self._regions[next(iter(self._regions))]
+            region = _Region(members, now.mono_ns + REGION_FRESH_NS)
+            self._regions[depth, target >> (ID_BITS - depth)] = region
+            self._count_depths()
+        return contacts[:count]
+
+    def _count_depths(self) -> None:
+        self._depths = sorted({depth for depth, _ in self._regions}, reverse=True)
+
+    def _work_off(self, now: Instant) -> None:
+        """The lookups that waited: most are answered by what has just been learned."""
+        waiting, self._backlog = self._backlog, deque()
+        for point, count, placed in waiting:
+            known = self.replicas(point, count, now)
+            if known:
+                placed(known, now)
+            else:
+                self.locate(point, count, now, placed)

@@ -1,0 +1,87 @@
+"""Is the other side still there? Links that are silent are asked.
+
+A crashed process ends its connections at once, and that is noticed without asking. A machine that
+loses power, or a network that swallows packets, ends nothing: such a link looks idle for ever.
+"""
+
+from p2pcore.effects import Instant
+from p2pcore.errors import P2PError
+from p2pcore.ids import NodeId
+from p2pcore.overlay.table import Contact
+from p2pcore.session.links import Call
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.wire.messages import Ping, Reply
+
+__all__ = ["Liveness"]
+
+QUIET_NS = 5_000_000_000  # silence after which a link is asked
+PATIENCE_NS = 2_000_000_000  # for one answer; a node may be busy, or pause for its collector
+TRIES = 2
+
+
+class _Probe(Call):
+    """A ping, repeated until TRIES went unanswered."""
+
+    __slots__ = ("_board", "_contact", "_probing", "_tries")
+
+    def __init__(self, board: Switchboard, contact: Contact, probing: dict[NodeId, None]) -> None:
+        super().__init__(board.new_call_id(), 0)
+        self._board = board
+        self._contact = contact
+        self._probing = probing
+        self._tries = 0
+
+    def ask(self, now: Instant) -> None:
+        self._probing[self._contact.node_id] = None
+        self._tries += 1
+        self.due_ns = now.mono_ns + PATIENCE_NS
+        self._board.ask(self, [self._contact], Ping(self.id), now)
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        self._end()
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        self._end()
+
+    def expired(self, now: Instant) -> None:
+        if self._tries < TRIES:
+            self.ask(now)
+            return
+        self._end()
+        self._board.give_up(self._contact.node_id, f"no answer to {TRIES} pings", now)
+
+    def _end(self) -> None:
+        self._board.drop(self)
+        self._probing.pop(self._contact.node_id, None)
+
+
+class Liveness:
+    """Asks nodes for signs of life."""
+
+    def __init__(self, board: Switchboard) -> None:
+        self._board = board
+        self._probing: dict[NodeId, None] = {}
+        self._look_at_ns: int | None = None
+
+    def probe(self, contact: Contact, now: Instant) -> None:
+        """Ask this one now; a link that does not answer is given up."""
+        if contact.node_id not in self._probing:
+            _Probe(self._board, contact, self._probing).ask(now)
+
+    def next_deadline(self) -> int | None:
+        """When `handle_timer` has work, in monotonic ns."""
+        return self._look_at_ns
+
+    def on_link(self, now: Instant) -> None:
+        """There is something to watch."""
+        if self._look_at_ns is None:
+            self._look_at_ns = now.mono_ns + QUIET_NS
+
+    def handle_timer(self, now: Instant) -> None:
+        """Ask the nodes whose links have been silent."""
+        if self._look_at_ns is None or now.mono_ns < self._look_at_ns:
+            return
+        for link in list(self._board.links.values()):
+            if link.contact is not None and now.mono_ns - link.heard_ns >= QUIET_NS:
+                self.probe(link.contact, now)
+        self._look_at_ns = now.mono_ns + QUIET_NS if self._board.links else None

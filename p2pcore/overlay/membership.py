@@ -1,0 +1,163 @@
+"""How a node gets into the overlay, stays in it, and notices who has left.
+
+Theory of operation. Joining is a lookup of one's own id through any member: every node that
+answers is connected to and so learns of the newcomer (Kademlia, section 2.3). In networks larger
+than a bucket, the ranges farther away are filled by one lookup each, in the background. A node
+whose link breaks is dialled again at once; if nobody answers there, it is gone. A node that says
+goodbye is gone without asking. Whoever is alone tries its bootstrap addresses again.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from p2pcore.effects import Instant
+from p2pcore.errors import AuthenticationError, IncompatibleError, P2PError, UnreachableError
+from p2pcore.ids import ID_BITS, NodeId
+from p2pcore.overlay.bootstrap import Bootstrap
+from p2pcore.overlay.directory import Directory
+from p2pcore.overlay.liveness import Liveness
+from p2pcore.overlay.lookup import Lookup
+from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
+from p2pcore.session.links import Link
+from p2pcore.session.switchboard import Switchboard
+
+__all__ = ["Membership"]
+
+RETRY_NS = 250_000_000  # between attempts to get in
+REFRESH_NS = 60_000_000_000  # a look around; finds nodes that joined behind a lost message
+ALONE_NS = 2_000_000_000  # between attempts to get back in
+
+Joined = Callable[[P2PError | None, Instant], None]
+
+
+class Membership:
+    """A node's place in the overlay."""
+
+    def __init__(
+        self,
+        board: Switchboard,
+        table: ContactTable,
+        directory: Directory,
+        bootstrap: Bootstrap,
+        liveness: Liveness,
+        rng: Random,
+    ) -> None:
+        self._board = board
+        self._table = table
+        self._directory = directory
+        self._bootstrap = bootstrap
+        self._liveness = liveness
+        self._rng = rng
+        self._wake_at_ns: int | None = None
+        self._deadline_ns = 0
+        self._joined: Joined | None = None  # while joining
+        self._to_fill: list[int] = []  # bucket indices still to be looked up
+
+    def join(self, now: Instant, deadline_ns: int, joined: Joined) -> None:
+        """Get into the network; calls back with None, or with why it was not possible."""
+        self._deadline_ns = deadline_ns
+        self._joined = joined
+        if self._bootstrap.configured:
+            self._try(now)
+        else:
+            self._finish(None, now)
+
+    def next_deadline(self) -> int | None:
+        """When `handle_timer` has work, in monotonic ns."""
+        return self._wake_at_ns
+
+    def handle_timer(self, now: Instant) -> None:
+        """Try to get in again, or look around."""
+        if self._wake_at_ns is None or now.mono_ns < self._wake_at_ns:
+            return
+        self._wake_at_ns = None
+        if self._joined is not None or (not self._table.size and self._bootstrap.configured):
+            self._try(now)
+        else:
+            self._look_around(now)
+
+    # Events of links
+
+    def on_link(self, link: Link, now: Instant) -> None:
+        """Somebody has greeted us."""
+        if link.contact is None:
+            return
+        stalest = self._table.heard_from(link.contact)
+        if stalest is not None:
+            self._liveness.probe(stalest, now)
+
+    def on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
+        """A link ended. A node that did not say why is dialled once more."""
+        if link.contact is None or self._board.is_linked(link.peer_id):
+            return
+        if planned:
+            self._directory.forget(link.peer_id)
+            self._notice_solitude(now)
+        elif link.peer_id in self._table:
+            self._board.connect(link.contact.address, link.peer_id)
+
+    def on_unreachable(self, node_id: NodeId | None, now: Instant) -> None:
+        """Nobody answers where this node was."""
+        if node_id is not None and not self._board.is_linked(node_id):
+            self._directory.forget(node_id)
+            self._notice_solitude(now)
+
+    def _notice_solitude(self, now: Instant) -> None:
+        if not self._table.size and self._joined is None:
+            self._wake_in(ALONE_NS, now)
+
+    # Getting in
+
+    def _try(self, now: Instant) -> None:
+        self._bootstrap.ensure(now, self._linked)
+
+    def _linked(self, error: P2PError | None, now: Instant) -> None:
+        if error is None:
+            self._directory.search(self._table.point, now, self._settled)
+            return
+        if self._joined is None:
+            self._wake_in(ALONE_NS, now)
+            return
+        final = isinstance(error, AuthenticationError | IncompatibleError)
+        if final or now.mono_ns + RETRY_NS >= self._deadline_ns:
+            self._finish(error, now)
+        else:
+            self._wake_in(RETRY_NS, now)
+
+    def _settled(self, lookup: Lookup, now: Instant) -> None:
+        if self._table.size >= BUCKET_SIZE:
+            self._to_fill = list(self._table.sparse_ranges())
+            self._fill_next(lookup, now)
+        if self._joined is None:
+            self._wake_in(REFRESH_NS, now)
+        elif lookup.closest():
+            self._finish(None, now)
+        else:
+            self._linked(UnreachableError("the member that let us in has gone"), now)
+
+    def _fill_next(self, _: Lookup, now: Instant) -> None:
+        """Look up a random id in the next range that is still to be filled."""
+        if self._to_fill:
+            self._directory.search(self._random_point(self._to_fill.pop()), now, self._fill_next)
+
+    def _finish(self, error: P2PError | None, now: Instant) -> None:
+        joined, self._joined = self._joined, None
+        self._wake_in(REFRESH_NS, now)
+        if joined is not None:
+            joined(error, now)
+
+    def _look_around(self, now: Instant) -> None:
+        if self._table.size:
+            self._directory.search(self._table.point, now, self._settled)
+        else:
+            self._wake_in(REFRESH_NS, now)
+
+    def _random_point(self, shared_bits: int) -> int:
+        """A point that shares exactly so many leading bits with ours."""
+        free_bits = ID_BITS - 1 - shared_bits
+        flipped = (self._table.point >> free_bits) ^ 1
+        return flipped << free_bits | (self._rng.getrandbits(free_bits) if free_bits else 0)
+
+    def _wake_in(self, delay_ns: int, now: Instant) -> None:
+        delay_ns = round(delay_ns * self._rng.uniform(0.8, 1.2))
+        self._wake_at_ns = now.mono_ns + delay_ns

@@ -1,0 +1,77 @@
+"""A connection, a question in flight, and what is counted of both."""
+
+from msgspec import Struct
+
+from p2pcore.effects import Instant, LinkId
+from p2pcore.errors import P2PError
+from p2pcore.ids import NodeId
+from p2pcore.overlay.table import Contact
+from p2pcore.wire.messages import Reply, Role
+
+__all__ = ["Call", "Counters", "Link"]
+
+
+class Counters(Struct):
+    """What a node or client has counted since it was made."""
+
+    messages_in: int = 0
+    messages_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    links_opened: int = 0
+    links_refused: int = 0  # by us or by them, before the greeting was over
+    links_broken: int = 0
+    misbehaved: int = 0
+    late_replies: int = 0
+    timeouts: int = 0
+    repairs: int = 0
+
+
+class Link:
+    """One connection. `role` is None until the peer has greeted."""
+
+    __slots__ = (
+        "address",
+        "contact",
+        "coordinating",
+        "greet_by_ns",
+        "heard_ns",
+        "id",
+        "incoming",
+        "peer_id",
+        "role",
+    )
+
+    def __init__(self, link_id: LinkId, peer_id: NodeId, address: str, incoming: bool) -> None:
+        self.id = link_id
+        self.peer_id = peer_id
+        self.address = address  # as dialled, or where it came from
+        self.incoming = incoming
+        self.role: Role | None = None
+        self.greet_by_ns = 0
+        self.heard_ns = 0
+        self.contact: Contact | None = None
+        self.coordinating = 0  # operations in flight that we run for this peer
+
+
+class Call:
+    """One question in flight. Owners subclass it; all three methods may call back in."""
+
+    __slots__ = ("due_ns", "id", "outstanding")
+
+    def __init__(self, call_id: int, due_ns: int) -> None:
+        self.id = call_id
+        self.due_ns = due_ns
+        self.outstanding: dict[NodeId, None] = {}  # a dict: sets of bytes have no stable order
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        """A node that was asked has answered."""
+        raise NotImplementedError
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        """A node that was asked cannot be reached, or its link broke."""
+        raise NotImplementedError
+
+    def expired(self, now: Instant) -> None:
+        """`due_ns` is over. The call stays in flight unless it is dropped or asked anew."""
+        raise NotImplementedError

@@ -1,0 +1,388 @@
+"""Who is connected, what was asked on each connection, and who is still to answer.
+
+Theory of operation. The edge reports links whose peers are authenticated; the switchboard greets
+them, and a link counts only once the peer's own greeting came. A `Call` is one question put to
+one or several nodes under one request id (so that it is encoded once); the switchboard finds or
+opens the links, hands each reply to its call, and fails the call for a node whose link breaks.
+Time-outs are found by a sweep over the calls in flight every SWEEP_NS, not by a timer each.
+
+Rule: knows messages and connections, not what they mean: requests go to the handlers that its
+owner registers.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
+from p2pcore.errors import (
+    AuthenticationError,
+    BrokenError,
+    IncompatibleError,
+    P2PError,
+    RefusedError,
+    UnreachableError,
+)
+from p2pcore.ids import NodeId
+from p2pcore.overlay.table import Contact
+from p2pcore.session.greeting import greeting, objection
+from p2pcore.session.links import Call, Counters, Link
+from p2pcore.wire.codec import Incoming
+from p2pcore.wire.messages import (
+    Contacts,
+    Failed,
+    Found,
+    Goodbye,
+    Malformed,
+    Message,
+    Missing,
+    NotReplica,
+    Pong,
+    PutDone,
+    Ready,
+    Reason,
+    Reply,
+    Role,
+    Settings,
+    Stale,
+    Stored,
+    Unknown,
+)
+
+__all__ = ["GREETING_NS", "SWEEP_NS", "Switchboard"]
+
+SWEEP_NS = 50_000_000  # a time-out is noticed at most this late; ten times a loaded round trip
+GREETING_NS = 5_000_000_000  # a peer that has nothing to say for so long is not one of ours
+
+
+class Switchboard:
+    """The links and calls of one node or client.
+
+    Args:
+        self_id: our authenticated id.
+        role: what we are.
+        effects: where effects go, in order.
+        settings: the network's, for a node; None for a client, which learns them.
+        max_links: incoming links beyond this are told to go away.
+    """
+
+    def __init__(
+        self,
+        self_id: NodeId,
+        role: Role,
+        effects: list[Effect],
+        *,
+        settings: Settings | None,
+        max_links: int,
+    ) -> None:
+        self.self_id = self_id
+        self.role = role
+        self.address = ""  # where others reach us; known once the edge listens
+        self.settings = settings
+        self.counters = Counters()
+        self.links: dict[LinkId, Link] = {}
+        self.calls: dict[int, Call] = {}
+        self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
+            Ready: self._on_ready,
+            Goodbye: self._on_goodbye,
+            Unknown: self._on_unknown,
+            Malformed: self._on_malformed,
+            **dict.fromkeys(
+                (Pong, Contacts, Stored, Stale, Found, Missing, NotReplica, PutDone, Failed),
+                self._on_reply,
+            ),
+        }
+        self.on_link: Callable[[Link, Instant], None] = _ignore
+        self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
+        self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
+        self._effects = effects
+        self._max_links = max_links
+        self._ungreeted: dict[LinkId, Link] = {}  # oldest first
+        self._by_node: dict[NodeId, Link] = {}
+        self._waiting: dict[NodeId, list[tuple[Call, Message]]] = {}
+        self._to_self = Link(LinkId(0), self_id, "", incoming=False)
+        self._reply_to_self: Reply | None = None
+        self._next_call_id = 0
+        self._sweep_at_ns: int | None = None
+
+    # What the edge reports
+
+    def connected(
+        self, link_id: LinkId, peer_id: NodeId, address: str, *, incoming: bool, now: Instant
+    ) -> None:
+        """A link to an authenticated peer is open; both sides greet."""
+        link = self.links[link_id] = Link(link_id, peer_id, address, incoming)
+        link.greet_by_ns = now.mono_ns + GREETING_NS
+        self._ungreeted[link_id] = link
+        self._arm_sweep(now)
+        if peer_id == self.self_id:
+            self._turn_away(link, Reason.SELF, "that is this node itself", now)
+        elif incoming and len(self.links) > self._max_links:
+            text = f"{self._max_links} connections are open, which is the limit here"
+            self._turn_away(link, Reason.TOO_MANY_CONNECTIONS, text, now)
+        else:
+            self._effects.append(Send((link_id,), greeting(self.role, self.address, self.settings)))
+
+    def receive(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
+        """A message came in."""
+        link = self.links.get(link_id)
+        if link is None:
+            return  # closed by us while it was on its way
+        link.heard_ns = now.mono_ns
+        handler = self.handlers.get(type(message))
+        if handler is None:
+            name = type(message).__name__
+            self._turn_away(link, Reason.MISBEHAVED, f"{name} is nothing to ask here", now)
+        elif link.role is None and type(message) not in _BEFORE_GREETING:
+            self._turn_away(link, Reason.MISBEHAVED, "the first frame must be Ready", now)
+        else:
+            handler(link, message, now)
+
+    def disconnected(self, link_id: LinkId, error: P2PError | None, now: Instant) -> None:
+        """A link ended that we did not close: the peer did, or the network."""
+        link = self.links.get(link_id)
+        if link is None:
+            return
+        if link.role is None:
+            error = error or AuthenticationError(
+                f"{link.address} ended the connection before its greeting: "
+                "it does not accept our certificate (is the network key the same?)"
+            )
+        else:
+            self.counters.links_broken += 1
+        self._forget(link, error or UnreachableError(f"{link.address} closed the link"), now)
+
+    def connect_failed(
+        self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
+    ) -> None:
+        """A link that we asked for could not be opened."""
+        if node_id is not None:
+            self._fail_waiting(node_id, error, now)
+        self.on_unreachable(address, node_id, error, now)
+
+    # Asking
+
+    def new_call_id(self) -> int:
+        """A request id that was never used here."""
+        self._next_call_id += 1
+        return self._next_call_id
+
+    def ask(self, call: Call, contacts: list[Contact], message: Message, now: Instant) -> None:
+        """Put one question to several nodes; links that are missing are opened."""
+        self.calls[call.id] = call
+        self._arm_sweep(now)
+        links = []
+        for contact in contacts:
+            node_id = contact.node_id
+            call.outstanding[node_id] = None
+            link = self._by_node.get(node_id)
+            if link is not None:
+                links.append(link.id)
+            elif node_id != self.self_id:
+                self._ask_when_connected(contact, call, message)
+        if links:
+            self._effects.append(Send(tuple(links), message))
+        if self.self_id in call.outstanding:
+            self._ask_self(call, message, now)
+
+    def tell(self, contacts: list[Contact], message: Message, now: Instant) -> None:
+        """Send to those that are linked, and to ourselves; nobody waits for the reply."""
+        links = [self._by_node[c.node_id].id for c in contacts if c.node_id in self._by_node]
+        if links:
+            self._effects.append(Send(tuple(links), message))
+        if any(contact.node_id == self.self_id for contact in contacts):
+            self.handlers[type(message)](self._to_self, message, now)
+            self._reply_to_self = None
+
+    def give_up(self, node_id: NodeId, text: str, now: Instant) -> None:
+        """The link to this node is dead though nothing said so: close it."""
+        link = self._by_node.get(node_id)
+        if link is not None:
+            self._effects.append(Close(link.id, text))
+            self.counters.links_broken += 1
+            self._forget(link, UnreachableError(f"{link.address}: {text}"), now)
+
+    def watch(self, call: Call, now: Instant) -> None:
+        """Let the sweep end this call at its `due_ns` though nobody is asked yet."""
+        self.calls[call.id] = call
+        self._arm_sweep(now)
+
+    def drop(self, call: Call) -> None:
+        """The call is over; replies that still come are late."""
+        self.calls.pop(call.id, None)
+
+    def is_linked(self, node_id: NodeId) -> bool:
+        """Whether a question to this node needs no new connection."""
+        return node_id in self._by_node
+
+    def linked_nodes(self) -> list[Contact]:
+        """Nodes that we can talk to at once, longest connected first."""
+        return [link.contact for link in self._by_node.values() if link.contact is not None]
+
+    def connect(self, address: str, node_id: NodeId | None) -> None:
+        """Open a link with no question waiting for it."""
+        if node_id is None:
+            self._effects.append(Connect(address, None))
+        elif node_id not in self._by_node and node_id not in self._waiting:
+            self._waiting[node_id] = []
+            self._effects.append(Connect(address, node_id))
+
+    def _ask_when_connected(self, contact: Contact, call: Call, message: Message) -> None:
+        self.connect(contact.address, contact.node_id)
+        self._waiting[contact.node_id].append((call, message))
+
+    def _ask_self(self, call: Call, message: Message, now: Instant) -> None:
+        self.handlers[type(message)](self._to_self, message, now)
+        reply, self._reply_to_self = self._reply_to_self, None
+        del call.outstanding[self.self_id]
+        assert reply is not None, "what a node asks itself is answered at once"
+        call.replied(self.self_id, reply, now)
+
+    # Answering
+
+    def reply(self, link: Link, reply: Reply) -> None:
+        """Answer a request that came on this link."""
+        if link is self._to_self:
+            self._reply_to_self = reply
+        elif link.id in self.links:
+            self._effects.append(Send((link.id,), reply))
+
+    def turn_away(self, link: Link, text: str, now: Instant) -> None:
+        """The peer does what it must not: say so, and close."""
+        self._turn_away(link, Reason.MISBEHAVED, text, now)
+
+    def goodbye(self, text: str) -> None:
+        """Tell everybody that we leave, and close every link."""
+        links = tuple(self.links)
+        if links:
+            self._effects.append(Send(links, Goodbye(Reason.SHUTDOWN, text)))
+        self._effects.extend(Close(link_id, text) for link_id in links)
+        self.links.clear()
+        self._ungreeted.clear()
+        self._by_node.clear()
+        self._waiting.clear()
+        self.calls.clear()
+
+    # Time
+
+    def next_deadline(self) -> int | None:
+        """When `handle_timer` has work, in monotonic ns."""
+        return self._sweep_at_ns
+
+    def handle_timer(self, now: Instant) -> None:
+        """Expire the calls that are due."""
+        if self._sweep_at_ns is None or now.mono_ns < self._sweep_at_ns:
+            return
+        for call in list(self.calls.values()):
+            if now.mono_ns >= call.due_ns and call.id in self.calls:
+                self.counters.timeouts += 1
+                call.expired(now)
+        for link in list(self._ungreeted.values()):
+            if now.mono_ns < link.greet_by_ns:
+                break
+            self._turn_away(link, Reason.IDLE, "no greeting in time", now)
+        self._sweep_at_ns = None
+        if self.calls or self._ungreeted:
+            self._arm_sweep(now)
+
+    def _arm_sweep(self, now: Instant) -> None:
+        if self._sweep_at_ns is None:
+            self._sweep_at_ns = now.mono_ns + SWEEP_NS
+
+    # Handlers of what every peer may say
+
+    def _on_ready(self, link: Link, message: Ready, now: Instant) -> None:
+        if link.role is not None:
+            self._turn_away(link, Reason.MISBEHAVED, "a second Ready", now)
+            return
+        ours = greeting(self.role, self.address, self.settings)
+        text = objection(ours, message)
+        if text is not None:
+            self._turn_away(link, Reason.INCOMPATIBLE, text, now)
+            return
+        link.role = message.role
+        del self._ungreeted[link.id]
+        self.counters.links_opened += 1
+        if message.role is Role.NODE:
+            link.contact = Contact.of(link.peer_id, message.address)
+            self.settings = self.settings or message.settings
+            self._by_node.setdefault(link.peer_id, link)
+            for call, question in self._waiting.pop(link.peer_id, ()):
+                if call.id in self.calls and link.peer_id in call.outstanding:
+                    self._effects.append(Send((link.id,), question))
+        self.on_link(link, now)
+
+    def _on_goodbye(self, link: Link, message: Goodbye, now: Instant) -> None:
+        text = f"{link.address} said goodbye: {message.text or message.reason.name.lower()}"
+        self._effects.append(Close(link.id, text))
+        if link.role is None:
+            self._effects.append(Notice(text))
+        error: P2PError = UnreachableError(text)
+        if message.reason is Reason.INCOMPATIBLE:
+            error = IncompatibleError(text)
+        elif message.reason is not Reason.SHUTDOWN:
+            error = RefusedError(text)
+        self._forget(link, error, now, planned=message.reason is Reason.SHUTDOWN)
+
+    def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
+        text = f"this version knows no message with tag {message.tag}"
+        self.reply(link, Failed(message.id, Reason.UNKNOWN_MESSAGE, text))
+
+    def _on_malformed(self, link: Link, message: Malformed, now: Instant) -> None:
+        self._turn_away(link, Reason.MISBEHAVED, message.text, now)
+
+    def _on_reply(self, link: Link, message: Reply, now: Instant) -> None:
+        call = self.calls.get(message.id)
+        if call is None or link.peer_id not in call.outstanding:
+            self.counters.late_replies += 1
+            return
+        del call.outstanding[link.peer_id]
+        call.replied(link.peer_id, message, now)
+
+    # Ends
+
+    def _turn_away(self, link: Link, reason: Reason, text: str, now: Instant) -> None:
+        if reason is Reason.MISBEHAVED:
+            self.counters.misbehaved += 1
+        text = text[:400]
+        self._effects.append(Send((link.id,), Goodbye(reason, text)))
+        self._effects.append(Close(link.id, text))
+        self._effects.append(Notice(f"refused {link.address}: {text}"))
+        error = IncompatibleError if reason is Reason.INCOMPATIBLE else BrokenError
+        self._forget(link, error(f"refused {link.address}: {text}"), now)
+
+    def _forget(self, link: Link, error: P2PError, now: Instant, planned: bool = False) -> None:
+        del self.links[link.id]
+        if link.role is None:
+            del self._ungreeted[link.id]
+            self.counters.links_refused += 1
+            if not link.incoming:
+                self._fail_waiting(link.peer_id, error, now)
+                self.on_unreachable(link.address, link.peer_id, error, now)
+            return
+        if self._by_node.get(link.peer_id) is link:
+            del self._by_node[link.peer_id]
+            for other in self.links.values():
+                if other.peer_id == link.peer_id and other.role is Role.NODE:
+                    self._by_node[link.peer_id] = other
+                    break
+            self._fail_calls(link.peer_id, error, now)
+        self.on_link_lost(link, planned, now)
+
+    def _fail_calls(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        for call in list(self.calls.values()):
+            if node_id in call.outstanding and call.id in self.calls:
+                del call.outstanding[node_id]
+                call.failed(node_id, error, now)
+
+    def _fail_waiting(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        for call, _ in self._waiting.pop(node_id, ()):
+            if call.id in self.calls and node_id in call.outstanding:
+                del call.outstanding[node_id]
+                call.failed(node_id, error, now)
+
+
+_BEFORE_GREETING = (Ready, Goodbye, Malformed)
+
+
+def _ignore(*_: object) -> None:
+    """What a hook does until somebody listens."""
