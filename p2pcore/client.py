@@ -1,0 +1,90 @@
+"""A client: asks nodes to store and retrieve, holds nothing itself."""
+
+from p2pcore.config import ClientConfig
+from p2pcore.effects import Instant
+from p2pcore.errors import P2PError
+from p2pcore.ids import Key, NodeId
+from p2pcore.machine import Machine, Streams
+from p2pcore.replication.operation import Operation
+from p2pcore.session.links import Link
+from p2pcore.wire.messages import Role
+
+__all__ = ["Client"]
+
+
+class Client(Machine):
+    """The sans-IO client. Operations are named by numbers that the edge chooses.
+
+    Args:
+        config: the client's settings.
+        node_id: the id of its (usually short-lived) identity.
+        streams: random streams by purpose.
+    """
+
+    def __init__(self, config: ClientConfig, node_id: NodeId, streams: Streams) -> None:
+        super().__init__(
+            node_id,
+            Role.CLIENT,
+            streams,
+            bootstrap=tuple(config.bootstrap),
+            settings=None,
+            max_links=0,
+            max_clock_offset_s=config.max_clock_offset_s,
+        )
+        self._operations: dict[int, Operation] = {}
+
+    def connect(self, operation: int, now: Instant) -> None:
+        """Find a member of the network; completes with None."""
+
+        def linked(error: P2PError | None, now: Instant) -> None:
+            self.complete(operation, error)
+
+        self.bootstrap.ensure(now, linked)
+
+    def write(
+        self,
+        operation: int,
+        key: Key,
+        value: bytes | None,
+        ttl_ms: int | None,
+        deadline_ns: int,
+        now: Instant,
+    ) -> None:
+        """Store, or delete with a `value` of None; completes with a StoreReceipt."""
+
+        def done(result: object, now: Instant) -> None:
+            self._operations.pop(operation, None)
+            self.complete(operation, result)
+
+        started = self.start_write(key, value, ttl_ms, deadline_ns, done, now)
+        if not started.over:
+            self._operations[operation] = started
+
+    def read(
+        self, operation: int, key: Key, name: str | bytes, deadline_ns: int, now: Instant
+    ) -> None:
+        """Retrieve; completes with the value."""
+
+        def done(result: object, now: Instant) -> None:
+            self._operations.pop(operation, None)
+            self.complete(operation, result)
+
+        started = self.start_read(key, name, deadline_ns, done, now)
+        if not started.over:
+            self._operations[operation] = started
+
+    def cancel(self, operation: int) -> None:
+        """Nobody waits for this operation any more."""
+        started = self._operations.pop(operation, None)
+        if started is not None:
+            started.cancel()
+
+    def leave(self) -> None:
+        """Say goodbye to everybody."""
+        self._operations.clear()
+        self.board.goodbye("the client closes")
+
+    def _on_link(self, link: Link, now: Instant) -> None:
+        if link.contact is not None:
+            self.table.heard_from(link.contact)
+        super()._on_link(link, now)

@@ -1,0 +1,162 @@
+"""What a node and a client share: links, places, operations, and the boundary to the edge.
+
+Theory of operation. A machine is told what happened (`connected`, `receive`, `disconnected`,
+`connect_failed`, `handle_timer`) and what the application wants, each with the instant at which
+it did; it answers with effects, fetched by `drain`. It touches no socket, clock, file or random
+source of its own, so an edge of sockets and one of virtual time drive the very same object.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from p2pcore.effects import Complete, Effect, Instant, LinkId, Notice
+from p2pcore.errors import P2PError
+from p2pcore.ids import Key, NodeId
+from p2pcore.overlay.bootstrap import Bootstrap
+from p2pcore.overlay.directory import Directory
+from p2pcore.overlay.liveness import Liveness
+from p2pcore.overlay.table import ContactTable
+from p2pcore.replication.clock import HybridClock
+from p2pcore.replication.operation import Desk, Done, Operation
+from p2pcore.replication.operations import ReadOperation, WriteOperation
+from p2pcore.session.links import Counters, Link
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.wire.codec import Incoming
+from p2pcore.wire.messages import Found, Role, Settings
+
+__all__ = ["Machine", "Streams"]
+
+Streams = Callable[[str], Random]
+"""Gives the random stream of one purpose; the same purpose and seed give the same stream."""
+
+
+class Machine:
+    """The common part; `Node` and `Client` are the two machines."""
+
+    def __init__(
+        self,
+        node_id: NodeId,
+        role: Role,
+        streams: Streams,
+        *,
+        bootstrap: tuple[str, ...],
+        settings: Settings | None,
+        max_links: int,
+        max_clock_offset_s: float,
+    ) -> None:
+        self.node_id = node_id
+        self._effects: list[Effect] = []
+        self.board = Switchboard(
+            node_id, role, self._effects, settings=settings, max_links=max_links
+        )
+        self.table = ContactTable(node_id)
+        self.directory = Directory(self.board, self.table, is_node=role is Role.NODE)
+        self.bootstrap = Bootstrap(self.board, bootstrap)
+        self.liveness = Liveness(self.board)
+        self.clock = HybridClock(node_id)
+        self._desk = Desk(
+            self.board,
+            self.directory,
+            self.bootstrap,
+            self.clock,
+            streams("operations"),
+            max_clock_offset_ms=round(max_clock_offset_s * 1000),
+            may_delegate=role is Role.CLIENT,
+        )
+        self.board.on_link = self._on_link
+        self.board.on_link_lost = self._on_link_lost
+        self.board.on_unreachable = self._on_unreachable
+
+    # The boundary: events in, effects out
+
+    def connected(
+        self, link_id: LinkId, peer_id: NodeId, address: str, *, incoming: bool, now: Instant
+    ) -> None:
+        """A link is open and its peer authenticated. `address`: as dialled, or of the caller."""
+        self.board.connected(link_id, peer_id, address, incoming=incoming, now=now)
+
+    def receive(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
+        """A message came in. Never raises for what a peer sent."""
+        self.board.receive(link_id, message, now)
+
+    def disconnected(self, link_id: LinkId, error: P2PError | None, now: Instant) -> None:
+        """A link ended that no `Close` asked for."""
+        self.board.disconnected(link_id, error, now)
+
+    def connect_failed(
+        self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
+    ) -> None:
+        """A `Connect` did not lead to a link."""
+        self.board.connect_failed(address, node_id, error, now)
+
+    def next_deadline(self) -> int | None:
+        """When `handle_timer` is to be called, in monotonic ns; None: not until more happens."""
+        deadlines = (self.board.next_deadline(), self.liveness.next_deadline())
+        return min((d for d in deadlines if d is not None), default=None)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Time has passed."""
+        self.board.handle_timer(now)
+        self.liveness.handle_timer(now)
+
+    def drain(self) -> list[Effect]:
+        """What is to be done, in order; each effect is handed out once."""
+        effects = self._effects[:]
+        self._effects.clear()
+        return effects
+
+    @property
+    def counters(self) -> Counters:
+        """What was counted since the machine was made."""
+        return self.board.counters
+
+    # What happens to links
+
+    def _on_link(self, link: Link, now: Instant) -> None:
+        self.liveness.on_link(now)
+        if link.contact is not None:
+            self.bootstrap.on_link(now)
+
+    def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
+        if planned and link.contact is not None:
+            self.directory.forget(link.peer_id)
+
+    def _on_unreachable(
+        self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
+    ) -> None:
+        if node_id is not None and not self.board.is_linked(node_id):
+            self.directory.forget(node_id)
+        self._effects.append(Notice(f"{address}: {error}"))
+        self.bootstrap.on_unreachable(address, error, now)
+
+    # Operations
+
+    def start_write(
+        self,
+        key: Key,
+        value: bytes | None,
+        ttl_ms: int | None,
+        deadline_ns: int,
+        done: Done,
+        now: Instant,
+    ) -> Operation:
+        """Store a value (None: delete) under a version of our own making."""
+        version = self.clock.next(now.wall_ms)
+        expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
+        operation = WriteOperation(self._desk, key, version, value, expires_ms, deadline_ns, done)
+        operation.start(now)
+        return operation
+
+    def start_read(
+        self, key: Key, name: str | bytes, deadline_ns: int, done: Done, now: Instant
+    ) -> Operation:
+        """Retrieve the newest value. `name` is what errors call the key."""
+        operation = ReadOperation(self._desk, key, name, deadline_ns, done)
+        operation.start(now)
+        return operation
+
+    def complete(self, operation: int, result: object) -> None:
+        """Hand the application its result."""
+        if isinstance(result, Found):
+            result = result.value
+        self._effects.append(Complete(operation, result))

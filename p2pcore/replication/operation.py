@@ -1,0 +1,292 @@
+"""What a store and a retrieve have in common: a place, a deadline, rounds of asking, an end.
+
+Theory of operation. An operation finds its key's replicas, asks them directly, and counts what
+comes back. A round that cannot succeed any more, or takes longer than ATTEMPT_NS, is followed by
+another: first through a coordinator that we are linked to (it may reach whom we can't), then
+directly again, after a pause that doubles. All rounds carry the same request id and version, so
+an answer counts whenever it comes, and nothing is stored twice. The caller's deadline ends it.
+
+Rule: one subclass per kind of operation says whom to ask, what an answer means and when it is
+enough; nothing here knows of records.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from p2pcore.effects import Instant
+from p2pcore.errors import (
+    BusyError,
+    ClockOffsetError,
+    DeadlineError,
+    P2PError,
+    QuorumError,
+    RefusedError,
+    StorageFullError,
+)
+from p2pcore.ids import Key, NodeId
+from p2pcore.overlay.bootstrap import Bootstrap
+from p2pcore.overlay.directory import Directory
+from p2pcore.overlay.table import Contact, point_of
+from p2pcore.replication.clock import HybridClock
+from p2pcore.session.links import Call
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.wire.messages import Failed, Get, Put, Reason, Reply, Settings
+
+__all__ = ["ATTEMPT_NS", "Desk", "Done", "Operation"]
+
+ATTEMPT_NS = 400_000_000  # a round; a loaded swarm answers in tens of ms, and a get must fail over
+FIRST_PAUSE_NS = 25_000_000  # long enough for a node that restarts its listener
+LONGEST_PAUSE_NS = 1_000_000_000
+
+Done = Callable[[object, Instant], None]
+"""Called once with the operation's result, or with the error to raise."""
+
+_ERRORS: dict[Reason, type[RefusedError]] = {
+    Reason.BUSY: BusyError,
+    Reason.STORAGE_FULL: StorageFullError,
+    Reason.CLOCK_OFFSET: ClockOffsetError,
+}
+
+
+class Desk:
+    """What operations need to do their work; one for each node or client.
+
+    Args:
+        max_clock_offset_ms: versions further ahead of our time of day than this are not followed.
+        may_delegate: whether a linked coordinator may be asked to run an operation for us.
+    """
+
+    def __init__(
+        self,
+        board: Switchboard,
+        directory: Directory,
+        bootstrap: Bootstrap,
+        clock: HybridClock,
+        rng: Random,
+        *,
+        max_clock_offset_ms: int,
+        may_delegate: bool,
+    ) -> None:
+        self.board = board
+        self.directory = directory
+        self.bootstrap = bootstrap
+        self.clock = clock
+        self.rng = rng
+        self.max_clock_offset_ms = max_clock_offset_ms
+        self.may_delegate = may_delegate
+
+    @property
+    def settings(self) -> Settings:
+        """The network's N, W and R. Known once a node has greeted us."""
+        settings = self.board.settings
+        assert settings is not None, "operations begin after the first greeting"
+        return settings
+
+
+class Operation(Call):
+    """One store, delete or retrieve, from the call to the result."""
+
+    __slots__ = (
+        "_deadline_ns",
+        "_delegated",
+        "_desk",
+        "_done",
+        "_last_error",
+        "_located",
+        "_pausing",
+        "_round",
+        "key",
+        "point",
+        "replicas",
+    )
+    verb = "operation"
+
+    def __init__(self, desk: Desk, key: Key, deadline_ns: int, done: Done) -> None:
+        super().__init__(desk.board.new_call_id(), deadline_ns)
+        self.key = key
+        self.point = point_of(key)
+        self.replicas: list[Contact] = []
+        self._desk = desk
+        self._deadline_ns = deadline_ns
+        self._done = done
+        self._round = 0
+        self._located = False  # whether `replicas` was looked up for this operation
+        self._pausing = False
+        self._delegated: _Delegation | None = None
+        self._last_error: P2PError | None = None
+
+    # What a kind of operation decides
+
+    @property
+    def needed(self) -> int:
+        """The size of the quorum."""
+        raise NotImplementedError
+
+    def progress(self) -> int:
+        """How many replicas count towards it so far."""
+        raise NotImplementedError
+
+    def ask_replicas(self, now: Instant) -> None:
+        """Put the question to `replicas`: the beginning of a round."""
+        raise NotImplementedError
+
+    def settle(self, now: Instant) -> None:
+        """A replica will not answer this round: ask another, or call `next_round`."""
+        raise NotImplementedError
+
+    def delegation(self, call_id: int, budget_ms: int) -> Put | Get:
+        """The request to a coordinator to do all of this for us."""
+        raise NotImplementedError
+
+    def delegated_reply(self, reply: Reply, now: Instant) -> bool:
+        """The coordinator's answer. Returns whether it was one that ends the operation."""
+        raise NotImplementedError
+
+    # The course of an operation
+
+    def start(self, now: Instant) -> None:
+        """Find the replicas and ask them."""
+        board, desk = self._desk.board, self._desk
+        board.calls[self.id] = self
+        count = desk.settings.replicas
+        replicas = desk.directory.replicas(self.point, count, now)
+        if replicas is not None and (len(replicas) >= count or self._located):
+            self._ask(replicas, now)
+        else:
+            board.watch(self, now)
+            desk.directory.locate(self.point, count, now, self._placed)
+
+    def cancel(self) -> None:
+        """Nobody waits for the result any more."""
+        self._desk.board.drop(self)
+        if self._delegated is not None:
+            self._desk.board.drop(self._delegated)
+
+    def finish(self, result: object, now: Instant) -> None:
+        """The end; happens once."""
+        self.cancel()
+        self._done(result, now)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is a result, or nobody waits for one."""
+        return self._desk.board.calls.get(self.id) is not self
+
+    def _placed(self, found: list[Contact] | P2PError, now: Instant) -> None:
+        if self.over:
+            return
+        if isinstance(found, P2PError):
+            self._last_error = found
+            self._desk.bootstrap.ensure(now, self._back_in)
+            return
+        self._located = True
+        self._ask(found, now)
+
+    def _back_in(self, error: P2PError | None, now: Instant) -> None:
+        """The network was out of reach; the bootstrap addresses were tried again."""
+        if self.over:
+            return
+        self._last_error = error or self._last_error
+        self._pause(now)
+
+    def _ask(self, replicas: list[Contact], now: Instant) -> None:
+        if len(replicas) < self.needed:
+            text = (
+                f"{self.verb} needs {self.needed} replicas, "
+                f"the network has {len(replicas)} node(s) that can be reached"
+            )
+            self.finish(QuorumError(text, got=len(replicas), needed=self.needed), now)
+            return
+        self.replicas = replicas
+        self.due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)
+        self.ask_replicas(now)
+
+    def refused(self, reply: Failed, now: Instant) -> None:
+        """A replica or coordinator said no."""
+        kind = _ERRORS.get(reply.reason, RefusedError)
+        self._last_error = kind(reply.text or reply.reason.name.lower())
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        """A replica can't be reached."""
+        self._last_error = error
+        self.settle(now)
+
+    def expired(self, now: Instant) -> None:
+        """A pause, a round or the whole operation has taken its time."""
+        if now.mono_ns >= self._deadline_ns:
+            self.finish(self._too_late(), now)
+        elif self._pausing:
+            self._pausing = False
+            self.start(now)
+        else:
+            self.next_round(now)
+
+    def next_round(self, now: Instant) -> None:
+        """This round can't succeed: try through a coordinator, or pause and try again."""
+        if self._pausing or self._delegated is not None:
+            return  # the next round is on its way
+        self._located = False
+        self._desk.directory.doubt(self.point)
+        self._round += 1
+        if self._desk.may_delegate and self._round % 2 and self._delegate(now):
+            return
+        self._pause(now)
+
+    def _pause(self, now: Instant) -> None:
+        pause_ns = min(LONGEST_PAUSE_NS, FIRST_PAUSE_NS << min(self._round, 10))
+        pause_ns = round(pause_ns * self._desk.rng.uniform(0.5, 1.0))
+        self._pausing = True
+        self.due_ns = min(self._deadline_ns, now.mono_ns + pause_ns)
+        self._desk.board.watch(self, now)
+
+    def _delegate(self, now: Instant) -> bool:
+        asked = {contact.node_id: None for contact in self.replicas}
+        linked = self._desk.board.linked_nodes()
+        linked.sort(key=lambda contact: contact.node_id in asked)  # somebody new, if there is
+        budget_ms = (self._deadline_ns - now.mono_ns) // 1_000_000
+        if not linked or budget_ms <= 0:
+            return False
+        self.due_ns = self._deadline_ns
+        call_id = self._desk.board.new_call_id()
+        self._delegated = _Delegation(call_id, self._deadline_ns, self)
+        message = self.delegation(call_id, budget_ms)
+        self._desk.board.ask(self._delegated, linked[:1], message, now)
+        return True
+
+    def delegation_over(self, reply: Reply | None, now: Instant) -> None:
+        """The coordinator answered, or is gone."""
+        if self._delegated is not None:
+            self._desk.board.drop(self._delegated)
+            self._delegated = None
+        if self.over or (reply is not None and self.delegated_reply(reply, now)):
+            return
+        if isinstance(reply, Failed):
+            self.refused(reply, now)
+        self._pause(now)
+
+    def _too_late(self) -> P2PError:
+        if isinstance(self._last_error, StorageFullError | ClockOffsetError | BusyError):
+            return self._last_error
+        reason = f"; last: {self._last_error}" if self._last_error else ""
+        return DeadlineError(
+            f"{self.verb}: {self.progress()} of {self.needed} replicas took part in time{reason}"
+        )
+
+
+class _Delegation(Call):
+    """The question to a coordinator, on behalf of an operation."""
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, call_id: int, due_ns: int, operation: Operation) -> None:
+        super().__init__(call_id, due_ns)
+        self._operation = operation
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        self._operation.delegation_over(reply, now)
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        self._operation.delegation_over(None, now)
+
+    def expired(self, now: Instant) -> None:
+        """The operation's own deadline is the same, and ends it."""

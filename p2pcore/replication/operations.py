@@ -1,0 +1,246 @@
+"""Quorum writes and reads.
+
+Source: the quorum of N, W and R is that of DeCandia et al., "Dynamo: Amazon's Highly Available
+Key-value Store", section 4.5; versions order writes instead of vector clocks, last writer wins.
+"""
+
+from msgspec import Struct
+
+from p2pcore.effects import Instant
+from p2pcore.errors import ClockOffsetError, KeyNotFoundError
+from p2pcore.ids import Key, NodeId
+from p2pcore.replication.clock import Version, wall_ms_of
+from p2pcore.replication.operation import ATTEMPT_NS, Desk, Done, Operation
+from p2pcore.wire.messages import (
+    Failed,
+    Fetch,
+    Found,
+    Get,
+    Missing,
+    NotReplica,
+    Put,
+    PutDone,
+    Reason,
+    Reply,
+    Stale,
+    Store,
+    Stored,
+)
+
+__all__ = ["ReadOperation", "StoreReceipt", "WriteOperation"]
+
+
+class StoreReceipt(Struct, frozen=True):
+    """What is known of an acknowledged write.
+
+    Attributes:
+        version: 16 bytes that order this write among all of its key.
+        replicas: how many nodes were asked to keep it.
+        acks: how many had confirmed when the write was acknowledged (at least the write quorum).
+    """
+
+    version: Version
+    replicas: int
+    acks: int
+
+
+class WriteOperation(Operation):
+    """A store, or a delete (`value` None). Its result is a StoreReceipt."""
+
+    __slots__ = ("_acked", "_expires_ms", "_value", "_version")
+    verb = "store"
+
+    def __init__(
+        self,
+        desk: Desk,
+        key: Key,
+        version: Version,
+        value: bytes | None,
+        expires_ms: int,
+        deadline_ns: int,
+        done: Done,
+    ) -> None:
+        super().__init__(desk, key, deadline_ns, done)
+        self._version = version
+        self._value = value
+        self._expires_ms = expires_ms
+        self._acked: dict[NodeId, None] = {}
+
+    @property
+    def needed(self) -> int:
+        return self._desk.settings.writes
+
+    def progress(self) -> int:
+        return len(self._acked)
+
+    def ask_replicas(self, now: Instant) -> None:
+        acked = self._acked
+        targets = self.replicas
+        if acked:
+            targets = [contact for contact in targets if contact.node_id not in acked]
+        message = Store(self.id, self.key, self._version, self._value, self._expires_ms)
+        self._desk.board.ask(self, targets, message, now)
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        if type(reply) is Stored:
+            self._acked[node_id] = None
+            if len(self._acked) >= self.needed:
+                receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
+                self.finish(receipt, now)
+        elif isinstance(reply, Stale):
+            self._version_anew(reply.version, now)
+        elif isinstance(reply, Failed) and reply.reason is Reason.CLOCK_OFFSET:
+            self.finish(ClockOffsetError(reply.text), now)
+        else:
+            if isinstance(reply, Failed):
+                self.refused(reply, now)
+            self.settle(now)
+
+    def settle(self, now: Instant) -> None:
+        if not self.over and len(self._acked) + len(self.outstanding) < self.needed:
+            self.next_round(now)
+
+    def _version_anew(self, newer: bytes, now: Instant) -> None:
+        """Somebody else's write is newer than ours was meant to be: ours becomes the newest."""
+        desk = self._desk
+        ahead_ms = wall_ms_of(newer) - now.wall_ms
+        if ahead_ms > desk.max_clock_offset_ms:
+            text = (
+                f"a replica holds a version {ahead_ms} ms ahead of this clock, "
+                f"the limit is {desk.max_clock_offset_ms} ms"
+            )
+            self.finish(ClockOffsetError(text), now)
+            return
+        desk.clock.observe(newer)
+        desk.board.drop(self)
+        self.id = desk.board.new_call_id()
+        self._version = desk.clock.next(now.wall_ms)
+        self._acked.clear()
+        self.outstanding.clear()
+        self.start(now)
+
+    def delegation(self, call_id: int, budget_ms: int) -> Put:
+        return Put(call_id, self.key, self._version, self._value, self._expires_ms, budget_ms)
+
+    def delegated_reply(self, reply: Reply, now: Instant) -> bool:
+        if not isinstance(reply, PutDone):
+            return False
+        version = Version(reply.version)
+        self._desk.clock.observe(version)
+        self.finish(StoreReceipt(version, reply.replicas, reply.acks), now)
+        return True
+
+
+class ReadOperation(Operation):
+    """A retrieve. Its result is a Found that holds a value, or a KeyNotFoundError."""
+
+    __slots__ = ("_answers", "_asked", "_name")
+    verb = "retrieve"
+
+    def __init__(
+        self, desk: Desk, key: Key, name: str | bytes, deadline_ns: int, done: Done
+    ) -> None:
+        super().__init__(desk, key, deadline_ns, done)
+        self._name = name
+        self._asked = 0  # of `replicas`, which are asked in order
+        self._answers: dict[NodeId, Found | Missing] = {}
+
+    @property
+    def needed(self) -> int:
+        return self._desk.settings.reads
+
+    def progress(self) -> int:
+        return len(self._answers)
+
+    def ask_replicas(self, now: Instant) -> None:
+        # Begin with another replica each time, so that a hot key has N nodes to serve it.
+        first = self.id % len(self.replicas)
+        self.replicas = self.replicas[first:] + self.replicas[:first]
+        self._answers.clear()
+        self._asked = 0
+        self._ask_next(self.needed, now)
+
+    def _ask_next(self, count: int, now: Instant) -> None:
+        targets = self.replicas[self._asked : self._asked + count]
+        self._asked += len(targets)
+        self._desk.board.ask(self, targets, Fetch(self.id, self.key), now)
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        if isinstance(reply, Found | Missing):
+            self._answers[node_id] = reply
+            if len(self._answers) >= self.needed:
+                self._conclude(now)
+            return
+        if isinstance(reply, Failed):
+            self.refused(reply, now)
+        elif isinstance(reply, NotReplica):
+            self._desk.directory.doubt(self.point)
+        self.settle(now)
+
+    def settle(self, now: Instant) -> None:
+        missing = self.needed - len(self._answers) - len(self.outstanding)
+        if self.over or missing <= 0:
+            return
+        if len(self.replicas) - self._asked >= missing:
+            self._ask_next(missing, now)
+        else:
+            self.next_round(now)
+
+    def expired(self, now: Instant) -> None:
+        """Slow replicas are not waited for while there are others."""
+        if self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
+            self.due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)
+            self._ask_next(len(self.replicas), now)
+        else:
+            super().expired(now)
+
+    def _conclude(self, now: Instant) -> None:
+        """Enough answers: the newest wins, and those that lack it get it."""
+        newest: Found | None = None
+        for answer in self._answers.values():
+            if type(answer) is Found and (newest is None or answer.version > newest.version):
+                newest = answer
+        if newest is not None and len(self._answers) > 1:
+            self._repair(newest, now)
+        self._end(newest, now)
+
+    def _end(self, newest: Found | Missing | None, now: Instant) -> None:
+        if isinstance(newest, Found) and newest.value is not None:
+            self.finish(newest, now)
+        else:
+            self.finish(KeyNotFoundError(f"no record under {self._name!r}"), now)
+
+    def _repair(self, newest: Found, now: Instant) -> None:
+        behind = [
+            contact
+            for contact in self.replicas
+            if self._is_behind(self._answers.get(contact.node_id), newest)
+        ]
+        if behind:
+            self._desk.board.counters.repairs += len(behind)
+            self._desk.board.tell(
+                behind,
+                Store(
+                    self._desk.board.new_call_id(),
+                    self.key,
+                    newest.version,
+                    newest.value,
+                    newest.expires_ms,
+                ),
+                now,
+            )
+
+    @staticmethod
+    def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:
+        if answer is None:
+            return False
+        return isinstance(answer, Missing) or answer.version < newest.version
+
+    def delegation(self, call_id: int, budget_ms: int) -> Get:
+        return Get(call_id, self.key, budget_ms)
+
+    def delegated_reply(self, reply: Reply, now: Instant) -> bool:
+        if not isinstance(reply, Found | Missing):
+            return False
+        self._end(reply, now)
+        return True
