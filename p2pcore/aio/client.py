@@ -1,0 +1,180 @@
+"""AdaptiveClient: stores and retrieves, on real sockets."""
+
+import asyncio
+import math
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from p2pcore.aio.coordinator import entropy
+from p2pcore.aio.host import Host, now
+from p2pcore.aio.identity import Credentials, Identity
+from p2pcore.client import Client
+from p2pcore.config import ClientConfig
+from p2pcore.errors import BusyError, ClosedError, LimitError, UsageError
+from p2pcore.ids import key_of
+from p2pcore.replication.operations import StoreReceipt
+from p2pcore.session.links import Counters
+from p2pcore.wire.limits import MAX_VALUE_BYTES
+
+__all__ = ["AdaptiveClient"]
+
+MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
+
+
+class AdaptiveClient:
+    """A client of a network, with an identity that lives as long as it does.
+
+    Use it as an asynchronous context manager, or call `connect` and `close`. Operations may be
+    called from many tasks at once; each has its own deadline, and may be cancelled.
+
+    Args:
+        config: its settings.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self._identity = Identity.new()
+        self._client = Client(config, self._identity.node_id, entropy())
+        self._host: Host | None = None
+
+    @property
+    def stats(self) -> Counters:
+        """What the client has counted since it was made."""
+        return self._client.counters
+
+    async def connect(self) -> None:
+        """Find a member of the network. On failure nothing is left open.
+
+        Raises:
+            UnreachableError: no bootstrap address answered.
+            AuthenticationError: those that answered are of another network.
+            IncompatibleError: they speak other protocol versions.
+        """
+        if self._host is not None:
+            raise ClosedError("a client is connected once; make another one")
+        self._host = host = Host(
+            self._client,
+            Credentials(self._identity, self.config.network_key),
+            connect_timeout_s=self.config.connect_timeout_s,
+            stall_timeout_s=self.config.connect_timeout_s,
+            max_handshakes=0,
+        )
+        try:
+            operation, connected = host.operation()
+            self._client.connect(operation, now())
+            host.pump()
+            await connected
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Leave nothing open. Operations in flight end with ClosedError. May be repeated."""
+        if self._host is not None and not self._host.closed:
+            self._client.leave()
+            await self._host.close()
+
+    async def store(
+        self,
+        key: str | bytes,
+        value: bytes,
+        *,
+        ttl_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> StoreReceipt:
+        """Store a value; returns once a write quorum of replicas has confirmed it.
+
+        Args:
+            key: 1 to 65,536 bytes, or as much text.
+            value: up to 1 MiB.
+            ttl_s: seconds until it expires; None for never.
+            timeout_s: the deadline of this call; the configuration's by default.
+
+        Raises:
+            UsageError: the key, value or ttl can't be meant.
+            QuorumError: the network has fewer nodes than the write quorum.
+            DeadlineError: too few replicas confirmed in time; the value may be stored or not.
+            StorageFullError, ClockOffsetError, BusyError: replicas, or this client, refuse it.
+        """
+        place = key_of(key)
+        if not isinstance(value, bytes):
+            raise UsageError(f"a value is bytes, not {type(value).__name__}")
+        if len(value) > MAX_VALUE_BYTES:
+            raise LimitError(f"a value of {len(value)} bytes, the limit is {MAX_VALUE_BYTES}")
+        ttl_ms = None
+        if ttl_s is not None:
+            if not 0 < ttl_s <= MAX_TTL_S:
+                raise UsageError(f"ttl_s must be more than 0 and at most {MAX_TTL_S:g}: {ttl_s}")
+            ttl_ms = math.ceil(ttl_s * 1000)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin()
+        self._client.write(operation, place, value, ttl_ms, deadline_ns, now())
+        host.pump()
+        receipt: StoreReceipt = await self._result(host, operation, future)
+        return receipt
+
+    async def delete(self, key: str | bytes, *, timeout_s: float | None = None) -> StoreReceipt:
+        """Delete a record; returns once a write quorum has confirmed it. Deleting what is not
+        there is no error. Raises what `store` raises."""
+        place = key_of(key)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin()
+        self._client.write(operation, place, None, None, deadline_ns, now())
+        host.pump()
+        receipt: StoreReceipt = await self._result(host, operation, future)
+        return receipt
+
+    async def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
+        """The newest value that a read quorum of replicas knows.
+
+        Raises:
+            KeyNotFoundError: there is no such record.
+            QuorumError: the network has fewer nodes than the read quorum.
+            DeadlineError: too few replicas answered in time.
+        """
+        place = key_of(key)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin()
+        self._client.read(operation, place, key, deadline_ns, now())
+        host.pump()
+        value: bytes = await self._result(host, operation, future)
+        return value
+
+    def _begin(self) -> tuple[Host, int, asyncio.Future[Any]]:
+        host = self._host
+        if host is None:
+            raise ClosedError("the client is not connected: use `async with`, or await connect()")
+        if host.in_flight >= self.config.max_in_flight:
+            raise BusyError(
+                f"{host.in_flight} operations are in flight, max_in_flight is "
+                f"{self.config.max_in_flight}"
+            )
+        operation, future = host.operation()
+        return host, operation, future
+
+    def _deadline_ns(self, timeout_s: float | None) -> int:
+        seconds = self.config.timeout_s if timeout_s is None else timeout_s
+        if not 0 < seconds < 1e6:
+            raise UsageError(f"timeout_s must be more than 0 and below a million: {seconds}")
+        return time.monotonic_ns() + round(seconds * 1e9)
+
+    async def _result(self, host: Host, operation: int, future: asyncio.Future[Any]) -> Any:
+        try:
+            return await future
+        except asyncio.CancelledError:
+            host.forget(operation)
+            self._client.cancel(operation)
+            raise
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

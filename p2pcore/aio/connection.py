@@ -1,0 +1,208 @@
+"""One TCP connection: TLS and framing between a transport and its host.
+
+Life: handshaking -> open -> closing -> gone. While closing, what the peer still sends is read and
+thrown away, so that the kernel does not answer it with a reset that would overtake our goodbye.
+"""
+
+import asyncio
+import enum
+from typing import TYPE_CHECKING
+
+from p2pcore.aio.tls import TlsSession
+from p2pcore.effects import LinkId
+from p2pcore.errors import P2PError
+from p2pcore.ids import NodeId
+from p2pcore.wire.codec import FrameParser
+
+if TYPE_CHECKING:
+    from p2pcore.aio.host import Host
+
+__all__ = ["Connection", "Stage"]
+
+MAX_OUTBOX_BYTES = 32 * 1024 * 1024  # of a peer that asks but does not read
+HIGH_WATER_BYTES = 1024 * 1024  # in the transport, before we stop to read a client's requests
+
+
+class Stage(enum.Enum):
+    """Where in its life a connection is."""
+
+    HANDSHAKING = enum.auto()
+    OPEN = enum.auto()
+    CLOSING = enum.auto()
+    GONE = enum.auto()
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The protocol object of one transport.
+
+    Args:
+        host: told of everything that happens.
+        link_id: the link's name.
+        tls: the session, not started yet.
+        address: as dialled; None for an incoming connection.
+        expected_id: who must answer; None for whoever of the network does.
+    """
+
+    __slots__ = (
+        "_host",
+        "_outbox",
+        "_outbox_bytes",
+        "_paused",
+        "_tls",
+        "_transport",
+        "address",
+        "expected_id",
+        "heard_ns",
+        "incoming",
+        "link_id",
+        "opened",
+        "parser",
+        "stage",
+        "unflushed",
+    )
+
+    def __init__(
+        self,
+        host: "Host",
+        link_id: LinkId,
+        tls: TlsSession,
+        address: str | None,
+        expected_id: NodeId | None,
+    ) -> None:
+        self._host = host
+        self._tls = tls
+        self._transport: asyncio.Transport | None = None
+        self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
+        self._paused = False
+        self.link_id = link_id
+        self.incoming = address is None
+        self.address = address or ""
+        self.expected_id = expected_id
+        self.parser = FrameParser()
+        self.stage = Stage.HANDSHAKING
+        self.heard_ns = 0
+        self.unflushed = False
+        self.opened: asyncio.Future[None] | None = None  # somebody waits for the handshake
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        if self.incoming:
+            peer = transport.get_extra_info("peername") or ("?", 0)
+            self.address = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+        self._host.shaking(self)
+        if not self.incoming:
+            self._tls.start()
+            transport.write(self._tls.pending_output())
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # Shared by all connections of the host: between this call and buffer_updated, the loop
+        # does nothing but read into it.
+        return self._host.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self.stage is Stage.CLOSING or self.stage is Stage.GONE:
+            return
+        try:
+            plain = self._tls.receive(self._host.read_buffer[:nbytes])
+        except P2PError as error:
+            self.fail(error)
+            return
+        if self.stage is Stage.HANDSHAKING:
+            self._write(self._tls.pending_output())
+            if self._tls.peer_id is None:
+                return
+            self.stage = Stage.OPEN
+            if not self._host.authenticated(self, self._tls.peer_id):
+                return
+        if plain:
+            self._host.received(self, self.parser.feed(plain), len(plain))
+        if self._tls.ended and self.stage is Stage.OPEN:
+            self.fail(None)
+
+    def eof_received(self) -> bool:
+        if self.stage is Stage.CLOSING:
+            self._abort()
+        else:
+            self.fail(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.stage is not Stage.GONE:
+            was_closing = self.stage is Stage.CLOSING
+            self.stage = Stage.GONE
+            self._host.gone(self, None, told=was_closing)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        if self._host.is_client(self.link_id) and self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.flush()
+
+    # What the host calls
+
+    def queue(self, frame: bytes) -> bool:
+        """Take a frame for the next flush. Returns False if the peer does not read."""
+        self._outbox.append(frame)
+        self._outbox_bytes += len(frame)
+        return self._outbox_bytes <= MAX_OUTBOX_BYTES
+
+    def flush(self) -> None:
+        """Everything that was queued leaves in one record, or as few as fit."""
+        self.unflushed = False
+        if self._outbox and not self._paused and self.stage is Stage.OPEN:
+            data = self._outbox[0] if len(self._outbox) == 1 else b"".join(self._outbox)
+            self._outbox.clear()
+            self._outbox_bytes = 0
+            self._write(self._tls.send(data))
+
+    def close(self) -> None:
+        """Send what is queued, say that this is the end, and read until the peer agrees."""
+        if self.stage in (Stage.CLOSING, Stage.GONE):
+            return
+        if not self._paused:
+            self.flush()
+        self._write(self._tls.close())
+        self.stage = Stage.CLOSING
+        if self._transport is not None:
+            if self._paused or not self._transport.can_write_eof():
+                self._abort()
+            else:
+                self._transport.resume_reading()
+                self._transport.write_eof()
+
+    def fail(self, error: P2PError | None) -> None:
+        """The peer, its TLS or the network ended this connection; None says it just ended."""
+        if self.stage is Stage.GONE:
+            return
+        if self.stage is Stage.HANDSHAKING:
+            self._write(self._tls.pending_output())  # the alert that says why
+        told = self.stage is Stage.CLOSING
+        self.stage = Stage.GONE
+        if self._transport is not None:
+            self._transport.close()
+        self._host.gone(self, error, told=told)
+
+    def abort(self) -> None:
+        """End at once, whatever is in the buffers."""
+        if self.stage is not Stage.GONE:
+            self._abort()
+
+    def _abort(self) -> None:
+        self.stage = Stage.GONE
+        if self._transport is not None:
+            self._transport.abort()
+        self._host.gone(self, None, told=True)
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)

@@ -1,0 +1,141 @@
+"""AdaptiveCoordinator: a full node on real sockets."""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from p2pcore.address import split_address
+from p2pcore.aio.host import Host, now
+from p2pcore.aio.identity import Credentials, Identity
+from p2pcore.config import CoordinatorConfig
+from p2pcore.errors import ClosedError, ConfigError
+from p2pcore.ids import NodeId
+from p2pcore.machine import Streams
+from p2pcore.node import Node
+from p2pcore.session.links import Counters
+
+__all__ = ["AdaptiveCoordinator", "entropy"]
+
+
+def entropy() -> Streams:
+    """Random streams by purpose, from one seed of the operating system."""
+    seed = os.urandom(16).hex()
+    return lambda purpose: Random(f"{seed}/{purpose}")
+
+
+class AdaptiveCoordinator:
+    """A node: listens, joins the network, holds its share of the records.
+
+    Use it as an asynchronous context manager, or call `start` and `shutdown`.
+
+    Args:
+        config: its settings.
+
+    Raises:
+        ConfigError: the data directory or the advertised address can't be used.
+    """
+
+    def __init__(self, config: CoordinatorConfig | None = None) -> None:
+        self.config = config or CoordinatorConfig()
+        data_dir = self.config.data_dir
+        self._identity = (
+            Identity.of_directory(Path(data_dir)) if data_dir is not None else Identity.new()
+        )
+        self._node = Node(self.config, self._identity.node_id, entropy())
+        self._host: Host | None = None
+
+    @property
+    def node_id(self) -> NodeId:
+        """32 bytes: the hash of the node's public key."""
+        return self._identity.node_id
+
+    @property
+    def address(self) -> str:
+        """`host:port` at which others reach this node.
+
+        Raises:
+            ClosedError: the node does not listen yet.
+        """
+        if not self._node.board.address:
+            raise ClosedError("the node has no address before it was started")
+        return self._node.board.address
+
+    @property
+    def stats(self) -> Counters:
+        """What the node has counted since it was made."""
+        return self._node.counters
+
+    @property
+    def known_nodes(self) -> int:
+        """How many other nodes are in the contact table."""
+        return self._node.table.size
+
+    @property
+    def stored_records(self) -> int:
+        """How many records are kept here, tombstones included."""
+        return len(self._node.store)
+
+    async def start(self) -> None:
+        """Listen, and join through the bootstrap addresses. On failure nothing is left open.
+
+        Raises:
+            ConfigError: the listen address can't be used.
+            UnreachableError: no member answered within `join_timeout_s`.
+            AuthenticationError: the members that answered are of another network.
+            IncompatibleError: their replication settings or protocol versions differ.
+        """
+        if self._host is not None:
+            raise ClosedError("a node is started once; make another one")
+        config = self.config
+        self._host = host = Host(
+            self._node,
+            Credentials(self._identity, config.network_key),
+            connect_timeout_s=config.handshake_timeout_s,
+            stall_timeout_s=config.handshake_timeout_s,
+            max_handshakes=config.max_handshakes,
+        )
+        try:
+            try:
+                bound, port = await host.listen(*split_address(config.listen))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise ConfigError(f"listen: {config.listen} can't be used: {reason}") from error
+            self._node.open(config.advertise or _reachable(bound, port))
+            operation, joined = host.operation()
+            self._node.join(operation, now())
+            host.pump()
+            await joined
+        except BaseException:
+            await self.shutdown()
+            raise
+
+    async def shutdown(self) -> None:
+        """Say goodbye and leave nothing open. Takes at most a second or two; may be repeated."""
+        if self._host is not None and not self._host.closed:
+            self._node.leave()
+            await self._host.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.shutdown()
+
+
+def _reachable(bound: str, port: int) -> str:
+    """The address to give to others, from what the socket is bound to."""
+    if ip_address(bound).is_unspecified:
+        raise ConfigError(
+            f"listen: {bound} is every interface; set advertise to the host:port "
+            "at which other nodes reach this one"
+        )
+    return f"[{bound}]:{port}" if ":" in bound else f"{bound}:{port}"

@@ -1,0 +1,345 @@
+"""The host of one machine: carries its effects out on an event loop, and tells it what happens.
+
+Theory of operation. Whatever happens (bytes, a lost connection, a timer, a call of the
+application) is passed to the machine and followed by `pump`, which carries out the effects. Frames
+are only queued then; one `call_soon` per loop turn flushes the connections that have any, so
+everything said to a peer within a turn leaves in one TLS record. There is one timer per host, and
+no task, future or timer per message.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from p2pcore.address import split_address
+from p2pcore.aio.connection import Connection, Stage
+from p2pcore.aio.identity import Credentials
+from p2pcore.aio.tls import TlsSession
+from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Send
+from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError
+from p2pcore.ids import NodeId
+from p2pcore.machine import Machine
+from p2pcore.wire.codec import Incoming, encode_frame
+from p2pcore.wire.messages import Malformed, Role
+
+__all__ = ["Host", "now"]
+
+log = logging.getLogger("p2pcore")
+
+READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a host; a loop turn's worth
+TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
+LINGER_S = 1.0  # for a peer to take our goodbye
+
+
+def now() -> Instant:
+    """This instant on both of the system's clocks."""
+    return Instant(time.monotonic_ns(), time.time_ns() // 1_000_000)
+
+
+class Host:
+    """Drives one machine.
+
+    Args:
+        machine: a Node or a Client.
+        credentials: its identity within the network.
+        connect_timeout_s: from dialling to an authenticated peer.
+        stall_timeout_s: for strangers to finish a handshake, and for peers to go on with a frame.
+        max_handshakes: incoming ones at a time; beyond it the oldest is dropped, so that silent
+            strangers can't keep others out.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        credentials: Credentials,
+        *,
+        connect_timeout_s: float,
+        stall_timeout_s: float,
+        max_handshakes: int,
+    ) -> None:
+        self.machine = machine
+        self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        self.closed = False
+        self._credentials = credentials
+        self._connect_timeout_s = connect_timeout_s
+        self._stall_timeout_ns = round(stall_timeout_s * 1e9)
+        self._max_handshakes = max_handshakes
+        self._loop = asyncio.get_running_loop()
+        self._connections: dict[LinkId, Connection] = {}
+        self._shaking: dict[LinkId, Connection] = {}  # incoming only, oldest first
+        self._dials: set[asyncio.Task[None]] = set()
+        self._futures: dict[int, asyncio.Future[Any]] = {}
+        self._unflushed: list[Connection] = []
+        self._server: asyncio.Server | None = None
+        self._next_link = 0
+        self._next_operation = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_ns = 0
+        self._tick: asyncio.TimerHandle | None = None
+        self._all_gone: asyncio.Event | None = None  # while closing
+
+    # The application's side
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Accept connections; returns the address and port that were bound."""
+        self._server = await self._loop.create_server(
+            lambda: self._connection(None, None), host, port, backlog=512
+        )
+        bound = self._server.sockets[0].getsockname()
+        return bound[0], bound[1]
+
+    def operation(self) -> tuple[int, asyncio.Future[Any]]:
+        """A number for an operation, and the future that its completion will resolve."""
+        if self.closed:
+            raise ClosedError("this was closed, or never opened")
+        self._next_operation += 1
+        future = self._futures[self._next_operation] = self._loop.create_future()
+        return self._next_operation, future
+
+    def forget(self, operation: int) -> None:
+        """Nobody waits for this operation any more."""
+        self._futures.pop(operation, None)
+
+    @property
+    def in_flight(self) -> int:
+        """How many operations have not completed."""
+        return len(self._futures)
+
+    async def close(self) -> None:
+        """Leave nothing behind: no connection, task, timer or waiting caller. Bounded in time."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._server is not None:
+            self._server.close()
+        for task in self._dials:
+            task.cancel()
+        self.pump()
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(ClosedError("closed while the operation was in flight"))
+        self._futures.clear()
+        for timer in (self._timer, self._tick):
+            if timer is not None:
+                timer.cancel()
+        try:
+            for connection in list(self._connections.values()):
+                connection.close()
+            if self._connections:
+                self._all_gone = asyncio.Event()
+                await asyncio.wait_for(self._all_gone.wait(), LINGER_S)
+        except TimeoutError:
+            log.debug("%d peers did not take our goodbye", len(self._connections))
+        finally:
+            for connection in list(self._connections.values()):
+                connection.abort()
+            if self._dials:
+                await asyncio.wait(self._dials)
+
+    # The machine's side
+
+    def pump(self) -> None:
+        """Carry out what the machine wants done. Called after everything that it was told."""
+        for effect in self.machine.drain():
+            kind = type(effect)
+            if kind is Send:
+                self._send(effect)  # type: ignore[arg-type]
+            elif kind is Complete:
+                self._complete(effect)  # type: ignore[arg-type]
+            elif isinstance(effect, Connect):
+                self._connect(effect)
+            elif isinstance(effect, Close):
+                connection = self._connections.get(effect.link)
+                if connection is not None:
+                    connection.close()
+                    self._ensure_tick()
+            elif isinstance(effect, Notice):
+                log.info("%s", effect.text)
+        deadline_ns = self.machine.next_deadline()
+        if deadline_ns is not None and (self._timer is None or deadline_ns < self._timer_at_ns):
+            self._set_timer(deadline_ns)
+
+    def _send(self, effect: Send) -> None:
+        frame = encode_frame(effect.message)
+        counters = self.machine.counters
+        for link_id in effect.links:
+            connection = self._connections.get(link_id)
+            if connection is None or connection.stage is not Stage.OPEN:
+                continue
+            counters.messages_out += 1
+            counters.bytes_out += len(frame)
+            if not connection.unflushed:
+                connection.unflushed = True
+                if not self._unflushed:
+                    self._loop.call_soon(self._flush)
+                self._unflushed.append(connection)
+            if not connection.queue(frame):
+                text = "it does not read what it asked for"
+                self._loop.call_soon(connection.fail, UnreachableError(text))
+
+    def _flush(self) -> None:
+        unflushed, self._unflushed = self._unflushed, []
+        for connection in unflushed:
+            connection.flush()
+
+    def _complete(self, effect: Complete) -> None:
+        future = self._futures.pop(effect.operation, None)
+        if future is None or future.done():
+            return
+        if isinstance(effect.result, Exception):
+            future.set_exception(effect.result)
+        else:
+            future.set_result(effect.result)
+
+    def _connect(self, effect: Connect) -> None:
+        task = self._loop.create_task(self._dial(effect))
+        self._dials.add(task)
+        task.add_done_callback(self._dials.discard)
+
+    async def _dial(self, effect: Connect) -> None:
+        """Open one connection; the machine hears of it in either case, unless we are closing."""
+        address, node_id = effect.address, effect.node_id
+        connection = None
+        try:
+            host, port = split_address(address)
+            async with asyncio.timeout(self._connect_timeout_s):
+                _, connection = await self._loop.create_connection(
+                    lambda: self._connection(address, node_id), host, port
+                )
+                if connection.stage is Stage.HANDSHAKING:
+                    connection.opened = self._loop.create_future()
+                    await connection.opened
+            return
+        except TimeoutError:
+            error: P2PError = UnreachableError(f"no answer in {self._connect_timeout_s:g} s")
+        except OSError as os_error:
+            error = UnreachableError(os_error.strerror or str(os_error))
+        except P2PError as refused:
+            error = refused
+        if connection is not None:
+            connection.abort()
+        self.machine.connect_failed(address, node_id, error, now())
+        self.pump()
+
+    def _set_timer(self, deadline_ns: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at_ns = deadline_ns
+        delay_s = max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.machine.handle_timer(now())
+        self.pump()
+
+    # What connections report
+
+    def shaking(self, connection: Connection) -> None:
+        """A transport is there; the handshake begins."""
+        self._connections[connection.link_id] = connection
+        connection.heard_ns = time.monotonic_ns()
+        if self.closed:
+            connection.abort()
+        elif connection.incoming:
+            self._shaking[connection.link_id] = connection
+            if len(self._shaking) > self._max_handshakes:
+                oldest = next(iter(self._shaking.values()))
+                oldest.fail(UnreachableError("too many handshakes at a time, this was the oldest"))
+            self._ensure_tick()
+
+    def authenticated(self, connection: Connection, peer_id: NodeId) -> bool:
+        """The handshake is over. Returns whether the connection is wanted."""
+        self._shaking.pop(connection.link_id, None)
+        expected = connection.expected_id
+        if expected is not None and expected != peer_id:
+            text = f"{connection.address} is {peer_id.hex()}, not {expected.hex()}"
+            connection.fail(AuthenticationError(text))
+            return False
+        if connection.opened is not None and not connection.opened.done():
+            connection.opened.set_result(None)
+        self.machine.connected(
+            connection.link_id,
+            peer_id,
+            connection.address,
+            incoming=connection.incoming,
+            now=now(),
+        )
+        self.pump()
+        return connection.stage is Stage.OPEN
+
+    def received(self, connection: Connection, messages: list[Incoming], size: int) -> None:
+        """`size` bytes of plain text came in within one loop turn, with these messages in it."""
+        instant = now()
+        connection.heard_ns = instant.mono_ns
+        link_id, receive = connection.link_id, self.machine.receive
+        for message in messages:
+            receive(link_id, message, instant)
+        counters = self.machine.counters
+        counters.messages_in += len(messages)
+        counters.bytes_in += size
+        self.pump()
+        if connection.parser.pending_bytes:
+            self._ensure_tick()
+
+    def gone(self, connection: Connection, error: P2PError | None, *, told: bool) -> None:
+        """A connection ended. `told`: the machine knows, because it asked for it."""
+        self._connections.pop(connection.link_id, None)
+        was_shaking = self._shaking.pop(connection.link_id, None) is not None
+        if self._all_gone is not None and not self._connections:
+            self._all_gone.set()
+        if connection.opened is not None and not connection.opened.done():
+            text = "the other side ended the connection during the handshake"
+            connection.opened.set_exception(error or UnreachableError(text))
+            connection.opened.exception()  # the dial may be cancelled and never look
+        elif was_shaking:
+            self.machine.counters.links_refused += 1
+            reason = error or UnreachableError("it left before the handshake was over")
+            log.info("refused %s: %s", connection.address, reason)
+        elif not told and not self.closed:
+            self.machine.disconnected(connection.link_id, error, now())
+            self.pump()
+
+    def is_client(self, link_id: LinkId) -> bool:
+        """Whether the peer only asks and never serves."""
+        link = self.machine.board.links.get(link_id)
+        return link is not None and link.role is Role.CLIENT
+
+    def _connection(self, address: str | None, node_id: NodeId | None) -> Connection:
+        credentials = self._credentials
+        context = credentials.client if address else credentials.server
+        tls = TlsSession(context, server_side=address is None)
+        self._next_link += 1
+        return Connection(self, LinkId(self._next_link), tls, address, node_id)
+
+    # Time limits of single connections
+
+    def _ensure_tick(self) -> None:
+        if self._tick is None and not self.closed:
+            self._tick = self._loop.call_later(TICK_S, self._on_tick)
+
+    def _on_tick(self) -> None:
+        """End connections that have stalled: in the handshake, within a frame, or in closing."""
+        self._tick = None
+        instant = now()
+        watched = False
+        for connection in list(self._connections.values()):
+            stage = connection.stage
+            if stage is Stage.OPEN and not connection.parser.pending_bytes:
+                continue
+            watched = True
+            silent_ns = instant.mono_ns - connection.heard_ns
+            if stage is Stage.CLOSING and silent_ns > LINGER_S * 1e9:
+                connection.abort()
+            elif silent_ns <= self._stall_timeout_ns:
+                continue
+            elif stage is Stage.OPEN:
+                text = f"half a frame, and nothing more for {self._stall_timeout_ns / 1e9:g} s"
+                self.machine.receive(connection.link_id, Malformed(text), instant)
+            elif connection.incoming:
+                text = f"no handshake within {self._stall_timeout_ns / 1e9:g} s"
+                connection.fail(UnreachableError(text))
+        if watched:
+            self._ensure_tick()
+        self.pump()
