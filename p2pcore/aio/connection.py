@@ -6,7 +6,7 @@ thrown away, so that the kernel does not answer it with a reset that would overt
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import LinkId
@@ -88,8 +88,8 @@ class Connection(asyncio.BufferedProtocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # What a TCP transport is by contract; uvloop's does not inherit from asyncio's.
+        self._transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         if self.incoming:
             peer = transport.get_extra_info("peername") or ("?", 0)
