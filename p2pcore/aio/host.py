@@ -2,9 +2,9 @@
 
 Theory of operation. Whatever happens (bytes, a lost connection, a timer, a call of the
 application) is passed to the machine and followed by `pump`, which carries out the effects. Frames
-are only queued then; one `call_soon` per loop turn flushes the connections that have any, so
-everything said to a peer within a turn leaves in one TLS record. There is one timer per host, and
-no task, future or timer per message.
+are only queued then. Replies to what one read brought leave together when all of it is handled;
+the rest of what is said within a loop turn is flushed by one `call_soon`, so that each peer gets
+it in one TLS record. There is one timer per host, and no task, future or timer per message.
 """
 
 import asyncio
@@ -71,6 +71,7 @@ class Host:
         self._dials: set[asyncio.Task[None]] = set()
         self._futures: dict[int, asyncio.Future[Any]] = {}
         self._unflushed: list[Connection] = []
+        self._being_served: Connection | None = None  # flushed at the end of this very read
         self._server: asyncio.Server | None = None
         self._next_link = 0
         self._next_operation = 0
@@ -171,9 +172,10 @@ class Host:
             counters.bytes_out += len(frame)
             if not connection.unflushed:
                 connection.unflushed = True
-                if not self._unflushed:
-                    self._loop.call_soon(self._flush)
-                self._unflushed.append(connection)
+                if connection is not self._being_served:
+                    if not self._unflushed:
+                        self._loop.call_soon(self._flush)
+                    self._unflushed.append(connection)
             if not connection.queue(frame):
                 text = "it does not read what it asked for"
                 self._loop.call_soon(connection.fail, UnreachableError(text))
@@ -279,7 +281,11 @@ class Host:
         counters = self.machine.counters
         counters.messages_in += len(messages)
         counters.bytes_in += size
+        self._being_served = connection
         self.pump()
+        self._being_served = None
+        if connection.unflushed:
+            connection.flush()
         if connection.parser.pending_bytes:
             self._ensure_tick()
 

@@ -90,6 +90,7 @@ class ContactTable:
         self.point = point_of(owner)
         self.size = 0
         self._buckets: dict[int, _Bucket] = {}
+        self._points: list[tuple[int, list[int]]] | None = None  # by bucket, deepest first
 
     def __contains__(self, node_id: NodeId) -> bool:
         return self.get(node_id) is not None
@@ -123,6 +124,7 @@ class ContactTable:
             bucket.members[contact.node_id] = contact
             bucket.candidates.pop(contact.node_id, None)
             self.size += 1
+            self._points = None
             return None
         bucket.candidates.pop(contact.node_id, None)
         bucket.candidates[contact.node_id] = contact
@@ -139,6 +141,7 @@ class ContactTable:
         if bucket.members.pop(node_id, None) is None:
             return
         self.size -= 1
+        self._points = None
         for candidate in reversed(bucket.candidates.values()):
             if bucket.has_room_for(candidate):
                 del bucket.candidates[candidate.node_id]
@@ -167,15 +170,22 @@ class ContactTable:
 
     def owner_is_among(self, target: int, count: int) -> bool:
         """Whether fewer than `count` members are closer to the target than the owner is."""
+        if self.size < count:
+            return True
         distance = self.point ^ target
         shared = ID_BITS - distance.bit_length()
+        if self._points is None:
+            self._points = [
+                (index, [contact.point for contact in self._buckets[index].members.values()])
+                for index in sorted(self._buckets, reverse=True)
+            ]
         closer = 0
-        for index, bucket in self._buckets.items():
-            if index == shared:
-                closer += len(bucket.members)
-            elif index > shared:
-                for contact in bucket.members.values():
-                    closer += contact.point ^ target < distance
+        for index, points in self._points:
+            if index <= shared:
+                closer += len(points) if index == shared else 0
+                break
+            for point in points:
+                closer += point ^ target < distance
         return closer < count
 
     def sparse_ranges(self) -> range:
