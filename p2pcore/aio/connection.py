@@ -100,8 +100,8 @@ class Connection(asyncio.BufferedProtocol):
             transport.write(self._tls.pending_output())
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        # Shared by all connections of the host: between this call and buffer_updated, the loop
-        # does nothing but read into it.
+        # Shared by all connections of the loop, which does nothing between this call and
+        # buffer_updated but read into it.
         return self._host.read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:

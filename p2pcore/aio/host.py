@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from p2pcore.address import split_address
 from p2pcore.aio.connection import Connection, Stage
@@ -27,7 +28,7 @@ __all__ = ["Host", "now"]
 
 log = logging.getLogger("p2pcore")
 
-READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a host; a loop turn's worth
+READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a loop, which reads one at a time
 TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
 LINGER_S = 1.0  # for a peer to take our goodbye
 
@@ -35,6 +36,16 @@ LINGER_S = 1.0  # for a peer to take our goodbye
 def now() -> Instant:
     """This instant on both of the system's clocks."""
     return Instant(time.monotonic_ns(), time.time_ns() // 1_000_000)
+
+
+_read_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
+    """What is read into is used up before the loop reads again: all of its hosts can share it."""
+    if loop not in _read_buffers:
+        _read_buffers[loop] = memoryview(bytearray(READ_BUFFER_BYTES))
+    return _read_buffers[loop]
 
 
 class Host:
@@ -59,13 +70,13 @@ class Host:
         max_handshakes: int,
     ) -> None:
         self.machine = machine
-        self.read_buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        self._loop = asyncio.get_running_loop()
+        self.read_buffer = _read_buffer(self._loop)
         self.closed = False
         self._credentials = credentials
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_ns = round(stall_timeout_s * 1e9)
         self._max_handshakes = max_handshakes
-        self._loop = asyncio.get_running_loop()
         self._connections: dict[LinkId, Connection] = {}
         self._shaking: dict[LinkId, Connection] = {}  # incoming only, oldest first
         self._dials: set[asyncio.Task[None]] = set()
