@@ -11,7 +11,17 @@ from msgspec import Struct
 from p2pcore.ids import NodeId
 from p2pcore.wire.messages import Message
 
-__all__ = ["Close", "Complete", "Connect", "Effect", "Instant", "LinkId", "Notice", "Send"]
+__all__ = [
+    "Close",
+    "Complete",
+    "Connect",
+    "Effect",
+    "Instant",
+    "LinkId",
+    "Notice",
+    "Send",
+    "earliest",
+]
 
 LinkId = NewType("LinkId", int)
 """An edge's name for one authenticated connection; never used twice."""
@@ -63,6 +73,15 @@ class Notice(Struct, frozen=True, gc=False):
     """Something that an operator should be able to read in the log."""
 
     text: str
+
+
+def earliest(*deadlines: int | None) -> int | None:
+    """The first of some deadlines in monotonic ns, of which any may be unset."""
+    first = None
+    for deadline in deadlines:
+        if deadline is not None and (first is None or deadline < first):
+            first = deadline
+    return first
 
 
 Effect = Send | Connect | Close | Complete | Notice

@@ -9,7 +9,7 @@ source of its own, so an edge of sockets and one of virtual time drive the very 
 from collections.abc import Callable
 from random import Random
 
-from p2pcore.effects import Complete, Effect, Instant, LinkId, Notice
+from p2pcore.effects import Complete, Effect, Instant, LinkId, Notice, earliest
 from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
@@ -91,8 +91,7 @@ class Machine:
 
     def next_deadline(self) -> int | None:
         """When `handle_timer` is to be called, in monotonic ns; None: not until more happens."""
-        deadlines = (self.board.next_deadline(), self.liveness.next_deadline())
-        return min((d for d in deadlines if d is not None), default=None)
+        return earliest(self.board.wake_at_ns, self.liveness.wake_at_ns)
 
     def handle_timer(self, now: Instant) -> None:
         """Time has passed."""

@@ -1,7 +1,7 @@
 """A node: holds its share of the records, and runs operations for clients that ask it to."""
 
 from p2pcore.config import CoordinatorConfig
-from p2pcore.effects import Instant
+from p2pcore.effects import Instant, earliest
 from p2pcore.errors import (
     BusyError,
     ClockOffsetError,
@@ -116,8 +116,12 @@ class Node(Machine):
         self.board.goodbye("the node leaves")
 
     def next_deadline(self) -> int | None:
-        deadlines = (super().next_deadline(), self._membership.next_deadline(), self._tidy_at_ns)
-        return min((d for d in deadlines if d is not None), default=None)
+        return earliest(
+            self.board.wake_at_ns,
+            self.liveness.wake_at_ns,
+            self._membership.wake_at_ns,
+            self._tidy_at_ns,
+        )
 
     def handle_timer(self, now: Instant) -> None:
         super().handle_timer(now)

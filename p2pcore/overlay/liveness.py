@@ -61,27 +61,23 @@ class Liveness:
     def __init__(self, board: Switchboard) -> None:
         self._board = board
         self._probing: dict[NodeId, None] = {}
-        self._look_at_ns: int | None = None
+        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
 
     def probe(self, contact: Contact, now: Instant) -> None:
         """Ask this one now; a link that does not answer is given up."""
         if contact.node_id not in self._probing:
             _Probe(self._board, contact, self._probing).ask(now)
 
-    def next_deadline(self) -> int | None:
-        """When `handle_timer` has work, in monotonic ns."""
-        return self._look_at_ns
-
     def on_link(self, now: Instant) -> None:
         """There is something to watch."""
-        if self._look_at_ns is None:
-            self._look_at_ns = now.mono_ns + QUIET_NS
+        if self.wake_at_ns is None:
+            self.wake_at_ns = now.mono_ns + QUIET_NS
 
     def handle_timer(self, now: Instant) -> None:
         """Ask the nodes whose links have been silent."""
-        if self._look_at_ns is None or now.mono_ns < self._look_at_ns:
+        if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
         for link in list(self._board.links.values()):
             if link.contact is not None and now.mono_ns - link.heard_ns >= QUIET_NS:
                 self.probe(link.contact, now)
-        self._look_at_ns = now.mono_ns + QUIET_NS if self._board.links else None
+        self.wake_at_ns = now.mono_ns + QUIET_NS if self._board.links else None

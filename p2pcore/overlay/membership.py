@@ -48,7 +48,7 @@ class Membership:
         self._bootstrap = bootstrap
         self._liveness = liveness
         self._rng = rng
-        self._wake_at_ns: int | None = None
+        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
         self._to_fill: list[int] = []  # bucket indices still to be looked up
@@ -62,15 +62,11 @@ class Membership:
         else:
             self._finish(None, now)
 
-    def next_deadline(self) -> int | None:
-        """When `handle_timer` has work, in monotonic ns."""
-        return self._wake_at_ns
-
     def handle_timer(self, now: Instant) -> None:
         """Try to get in again, or look around."""
-        if self._wake_at_ns is None or now.mono_ns < self._wake_at_ns:
+        if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
-        self._wake_at_ns = None
+        self.wake_at_ns = None
         if self._joined is not None or (not self._table.size and self._bootstrap.configured):
             self._try(now)
         else:
@@ -160,4 +156,4 @@ class Membership:
 
     def _wake_in(self, delay_ns: int, now: Instant) -> None:
         delay_ns = round(delay_ns * self._rng.uniform(0.8, 1.2))
-        self._wake_at_ns = now.mono_ns + delay_ns
+        self.wake_at_ns = now.mono_ns + delay_ns

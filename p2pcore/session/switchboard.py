@@ -102,7 +102,7 @@ class Switchboard:
         self._to_self = Link(LinkId(0), self_id, "", incoming=False)
         self._reply_to_self: Reply | None = None
         self._next_call_id = 0
-        self._sweep_at_ns: int | None = None
+        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
 
     # What the edge reports
 
@@ -264,13 +264,9 @@ class Switchboard:
 
     # Time
 
-    def next_deadline(self) -> int | None:
-        """When `handle_timer` has work, in monotonic ns."""
-        return self._sweep_at_ns
-
     def handle_timer(self, now: Instant) -> None:
         """Expire the calls that are due."""
-        if self._sweep_at_ns is None or now.mono_ns < self._sweep_at_ns:
+        if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
         for call in list(self.calls.values()):
             if now.mono_ns >= call.due_ns and call.id in self.calls:
@@ -280,13 +276,13 @@ class Switchboard:
             if now.mono_ns < link.greet_by_ns:
                 break
             self._turn_away(link, Reason.IDLE, "no greeting in time", now)
-        self._sweep_at_ns = None
+        self.wake_at_ns = None
         if self.calls or self._ungreeted:
             self._arm_sweep(now)
 
     def _arm_sweep(self, now: Instant) -> None:
-        if self._sweep_at_ns is None:
-            self._sweep_at_ns = now.mono_ns + SWEEP_NS
+        if self.wake_at_ns is None:
+            self.wake_at_ns = now.mono_ns + SWEEP_NS
 
     # Handlers of what every peer may say
 
