@@ -6,6 +6,7 @@ thrown away, so that the kernel does not answer it with a reset that would overt
 
 import asyncio
 import enum
+import time
 from typing import TYPE_CHECKING, cast
 
 from p2pcore.aio.tls import TlsSession
@@ -173,6 +174,7 @@ class Connection(asyncio.BufferedProtocol):
             self.flush()
         self._write(self._tls.close())
         self.stage = Stage.CLOSING
+        self.heard_ns = time.monotonic_ns()  # the peer has a while from now
         if self._transport is not None:
             if self._paused or not self._transport.can_write_eof():
                 self._abort()

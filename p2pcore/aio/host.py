@@ -226,10 +226,10 @@ class Host:
             return
         except TimeoutError:
             error: P2PError = UnreachableError(f"no answer in {self._connect_timeout_s:g} s")
-        except OSError as os_error:
-            error = UnreachableError(os_error.strerror or str(os_error))
         except P2PError as refused:
             error = refused
+        except OSError as os_error:
+            error = UnreachableError(os_error.strerror or str(os_error))
         if connection is not None:
             connection.abort()
         self.machine.connect_failed(address, node_id, error, now())

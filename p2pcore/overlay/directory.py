@@ -25,6 +25,7 @@ __all__ = ["Directory", "Placed"]
 
 QUERY_TIMEOUT_NS = 1_000_000_000  # one FindNode; far above any round trip that is of use
 REGION_FRESH_NS = 30_000_000_000  # a node that joined unnoticed is found after this at the latest
+DOUBT_NS = 1_000_000_000  # nodes that disagree for a while must not make every operation look up
 MAX_REGIONS = 4096  # some 20 contacts each: a few MiB
 MAX_SEARCHES = 8  # lookups at a time on behalf of operations; the others wait for their results
 
@@ -33,11 +34,11 @@ Placed = Callable[[list[Contact] | P2PError, Instant], None]
 
 
 class _Region:
-    __slots__ = ("contacts", "refresh_at_ns", "refreshing")
+    __slots__ = ("contacts", "learned_ns", "refreshing")
 
-    def __init__(self, contacts: list[Contact], refresh_at_ns: int) -> None:
+    def __init__(self, contacts: list[Contact], learned_ns: int) -> None:
         self.contacts = contacts
-        self.refresh_at_ns = refresh_at_ns
+        self.learned_ns = learned_ns
         self.refreshing = False
 
 
@@ -141,17 +142,21 @@ class Directory:
         for depth in self._depths:
             region = self._regions.get((depth, point >> (ID_BITS - depth)))
             if region is not None:
-                if now.mono_ns >= region.refresh_at_ns and not region.refreshing:
+                age_ns = now.mono_ns - region.learned_ns
+                if age_ns >= REGION_FRESH_NS and not region.refreshing:
                     region.refreshing = True
                     self.locate(point, count, now, lambda *_: None)
                 ranked = sorted(region.contacts, key=lambda contact: contact.point ^ point)
                 return ranked[:count]
         return None
 
-    def doubt(self, point: int) -> None:
-        """What we believed of this point is wrong: look it up before it is used again."""
+    def doubt(self, point: int, now: Instant) -> None:
+        """What we believed of this point seems wrong: look it up before it is used again."""
         for depth in self._depths:
-            self._regions.pop((depth, point >> (ID_BITS - depth)), None)
+            place = depth, point >> (ID_BITS - depth)
+            region = self._regions.get(place)
+            if region is not None and now.mono_ns - region.learned_ns >= DOUBT_NS:
+                del self._regions[place]
         self._count_depths()
 
     def forget(self, node_id: NodeId) -> None:
@@ -204,7 +209,7 @@ class Directory:
         if members and (depth == 0 or len(members) >= count):
             if len(self._regions) >= MAX_REGIONS:
                 del self._regions[next(iter(self._regions))]
-            region = _Region(members, now.mono_ns + REGION_FRESH_NS)
+            region = _Region(members, now.mono_ns)
             self._regions[depth, target >> (ID_BITS - depth)] = region
             self._count_depths()
         return contacts[:count]

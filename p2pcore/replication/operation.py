@@ -30,7 +30,7 @@ from p2pcore.overlay.table import Contact, point_of
 from p2pcore.replication.clock import HybridClock
 from p2pcore.session.links import Call
 from p2pcore.session.switchboard import Switchboard
-from p2pcore.wire.messages import Failed, Get, Put, Reason, Reply, Settings
+from p2pcore.wire.messages import Failed, Get, NotReplica, Put, Reason, Reply, Settings
 
 __all__ = ["ATTEMPT_NS", "Desk", "Done", "Operation"]
 
@@ -201,10 +201,13 @@ class Operation(Call):
         self.due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)
         self.ask_replicas(now)
 
-    def refused(self, reply: Failed, now: Instant) -> None:
-        """A replica or coordinator said no."""
-        kind = _ERRORS.get(reply.reason, RefusedError)
-        self._last_error = kind(reply.text or reply.reason.name.lower())
+    def refused(self, reply: Reply, now: Instant) -> None:
+        """A replica or coordinator said no, or is none."""
+        if isinstance(reply, Failed):
+            kind = _ERRORS.get(reply.reason, RefusedError)
+            self._last_error = kind(reply.text or reply.reason.name.lower())
+        elif isinstance(reply, NotReplica):
+            self._desk.directory.doubt(self.point, now)
 
     def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
         """A replica can't be reached."""
@@ -226,7 +229,7 @@ class Operation(Call):
         if self._pausing or self._delegated is not None:
             return  # the next round is on its way
         self._located = False
-        self._desk.directory.doubt(self.point)
+        self._desk.directory.doubt(self.point, now)
         self._round += 1
         if self._desk.may_delegate and self._round % 2 and self._delegate(now):
             return
@@ -260,7 +263,7 @@ class Operation(Call):
             self._delegated = None
         if self.over or (reply is not None and self.delegated_reply(reply, now)):
             return
-        if isinstance(reply, Failed):
+        if reply is not None:
             self.refused(reply, now)
         self._pause(now)
 

@@ -17,7 +17,6 @@ from p2pcore.wire.messages import (
     Found,
     Get,
     Missing,
-    NotReplica,
     Put,
     PutDone,
     Reason,
@@ -92,8 +91,7 @@ class WriteOperation(Operation):
         elif isinstance(reply, Failed) and reply.reason is Reason.CLOCK_OFFSET:
             self.finish(ClockOffsetError(reply.text), now)
         else:
-            if isinstance(reply, Failed):
-                self.refused(reply, now)
+            self.refused(reply, now)
             self.settle(now)
 
     def settle(self, now: Instant) -> None:
@@ -171,10 +169,7 @@ class ReadOperation(Operation):
             if len(self._answers) >= self.needed:
                 self._conclude(now)
             return
-        if isinstance(reply, Failed):
-            self.refused(reply, now)
-        elif isinstance(reply, NotReplica):
-            self._desk.directory.doubt(self.point)
+        self.refused(reply, now)
         self.settle(now)
 
     def settle(self, now: Instant) -> None:

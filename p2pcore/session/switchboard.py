@@ -142,7 +142,9 @@ class Switchboard:
         link = self.links.get(link_id)
         if link is None:
             return
-        if link.role is None:
+        if link.role is None and link.incoming:
+            self._effects.append(Notice(f"{link.address} left before its greeting"))
+        elif link.role is None:
             error = error or AuthenticationError(
                 f"{link.address} ended the connection before its greeting: "
                 "it does not accept our certificate (is the network key the same?)"
