@@ -7,12 +7,23 @@ Source: Maymounkov and Mazières, "Kademlia: A Peer-to-peer Information System B
 Metric", section 2.1 (the metric); the ids are SHA-256 where the paper uses SHA-1.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import pairwise
 from typing import NewType
 
 from p2pcore.errors import UsageError
 
-__all__ = ["ID_BITS", "ID_BYTES", "Key", "NodeId", "key_of", "node_id_of", "shared_prefix_bits"]
+__all__ = [
+    "ID_BITS",
+    "ID_BYTES",
+    "Key",
+    "NodeId",
+    "deciding_bits",
+    "key_of",
+    "node_id_of",
+    "shared_prefix_bits",
+]
 
 ID_BITS = 256
 ID_BYTES = ID_BITS // 8
@@ -49,3 +60,13 @@ def node_id_of(public_key: bytes) -> NodeId:
 def shared_prefix_bits(a: int, b: int) -> int:
     """How many leading bits two points have in common: 0 to 256."""
     return ID_BITS - (a ^ b).bit_length()
+
+
+def deciding_bits(points: Iterable[int]) -> int:
+    """How many leading bits of a point decide in which order these points are close to it.
+
+    Of two points, the one closer to a third is decided by a single bit of the third: the first in
+    which the two differ. So it is one bit more than the longest prefix that any two share, and
+    those two are neighbours in numerical order.
+    """
+    return max((shared_prefix_bits(a, b) + 1 for a, b in pairwise(sorted(points))), default=0)

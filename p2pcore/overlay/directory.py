@@ -16,6 +16,7 @@ from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
 from p2pcore.overlay.lookup import Lookup
+from p2pcore.overlay.ranking import Ranking
 from p2pcore.overlay.table import BUCKET_SIZE, Contact, ContactTable
 from p2pcore.session.links import Call
 from p2pcore.session.switchboard import Switchboard
@@ -34,10 +35,10 @@ Placed = Callable[[list[Contact] | P2PError, Instant], None]
 
 
 class _Region:
-    __slots__ = ("contacts", "learned_ns", "refreshing")
+    __slots__ = ("learned_ns", "ranking", "refreshing")
 
     def __init__(self, contacts: list[Contact], learned_ns: int) -> None:
-        self.contacts = contacts
+        self.ranking = Ranking(contacts)
         self.learned_ns = learned_ns
         self.refreshing = False
 
@@ -146,8 +147,7 @@ class Directory:
                 if age_ns >= REGION_FRESH_NS and not region.refreshing:
                     region.refreshing = True
                     self.locate(point, count, now, lambda *_: None)
-                ranked = sorted(region.contacts, key=lambda contact: contact.point ^ point)
-                return ranked[:count]
+                return region.ranking.nearest_first(point)[:count]
         return None
 
     def doubt(self, point: int, now: Instant) -> None:
@@ -163,7 +163,9 @@ class Directory:
         """This node is gone."""
         self._table.remove(node_id)
         for region in self._regions.values():
-            region.contacts = [c for c in region.contacts if c.node_id != node_id]
+            known = region.ranking.contacts
+            if any(contact.node_id == node_id for contact in known):
+                region.ranking = Ranking(c for c in known if c.node_id != node_id)
 
     # What is found out
 

@@ -17,13 +17,14 @@ from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
-from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
+from p2pcore.ids import ID_BITS, NodeId, deciding_bits, shared_prefix_bits
 from p2pcore.wire.messages import WireContact
 
 __all__ = ["BUCKET_SIZE", "Contact", "ContactTable", "point_of", "subnet_of"]
 
 BUCKET_SIZE = 20  # Kademlia's k: so many that all of them failing within an hour is unlikely
 MAX_PER_SUBNET = 2  # of one bucket; an attacker in one subnet gets a tenth of it at most
+MAX_CELLS = 4096  # whose rank is remembered: 400 KiB at most
 
 
 class Contact(Struct, frozen=True, gc=False):
@@ -90,7 +91,8 @@ class ContactTable:
         self.point = point_of(owner)
         self.size = 0
         self._buckets: dict[int, _Bucket] = {}
-        self._points: list[tuple[int, list[int]]] | None = None  # by bucket, deepest first
+        self._ranks: dict[int, int] = {}  # of the owner, by cell: the leading bits that decide it
+        self._rank_shift: int | None = None
 
     def __contains__(self, node_id: NodeId) -> bool:
         return self.get(node_id) is not None
@@ -123,8 +125,7 @@ class ContactTable:
         if bucket.has_room_for(contact):
             bucket.members[contact.node_id] = contact
             bucket.candidates.pop(contact.node_id, None)
-            self.size += 1
-            self._points = None
+            self._members_changed(1)
             return None
         bucket.candidates.pop(contact.node_id, None)
         bucket.candidates[contact.node_id] = contact
@@ -140,13 +141,12 @@ class ContactTable:
         bucket.candidates.pop(node_id, None)
         if bucket.members.pop(node_id, None) is None:
             return
-        self.size -= 1
-        self._points = None
+        self._members_changed(-1)
         for candidate in reversed(bucket.candidates.values()):
             if bucket.has_room_for(candidate):
                 del bucket.candidates[candidate.node_id]
                 bucket.members[candidate.node_id] = candidate
-                self.size += 1
+                self._members_changed(1)
                 break
 
     def closest(self, target: int, count: int) -> list[Contact]:
@@ -170,23 +170,33 @@ class ContactTable:
 
     def owner_is_among(self, target: int, count: int) -> bool:
         """Whether fewer than `count` members are closer to the target than the owner is."""
-        if self.size < count:
-            return True
+        if self._rank_shift is None:
+            points = [self.point, *(contact.point for contact in self.contacts())]
+            self._rank_shift = ID_BITS - deciding_bits(points)
+        cell = target >> self._rank_shift
+        rank = self._ranks.get(cell)
+        if rank is None:
+            if len(self._ranks) >= MAX_CELLS:
+                self._ranks.clear()
+            rank = self._ranks[cell] = self._rank_of_owner(target)
+        return rank < count
+
+    def _rank_of_owner(self, target: int) -> int:
+        """How many members are closer to the target than the owner is."""
         distance = self.point ^ target
-        shared = ID_BITS - distance.bit_length()
-        if self._points is None:
-            self._points = [
-                (index, [contact.point for contact in self._buckets[index].members.values()])
-                for index in sorted(self._buckets, reverse=True)
-            ]
-        closer = 0
-        for index, points in self._points:
-            if index <= shared:
-                closer += len(points) if index == shared else 0
-                break
-            for point in points:
-                closer += point ^ target < distance
-        return closer < count
+        shared = shared_prefix_bits(self.point, target)
+        rank = 0
+        for index, bucket in self._buckets.items():
+            if index == shared:
+                rank += len(bucket.members)
+            elif index > shared:
+                rank += sum(c.point ^ target < distance for c in bucket.members.values())
+        return rank
+
+    def _members_changed(self, growth: int) -> None:
+        self.size += growth
+        self._ranks.clear()
+        self._rank_shift = None
 
     def sparse_ranges(self) -> range:
         """Indices of the buckets farther away than the nearest contact: those a node that has
