@@ -22,7 +22,7 @@ def parse_address(text: str) -> tuple[str, NodeId | None]:
         node_id = bytes.fromhex(id_text)
     except ValueError:
         node_id = b""
-    if len(node_id) != ID_BYTES:
+    if len(node_id) != ID_BYTES or len(id_text) != 2 * ID_BYTES:  # fromhex skips white space
         raise UsageError(f"a node id has {2 * ID_BYTES} hex digits: {text!r} has another form")
     return address, NodeId(node_id)
 

@@ -5,6 +5,7 @@ Rule: plain frozen data; every field has its unit and its meaning in one line.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import PurePath
 
 from p2pcore.address import parse_address, split_address
@@ -113,12 +114,12 @@ class CoordinatorConfig:
             _check(1 <= value <= n, name, value, f"1 to replication_factor, which is {n}")
         for name in ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"):
             value = getattr(self, name)
-            _check(value > 0, name, value, "more than 0")
+            _check(0 < value < inf, name, value, "more than 0 and finite")
         for name in ("max_connections", "max_handshakes", "max_store_bytes"):
             value = getattr(self, name)
             _check(value >= 1, name, value, "at least 1")
         offset = self.max_clock_offset_s
-        _check(offset >= 0, "max_clock_offset_s", offset, "0 or more")
+        _check(0 <= offset < inf, "max_clock_offset_s", offset, "0 or more and finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,7 @@ class ClientConfig:
         _check_network_key(self.network_key)
         for name in ("timeout_s", "connect_timeout_s"):
             value = getattr(self, name)
-            _check(value > 0, name, value, "more than 0")
+            _check(0 < value < inf, name, value, "more than 0 and finite")
         _check(self.max_in_flight >= 1, "max_in_flight", self.max_in_flight, "at least 1")
         offset = self.max_clock_offset_s
-        _check(offset >= 0, "max_clock_offset_s", offset, "0 or more")
+        _check(0 <= offset < inf, "max_clock_offset_s", offset, "0 or more and finite")

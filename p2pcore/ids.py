@@ -44,7 +44,10 @@ def key_of(name: str | bytes) -> Key:
         UsageError: the name is empty, longer than 64 KiB, or neither text nor bytes.
     """
     if isinstance(name, str):
-        name = name.encode()
+        try:
+            name = name.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"a key of text must have a UTF-8 form: {error}") from None
     elif not isinstance(name, bytes):
         raise UsageError(f"a key is str or bytes, not {type(name).__name__}")
     if not 0 < len(name) <= MAX_NAME_BYTES:
