@@ -1,0 +1,40 @@
+"""Hypothesis strategies for every message of the protocol."""
+
+from hypothesis import strategies as st
+
+from p2pcore.wire import messages as m
+from p2pcore.wire.limits import MAX_ADDRESS_CHARS, MAX_CONTACTS, MAX_TEXT_CHARS
+
+__all__ = ["any_message", "by_type"]
+
+numbers = st.integers(0, 2**64 - 1)
+ids = st.binary(min_size=32, max_size=32)
+versions = st.binary(min_size=16, max_size=16)
+values = st.none() | st.binary(max_size=300)
+addresses = st.text(max_size=MAX_ADDRESS_CHARS)
+texts = st.text(max_size=MAX_TEXT_CHARS)
+contacts = st.lists(st.builds(m.WireContact, ids, addresses), max_size=MAX_CONTACTS)
+roles = st.sampled_from(m.Role)
+reasons = st.sampled_from(m.Reason)
+settings = st.none() | st.builds(m.Settings, numbers, numbers, numbers)
+
+by_type = {
+    m.Ready: st.builds(m.Ready, numbers, numbers, roles, addresses, settings),
+    m.Goodbye: st.builds(m.Goodbye, reasons, texts),
+    m.Ping: st.builds(m.Ping, numbers),
+    m.Pong: st.builds(m.Pong, numbers),
+    m.FindNode: st.builds(m.FindNode, numbers, ids),
+    m.Contacts: st.builds(m.Contacts, numbers, contacts),
+    m.Store: st.builds(m.Store, numbers, ids, versions, values, numbers),
+    m.Stored: st.builds(m.Stored, numbers),
+    m.Stale: st.builds(m.Stale, numbers, versions),
+    m.Fetch: st.builds(m.Fetch, numbers, ids),
+    m.Found: st.builds(m.Found, numbers, versions, values, numbers),
+    m.Missing: st.builds(m.Missing, numbers),
+    m.NotReplica: st.builds(m.NotReplica, numbers, contacts),
+    m.Put: st.builds(m.Put, numbers, ids, versions, values, numbers, numbers),
+    m.PutDone: st.builds(m.PutDone, numbers, versions, numbers, numbers),
+    m.Get: st.builds(m.Get, numbers, ids, numbers),
+    m.Failed: st.builds(m.Failed, numbers, reasons, texts),
+}
+any_message = st.one_of(*by_type.values())

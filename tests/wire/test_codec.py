@@ -1,0 +1,189 @@
+"""The codec: every message survives it, and nothing that a peer sends breaks it."""
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pcore.wire import codec
+from p2pcore.wire import messages as m
+from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
+from p2pcore.wire.limits import (
+    HEADER_BYTES,
+    MAX_ADDRESS_CHARS,
+    MAX_CONTACTS,
+    MAX_FRAME_BYTES,
+    MAX_TEXT_CHARS,
+    MAX_VALUE_BYTES,
+)
+from tests.wire.strategies import any_message, by_type
+
+ID, VERSION = b"i" * 32, b"v" * 16
+
+
+def framed(body: bytes) -> bytes:
+    return len(body).to_bytes(HEADER_BYTES) + body
+
+
+def parsed(*items: object) -> list[Incoming]:
+    """What comes out when this array comes in."""
+    return FrameParser().feed(framed(msgspec.msgpack.encode(items)))
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    marks = sorted({min(place, len(data)) for place in places} | {0, len(data)})
+    return [data[a:b] for a, b in pairwise(marks)]
+
+
+def test_every_message_has_a_strategy_and_a_known_tag() -> None:
+    kinds = m.Message.__args__  # type: ignore[attr-defined]
+    assert set(by_type) == set(kinds)
+    tags = [kind.__struct_config__.tag for kind in kinds]
+    assert sorted(tags) == list(codec._KNOWN_TAGS)
+
+
+@pytest.mark.parametrize("kind", by_type, ids=lambda kind: kind.__name__)
+@settings(max_examples=25)
+@given(st.data())
+def test_round_trip(kind: type, data: st.DataObject) -> None:
+    message = data.draw(by_type[kind])
+    parser = FrameParser()
+    assert parser.feed(encode_frame(message)) == [message]
+    assert parser.pending_bytes == 0
+
+
+@given(st.lists(any_message, max_size=6), st.lists(st.integers(0, 4000), max_size=12))
+def test_any_chunking_gives_the_same_messages(messages: list[m.Message], places: list[int]) -> None:
+    parser = FrameParser()
+    out: list[Incoming] = []
+    for chunk in cut(b"".join(map(encode_frame, messages)), places):
+        out += parser.feed(chunk)
+    assert out == messages
+    assert parser.pending_bytes == 0
+
+
+@given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=8))
+def test_arbitrary_bytes_never_raise_and_chunks_do_not_matter(
+    data: bytes, places: list[int]
+) -> None:
+    whole = FrameParser().feed(data)
+    parser, out = FrameParser(), []
+    for chunk in cut(data, places):
+        out += parser.feed(chunk)
+        assert parser.pending_bytes <= len(data)
+    assert out == whole
+
+
+@given(st.lists(st.binary(max_size=60), max_size=5), any_message)
+def test_framed_garbage_never_raises_and_ends_the_stream_once(
+    bodies: list[bytes], message: m.Message
+) -> None:
+    """Garbage of the right frame reaches the decoder; after Malformed, nothing is read."""
+    parser = FrameParser()
+    out = parser.feed(b"".join(map(framed, bodies)) + encode_frame(message))
+    broken = [i for i, item in enumerate(out) if isinstance(item, m.Malformed)]
+    if broken:
+        assert broken == [len(out) - 1]
+        assert parser.feed(encode_frame(message)) == []
+        assert parser.pending_bytes == 0
+    else:
+        assert len(out) == len(bodies) + 1
+        assert out[-1] == message
+
+
+@given(any_message, st.integers(0, 10_000), st.integers(0, 255))
+def test_a_flipped_byte_never_raises(message: m.Message, place: int, value: int) -> None:
+    frame = bytearray(encode_frame(message))
+    frame[place % len(frame)] = value
+    assert len(FrameParser().feed(bytes(frame))) <= len(frame)
+
+
+@given(any_message, st.lists(st.none() | st.integers(0) | st.binary(max_size=9), max_size=3))
+def test_further_fields_of_a_later_version_are_ignored(
+    message: m.Message, extra: list[object]
+) -> None:
+    items = msgspec.msgpack.decode(encode_frame(message)[HEADER_BYTES:])
+    if all(not isinstance(x, int) or x < 2**64 for x in extra):
+        assert parsed(*items, *extra) == [message]
+
+
+def test_missing_trailing_fields_take_their_defaults() -> None:
+    assert parsed(0, 1, 1, 0) == [m.Ready(1, 1, m.Role.CLIENT)]
+    assert parsed(1, 0) == [m.Goodbye(m.Reason.SHUTDOWN, "")]
+    assert parsed(6, 9, ID, VERSION, b"x") == [m.Store(9, ID, VERSION, b"x", 0)]
+    assert parsed(10, 9, ID[:16], None) == [m.Found(9, ID[:16], None, 0)]
+    assert parsed(16, 9, 5) == [m.Failed(9, m.Reason.BUSY, "")]
+
+
+@given(st.integers(17, 2**64 - 1) | st.integers(-(2**63), -1), st.integers(0, 2**64 - 1))
+def test_an_unknown_tag_is_one_refused_request(tag: int, request_id: int) -> None:
+    parser = FrameParser()
+    unknown = framed(msgspec.msgpack.encode([tag, request_id, {"later": [1]}, None]))
+    assert parser.feed(unknown + encode_frame(m.Ping(3))) == [m.Unknown(request_id, tag), m.Ping(3)]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        (), (2,), (2, -1), (2, "1"), (2, 1.5), (17,), (17, "x"), (17, -1), ("2", 1), (None, 1),
+        (4, 1, ID[:-1]), (4, 1, ID + b"x"), (4, 1, "i" * 32), (8, 1, VERSION[:-1]),
+        (6, 1, ID, VERSION, "text"), (6, 1, ID, VERSION), (6, 1, ID, VERSION, b"x", -1),
+        (0, 1, 1, 2), (1, 99), (16, 1, 99), (0, 1, 1, 0, "a" * (MAX_ADDRESS_CHARS + 1)),
+        (1, 0, "t" * (MAX_TEXT_CHARS + 1)), (5, 1, [[ID, "a"]] * (MAX_CONTACTS + 1)),
+        (5, 1, [[ID]]), (5, 1, [[ID, 7]]), (5, 1, {}), (0, 1, 1, 1, "a", [3, 2]),
+        (6, 1, ID, VERSION, b"x" * (MAX_VALUE_BYTES + 1)),
+    ],
+)  # fmt: skip
+def test_what_is_no_message_is_malformed(items: tuple[object, ...]) -> None:
+    (only,) = parsed(*items)
+    assert isinstance(only, m.Malformed)
+    assert only.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"\xc1", b"\x91" * 100_000, b"\x81\x01" * 50_000, b"\xdd\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff", b"\x93\x01\x00\xa2\xff\xfe", b"\x92\x02\x01\x02", b"\xc0" * 100,
+        b"\x93\x11\x01" + b"\x91" * 100_000, b"\x93\x11\x01\xa2\xff\xfe",
+    ],
+    ids=lambda body: body[:6].hex(),
+)  # fmt: skip
+def test_hostile_bodies_are_malformed(body: bytes) -> None:
+    """Deep nests, lengths that promise gigabytes, text that is no UTF-8, bytes left over."""
+    (only,) = FrameParser().feed(framed(body))
+    assert isinstance(only, m.Malformed)
+
+
+def test_the_largest_value_fits_and_a_larger_frame_is_refused_by_its_header() -> None:
+    largest = m.Put(2**64 - 1, ID, VERSION, b"x" * MAX_VALUE_BYTES, 2**64 - 1, 2**64 - 1)
+    frame = encode_frame(largest)
+    assert len(frame) - HEADER_BYTES <= MAX_FRAME_BYTES
+    assert FrameParser().feed(frame) == [largest]
+    parser = FrameParser()
+    (refused,) = parser.feed((MAX_FRAME_BYTES + 1).to_bytes(HEADER_BYTES))
+    assert isinstance(refused, m.Malformed)
+    assert str(MAX_FRAME_BYTES) in refused.text
+    assert parser.feed(b"x" * 100_000) == []
+    assert parser.pending_bytes == 0
+
+
+def test_what_is_held_of_unfinished_frames_is_bounded() -> None:
+    parser, piece = FrameParser(), b"\x00" * 65_536
+    parser.feed(MAX_FRAME_BYTES.to_bytes(HEADER_BYTES))
+    peak = 0
+    for _ in range(3 * MAX_FRAME_BYTES // len(piece)):
+        parser.feed(piece)
+        peak = max(peak, parser.pending_bytes)
+    assert peak <= HEADER_BYTES + MAX_FRAME_BYTES
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3])
+def test_a_header_may_come_in_parts(size: int) -> None:
+    frame = encode_frame(m.Ping(1))
+    parser = FrameParser()
+    assert parser.feed(frame[:size]) == []
+    assert parser.pending_bytes == size
+    assert parser.feed(frame[size:]) == [m.Ping(1)]
