@@ -65,7 +65,10 @@ class MemoryStore:
         if held is not None and held.version >= record.version:
             return held.version if held.version > record.version else None
         if record.value is None:
-            record = Record(record.version, None, wall_ms + self._grace_ms)
+            # One that another replica hands on ends when it does there: if each copy lasted a
+            # whole grace, reads that repair would keep a tombstone going round for ever.
+            end_ms = min(wall_ms + self._grace_ms, record.expires_ms or wall_ms + self._grace_ms)
+            record = Record(record.version, None, end_ms)
         growth = _cost(record) - (_cost(held) if held else 0)
         if growth > 0 and self.size_bytes + growth > self._capacity_bytes:
             raise StorageFullError(
