@@ -124,7 +124,8 @@ class WriteOperation(Operation):
         if not isinstance(reply, PutDone):
             return False
         version = Version(reply.version)
-        self._desk.clock.observe(version)
+        if wall_ms_of(version) - now.wall_ms <= self._desk.max_clock_offset_ms:
+            self._desk.clock.observe(version)  # never further: a false one would carry us along
         self.finish(StoreReceipt(version, reply.replicas, reply.acks), now)
         return True
 
