@@ -190,6 +190,10 @@ class Operation(Call):
         self._pause(now)
 
     def _ask(self, replicas: list[Contact], now: Instant) -> None:
+        if len(replicas) < self.needed and not self._round and self._desk.may_delegate:
+            self.replicas = replicas
+            self.next_round(now)  # a coordinator may reach those that we can't
+            return
         if len(replicas) < self.needed:
             text = (
                 f"{self.verb} needs {self.needed} replicas, "
