@@ -35,6 +35,7 @@ from p2pcore.wire.messages import Failed, Get, NotReplica, Put, Reason, Reply, S
 __all__ = ["ATTEMPT_NS", "Desk", "Done", "Operation"]
 
 ATTEMPT_NS = 400_000_000  # a round; a loaded swarm answers in tens of ms, and a get must fail over
+DELEGATED_NS = 4 * ATTEMPT_NS  # a coordinator may need some rounds of its own, or may hang
 FIRST_PAUSE_NS = 25_000_000  # long enough for a node that restarts its listener
 LONGEST_PAUSE_NS = 1_000_000_000
 
@@ -250,12 +251,13 @@ class Operation(Call):
         asked = {contact.node_id: None for contact in self.replicas}
         linked = self._desk.board.linked_nodes()
         linked.sort(key=lambda contact: contact.node_id in asked)  # somebody new, if there is
-        budget_ms = (self._deadline_ns - now.mono_ns) // 1_000_000
+        budget_ns = min(self._deadline_ns - now.mono_ns, DELEGATED_NS)
+        budget_ms = budget_ns // 1_000_000
         if not linked or budget_ms <= 0:
             return False
         self.due_ns = self._deadline_ns
         call_id = self._desk.board.new_call_id()
-        self._delegated = _Delegation(call_id, self._deadline_ns, self)
+        self._delegated = _Delegation(call_id, now.mono_ns + budget_ns + ATTEMPT_NS, self)
         message = self.delegation(call_id, budget_ms)
         self._desk.board.ask(self._delegated, linked[:1], message, now)
         return True
@@ -296,4 +298,4 @@ class _Delegation(Call):
         self._operation.delegation_over(None, now)
 
     def expired(self, now: Instant) -> None:
-        """The operation's own deadline is the same, and ends it."""
+        self._operation.delegation_over(None, now)
