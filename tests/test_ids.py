@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pcore.errors import UsageError
-from p2pcore.ids import ID_BITS, MAX_NAME_BYTES, key_of, node_id_of, shared_prefix_bits
+from p2pcore.ids import (
+    ID_BITS,
+    MAX_NAME_BYTES,
+    deciding_bits,
+    key_of,
+    node_id_of,
+    shared_prefix_bits,
+)
 
 points = st.integers(0, 2**ID_BITS - 1)
 
@@ -45,3 +52,12 @@ def test_more_shared_bits_means_closer(target: int, a: int, b: int) -> None:
     """What lets the contact table sort by buckets before it sorts by distance."""
     if shared_prefix_bits(target, a) > shared_prefix_bits(target, b):
         assert a ^ target < b ^ target
+
+
+@given(st.sets(points, max_size=12), points, points)
+def test_deciding_bits_decide_the_order(others: set[int], place: int, noise: int) -> None:
+    """Two places with the same deciding bits see the same order, whatever the other bits are."""
+    free = ID_BITS - deciding_bits(others)
+    other_place = place >> free << free | noise & ((1 << free) - 1)
+    ordered = sorted(others, key=lambda point: point ^ place)
+    assert sorted(others, key=lambda point: point ^ other_place) == ordered

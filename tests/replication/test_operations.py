@@ -1,0 +1,241 @@
+"""Quorum reads and writes: what is repaired, what counts, and what never comes back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from p2pcore.errors import KeyNotFoundError
+from p2pcore.ids import key_of
+from p2pcore.replication.clock import HybridClock, Version
+from p2pcore.storage.memory import Record
+from p2pcore.wire.messages import Fetch, Get, Message, NotReplica, Put, Store, Stored
+from tests.net import DROP, HOLD, PASS, Net, Peer
+
+
+@pytest.fixture
+def net() -> Iterator[Net]:
+    net = Net()
+    net.swarm(6)
+    yield net
+    net.judge = lambda *_: PASS
+    net.release()
+    net.check()
+
+
+def version(number: int) -> Version:
+    return HybridClock(b"w" * 32).next(1_600_000_000_000 + number)  # type: ignore[arg-type]
+
+
+def put(node: Peer, name: str, record: Record) -> None:
+    """What a replica holds, past every protocol."""
+    node.machine.store.put(key_of(name), record, node.now.wall_ms)
+
+
+def versions(net: Net, name: str) -> list[Version | None]:
+    records = [replica.holds(name) for replica in net.replicas(name)]
+    return [record and record.version for record in records]
+
+
+def read_often(client: Peer, name: str, times: int = 3) -> None:
+    """Reads begin with another replica each time, so these have asked all of them."""
+    for _ in range(times):
+        try:
+            client.retrieve(name)
+        except KeyNotFoundError:
+            continue
+
+
+@pytest.mark.parametrize("fresh", [0, 1, 2])
+@pytest.mark.parametrize("others", [None, 1])
+@pytest.mark.parametrize("value", [b"newest", None])
+def test_reads_repair_whoever_is_behind(
+    net: Net, fresh: int, others: int | None, value: bytes | None
+) -> None:
+    """One replica holds the newest version, a value or a tombstone; the others less or nothing."""
+    for index, replica in enumerate(net.replicas("key")):
+        if index == fresh:
+            put(replica, "key", Record(version(9), value, 0))
+        elif others is not None:
+            put(replica, "key", Record(version(others), b"old", 0))
+    client = net.client()
+    read_often(client, "key")
+    net.run(1)
+    assert versions(net, "key") == [version(9)] * 3
+    assert [replica.holds("key").value for replica in net.replicas("key")] == [value] * 3
+    assert client.machine.counters.repairs == 2
+    if value is None:
+        with pytest.raises(KeyNotFoundError):
+            client.retrieve("key")
+    else:
+        assert client.retrieve("key") == value
+
+
+@pytest.mark.parametrize("coordinator", [0, 1, 2])
+def test_a_coordinator_repairs_its_own_copy_too(net: Net, coordinator: int) -> None:
+    replicas = net.replicas("key")
+    for index, replica in enumerate(replicas):
+        if index != coordinator:
+            put(replica, "key", Record(version(9), b"newest", 0))
+    client = net.client(bootstrap=[replicas[coordinator].address])
+    net.judge = lambda source, target, message: (
+        DROP if source is client and isinstance(message, Fetch) else PASS
+    )
+    read_often(client, "key", 4)
+    assert net.replicas("key")[coordinator].holds("key").version == version(9)
+
+
+def test_an_expiry_is_repaired_with_the_value(net: Net) -> None:
+    ends_ms = net.nodes[0].now.wall_ms + 5000
+    put(net.replicas("key")[1], "key", Record(version(9), b"value", ends_ms))
+    client = net.client()
+    read_often(client, "key")
+    net.run(1)
+    assert [replica.holds("key").expires_ms for replica in net.replicas("key")] == [ends_ms] * 3
+    net.run(6)
+    with pytest.raises(KeyNotFoundError):
+        client.retrieve("key")
+
+
+def test_what_was_deleted_stays_deleted(net: Net) -> None:
+    """A replica that missed the deletion does not bring the record back, however it is read."""
+    client = net.client()
+    client.store("key", b"value")
+    net.run(1)
+    away = net.replicas("key")[0]
+    net.judge = lambda source, target, message: (
+        DROP if target is away and isinstance(message, Store) else PASS
+    )
+    client.store("key", None)
+    assert away.holds("key").value == b"value"
+    net.judge = lambda *_: PASS
+    for _ in range(6):
+        with pytest.raises(KeyNotFoundError):
+            client.retrieve("key")
+    net.run(1)
+    assert away.holds("key").value is None
+
+
+def test_a_store_that_was_on_its_way_for_long_loses_against_a_newer_delete(net: Net) -> None:
+    client, other = net.client(), net.client()
+    net.judge = lambda source, target, message: (
+        HOLD if source is client and isinstance(message, Store) else PASS
+    )
+    client.write("key", b"early", timeout_s=30)
+    net.run(0.1)
+    receipt = other.store("key", None)
+    client.tell(lambda now: client.machine.cancel(2))
+    net.judge = lambda *_: PASS
+    net.release()
+    net.run(1)
+    assert versions(net, "key") == [receipt.version] * 3
+
+
+def test_a_write_is_acknowledged_at_its_quorum_not_before(net: Net) -> None:
+    client = net.client()
+    client.store("warm up", b"")
+    net.judge = lambda source, target, message: HOLD if isinstance(message, Stored) else PASS
+    number = client.write("key", b"value", timeout_s=30)
+    net.run(0.2)
+    assert len(net.held) == 3
+    for expected in (False, True):
+        target, link_id, frame = net.held.pop()
+        net._deliver_later(target, link_id, frame)
+        net.run(0.01)
+        assert (number in client.results) is expected
+    assert client.result(number).acks == 2
+
+
+def test_repeated_acks_of_one_replica_count_once(net: Net) -> None:
+    """A retry is confirmed again by the replica that had it; that is still one."""
+    client = net.client()
+    client.store("warm up", b"")
+    first = net.replicas("key")[0]
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, Store | Put) and target is not first:
+            return DROP
+        return DROP if isinstance(message, Put) else PASS
+
+    net.judge = judge
+    number = client.write("key", b"value", timeout_s=8)
+    net.run(6)
+    assert number not in client.results
+    net.judge = lambda *_: PASS
+    assert client.result(number).acks == 2
+
+
+def test_a_coordinator_that_hangs_is_not_waited_for_until_the_deadline(net: Net) -> None:
+    """Replicas that come back meanwhile are asked again."""
+    client = net.client()
+    client.store("warm up", b"")
+    hanging = True
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, Put) or (isinstance(message, Store) and hanging):
+            return DROP
+        return PASS
+
+    net.judge = judge
+    number = client.write("key", b"value", timeout_s=8)
+    net.run(1)
+    hanging = False
+    net.run(3)
+    assert client.result(number).acks == 2
+
+
+def test_retries_are_never_a_second_write(net: Net) -> None:
+    """Every round carries the same version."""
+    client = net.client()
+    seen: set[bytes] = set()
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, Store | Put):
+            seen.add(message.version)
+        return DROP if isinstance(message, Stored) and net.mono_ns < until_ns else PASS
+
+    until_ns = net.mono_ns + 3_000_000_000
+    net.judge = judge
+    receipt = client.store("key", b"value", timeout_s=10)
+    assert seen == {receipt.version}
+
+
+def test_a_node_that_is_no_replica_says_so_and_is_not_asked_again(net: Net) -> None:
+    """The client's picture of the network is old: it learns the new one at the first refusal."""
+    client = net.client()
+    client.store("key", b"value")
+    for _ in range(6):
+        net.node()
+    net.run(1.5)
+    refusals: list[Message] = []
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, NotReplica):
+            refusals.append(message)
+        return PASS
+
+    net.judge = judge
+    for _ in range(5):
+        client.store("key", b"new")
+    net.run(1)
+    newest = max(peer.holds("key").version for peer in net.replicas("key"))
+    assert versions(net, "key") == [newest] * 3
+    assert len(refusals) <= 3
+
+
+def test_reads_of_one_key_are_spread_over_its_replicas(net: Net) -> None:
+    client = net.client()
+    client.store("key", b"value")
+    net.run(1)
+    asked: dict[str, int] = {}
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, Fetch | Get):
+            asked[target.name] = asked.get(target.name, 0) + 1
+        return PASS
+
+    net.judge = judge
+    for _ in range(30):
+        assert client.retrieve("key") == b"value"
+    assert sorted(asked) == sorted(peer.name for peer in net.replicas("key"))
+    assert sum(asked.values()) == 60
+    assert max(asked.values()) <= 30
