@@ -220,12 +220,13 @@ class Switchboard:
         """Nodes that we can talk to at once, longest connected first."""
         return [link.contact for link in self._by_node.values() if link.contact is not None]
 
-    def connect(self, address: str, node_id: NodeId | None) -> None:
-        """Open a link with no question waiting for it."""
+    def connect(self, address: str, node_id: NodeId | None, *, anyway: bool = False) -> None:
+        """Open a link with no question waiting for it; `anyway`, though the node is being
+        dialled already, which may be at another address."""
         if node_id is None:
             self._effects.append(Connect(address, None))
-        elif node_id not in self._by_node and node_id not in self._waiting:
-            self._waiting[node_id] = []
+        elif node_id not in self._by_node and (anyway or node_id not in self._waiting):
+            self._waiting.setdefault(node_id, [])
             self._effects.append(Connect(address, node_id))
 
     def _ask_when_connected(self, contact: Contact, call: Call, message: Message) -> None:
