@@ -298,6 +298,9 @@ class Switchboard:
         if text is not None:
             self._turn_away(link, Reason.INCOMPATIBLE, text, now)
             return
+        if not link.incoming and message.role is not Role.NODE:
+            self._turn_away(link, Reason.MISBEHAVED, "a client answers where a node should", now)
+            return
         link.role = message.role
         del self._ungreeted[link.id]
         self.counters.links_opened += 1
