@@ -131,6 +131,7 @@ class Net:
         self.trace: list[str] | None = None
         self.sent = self.delivered = self.dropped = self.in_flight = 0
         self.held: list[tuple[Peer, LinkId, bytes]] = []
+        self.black_holes: list[str] = []  # addresses that swallow whatever is sent there
         self._cut: list[tuple[Peer, Peer]] = []
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = 0
@@ -300,7 +301,8 @@ class Net:
 
     def _connect(self, peer: Peer, effect: Connect) -> None:
         target = next((p for p in self.peers if p.address == effect.address), None)
-        if peer.silent or (target is not None and target.silent):
+        lost = peer.silent or effect.address in self.black_holes
+        if lost or (target is not None and target.silent):
             error: P2PError = UnreachableError("no answer")
             self.at(self.mono_ns + DIAL_TIMEOUT_NS, lambda: self._refuse(peer, effect, error))
         else:
