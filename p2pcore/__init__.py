@@ -5,6 +5,7 @@ from p2pcore.aio.coordinator import AdaptiveCoordinator
 from p2pcore.config import OPEN_NETWORK_KEY, ClientConfig, CoordinatorConfig
 from p2pcore.errors import (
     AuthenticationError,
+    BatchError,
     BrokenError,
     BusyError,
     ClockOffsetError,
@@ -29,6 +30,7 @@ __all__ = [
     "AdaptiveClient",
     "AdaptiveCoordinator",
     "AuthenticationError",
+    "BatchError",
     "BrokenError",
     "BusyError",
     "ClientConfig",

@@ -1,13 +1,16 @@
 """A client: asks nodes to store and retrieve, holds nothing itself."""
 
+from collections.abc import Sequence
+
 from p2pcore.config import ClientConfig
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
-from p2pcore.replication.operation import Operation
+from p2pcore.replication.batch import BatchRead, BatchWrite
+from p2pcore.replication.operation import Done, Operation
 from p2pcore.session.links import Link
-from p2pcore.wire.messages import Role
+from p2pcore.wire.messages import Found, Role
 
 __all__ = ["Client"]
 
@@ -31,7 +34,7 @@ class Client(Machine):
             max_links=0,
             max_clock_offset_s=config.max_clock_offset_s,
         )
-        self._operations: dict[int, Operation] = {}
+        self._operations: dict[int, Operation | BatchRead | BatchWrite] = {}
 
     def connect(self, operation: int, now: Instant) -> None:
         """Find a member of the network; completes with None."""
@@ -51,25 +54,50 @@ class Client(Machine):
         now: Instant,
     ) -> None:
         """Store, or delete with a `value` of None; completes with a StoreReceipt."""
-
-        def done(result: object, now: Instant) -> None:
-            self._operations.pop(operation, None)
-            self.complete(operation, result)
-
-        started = self.start_write(key, value, ttl_ms, deadline_ns, done, now)
-        if not started.over:
-            self._operations[operation] = started
+        done = self._done(operation)
+        self._keep(operation, self.start_write(key, value, ttl_ms, deadline_ns, done, now))
 
     def read(
         self, operation: int, key: Key, name: str | bytes, deadline_ns: int, now: Instant
     ) -> None:
         """Retrieve; completes with the value."""
+        done = self._done(operation)
+        self._keep(operation, self.start_read(key, name, deadline_ns, done, now))
 
+    def write_many(
+        self,
+        operation: int,
+        items: list[tuple[Key, bytes]],
+        ttl_ms: int | None,
+        deadline_ns: int,
+        now: Instant,
+    ) -> None:
+        """Store many; completes with a list of StoreReceipts and errors, in the items' order."""
+        done = self._done(operation)
+        self._keep(operation, self.start_batch_write(items, ttl_ms, deadline_ns, done, now))
+
+    def read_many(
+        self,
+        operation: int,
+        keys: list[Key],
+        names: Sequence[str | bytes],
+        deadline_ns: int,
+        now: Instant,
+    ) -> None:
+        """Retrieve many; completes with a list of values and errors, in the keys' order."""
+        done = self._done(operation)
+        self._keep(operation, self.start_batch_read(keys, names, deadline_ns, done, now))
+
+    def _done(self, operation: int) -> Done:
         def done(result: object, now: Instant) -> None:
             self._operations.pop(operation, None)
-            self.complete(operation, result)
+            if isinstance(result, list):
+                result = [_value(item) for item in result]
+            self.complete(operation, _value(result))
 
-        started = self.start_read(key, name, deadline_ns, done, now)
+        return done
+
+    def _keep(self, operation: int, started: Operation | BatchRead | BatchWrite) -> None:
         if not started.over:
             self._operations[operation] = started
 
@@ -88,3 +116,8 @@ class Client(Machine):
         if link.contact is not None:
             self.table.heard_from(link.contact)
         super()._on_link(link, now)
+
+
+def _value(result: object) -> object:
+    """What the application gets: the value itself of a record that was found."""
+    return result.value if isinstance(result, Found) else result

@@ -6,6 +6,7 @@ P2PError
 │   └── LimitError        ... or for more than a stated limit allows
 ├── ClosedError           you closed it (or never opened it)
 ├── KeyNotFoundError      a read quorum of replicas has no such record
+├── BatchError            some items of a batch failed: which, and why; the others did not
 ├── DeadlineError         the operation's time ran out; a store may or may not have happened
 └── BrokenError           the world did it
     ├── UnreachableError      nobody listens there, or nobody answered
@@ -21,8 +22,12 @@ P2PError
 Rule: names and words only; no logic that could fail while it reports a failure.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
     "AuthenticationError",
+    "BatchError",
     "BrokenError",
     "BusyError",
     "ClockOffsetError",
@@ -71,6 +76,23 @@ class KeyNotFoundError(P2PError, KeyError):
 
 class DeadlineError(P2PError, TimeoutError):
     """The operation's time ran out. A store or delete may or may not have taken effect."""
+
+
+class BatchError(P2PError):
+    """Some items of a batch failed; the others did not.
+
+    Attributes:
+        results: what the items that did not fail have given, by key.
+        errors: the error of each item that failed, by key.
+    """
+
+    def __init__(
+        self, results: Mapping[Any, Any], errors: Mapping[Any, P2PError], total: int
+    ) -> None:
+        key, error = next(iter(errors.items()))
+        super().__init__(f"{len(errors)} of {total} items failed; {key!r}: {error}")
+        self.results = results
+        self.errors = errors
 
 
 class BrokenError(P2PError):

@@ -6,7 +6,7 @@ it did; it answers with effects, fetched by `drain`. It touches no socket, clock
 source of its own, so an edge of sockets and one of virtual time drive the very same object.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from p2pcore.effects import Complete, Effect, Instant, LinkId, Notice, earliest
@@ -16,13 +16,14 @@ from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
 from p2pcore.overlay.liveness import Liveness
 from p2pcore.overlay.table import ContactTable
+from p2pcore.replication.batch import BatchRead, BatchWrite
 from p2pcore.replication.clock import HybridClock
 from p2pcore.replication.operation import Desk, Done, Operation
 from p2pcore.replication.operations import ReadOperation, WriteOperation
 from p2pcore.session.links import Counters, Link
 from p2pcore.session.switchboard import Switchboard
 from p2pcore.wire.codec import Incoming
-from p2pcore.wire.messages import Found, Role, Settings
+from p2pcore.wire.messages import Role, Settings, StoreItem
 
 __all__ = ["Machine", "Streams"]
 
@@ -154,8 +155,36 @@ class Machine:
         operation.start(now)
         return operation
 
+    def start_batch_write(
+        self,
+        items: list[tuple[Key, bytes]],
+        ttl_ms: int | None,
+        deadline_ns: int,
+        done: Done,
+        now: Instant,
+    ) -> BatchWrite:
+        """Store many values, each under a version of its own."""
+        expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
+        versioned = [
+            StoreItem(key, self.clock.next(now.wall_ms), value, expires_ms) for key, value in items
+        ]
+        batch = BatchWrite(self._desk, versioned, deadline_ns, done)
+        batch.start(now)
+        return batch
+
+    def start_batch_read(
+        self,
+        keys: list[Key],
+        names: Sequence[str | bytes],
+        deadline_ns: int,
+        done: Done,
+        now: Instant,
+    ) -> BatchRead:
+        """Retrieve many values. `names` are what errors call the keys."""
+        batch = BatchRead(self._desk, keys, names, deadline_ns, done)
+        batch.start(now)
+        return batch
+
     def complete(self, operation: int, result: object) -> None:
         """Hand the application its result."""
-        if isinstance(result, Found):
-            result = result.value
         self._effects.append(Complete(operation, result))

@@ -18,13 +18,16 @@ from p2pcore.replication.clock import Version, wall_ms_of
 from p2pcore.replication.operations import ReadOperation, StoreReceipt, WriteOperation
 from p2pcore.session.links import Link
 from p2pcore.storage.memory import MemoryStore, Record
-from p2pcore.wire.limits import MAX_TEXT_CHARS
+from p2pcore.wire.limits import MAX_TEXT_CHARS, MAX_VALUE_BYTES
 from p2pcore.wire.messages import (
     Contacts,
     Failed,
     Fetch,
+    FetchMany,
     FindNode,
     Found,
+    FoundItem,
+    FoundMany,
     Get,
     Missing,
     NotReplica,
@@ -38,6 +41,9 @@ from p2pcore.wire.messages import (
     Stale,
     Store,
     Stored,
+    StoredMany,
+    StoreItem,
+    StoreMany,
 )
 
 __all__ = ["Node"]
@@ -95,6 +101,8 @@ class Node(Machine):
             FindNode: self._on_find_node,
             Store: self._on_store,
             Fetch: self._on_fetch,
+            StoreMany: self._on_store_many,
+            FetchMany: self._on_fetch_many,
             Put: self._on_put,
             Get: self._on_get,
         }
@@ -193,6 +201,41 @@ class Node(Machine):
             self.board.reply(
                 link, Found(request.id, record.version, record.value, record.expires_ms)
             )
+
+    def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
+        others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
+        if self._tidy_at_ns is None:
+            self._tidy_later(now)
+        self.board.reply(link, StoredMany(request.id, others))
+
+    def _took(self, item: StoreItem, now: Instant) -> bool:
+        """Store one item of a batch. If not: why is told when it comes again on its own."""
+        if wall_ms_of(item.version) - now.wall_ms > self._max_clock_offset_ms:
+            return False
+        if not self.directory.is_mine(point_of(item.key), self.settings.replicas):
+            return False
+        record = Record(Version(item.version), item.value, item.expires_ms)
+        try:
+            return self.store.put(Key(item.key), record, now.wall_ms) is None
+        except StorageFullError:
+            return False
+
+    def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
+        items: list[FoundItem | None] = []
+        others: list[int] = []
+        room = MAX_VALUE_BYTES  # a reply is one frame
+        for place, key in enumerate(request.keys):
+            record = self.store.get(Key(key), now.wall_ms)
+            size = len(record.value or b"") if record else 0
+            if size > room or not self.directory.is_mine(point_of(key), self.settings.replicas):
+                others.append(place)
+                items.append(None)
+                continue
+            room -= size
+            items.append(
+                FoundItem(record.version, record.value, record.expires_ms) if record else None
+            )
+        self.board.reply(link, FoundMany(request.id, items, others))
 
     def _is_mine(self, link: Link, request_id: int, key: Key) -> bool:
         """Whether this node is a replica of the key; if not, the peer is told who may be."""

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +12,15 @@ from p2pcore.aio.host import Host, now
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
-from p2pcore.errors import BusyError, ClosedError, LimitError, UsageError
+from p2pcore.errors import (
+    BatchError,
+    BusyError,
+    ClosedError,
+    KeyNotFoundError,
+    LimitError,
+    P2PError,
+    UsageError,
+)
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.session.links import Counters
@@ -98,15 +107,8 @@ class AdaptiveClient:
             StorageFullError, ClockOffsetError, BusyError: replicas, or this client, refuse it.
         """
         place = key_of(key)
-        if not isinstance(value, bytes):
-            raise UsageError(f"a value is bytes, not {type(value).__name__}")
-        if len(value) > MAX_VALUE_BYTES:
-            raise LimitError(f"a value of {len(value)} bytes, the limit is {MAX_VALUE_BYTES}")
-        ttl_ms = None
-        if ttl_s is not None:
-            if not 0 < ttl_s <= MAX_TTL_S:
-                raise UsageError(f"ttl_s must be more than 0 and at most {MAX_TTL_S:g}: {ttl_s}")
-            ttl_ms = math.ceil(ttl_s * 1000)
+        _checked(value)
+        ttl_ms = _ttl_ms(ttl_s)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write(operation, place, value, ttl_ms, deadline_ns, now())
@@ -140,6 +142,60 @@ class AdaptiveClient:
         host.pump()
         value: bytes = await self._result(host, operation, future)
         return value
+
+    async def store_many(
+        self,
+        items: Mapping[str | bytes, bytes],
+        *,
+        ttl_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str | bytes, StoreReceipt]:
+        """Store many values, each as `store` would, in few messages.
+
+        The items are independent: some may be stored while others fail.
+
+        Raises:
+            BatchError: some items failed; it says which and why, and has the others' receipts.
+            UsageError: a key, value or the ttl can't be meant; nothing was stored.
+        """
+        placed = [(key_of(key), _checked(value)) for key, value in items.items()]
+        ttl_ms = _ttl_ms(ttl_s)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin()
+        self._client.write_many(operation, placed, ttl_ms, deadline_ns, now())
+        host.pump()
+        results = dict(zip(items, await self._result(host, operation, future), strict=True))
+        errors = {key: r for key, r in results.items() if isinstance(r, P2PError)}
+        if errors:
+            stored = {key: r for key, r in results.items() if key not in errors}
+            raise BatchError(stored, errors, len(results))
+        return results
+
+    async def retrieve_many(
+        self, keys: Iterable[str | bytes], *, timeout_s: float | None = None
+    ) -> dict[str | bytes, bytes]:
+        """The newest values of many keys, in few messages. Keys without a record are left out.
+
+        Raises:
+            BatchError: some keys could not be read (other than that there is no record); it says
+                which and why, and has the others' values.
+        """
+        names = list(dict.fromkeys(keys))
+        places = [key_of(name) for name in names]
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin()
+        self._client.read_many(operation, places, names, deadline_ns, now())
+        host.pump()
+        values: dict[str | bytes, bytes] = {}
+        errors: dict[str | bytes, P2PError] = {}
+        for name, result in zip(names, await self._result(host, operation, future), strict=True):
+            if isinstance(result, bytes):
+                values[name] = result
+            elif not isinstance(result, KeyNotFoundError):
+                errors[name] = result
+        if errors:
+            raise BatchError(values, errors, len(names))
+        return values
 
     def _begin(self) -> tuple[Host, int, asyncio.Future[Any]]:
         host = self._host
@@ -178,3 +234,19 @@ class AdaptiveClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _checked(value: bytes) -> bytes:
+    if not isinstance(value, bytes):
+        raise UsageError(f"a value is bytes, not {type(value).__name__}")
+    if len(value) > MAX_VALUE_BYTES:
+        raise LimitError(f"a value of {len(value)} bytes, the limit is {MAX_VALUE_BYTES}")
+    return value
+
+
+def _ttl_ms(ttl_s: float | None) -> int | None:
+    if ttl_s is None:
+        return None
+    if not 0 < ttl_s <= MAX_TTL_S:
+        raise UsageError(f"ttl_s must be more than 0 and at most {MAX_TTL_S:g}: {ttl_s}")
+    return math.ceil(ttl_s * 1000)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from p2pcore.effects import Instant
 from p2pcore.errors import ClockOffsetError, KeyNotFoundError
 from p2pcore.ids import Key, NodeId
+from p2pcore.overlay.table import Contact
 from p2pcore.replication.clock import Version, wall_ms_of
 from p2pcore.replication.operation import ATTEMPT_NS, Desk, Done, Operation
 from p2pcore.wire.messages import (
@@ -26,7 +27,14 @@ from p2pcore.wire.messages import (
     Stored,
 )
 
-__all__ = ["ReadOperation", "StoreReceipt", "WriteOperation"]
+__all__ = [
+    "ReadOperation",
+    "StoreReceipt",
+    "WriteOperation",
+    "newest_of",
+    "repair",
+    "result_of",
+]
 
 
 class StoreReceipt(Struct, frozen=True):
@@ -192,45 +200,10 @@ class ReadOperation(Operation):
 
     def _conclude(self, now: Instant) -> None:
         """Enough answers: the newest wins, and those that lack it get it."""
-        newest: Found | None = None
-        for answer in self._answers.values():
-            if type(answer) is Found and (newest is None or answer.version > newest.version):
-                newest = answer
-        if newest is not None and len(self._answers) > 1:
-            self._repair(newest, now)
-        self._end(newest, now)
-
-    def _end(self, newest: Found | Missing | None, now: Instant) -> None:
-        if isinstance(newest, Found) and newest.value is not None:
-            self.finish(newest, now)
-        else:
-            self.finish(KeyNotFoundError(f"no record under {self._name!r}"), now)
-
-    def _repair(self, newest: Found, now: Instant) -> None:
-        behind = [
-            contact
-            for contact in self.replicas
-            if self._is_behind(self._answers.get(contact.node_id), newest)
-        ]
-        if behind:
-            self._desk.board.counters.repairs += len(behind)
-            self._desk.board.tell(
-                behind,
-                Store(
-                    self._desk.board.new_call_id(),
-                    self.key,
-                    newest.version,
-                    newest.value,
-                    newest.expires_ms,
-                ),
-                now,
-            )
-
-    @staticmethod
-    def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:
-        if answer is None:
-            return False
-        return isinstance(answer, Missing) or answer.version < newest.version
+        newest = newest_of(self._answers)
+        if newest is not None:
+            repair(self._desk, self.key, self.replicas, self._answers, newest, now)
+        self.finish(result_of(newest, self._name), now)
 
     def delegation(self, call_id: int, budget_ms: int) -> Get:
         return Get(call_id, self.key, budget_ms)
@@ -238,5 +211,44 @@ class ReadOperation(Operation):
     def delegated_reply(self, reply: Reply, now: Instant) -> bool:
         if not isinstance(reply, Found | Missing):
             return False
-        self._end(reply, now)
+        self.finish(result_of(reply, self._name), now)
         return True
+
+
+def newest_of(answers: dict[NodeId, Found | Missing]) -> Found | None:
+    """The answer with the newest version, tombstones included; None if nobody holds any."""
+    newest: Found | None = None
+    for answer in answers.values():
+        if type(answer) is Found and (newest is None or answer.version > newest.version):
+            newest = answer
+    return newest
+
+
+def result_of(newest: Found | Missing | None, name: str | bytes) -> Found | KeyNotFoundError:
+    """What the caller gets who asked for the key called `name`."""
+    if isinstance(newest, Found) and newest.value is not None:
+        return newest
+    return KeyNotFoundError(f"no record under {name!r}")
+
+
+def repair(
+    desk: Desk,
+    key: Key,
+    replicas: list[Contact],
+    answers: dict[NodeId, Found | Missing],
+    newest: Found,
+    now: Instant,
+) -> None:
+    """Send the newest version to the replicas whose answers were older."""
+    behind = [c for c in replicas if _is_behind(answers.get(c.node_id), newest)]
+    if behind:
+        desk.board.counters.repairs += len(behind)
+        call_id = desk.board.new_call_id()
+        message = Store(call_id, key, newest.version, newest.value, newest.expires_ms)
+        desk.board.tell(behind, message, now)
+
+
+def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:
+    if answer is None:
+        return False
+    return isinstance(answer, Missing) or answer.version < newest.version

@@ -11,7 +11,7 @@ owner registers.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
 from p2pcore.errors import (
@@ -28,23 +28,15 @@ from p2pcore.session.greeting import greeting, objection
 from p2pcore.session.links import Call, Counters, Link
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import (
-    Contacts,
     Failed,
-    Found,
     Goodbye,
     Malformed,
     Message,
-    Missing,
-    NotReplica,
-    Pong,
-    PutDone,
     Ready,
     Reason,
     Reply,
     Role,
     Settings,
-    Stale,
-    Stored,
     Unknown,
 )
 
@@ -87,7 +79,7 @@ class Switchboard:
             Unknown: self._on_unknown,
             Malformed: self._on_malformed,
             **dict.fromkeys(
-                (Pong, Contacts, Stored, Stale, Found, Missing, NotReplica, PutDone, Failed),
+                get_args(Reply),
                 self._on_reply,
             ),
         }

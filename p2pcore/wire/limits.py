@@ -3,6 +3,8 @@
 __all__ = [
     "HEADER_BYTES",
     "MAX_ADDRESS_CHARS",
+    "MAX_BATCH_BYTES",
+    "MAX_BATCH_ITEMS",
     "MAX_CONTACTS",
     "MAX_FRAME_BYTES",
     "MAX_TEXT_CHARS",
@@ -29,6 +31,11 @@ MAX_ADDRESS_CHARS = 262
 
 MAX_CONTACTS = 20
 """One bucket: what Kademlia's FIND_NODE answers (section 2.3, k = 20)."""
+
+MAX_BATCH_ITEMS = 1000
+MAX_BATCH_BYTES = 256 * 1024
+"""Of values in one batch, unless a single one is larger: batches save per-message cost, which a few
+hundred records do; longer ones only make whoever shares the connection wait."""
 
 MAX_TEXT_CHARS = 512
 """Reasons are for people: a few sentences."""

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from p2pcore.ids import ID_BYTES
 from p2pcore.wire.limits import (
     MAX_ADDRESS_CHARS,
+    MAX_BATCH_ITEMS,
     MAX_CONTACTS,
     MAX_TEXT_CHARS,
     MAX_VALUE_BYTES,
@@ -24,8 +25,11 @@ __all__ = [
     "Contacts",
     "Failed",
     "Fetch",
+    "FetchMany",
     "FindNode",
     "Found",
+    "FoundItem",
+    "FoundMany",
     "Get",
     "Goodbye",
     "Malformed",
@@ -43,7 +47,10 @@ __all__ = [
     "Settings",
     "Stale",
     "Store",
+    "StoreItem",
+    "StoreMany",
     "Stored",
+    "StoredMany",
     "Unknown",
     "WireContact",
 ]
@@ -240,12 +247,63 @@ class Failed(_Base, frozen=True, tag=16):
     text: TextField = ""
 
 
+class StoreItem(_Base, frozen=True):
+    """One record of a batch; see Store."""
+
+    key: IdField
+    version: VersionField
+    value: ValueField | None
+    expires_ms: Milliseconds = 0
+
+
+class StoreMany(_Base, frozen=True, tag=17):
+    """Keep all of these."""
+
+    id: RequestId
+    items: Annotated[list[StoreItem], Meta(max_length=MAX_BATCH_ITEMS)]
+
+
+class StoredMany(_Base, frozen=True, tag=18):
+    """All are stored but those at these places of the batch, which are to be put one by one."""
+
+    id: RequestId
+    others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+
+
+class FetchMany(_Base, frozen=True, tag=19):
+    """What do you hold under these keys?"""
+
+    id: RequestId
+    keys: Annotated[list[IdField], Meta(max_length=MAX_BATCH_ITEMS)]
+
+
+class FoundItem(_Base, frozen=True):
+    """One answer of a batch; see Found."""
+
+    version: VersionField
+    value: ValueField | None
+    expires_ms: Milliseconds = 0
+
+
+class FoundMany(_Base, frozen=True, tag=20):
+    """The answers in the order of the keys, nil for nothing; those at the places in `others` are
+    no answers, and are to be asked one by one."""
+
+    id: RequestId
+    items: Annotated[list[FoundItem | None], Meta(max_length=MAX_BATCH_ITEMS)]
+    others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+
+
 Message = (
     Ready | Goodbye | Ping | Pong | FindNode | Contacts | Store | Stored | Stale | Fetch | Found
-    | Missing | NotReplica | Put | PutDone | Get | Failed
+    | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
+    | FoundMany
 )  # fmt: skip
 
-Reply = Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
+Reply = (
+    Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
+    | StoredMany | FoundMany
+)  # fmt: skip
 
 
 class Unknown(Struct, frozen=True, gc=False):

@@ -16,6 +16,8 @@ texts = st.text(max_size=MAX_TEXT_CHARS)
 contacts = st.lists(st.builds(m.WireContact, ids, addresses), max_size=MAX_CONTACTS)
 roles = st.sampled_from(m.Role)
 reasons = st.sampled_from(m.Reason)
+store_items = st.builds(m.StoreItem, ids, versions, values, numbers)
+found_items = st.builds(m.FoundItem, versions, values, numbers)
 settings = st.none() | st.builds(m.Settings, numbers, numbers, numbers)
 
 by_type = {
@@ -36,5 +38,14 @@ by_type = {
     m.PutDone: st.builds(m.PutDone, numbers, versions, numbers, numbers),
     m.Get: st.builds(m.Get, numbers, ids, numbers),
     m.Failed: st.builds(m.Failed, numbers, reasons, texts),
+    m.StoreMany: st.builds(m.StoreMany, numbers, st.lists(store_items, max_size=5)),
+    m.StoredMany: st.builds(m.StoredMany, numbers, st.lists(numbers, max_size=5)),
+    m.FetchMany: st.builds(m.FetchMany, numbers, st.lists(ids, max_size=5)),
+    m.FoundMany: st.builds(
+        m.FoundMany,
+        numbers,
+        st.lists(st.none() | found_items, max_size=5),
+        st.lists(numbers, max_size=5),
+    ),
 }
 any_message = st.one_of(*by_type.values())

@@ -1,0 +1,294 @@
+"""Many records in few messages.
+
+Theory of operation. The items of a batch are sorted by replica, so that each replica gets one
+message (or as few as the limits allow) with all items that are its; replies are counted per item.
+What is ordinary ends there. An item that is not (a newer version, a replica that is none or does
+not answer, no quorum in time) goes on as an operation of its own, with the same version: it has
+all the means of one, and its own error in the end. So a batch is only ever a short cut.
+
+Rule: nothing here knows how to fail; that is what `operations.py` is for.
+"""
+
+from collections.abc import Sequence
+
+from p2pcore.effects import Instant
+from p2pcore.errors import P2PError
+from p2pcore.ids import Key, NodeId
+from p2pcore.overlay.table import Contact, point_of
+from p2pcore.replication.clock import Version
+from p2pcore.replication.operation import ATTEMPT_NS, Desk, Done, Operation
+from p2pcore.replication.operations import (
+    ReadOperation,
+    StoreReceipt,
+    WriteOperation,
+    newest_of,
+    repair,
+    result_of,
+)
+from p2pcore.session.links import Call
+from p2pcore.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
+from p2pcore.wire.messages import (
+    FetchMany,
+    Found,
+    FoundItem,
+    FoundMany,
+    Message,
+    Missing,
+    Reply,
+    StoredMany,
+    StoreItem,
+    StoreMany,
+)
+
+__all__ = ["BatchRead", "BatchWrite"]
+
+FETCH_BYTES = 1024  # what a value is taken to have before it is known
+
+
+class _Part(Call):
+    """The items of a batch that one replica was asked about; `places` are theirs in the batch."""
+
+    __slots__ = ("_batch", "places")
+
+    def __init__(self, batch: "_Batch", call_id: int, due_ns: int, places: list[int]) -> None:
+        super().__init__(call_id, due_ns)
+        self._batch = batch
+        self.places = places
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        self._batch.count(self.places, node_id, reply, now)
+        self._batch.part_over(self, now)
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        self._batch.part_over(self, now)
+
+    def expired(self, now: Instant) -> None:
+        self._batch.part_over(self, now)
+
+
+class _Batch:
+    """What both kinds share. `results` has the items' results or errors, in their order."""
+
+    def __init__(self, desk: Desk, keys: list[Key], deadline_ns: int, done: Done) -> None:
+        self._desk = desk
+        self._keys = keys
+        self._deadline_ns = deadline_ns
+        self._done = done
+        self._parts: list[_Part] = []
+        self._singles: dict[int, Operation] = {}
+        self._open = len(keys)  # items without a result
+        self._asking = False
+        self.results: list[object] = [None] * len(keys)
+        self.replicas: list[list[Contact]] = [[] for _ in keys]
+
+    @property
+    def over(self) -> bool:
+        """Whether every item has its result."""
+        return not self._open
+
+    def start(self, now: Instant) -> None:
+        """Ask every replica about all that is its."""
+        directory, count = self._desk.directory, self._desk.settings.replicas
+        by_node: dict[NodeId, tuple[Contact, list[int]]] = {}
+        for place, key in enumerate(self._keys):
+            replicas = directory.replicas(point_of(key), count, now)
+            if replicas is None or len(replicas) < count:
+                continue  # looked up by the operation of its own that follows
+            self.replicas[place] = replicas
+            for contact in self.ask_of(place, replicas):
+                by_node.setdefault(contact.node_id, (contact, []))[1].append(place)
+        self._asking = True
+        due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)
+        for contact, places in by_node.values():
+            for chunk in self._chunks(places):
+                part = _Part(self, self._desk.board.new_call_id(), due_ns, chunk)
+                self._parts.append(part)
+                self._desk.board.ask(part, [contact], self.message(part.id, chunk), now)
+        self._asking = False
+        self._settle(now)
+
+    def cancel(self) -> None:
+        """Nobody waits for the results any more."""
+        for part in self._parts:
+            self._desk.board.drop(part)
+        for single in self._singles.values():
+            single.cancel()
+        self._open = 0
+
+    def part_over(self, part: _Part, now: Instant) -> None:
+        """A replica has answered, or will not."""
+        self._desk.board.drop(part)
+        self._parts.remove(part)
+        if not self._asking:
+            self._settle(now)
+
+    def resolve(self, place: int, result: object) -> None:
+        """An item has its result."""
+        self.results[place] = result
+        self._open -= 1
+
+    def _settle(self, now: Instant) -> None:
+        """When no more answers come, what is still open goes on one by one."""
+        if self._parts or self._singles:
+            return
+        left = [place for place, result in enumerate(self.results) if result is None]
+        singles = [(place, self.single(place, self._single_over(place))) for place in left]
+        self._singles.update(singles)
+        for _, single in singles:
+            single.start(now)
+        self._finish_if_over(now)
+
+    def _single_over(self, place: int) -> Done:
+        def done(result: object, now: Instant) -> None:
+            self._singles.pop(place)
+            self.resolve(place, result)
+            self._finish_if_over(now)
+
+        return done
+
+    def _finish_if_over(self, now: Instant) -> None:
+        if not self._open and not self._singles and self._done is not _nobody:
+            done, self._done = self._done, _nobody
+            done(self.results, now)
+
+    def _chunks(self, places: list[int]) -> list[list[int]]:
+        chunks: list[list[int]] = [[]]
+        size = 0
+        for place in places:
+            item_bytes = self.size_of(place)
+            full = len(chunks[-1]) >= MAX_BATCH_ITEMS or size + item_bytes > MAX_BATCH_BYTES
+            if full and chunks[-1]:
+                chunks.append([])
+                size = 0
+            chunks[-1].append(place)
+            size += item_bytes
+        return chunks
+
+    # What the two kinds decide
+
+    def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
+        """Which of an item's replicas are asked."""
+        raise NotImplementedError
+
+    def size_of(self, place: int) -> int:
+        """About how many bytes an item takes in the message or in its reply."""
+        raise NotImplementedError
+
+    def message(self, call_id: int, places: list[int]) -> Message:
+        """The question about some items."""
+        raise NotImplementedError
+
+    def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
+        """Take a replica's answer about some items."""
+        raise NotImplementedError
+
+    def single(self, place: int, done: Done) -> Operation:
+        """An operation of its own for an item."""
+        raise NotImplementedError
+
+
+def _nobody(result: object, now: Instant) -> None:
+    """Stands for a caller who was already told."""
+
+
+class BatchWrite(_Batch):
+    """Stores many values. Its result is a list of StoreReceipts and errors."""
+
+    def __init__(self, desk: Desk, items: list[StoreItem], deadline_ns: int, done: Done) -> None:
+        super().__init__(desk, [Key(item.key) for item in items], deadline_ns, done)
+        self._items = items
+        self._acks = [0] * len(items)
+
+    def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
+        return replicas
+
+    def size_of(self, place: int) -> int:
+        return len(self._items[place].value or b"")
+
+    def message(self, call_id: int, places: list[int]) -> Message:
+        return StoreMany(call_id, [self._items[place] for place in places])
+
+    def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
+        if not isinstance(reply, StoredMany):
+            return
+        needed, acks = self._desk.settings.writes, self._acks
+        others = dict.fromkeys(reply.others)
+        for index, place in enumerate(places):
+            if index in others:
+                continue
+            acks[place] += 1
+            if acks[place] == needed:
+                version = Version(self._items[place].version)
+                self.resolve(place, StoreReceipt(version, len(self.replicas[place]), needed))
+        self._finish_if_over(now)
+
+    def single(self, place: int, done: Done) -> Operation:
+        item = self._items[place]
+        return WriteOperation(
+            self._desk,
+            self._keys[place],
+            Version(item.version),
+            item.value,
+            item.expires_ms,
+            self._deadline_ns,
+            done,
+        )
+
+
+class BatchRead(_Batch):
+    """Retrieves many values. Its result is a list of Founds and errors.
+
+    Args:
+        names: what errors call the keys.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        keys: list[Key],
+        names: Sequence[str | bytes],
+        deadline_ns: int,
+        done: Done,
+    ) -> None:
+        super().__init__(desk, keys, deadline_ns, done)
+        self._names = names
+        self._answers: list[dict[NodeId, Found | Missing]] = [{} for _ in keys]
+
+    def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
+        return replicas[: self._desk.settings.reads]
+
+    def size_of(self, place: int) -> int:
+        return FETCH_BYTES
+
+    def message(self, call_id: int, places: list[int]) -> Message:
+        return FetchMany(call_id, [self._keys[place] for place in places])
+
+    def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
+        if not isinstance(reply, FoundMany) or len(reply.items) != len(places):
+            return
+        needed = self._desk.settings.reads
+        others = dict.fromkeys(reply.others)
+        for index, (place, item) in enumerate(zip(places, reply.items, strict=True)):
+            if index in others:
+                continue
+            answers = self._answers[place]
+            answers[node_id] = _as_answer(item)
+            if len(answers) == needed:
+                newest = newest_of(answers)
+                if newest is not None:
+                    repair(
+                        self._desk, self._keys[place], self.replicas[place], answers, newest, now
+                    )
+                self.resolve(place, result_of(newest, self._names[place]))
+        self._finish_if_over(now)
+
+    def single(self, place: int, done: Done) -> Operation:
+        name = self._names[place]
+        return ReadOperation(self._desk, self._keys[place], name, self._deadline_ns, done)
+
+
+_NOTHING = Missing(0)
+
+
+def _as_answer(item: FoundItem | None) -> Found | Missing:
+    return _NOTHING if item is None else Found(0, item.version, item.value, item.expires_ms)
