@@ -1,6 +1,8 @@
 """The rules that a machine can hold: sizes, layers, and what the core may not touch."""
 
 import ast
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -23,13 +25,16 @@ CORE = [
     if path.relative_to(ROOT / "p2pcore").parts[0].removesuffix(".py")
     not in CORE_EDGES | {"__init__", "__main__"}
 ]
+SUITE = [path for path in SOURCES if path.is_relative_to(ROOT / "benchmarks")]
 
 
-def imported_modules(path: Path) -> list[str]:
-    """Absolute names of every module that a file imports, wherever in the file it does."""
+def imported_modules(path: Path, nodes: Iterable[ast.AST] | None = None) -> list[str]:
+    """Absolute names of every module that a file, or the given nodes of it, import."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    if nodes is None:
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -69,6 +74,26 @@ def test_layers(path: Path) -> None:
         assert not [name for name in names if starts_with(name, "p2pcore.aio")]
     if place.startswith("benchmarks/verdict/"):
         assert not [name for name in names if starts_with(name, "benchmarks.rig", "p2pcore")]
+    if place.startswith("benchmarks/") and place != "benchmarks/rig/subject.py":
+        assert not [name for name in names if starts_with(name, "p2pcore")]
+
+
+@pytest.mark.parametrize("path", SUITE, ids=relative)
+def test_suite_is_import_clean(path: Path) -> None:
+    """asv imports every module below benchmarks/, in processes that measure."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = imported_modules(path, tree.body)  # an import below `try` or in a function is guarded
+    tops = {name.split(".")[0] for name in names}
+    assert tops <= sys.stdlib_module_names | {"benchmarks", "__future__"}
+
+
+@pytest.mark.parametrize("path", SUITE, ids=relative)
+def test_suites_do_not_import_each_other(path: Path) -> None:
+    """A benchmark class that is imported into another suite is discovered there once more."""
+    suites = {f"benchmarks.{each.stem}" for each in SUITE if each.parent.name == "benchmarks"}
+    others = suites - {"benchmarks.__init__", f"benchmarks.{path.stem}"}
+    if path.stem != "__main__":
+        assert not [name for name in imported_modules(path) if starts_with(name, *others)]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

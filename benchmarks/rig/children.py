@@ -1,0 +1,248 @@
+"""Child processes that cannot outlive the process that measures.
+
+Theory of operation. A child says one JSON line on its standard output when it is ready, answers
+one JSON line per line it reads, and ends when its standard input ends. The kernel closes that
+pipe however the parent dies, so a parent that is killed leaves no orphans, without signals or
+process groups. A child that does not follow the end of its input within `GRACE_S` ends itself from
+the thread that reads it; a parent that waits longer kills it by its id.
+
+Rule: knows nothing of p2pcore, sockets or swarms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+__all__ = [
+    "Child",
+    "ChildError",
+    "Service",
+    "new_loop",
+    "running_loop",
+    "serve_parent",
+    "stop_all",
+]
+
+ENTRY = Path(__file__).with_name("entry.py")
+READY_S = 30.0  # an import on a machine whose cores are all busy; ten times the usual start
+ANSWER_S = 30.0  # one question; the answer may include a garbage collection
+GRACE_S = 10.0  # from the end of input to the end of the process; a shutdown is bounded by 5 s
+KILL_WAIT_S = 10.0  # the kernel reaps a killed process at once; more means a stuck system call
+
+
+class ChildError(RuntimeError):
+    """A child did not start, did not answer or ended with an error; the message has its words."""
+
+
+class Service(Protocol):
+    """What a child does between its ready line and the end of its input."""
+
+    async def start(self) -> dict[str, Any]:
+        """Begin to serve; what is returned becomes the ready line."""
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Answer one line of the parent."""
+
+    async def stop(self) -> None:
+        """Let go of everything, in bounded time."""
+
+
+class Child:
+    """One child process, from its ready line to its end; the caller's side.
+
+    `module` is a module of the suite with `run_child(arguments)`; `core_dir` is the directory that
+    holds the p2pcore package the child must use, or "-" if it uses none. `ready` is what the
+    child reported. Constructing does not wait: call `wait_ready`.
+    """
+
+    def __init__(self, module: str, arguments: list[str], core_dir: str = "-") -> None:
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by stop()
+        self.ready: dict[str, Any] = {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(ENTRY), module, core_dir, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=_environment(),
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_ready(self) -> dict[str, Any]:
+        """The child's ready line; raises ChildError with the child's own words if none comes."""
+        self.ready = self._read_line(READY_S, "become ready")
+        return self.ready
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Send one line and wait for its answer."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise ChildError(f"child {self.pid} is gone: {error}{self._words()}") from error
+        return self._read_line(ANSWER_S, f"answer {question}")
+
+    def release(self) -> None:
+        """Tell the child to end, without waiting: several children then end side by side."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def stop(self) -> None:
+        """End the child and see it gone; raises ChildError if it had to be killed or failed."""
+        self.release()
+        killed = False
+        try:
+            self._process.wait(GRACE_S + KILL_WAIT_S)
+        except subprocess.TimeoutExpired:
+            killed = True
+            self._process.kill()
+            self._process.wait(KILL_WAIT_S)
+        words = self._words()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._stderr.close()
+        if killed:
+            raise ChildError(f"child {self.pid} ignored the end of its input, killed{words}")
+        if self._process.returncode:
+            raise ChildError(f"child {self.pid} ended with {self._process.returncode}{words}")
+
+    def _read_line(self, within_s: float, what: str) -> dict[str, Any]:
+        """One line of the child, read with a deadline by a watchdog that kills a mute child."""
+        assert self._process.stdout is not None
+        watchdog = threading.Timer(within_s, self._process.kill)
+        watchdog.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        if not line:
+            code = self._process.wait(KILL_WAIT_S)
+            raise ChildError(
+                f"child {self.pid} ended with {code} and did not {what} "
+                f"(it has {within_s:.0f} s){self._words()}"
+            )
+        answer = json.loads(line)
+        if not isinstance(answer, dict):
+            raise ChildError(f"child {self.pid} said {line!r}, not a JSON object{self._words()}")
+        if "error" in answer:
+            raise ChildError(f"child {self.pid} could not {what}: {answer['error']}{self._words()}")
+        return answer
+
+    def _words(self) -> str:
+        """The last of what the child wrote to its standard error, for a message."""
+        if self._stderr.closed:
+            return ""
+        self._stderr.seek(0)
+        text = self._stderr.read().decode(errors="replace").strip()
+        return f"; it wrote:\n{text[-2000:]}" if text else ""
+
+
+def stop_all(children: Sequence[Child]) -> None:
+    """End children side by side; all of them, even if one has something to complain about."""
+    for child in children:
+        child.release()
+    with contextlib.ExitStack() as stack:
+        for child in children:
+            stack.callback(child.stop)
+
+
+def _environment() -> dict[str, str]:
+    """This environment, with PYTHONPATH cut to what this process really imports from.
+
+    asv takes the entries of PYTHONPATH out of its benchmark processes' sys.path but leaves the
+    variable; a child would see other packages than its parent.
+    """
+    environment = dict(os.environ)
+    inherited = environment.pop("PYTHONPATH", "")
+    kept = [place for place in inherited.split(os.pathsep) if place and place in sys.path]
+    if kept:
+        environment["PYTHONPATH"] = os.pathsep.join(kept)
+    return environment
+
+
+def new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    """A new event loop: kind is "asyncio" or "uvloop"."""
+    if kind == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop()
+    if kind == "asyncio":
+        return asyncio.new_event_loop()
+    raise ValueError(f"no event loop is called {kind!r}; there are 'asyncio' and 'uvloop'")
+
+
+@contextlib.contextmanager
+def running_loop(kind: str) -> Iterator[asyncio.Runner]:
+    """A runner over a new loop of that kind, closed at the end with all its tasks."""
+    with asyncio.Runner(loop_factory=lambda: new_loop(kind)) as runner:
+        yield runner
+
+
+def serve_parent(service: Service, loop_kind: str) -> None:
+    """Run a service until the parent closes this process's standard input; the child's side."""
+    finished = threading.Event()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        questions: asyncio.Queue[bytes] = asyncio.Queue()
+        threading.Thread(
+            target=_listen,
+            args=(lambda line: loop.call_soon_threadsafe(questions.put_nowait, line), finished),
+            daemon=True,
+        ).start()
+        try:
+            _say(await service.start())
+            while line := await questions.get():
+                _say(await _answered(service.answer, line))
+        finally:
+            await service.stop()
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    with running_loop(loop_kind) as runner:
+        runner.run(main())
+    finished.set()
+
+
+def _listen(pass_on: Callable[[bytes], object], finished: threading.Event) -> None:
+    """Pass each line of standard input on; an empty one at its end, and then see the end come."""
+    pending = b""
+    # Not sys.stdin: a thread that waits inside its lock aborts the interpreter's shutdown.
+    while chunk := os.read(0, 65536):
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            pass_on(line + b"\n")
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        pass_on(b"")
+    if not finished.wait(GRACE_S):
+        os._exit(3)  # a loop that hangs must not outlive the one who measures
+
+
+async def _answered(
+    answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]], line: bytes
+) -> dict[str, Any]:
+    try:
+        return await answer(json.loads(line))
+    except Exception as error:  # the parent is told; the service goes on
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _say(message: dict[str, Any]) -> None:
+    """One JSON line to the parent; a parent that is gone is noticed by the end of input."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
