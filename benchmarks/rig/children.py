@@ -62,11 +62,18 @@ class Child:
     """One child process, from its ready line to its end; the caller's side.
 
     `module` is a module of the suite with `run_child(arguments)`; `core_dir` is the directory that
-    holds the p2pcore package the child must use, or "-" if it uses none. `ready` is what the
-    child reported. Constructing does not wait: call `wait_ready`.
+    holds the p2pcore package the child must use, or "-" if it uses none; `environment` is added to
+    this process's. `ready` is what the child reported. Constructing does not wait: call
+    `wait_ready`.
     """
 
-    def __init__(self, module: str, arguments: list[str], core_dir: str = "-") -> None:
+    def __init__(
+        self,
+        module: str,
+        arguments: list[str],
+        core_dir: str = "-",
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by stop()
         self.ready: dict[str, Any] = {}
         self._process = subprocess.Popen(
@@ -74,7 +81,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=_environment(),
+            env=_environment() | (environment or {}),
         )
 
     @property
