@@ -25,6 +25,7 @@ __all__ = [
     "Kind",
     "LatencySummary",
     "Layout",
+    "LoopKind",
     "Machine",
     "Measurement",
     "RecordError",
@@ -40,6 +41,7 @@ __all__ = [
 FORMAT = 1  # raised when a reader of the old form would misread the new one
 
 Kind = Literal["exact", "seeded", "paired", "observed"]
+LoopKind = Literal["asyncio", "uvloop"]
 Layout = Literal["A", "B", "C", "S"]
 KINDS: tuple[Kind, ...] = ("exact", "seeded", "paired", "observed")
 # Swarm in one process and client in another; a process per node; all in one process; simulated.

@@ -1,0 +1,191 @@
+"""The one door to p2pcore: nothing else under benchmarks/ imports it.
+
+The suite measures commits that are years apart with one and the same ruler, so what a commit can
+do and how it is asked is known here only. A commit that lacks a feature is skipped where asv
+looks for it, in `setup`: `require("delete")` raises NotImplementedError.
+
+Oldest commit supported: "Take uvloop's transports as they are", the first whose AdaptiveCoordinator
+and AdaptiveClient (the feature "network") work under both event loops. Their public API is stable
+from there.
+
+Rule: p2pcore is imported inside functions, for asv imports this module in every process.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+from benchmarks.rig.records import LoopKind
+
+__all__ = [
+    "FEATURES",
+    "Client",
+    "Identity",
+    "Network",
+    "Node",
+    "core_dir",
+    "counters",
+    "default_loop",
+    "identity",
+    "make_client",
+    "make_node",
+    "must_be_gone",
+    "require",
+    "supports",
+]
+
+Feature = Literal["network", "delete", "stats"]
+FEATURES: tuple[Feature, ...] = ("network", "delete", "stats")
+
+
+class Node(Protocol):
+    """What the suite needs of a coordinator."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def start(self) -> None: ...
+
+    async def shutdown(self) -> None: ...
+
+
+class Client(Protocol):
+    """What the suite needs of a client."""
+
+    async def store(self, key: str, value: bytes) -> object: ...
+
+    async def retrieve(self, key: str) -> bytes: ...
+
+    async def delete(self, key: str) -> object: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The settings that all members of a network share.
+
+    N replicas, W acknowledgements per store, R replies per retrieve. The key, in hexadecimal, is
+    made anew for each network, so that two runs on one machine can never meet.
+    """
+
+    replication: int = 3
+    write_quorum: int = 2
+    read_quorum: int = 2
+    key: str = field(default_factory=lambda: os.urandom(32).hex(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What was measured: which p2pcore, from where, under which interpreter and loop."""
+
+    version: str
+    commit: str
+    directory: str
+    python: str
+    loop: str
+
+    def versions(self) -> dict[str, str]:
+        """The entries for a record; the directory stays out, it is this machine's business."""
+        return {"p2pcore": self.version, "python": self.python, "loop": self.loop}
+
+
+def core_dir() -> str:
+    """The directory that holds the p2pcore package this process imports."""
+    spec = find_spec("p2pcore")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("p2pcore is not installed here; nothing can be measured")
+    return str(Path(spec.origin).resolve().parent.parent)
+
+
+def identity(loop: str) -> Identity:
+    """Who is measured here; the commit is the one asv says, "" outside asv."""
+    core = _core()
+    return Identity(
+        version=str(core.__version__),
+        commit=os.environ.get("ASV_COMMIT", ""),
+        directory=str(Path(str(core.__file__)).resolve().parent.parent),
+        python=platform.python_version(),
+        loop=loop,
+    )
+
+
+def default_loop() -> LoopKind:
+    """The faster event loop, where the platform has it."""
+    return "uvloop" if find_spec("uvloop") is not None else "asyncio"
+
+
+@cache
+def supports(feature: Feature) -> bool:
+    """Whether the p2pcore that is installed here can do a thing."""
+    core = _core()
+    network = hasattr(core, "AdaptiveCoordinator") and hasattr(core, "AdaptiveClient")
+    if feature == "network":
+        return network
+    if feature == "delete":
+        return network and hasattr(core.AdaptiveClient, "delete")
+    if feature == "stats":
+        return network and hasattr(core.AdaptiveCoordinator, "stats")
+    raise ValueError(f"no feature is called {feature!r}; there are {', '.join(FEATURES)}")
+
+
+def require(*features: Feature) -> None:
+    """Raise NotImplementedError, which asv takes as "skipped", unless all features are there."""
+    missing = [feature for feature in features if not supports(feature)]
+    if missing:
+        raise NotImplementedError(f"this commit's p2pcore has no {', '.join(missing)} yet")
+
+
+def make_node(network: Network, bootstrap: list[str]) -> Node:
+    """A coordinator on a free port of the IPv4 loopback, not started."""
+    core = _core()
+    node: Node = core.AdaptiveCoordinator(
+        core.CoordinatorConfig(
+            listen="127.0.0.1:0",
+            bootstrap=bootstrap,
+            replication_factor=network.replication,
+            write_quorum=network.write_quorum,
+            read_quorum=network.read_quorum,
+            network_key=bytes.fromhex(network.key),
+        )
+    )
+    return node
+
+
+def make_client(network: Network, bootstrap: list[str]) -> AbstractAsyncContextManager[Client]:
+    """A client of the network, connected on entering it."""
+    core = _core()
+    client: AbstractAsyncContextManager[Client] = core.AdaptiveClient(
+        core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key))
+    )
+    return client
+
+
+async def must_be_gone(client: Client, key: str) -> None:
+    """Raise AssertionError unless a retrieve says that there is no such key."""
+    try:
+        value = await client.retrieve(key)
+    except _core().KeyNotFoundError:
+        return
+    raise AssertionError(f"{key!r} was deleted and is still there, {len(value)} bytes of it")
+
+
+def counters(of: Node | Client) -> dict[str, int]:
+    """The integer counters that a node or client keeps of itself, by name; {} where it has none."""
+    stats: Any = getattr(of, "stats", None)
+    names: Iterable[str] = getattr(stats, "__struct_fields__", ())  # a msgspec Struct
+    found = {name: getattr(stats, name) for name in names}
+    return {name: value for name, value in found.items() if isinstance(value, int)}
+
+
+def _core() -> ModuleType:
+    import p2pcore
+
+    return p2pcore
