@@ -1,0 +1,131 @@
+"""What the number of nodes costs: operations and joining on 1, 2, 4 and 8 real nodes.
+
+As many replicas as there are nodes, up to three, and a majority of them for the quorums; records of
+1 KiB, sixteen operations in flight. More processes than cores make the machine part of the figure,
+so these compare commits on one machine and say nothing about eight hosts.
+"""
+
+from __future__ import annotations
+
+from benchmarks.rig import subject
+from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+
+NODES = [1, 2, 4, 8]
+OPERATIONS = ["store", "retrieve"]
+IN_FLIGHT = 16
+PER_BLOCK = 500
+SIZE_BYTES = 1024
+
+
+def _network(nodes: int) -> subject.Network:
+    replicas = min(3, nodes)
+    majority = replicas // 2 + 1
+    return subject.Network(replication=replicas, write_quorum=majority, read_quorum=majority)
+
+
+def _operations() -> Record:
+    """Seconds per operation on a network of each size, a process per node."""
+    from benchmarks.rig.swarm import Swarm
+
+    found: Record = {}
+    for nodes in NODES:
+        with Swarm(layout="B", nodes=nodes, network=_network(nodes)) as swarm:
+            for edition in range(BLOCKS + 1):
+                stored, retrieved = swarm.run(_block(swarm.client, edition))
+                if edition:  # the first block met cold caches
+                    found.setdefault(("store", nodes), []).append(stored)
+                    found.setdefault(("retrieve", nodes), []).append(retrieved)
+    return found
+
+
+async def _block(client: subject.Client, edition: int) -> tuple[float, float]:
+    """Seconds per store and per retrieve of the same records."""
+    from benchmarks.rig.workload import Values, closed_loop
+
+    values = Values(SIZE_BYTES, edition)
+    stored = await closed_loop(
+        lambda n: client.store(f"r{n}", values.value(n)), operations=PER_BLOCK, in_flight=IN_FLIGHT
+    )
+    retrieved = await closed_loop(
+        lambda n: client.retrieve(f"r{n}"),
+        operations=PER_BLOCK,
+        in_flight=IN_FLIGHT,
+        check=values.check,
+    )
+    return (
+        stored.require_clean().seconds_per_operation,
+        retrieved.require_clean().seconds_per_operation,
+    )
+
+
+def _joins() -> Record:
+    """Seconds from the start of a node to its being the n-th of a network, again and again.
+
+    The n-th node runs here and the others in a process of their own; it leaves before the next.
+    """
+    from benchmarks.rig.children import running_loop
+    from benchmarks.rig.swarm import Members, Swarm
+
+    async def join(network: subject.Network, bootstrap: list[str]) -> float:
+        members = Members(network)
+        await members.add(1, bootstrap)
+        await members.shutdown()
+        return members.join_s[0]
+
+    found: Record = {}
+    with running_loop(subject.default_loop()) as runner:  # the first node has none to ask
+        found[1,] = [runner.run(join(_network(1), [])) for _ in range(BLOCKS)]
+    for nodes in NODES[1:]:
+        with Swarm(layout="A", nodes=nodes - 1, network=_network(nodes - 1)) as swarm:
+            found[nodes,] = [
+                swarm.run(join(swarm.network, swarm.addresses[:1])) for _ in range(BLOCKS)
+            ]
+    return found
+
+
+class Throughput:
+    """Catches: an operation that costs more the more nodes there are.
+
+    Cannot see: networks beyond eight nodes, and what eight hosts instead of two cores would do.
+    """
+
+    kind = "observed"
+    layout = "B"
+    version = "1"
+    unit = "seconds"
+    timeout = 60
+    params = (OPERATIONS, NODES)
+    param_names = ("operation", "nodes")
+
+    def setup_cache(self) -> object:
+        return record(_operations)
+
+    def setup(self, found: Record, operation: str, nodes: int) -> None:
+        read(found, operation, nodes)
+
+    def track_seconds_per_operation(self, found: Record, operation: str, nodes: int) -> Samples:
+        return as_samples(read(found, operation, nodes))
+
+
+class Join:
+    """Catches: a node that takes longer to start and join, or ever longer the more are there.
+
+    Cannot see: the start of the interpreter, and a join while records have to be handed over.
+    """
+
+    kind = "observed"
+    layout = "A"
+    version = "1"
+    unit = "seconds"
+    timeout = 60
+    params = (NODES,)
+    param_names = ("nodes",)
+
+    def setup_cache(self) -> object:
+        return record(_joins)
+
+    def setup(self, found: Record, nodes: int) -> None:
+        read(found, nodes)
+
+    def track_join_seconds(self, found: Record, nodes: int) -> Samples:
+        return as_samples(read(found, nodes))
