@@ -3,8 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# make bench: how many of the newest commits without results, or a range such as HEAD~9..HEAD;
+# FULL=1 for every benchmark, RETRY=1 to try again what failed, MACHINE= to name this machine.
+COMMITS ?= 5
+FULL ?=
+RETRY ?=
+MACHINE ?=
+PORT ?= 8080
+
 .DEFAULT_GOAL := help
-.PHONY: help test check clean
+.PHONY: help bench site preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,10 +20,22 @@ help: ## list the targets
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "p2pcore needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
-	@echo "== environment: $(VENV)"
+	@echo "== environment: $(VENV) (about half a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
+
+bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=5|A..B FULL=1 RETRY=1 MACHINE=)
+	@$(BIN)/python -m benchmarks bench --commits '$(COMMITS)' $(if $(filter-out 0,$(FULL)),--full) \
+		$(if $(filter-out 0,$(RETRY)),--retry-failed) $(if $(MACHINE),--machine '$(MACHINE)')
+
+site: $(VENV)/.ready ## build the site from the results there are
+	@$(BIN)/python -m benchmarks site
+
+preview: $(VENV)/.ready ## serve the site on this machine alone (PORT=8080)
+	@test -f .asv/html/index.html || { echo "no site yet: make bench" >&2; exit 2; }
+	@echo "== http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .asv/html $(PORT)
 
 check: $(VENV)/.ready ## lint and types
 	$(BIN)/ruff check .
@@ -26,4 +46,4 @@ test: check ## lint, types and every test
 	$(BIN)/python -m pytest
 
 clean: ## remove the environment and everything measured
-	rm -rf $(VENV) .asv build dist
+	rm -rf $(VENV) .venv-* .asv build dist

@@ -1,0 +1,87 @@
+"""What this checkout's git history offers to measure and to publish.
+
+Rule: asks git and changes nothing, neither branches nor the working tree.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["CheckoutError", "Commit", "branch_to_publish", "history", "is_shallow", "uncommitted"]
+
+
+class CheckoutError(Exception):
+    """Git cannot answer; the message says what was asked and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit as a person reads it."""
+
+    hash: str
+    """All 40 digits."""
+    subject: str
+    """First line of the message."""
+
+    def __str__(self) -> str:
+        return f"{self.hash[:8]} {self.subject}"
+
+
+def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
+    """Commits of a revision or of a range such as `a..b`, along first parents, newest first.
+
+    Merged branches count as the one commit that merged them, as in asv. Raises CheckoutError
+    when git does not know the revisions.
+    """
+    if revisions.startswith("-"):
+        raise CheckoutError(f"'{revisions}' is an option, not a range of commits such as a..b")
+    lines = _git(root, "log", "--first-parent", "--format=%H %s", revisions, "--").splitlines()
+    return [Commit(line[:40], line[41:]) for line in lines]
+
+
+def is_shallow(root: Path) -> bool:
+    """Whether the clone holds only the newest part of its history."""
+    return _git(root, "rev-parse", "--is-shallow-repository") == "true"
+
+
+def uncommitted(root: Path, *paths: str) -> list[str]:
+    """Files below the paths that differ from HEAD, and so are not what gets measured."""
+    lines = _git(root, "status", "--porcelain", "--", *paths).splitlines()
+    return [line.strip().split(" ", 1)[-1].strip() for line in lines]
+
+
+def branch_to_publish(root: Path, configured: str) -> str:
+    """The branch whose history the site shall show for what is checked out.
+
+    asv publishes nothing but the commits of the branches in its configuration, and fails when one
+    of them does not exist: in a continuous-integration clone with a detached HEAD, say. So it is
+    the configured branch if HEAD lies on it, else the branch that HEAD is on, else HEAD itself.
+    """
+    if not _succeeds(root, "show-ref", "--verify", "--quiet", f"refs/heads/{configured}"):
+        return _current_branch(root)
+    head = _git(root, "rev-parse", "HEAD")
+    on_branch = _git(root, "rev-list", "--first-parent", f"refs/heads/{configured}").splitlines()
+    return configured if head in on_branch else _current_branch(root)
+
+
+def _current_branch(root: Path) -> str:
+    if _succeeds(root, "symbolic-ref", "--quiet", "HEAD"):
+        return _git(root, "symbolic-ref", "--short", "HEAD")
+    return "HEAD"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise CheckoutError("git is not installed") from error
+    if done.returncode != 0:
+        reason = done.stderr.strip() or f"exit code {done.returncode}"
+        raise CheckoutError(f"git {' '.join(arguments)}: {reason}")
+    # rstrip alone: the two status columns of `git status` may begin with a blank.
+    return done.stdout.rstrip()
+
+
+def _succeeds(root: Path, *arguments: str) -> bool:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True)
+    return done.returncode == 0

@@ -1,0 +1,87 @@
+"""Read what asv has stored: which benchmarks exist, and what each commit's file says of them.
+
+Rule: reads files and decides nothing about better or worse.
+
+asv keeps `results/benchmarks.json` (the suite as it was last discovered) and one file per machine,
+commit and environment. A null among a benchmark's values is a failure; NaN says that it does not
+apply to that commit. A record of another `version` than the suite's is stale: asv drops it too.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Record", "Stored", "current_versions", "stored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One benchmark in one commit's file."""
+
+    version: str
+    """Of the benchmark when it was measured."""
+    values: tuple[float | None, ...]
+    """One for each combination of parameters; empty when asv stored none at all."""
+    seconds: float
+    """How long measuring it took."""
+
+    @property
+    def failed(self) -> bool:
+        """True when a value is missing; NaN, "does not apply", is not missing."""
+        return not self.values or None in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One commit's file."""
+
+    records: Mapping[str, Record]
+    """By the benchmark's name."""
+    overhead_seconds: float
+    """Building, installing and shared preparation."""
+
+    def lacking(self, versions: Mapping[str, str]) -> list[str]:
+        """Names without a record of the current version."""
+        return [
+            name
+            for name, version in versions.items()
+            if name not in self.records or self.records[name].version != version
+        ]
+
+    def failed(self, versions: Mapping[str, str]) -> list[str]:
+        """Names whose current record misses a value."""
+        gone = set(self.lacking(versions))
+        return [name for name in versions if name not in gone and self.records[name].failed]
+
+    @property
+    def seconds(self) -> float:
+        """What the commit cost altogether."""
+        return self.overhead_seconds + sum(record.seconds for record in self.records.values())
+
+
+def current_versions(results: Path) -> dict[str, str]:
+    """Version of every benchmark of the suite, by name; empty before the first discovery."""
+    path = results / "benchmarks.json"
+    if not path.is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {name: entry["version"] for name, entry in content.items() if name != "version"}
+
+
+def stored(path: Path) -> Stored:
+    """A commit's file; an absent one holds nothing."""
+    if not path.is_file():
+        return Stored({}, 0.0)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    columns = content["result_columns"]
+    records = {}
+    for name, cells in content["results"].items():
+        # asv cuts trailing empty columns off a row.
+        row = dict(zip(columns, cells, strict=False))
+        records[name] = Record(
+            version=row.get("version") or "",
+            values=tuple(row.get("result") or ()),
+            seconds=row.get("duration") or 0.0,
+        )
+    return Stored(records, sum(content.get("durations", {}).values()))
