@@ -2,7 +2,8 @@
 
 Rule: reads arguments and turns outcomes into exit codes; the work is done in the rig.
 
-Exit codes: 0 done, 2 something could not be measured (or the arguments are wrong), 130 interrupted.
+Exit codes: 0 done, 1 a floor was missed (peers), 2 something could not be measured or the
+arguments are wrong, 130 interrupted.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from benchmarks.rig import peers
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish
 
@@ -25,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        if options.command == "peers":
+            return peers.main(options)
         if options.command == "site":
             publish(ROOT, _write)
         else:
@@ -42,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure p2pcore over its own history.",
-        epilog="exit codes: 0 done, 2 something could not be measured, 130 interrupted",
+        epilog="exit codes: 0 done, 1 a floor was missed (peers), 2 something could not be "
+        "measured, 130 interrupted",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     bench = commands.add_parser(
@@ -68,6 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--machine",
         help="name to store the results under (default: the one asv knows, else the host's name)",
+    )
+    peers.add_arguments(
+        commands.add_parser(
+            "peers",
+            help="the core beside its ceiling and its peers, now, on this machine",
+            description="Throughput and latency of the core, alternating with the thinnest store "
+            "that Python can be made to run, beside the figures of other systems. Exit code 1: a "
+            "floor was missed.",
+        )
     )
     commands.add_parser("site", help="publish the site from the results there are")
     return parser
