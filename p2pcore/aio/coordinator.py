@@ -100,8 +100,8 @@ class AdaptiveCoordinator:
         try:
             try:
                 bound, port = await host.listen(*split_address(config.listen))
-            except OSError as error:
-                reason = error.strerror or str(error)
+            except (OSError, ValueError) as error:  # ValueError: no name that can be resolved
+                reason = getattr(error, "strerror", None) or str(error)
                 raise ConfigError(f"listen: {config.listen} can't be used: {reason}") from error
             self._node.open(config.advertise or _reachable(bound, port))
             operation, joined = host.operation()

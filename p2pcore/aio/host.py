@@ -220,16 +220,19 @@ class Host:
                 _, connection = await self._loop.create_connection(
                     lambda: self._connection(address, node_id), host, port
                 )
-                if connection.stage is Stage.HANDSHAKING:
-                    connection.opened = self._loop.create_future()
-                    await connection.opened
+                assert connection.opened is not None
+                await connection.opened
             return
         except TimeoutError:
+            if connection is not None and connection.stage is Stage.OPEN:
+                return  # at the last moment: the machine has heard of it
             error: P2PError = UnreachableError(f"no answer in {self._connect_timeout_s:g} s")
         except P2PError as refused:
             error = refused
         except OSError as os_error:
             error = UnreachableError(os_error.strerror or str(os_error))
+        except ValueError as value_error:  # no name that can be resolved; peers tell us addresses
+            error = UnreachableError(str(value_error))
         if connection is not None:
             connection.abort()
         self.machine.connect_failed(address, node_id, error, now())
@@ -328,7 +331,10 @@ class Host:
         context = credentials.client if address else credentials.server
         tls = TlsSession(context, server_side=address is None)
         self._next_link += 1
-        return Connection(self, LinkId(self._next_link), tls, address, node_id)
+        connection = Connection(self, LinkId(self._next_link), tls, address, node_id)
+        if address:
+            connection.opened = self._loop.create_future()
+        return connection
 
     # Time limits of single connections
 
