@@ -95,9 +95,11 @@ class Host:
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Accept connections; returns the address and port that were bound."""
+        # Two steps, so that a cancelled start knows the server that it has to close.
         self._server = await self._loop.create_server(
-            lambda: self._connection(None, None), host, port, backlog=512
+            lambda: self._connection(None, None), host, port, backlog=512, start_serving=False
         )
+        await self._server.start_serving()
         bound = self._server.sockets[0].getsockname()
         return bound[0], bound[1]
 
