@@ -137,11 +137,14 @@ def peer_id_of(certificate_der: bytes | None) -> NodeId:
     """The node id that an already verified certificate proves.
 
     Raises:
-        AuthenticationError: there is none, or its key is of another kind.
+        AuthenticationError: there is none, it can't be read, or its key is of another kind.
     """
     if certificate_der is None:
         raise AuthenticationError("the peer showed no certificate")
-    key = x509.load_der_x509_certificate(certificate_der).public_key()
+    try:
+        key = x509.load_der_x509_certificate(certificate_der).public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:  # stricter than OpenSSL in some details
+        raise AuthenticationError(f"the peer's certificate can't be read: {error}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise AuthenticationError("the peer's certificate holds no Ed25519 key")
     return node_id_of(key.public_bytes_raw())
