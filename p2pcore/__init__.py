@@ -1,29 +1,37 @@
-"""An embeddable peer-to-peer core: encrypted, replicated records over real sockets."""
+"""An embeddable peer-to-peer core: encrypted, replicated records over real sockets.
 
-from p2pcore.aio.client import AdaptiveClient
-from p2pcore.aio.coordinator import AdaptiveCoordinator
-from p2pcore.config import OPEN_NETWORK_KEY, ClientConfig, CoordinatorConfig
-from p2pcore.errors import (
-    AuthenticationError,
-    BatchError,
-    BrokenError,
-    BusyError,
-    ClockOffsetError,
-    ClosedError,
-    ConfigError,
-    DeadlineError,
-    IncompatibleError,
-    KeyNotFoundError,
-    LimitError,
-    P2PError,
-    ProtocolError,
-    QuorumError,
-    RefusedError,
-    StorageFullError,
-    UnreachableError,
-    UsageError,
-)
-from p2pcore.replication.operations import StoreReceipt
+The public names are loaded when they are first used: whoever needs one machine of the core, or
+the command line's `--help`, does not pay for sockets and cryptography.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2pcore.aio.client import AdaptiveClient
+    from p2pcore.aio.coordinator import AdaptiveCoordinator
+    from p2pcore.config import OPEN_NETWORK_KEY, ClientConfig, CoordinatorConfig
+    from p2pcore.errors import (
+        AuthenticationError,
+        BatchError,
+        BrokenError,
+        BusyError,
+        ClockOffsetError,
+        ClosedError,
+        ConfigError,
+        DeadlineError,
+        IncompatibleError,
+        KeyNotFoundError,
+        LimitError,
+        P2PError,
+        ProtocolError,
+        QuorumError,
+        RefusedError,
+        StorageFullError,
+        UnreachableError,
+        UsageError,
+    )
+    from p2pcore.replication.operations import StoreReceipt
 
 __all__ = [
     "OPEN_NETWORK_KEY",
@@ -54,3 +62,26 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "AdaptiveClient": "p2pcore.aio.client",
+    "AdaptiveCoordinator": "p2pcore.aio.coordinator",
+    "ClientConfig": "p2pcore.config",
+    "CoordinatorConfig": "p2pcore.config",
+    "OPEN_NETWORK_KEY": "p2pcore.config",
+    "StoreReceipt": "p2pcore.replication.operations",
+}
+
+
+if not TYPE_CHECKING:  # a type checker shall not believe that there is a name for everything
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(import_module(_HOMES.get(name, "p2pcore.errors")), name)
+        globals()[name] = value  # the next use is a plain look-up
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
