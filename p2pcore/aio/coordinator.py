@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from p2pcore.address import split_address
-from p2pcore.aio.host import Host, now
+from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.config import CoordinatorConfig
 from p2pcore.errors import ClosedError, ConfigError
@@ -100,8 +100,8 @@ class AdaptiveCoordinator:
         try:
             try:
                 bound, port = await host.listen(*split_address(config.listen))
-            except (OSError, ValueError) as error:  # ValueError: no name that can be resolved
-                reason = getattr(error, "strerror", None) or str(error)
+            except (OSError, ValueError) as error:
+                reason = reason_of(error)
                 raise ConfigError(f"listen: {config.listen} can't be used: {reason}") from error
             self._node.open(config.advertise or _reachable(bound, port))
             operation, joined = host.operation()

@@ -9,6 +9,8 @@ it in one TLS record. There is one timer per host, and no task, future or timer 
 
 import asyncio
 import logging
+import os
+import socket
 import time
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,7 +26,7 @@ from p2pcore.machine import Machine
 from p2pcore.wire.codec import Incoming, encode_frame
 from p2pcore.wire.messages import Malformed, Role
 
-__all__ = ["Host", "now"]
+__all__ = ["Host", "now", "reason_of"]
 
 log = logging.getLogger("p2pcore")
 
@@ -46,6 +48,18 @@ def _read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
     if loop not in _read_buffers:
         _read_buffers[loop] = memoryview(bytearray(READ_BUFFER_BYTES))
     return _read_buffers[loop]
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """The system's words for what went wrong; each event loop wraps them in its own.
+
+    A ValueError comes of a host that is no name at all.
+    """
+    if isinstance(error, ValueError):
+        return str(error)
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 class Host:
@@ -232,9 +246,9 @@ class Host:
         except P2PError as refused:
             error = refused
         except OSError as os_error:
-            error = UnreachableError(os_error.strerror or str(os_error))
-        except ValueError as value_error:  # no name that can be resolved; peers tell us addresses
-            error = UnreachableError(str(value_error))
+            error = UnreachableError(reason_of(os_error))
+        except ValueError as value_error:  # peers tell us addresses: no name that can be resolved
+            error = UnreachableError(reason_of(value_error))
         if connection is not None:
             connection.abort()
         self.machine.connect_failed(address, node_id, error, now())
@@ -335,6 +349,8 @@ class Host:
         self._next_link += 1
         connection = Connection(self, LinkId(self._next_link), tls, address, node_id)
         if address:
+            # There from the first byte on: a loop may bring the whole handshake, or its failure,
+            # before create_connection returns.
             connection.opened = self._loop.create_future()
         return connection
 
