@@ -95,12 +95,19 @@ class Identity:
         path = directory / IDENTITY_FILE
         try:
             directory.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise ConfigError(f"data_dir: {directory} is a file, not a directory") from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise ConfigError(f"data_dir: {directory} can't be made: {reason}") from error
+        try:
             if path.exists():
                 return cls.load(path)
             identity = cls.new()
             identity.save(path)
         except OSError as error:
-            raise ConfigError(f"data_dir: {error}") from error
+            reason = error.strerror or error
+            raise ConfigError(f"data_dir: {path} can't be used: {reason}") from error
         return identity
 
     def _pem(self) -> bytes:
