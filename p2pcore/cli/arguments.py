@@ -1,0 +1,323 @@
+"""The words of the command line: commands, options, and the kinds of values they take."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import NoReturn
+
+from p2pcore import __version__
+from p2pcore.address import parse_address, split_address
+from p2pcore.cli.descriptions import (
+    DELETE,
+    GET,
+    KEYGEN,
+    KEYGEN_IDENTITY,
+    KEYGEN_NETWORK,
+    PUT,
+    QUICK_START,
+    SERVE,
+)
+from p2pcore.cli.exits import MEANINGS
+from p2pcore.cli.output import say_text
+from p2pcore.config import ClientConfig, CoordinatorConfig
+from p2pcore.errors import UsageError
+
+__all__ = ["parser"]
+
+MAX_SECONDS = 1e9  # 31 years: what no timer or clock takes amiss
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+Commands = argparse._SubParsersAction
+"""What argparse has no public name for."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are ours: one line, the same exit code, JSON where asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+    def print_help(self, file: object = None) -> None:
+        say_text(self.format_help())  # argparse's own would not notice that nobody reads it
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line. Parsing raises UsageError, or SystemExit for --help, --version."""
+    codes = "\n".join(f"  {code:<4} {text}" for code, text in MEANINGS.items())
+    top = _Parser(
+        prog="p2pcore",
+        description=QUICK_START,
+        epilog=f"exit codes:\n{codes}\n\nerrors are one line on stderr; with --json, one object",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a script's --li must not change its meaning when --limit comes
+    )
+    top.add_argument("--version", action="version", version=f"p2pcore {__version__}")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands"
+    )
+    _add_serve(commands)
+    _add_put(commands)
+    _add_get(commands)
+    _add_delete(commands)
+    _add_keygen(commands)
+    return top
+
+
+def _command(commands: "Commands[_Parser]", name: str, help: str, text: str) -> _Parser:
+    command = commands.add_parser(
+        name,
+        help=help,
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument(
+        "--json", action="store_true", help="say everything as JSON, one object per line"
+    )
+    return command
+
+
+# The commands
+
+
+def _add_serve(commands: "Commands[_Parser]") -> None:
+    command = _command(commands, "serve", "run a node", SERVE)
+    default = CoordinatorConfig
+    add = command.add_argument
+    add(
+        "--listen",
+        type=_address,
+        default=default.listen,
+        metavar="HOST:PORT",
+        help="where to listen; port 0 takes a free one (default %(default)s)",
+    )
+    add(
+        "--advertise",
+        type=_address,
+        metavar="HOST:PORT",
+        help="where others reach this node, if that is not what it listens on",
+    )
+    _add_bootstrap(
+        command, "--join", required=False, help="a member to join through; none: be the first"
+    )
+    _add_network_key(command)
+    add("--data-dir", metavar="DIR", help="keep the node's identity here across restarts")
+    add(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="least serious kind of log line on stderr (default %(default)s)",
+    )
+    add(
+        "--loop",
+        choices=("auto", "asyncio", "uvloop"),
+        default="auto",
+        help="event loop; auto: uvloop where it is installed (default %(default)s)",
+    )
+    _add_replication(command)
+    _add_limits(command)
+
+
+def _add_replication(command: _Parser) -> None:
+    group = command.add_argument_group("replication (one setting for the whole network)")
+    add = group.add_argument
+    add(
+        "-n",
+        "--replicas",
+        type=int,
+        default=CoordinatorConfig.replication_factor,
+        metavar="N",
+        help="copies of each record (default %(default)s)",
+    )
+    add(
+        "-w",
+        "--write-quorum",
+        type=int,
+        metavar="W",
+        help="copies that must confirm a store (default: most of N)",
+    )
+    add(
+        "-r",
+        "--read-quorum",
+        type=int,
+        metavar="R",
+        help="copies that must answer a retrieve (default: most of N)",
+    )
+
+
+def _add_limits(command: _Parser) -> None:
+    group = command.add_argument_group("limits")
+    default = CoordinatorConfig
+
+    def add(
+        name: str, kind: Callable[[str], object], metavar: str, value: object, help: str
+    ) -> None:
+        text = (
+            f"{help} (default {value:g})"
+            if isinstance(value, float)
+            else f"{help} (default {value})"
+        )
+        group.add_argument(name, type=kind, default=value, metavar=metavar, help=text)
+
+    group.add_argument(
+        "--max-store-bytes",
+        type=_size,
+        default=default.max_store_bytes,
+        metavar="SIZE",
+        help="room for records, such as 512M; stores beyond it are refused (default 1G)",
+    )
+    add("--max-connections", int, "COUNT", default.max_connections, "incoming connections")
+    add(
+        "--max-handshakes",
+        int,
+        "COUNT",
+        default.max_handshakes,
+        "connections that are not authenticated yet",
+    )
+    add(
+        "--join-timeout",
+        _seconds,
+        "SECONDS",
+        default.join_timeout_s,
+        "how long to try to get into the network",
+    )
+    add(
+        "--handshake-timeout",
+        _seconds,
+        "SECONDS",
+        default.handshake_timeout_s,
+        "patience with strangers, and with half a frame",
+    )
+    add(
+        "--tombstone-grace",
+        _seconds,
+        "SECONDS",
+        default.tombstone_grace_s,
+        "how long deletions are remembered: longer than any absence of a node",
+    )
+    add(
+        "--max-clock-offset",
+        _seconds,
+        "SECONDS",
+        default.max_clock_offset_s,
+        "versions further ahead of this clock are refused",
+    )
+
+
+def _add_put(commands: "Commands[_Parser]") -> None:
+    command = _command(commands, "put", "store a value", PUT)
+    command.add_argument("key", metavar="KEY", help="1 to 65,536 bytes")
+    command.add_argument("value", metavar="VALUE", help="up to 1 MiB")
+    command.add_argument(
+        "--ttl", type=_seconds, metavar="SECONDS", help="when it expires (default: never)"
+    )
+    _add_client(command)
+
+
+def _add_get(commands: "Commands[_Parser]") -> None:
+    command = _command(commands, "get", "retrieve a value", GET)
+    command.add_argument("key", metavar="KEY")
+    _add_client(command)
+
+
+def _add_delete(commands: "Commands[_Parser]") -> None:
+    command = _command(commands, "delete", "delete a record", DELETE)
+    command.add_argument("key", metavar="KEY")
+    _add_client(command)
+
+
+def _add_keygen(commands: "Commands[_Parser]") -> None:
+    command = commands.add_parser(
+        "keygen",
+        help="make a network key or a node's identity",
+        description=KEYGEN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    kinds = command.add_subparsers(dest="what", required=True, metavar="WHAT", title="secrets")
+    network = _command(kinds, "network", "a key for a network of your own", KEYGEN_NETWORK)
+    network.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="a new file for it that only you can read (default: stdout)",
+    )
+    identity = _command(kinds, "identity", "the identity of a node", KEYGEN_IDENTITY)
+    identity.add_argument("data_dir", metavar="DATA_DIR", help="made if it is not there")
+
+
+# What several commands have in common
+
+
+def _add_client(command: _Parser) -> None:
+    _add_bootstrap(command, "--via", required=True, help="a member to go through")
+    _add_network_key(command)
+    command.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=ClientConfig.timeout_s,
+        metavar="SECONDS",
+        help="deadline for connecting and the operation together (default %(default)g)",
+    )
+
+
+def _add_bootstrap(command: _Parser, name: str, *, required: bool, help: str) -> None:
+    command.add_argument(
+        name,
+        "--bootstrap",
+        dest="bootstrap",
+        type=_contact,
+        action="append",
+        default=[],
+        required=required,
+        metavar="ADDRESS",
+        help=f"{help}: HOST:PORT, or HOST:PORT#ID to insist on that node; may be repeated",
+    )
+
+
+def _add_network_key(command: _Parser) -> None:
+    command.add_argument(
+        "--network-key-file",
+        metavar="FILE",
+        help="the network's key as hex (default: the file that the environment variable "
+        "P2PCORE_NETWORK_KEY_FILE names; else the open network, whose key is published)",
+    )
+
+
+# Kinds of values
+
+
+def _address(text: str) -> str:
+    return _checked(split_address, text)
+
+
+def _contact(text: str) -> str:
+    return _checked(parse_address, text)
+
+
+def _checked(parse: Callable[[str], object], text: str) -> str:
+    try:
+        parse(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= MAX_SECONDS:
+        limits = f"a number of seconds, 0 to {MAX_SECONDS:g}"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {limits}")
+    return seconds
+
+
+def _size(text: str) -> int:
+    digits = text.rstrip("KMG")
+    unit = UNITS.get(text[len(digits) :])
+    if unit is None or not (digits.isascii() and digits.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1048576, 512M or 2G")
+    return int(digits) * unit

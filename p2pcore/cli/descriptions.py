@@ -1,0 +1,81 @@
+"""What `--help` teaches: each command in a sentence or two, with examples that work."""
+
+__all__ = [
+    "DELETE",
+    "GET",
+    "KEYGEN",
+    "KEYGEN_IDENTITY",
+    "KEYGEN_NETWORK",
+    "PUT",
+    "QUICK_START",
+    "SERVE",
+]
+
+QUICK_START = """\
+An encrypted, replicated key/value store of many equal nodes.
+
+quick start, a network of one node:
+  p2pcore serve --listen 127.0.0.1:4100 --replicas 1
+  p2pcore put greeting hello --via 127.0.0.1:4100
+  p2pcore get greeting --via 127.0.0.1:4100
+
+three nodes or more, each record on three of them:
+  p2pcore serve --listen 127.0.0.1:4100
+  p2pcore serve --join 127.0.0.1:4100     (once for each further node)
+
+a network of your own:
+  p2pcore keygen network -o network.key   (then --network-key-file network.key everywhere)
+"""
+
+SERVE = """\
+Run a node in the foreground: listen, join the network, keep its share of the records.
+Once it has joined, it prints one line, `serving HOST:PORT as ID`; its log goes to stderr.
+SIGINT or SIGTERM makes it leave the network and exit with 0; a second signal ends it at once.
+
+  p2pcore serve --listen 10.0.0.1:4100 --data-dir /var/lib/p2pcore \\
+      --network-key-file network.key
+  p2pcore serve --listen 10.0.0.2:4100 --join 10.0.0.1:4100 \\
+      --network-key-file network.key
+"""
+
+PUT = """\
+Store a value under a key; succeeds once a write quorum of replicas has confirmed it.
+
+  p2pcore put greeting 'good morning' --via 10.0.0.1:4100
+  p2pcore put session/42 open --ttl 3600 --via 10.0.0.1:4100 --via 10.0.0.2:4100
+  p2pcore put --via 10.0.0.1:4100 -- -key-with-a-dash -value-with-a-dash
+"""
+
+GET = """\
+Write the newest value of a key to stdout: exactly its bytes (a terminal gets a line end, too).
+
+  p2pcore get greeting --via 10.0.0.1:4100
+  p2pcore get greeting --via 10.0.0.1:4100 --json | jq -r .text
+"""
+
+DELETE = """\
+Delete a record; succeeds once a write quorum of replicas has confirmed it. Deleting what is
+not there is no error.
+
+  p2pcore delete greeting --via 10.0.0.1:4100
+"""
+
+KEYGEN = """\
+Make secrets. A network's key is shared by all its members; an identity is one node's own.
+
+  p2pcore keygen network -o network.key
+  p2pcore keygen identity /var/lib/p2pcore
+"""
+
+KEYGEN_NETWORK = """\
+Make a network key: 32 random bytes as hex. Whoever has it is a member of the network.
+
+  p2pcore keygen network -o network.key
+"""
+
+KEYGEN_IDENTITY = """\
+Make a node's identity in its data directory, and print the node's id. `serve --data-dir` does
+the same at its first start; this tells the id before (for `--join HOST:PORT#ID`).
+
+  p2pcore keygen identity /var/lib/p2pcore
+"""
