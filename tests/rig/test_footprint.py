@@ -1,6 +1,5 @@
 """Memory is read where it can be trusted: this program's own peak, malloc's own count."""
 
-import gc
 import subprocess
 import sys
 
@@ -14,23 +13,38 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc"
 counted = pytest.mark.skipif(footprint.heap_bytes() is None, reason="needs glibc's mallinfo2")
 
 
+def alone(script: str) -> list[int]:
+    """Run a script in a process of its own, where nothing else comes and goes; what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True, text=True, check=True, timeout=60, cwd=SUITE_PARENT,
+    )  # fmt: skip
+    return [int(word) for word in done.stdout.split()]
+
+
 @linux
 def test_peak_rises_and_can_be_reset() -> None:
-    footprint.reset_peak()
-    before = footprint.peak_bytes()
-    block = bytearray(b"x") * (64 * MIB)
-    assert footprint.peak_bytes() - before > 60 * MIB
-    del block
-    assert footprint.peak_bytes() - before > 60 * MIB
-    footprint.reset_peak()
-    assert footprint.peak_bytes() - before < 30 * MIB
+    risen, freed, reset = alone(
+        "from benchmarks.rig import footprint\n"
+        "footprint.reset_peak()\n"
+        "before = footprint.peak_bytes()\n"
+        f"block = bytearray(b'x') * {64 * MIB}\n"
+        "print(footprint.peak_bytes() - before)\n"
+        "del block\n"
+        "print(footprint.peak_bytes() - before)\n"
+        "footprint.reset_peak()\n"
+        "print(footprint.peak_bytes() - before)\n"
+    )
+    assert risen > 60 * MIB
+    assert freed > 60 * MIB
+    assert reset < 30 * MIB
 
 
 @linux
 def test_peak_is_this_programs_own() -> None:
     """A fat parent shows in its children's ru_maxrss, which is what asv reads by default."""
     ballast = bytearray(b"x") * (256 * MIB)
-    script = (
+    inherited, own = alone(
         "import gc, resource\n"
         "from asv_runner.benchmarks import peakmem\n"
         "from benchmarks.rig.footprint import trust_own_peak\n"
@@ -38,27 +52,22 @@ def test_peak_is_this_programs_own() -> None:
         "asv = peakmem.PeakMemBenchmark('peak', gc.collect, [])\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, asv.run())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True, text=True, check=True, timeout=60, cwd=SUITE_PARENT,
-    )  # fmt: skip
-    inherited, own = map(int, done.stdout.split())
     assert own < len(ballast) < inherited
 
 
 @counted
 def test_heap_counts_what_malloc_hands_out() -> None:
-    gc.collect()
-    before = footprint.heap_bytes()
-    assert before is not None
-    blocks = [bytes(4096) for _ in range(256)]  # above what Python's own allocator takes
-    after = footprint.heap_bytes()
-    assert after is not None
-    assert 4096 * 256 <= after - before <= 4200 * 256
-    del blocks
-    end = footprint.heap_bytes()
-    assert end is not None
-    assert abs(end - before) < 64 * 1024
+    """4 KiB are above what Python's own allocator takes."""
+    held, left = alone(
+        "from benchmarks.rig.footprint import heap_bytes\n"
+        "before = heap_bytes()\n"
+        "blocks = [bytes(4096) for _ in range(256)]\n"
+        "print(heap_bytes() - before)\n"
+        "del blocks\n"
+        "print(heap_bytes() - before)\n"
+    )
+    assert 4096 * 256 <= held <= 4200 * 256
+    assert abs(left) < 64 * 1024
 
 
 def test_usage_names_its_units() -> None:
