@@ -78,12 +78,16 @@ class Identity:
         Raises:
             FileExistsError: the file is there; an identity is never overwritten.
         """
-        pem = self._pem()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(descriptor)
+        # Written beside it and linked: a crash leaves the whole key there, or nothing.
+        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(self._pem())
+                file.flush()
+                os.fsync(descriptor)
+            os.link(draft, path)
+        finally:
+            os.unlink(draft)
 
     @classmethod
     def of_directory(cls, directory: Path) -> "Identity":
