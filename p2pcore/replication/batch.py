@@ -255,6 +255,8 @@ class BatchRead(_Batch):
         self._answers: list[dict[NodeId, Found | Missing]] = [{} for _ in keys]
 
     def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
+        if slow := self._desk.board.slow:
+            replicas = sorted(replicas, key=lambda contact: contact.node_id in slow)
         return replicas[: self._desk.settings.reads]
 
     def size_of(self, place: int) -> int:

@@ -163,6 +163,8 @@ class ReadOperation(Operation):
         # Begin with another replica each time, so that a hot key has N nodes to serve it.
         first = self.id % len(self.replicas)
         self.replicas = self.replicas[first:] + self.replicas[:first]
+        if slow := self._desk.board.slow:
+            self.replicas.sort(key=lambda contact: contact.node_id in slow)
         self._answers.clear()
         self._asked = 0
         self._ask_next(self.needed, now)

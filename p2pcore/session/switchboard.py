@@ -86,6 +86,7 @@ class Switchboard:
         self.on_link: Callable[[Link, Instant], None] = _ignore
         self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
         self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
+        self.slow: dict[NodeId, None] = {}  # did not answer in time, and not since: ask them last
         self._effects = effects
         self._max_links = max_links
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
@@ -150,6 +151,7 @@ class Switchboard:
     ) -> None:
         """A link that we asked for could not be opened."""
         if node_id is not None:
+            self.slow.pop(node_id, None)
             self._fail_waiting(node_id, error, now)
         self.on_unreachable(address, node_id, error, now)
 
@@ -266,6 +268,7 @@ class Switchboard:
         for call in list(self.calls.values()):
             if now.mono_ns >= call.due_ns and call.id in self.calls:
                 self.counters.timeouts += 1
+                self.slow.update(call.outstanding)
                 call.expired(now)
         for link in list(self._ungreeted.values()):
             if now.mono_ns < link.greet_by_ns:
@@ -325,6 +328,8 @@ class Switchboard:
         self._turn_away(link, Reason.MISBEHAVED, message.text, now)
 
     def _on_reply(self, link: Link, message: Reply, now: Instant) -> None:
+        if self.slow:
+            self.slow.pop(link.peer_id, None)
         call = self.calls.get(message.id)
         if call is None or link.peer_id not in call.outstanding:
             self.counters.late_replies += 1
@@ -346,6 +351,7 @@ class Switchboard:
 
     def _forget(self, link: Link, error: P2PError, now: Instant, planned: bool = False) -> None:
         del self.links[link.id]
+        self.slow.pop(link.peer_id, None)
         if link.role is None:
             del self._ungreeted[link.id]
             self.counters.links_refused += 1

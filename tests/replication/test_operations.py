@@ -7,6 +7,7 @@ import pytest
 from p2pcore.errors import KeyNotFoundError
 from p2pcore.ids import key_of
 from p2pcore.replication.clock import HybridClock, Version
+from p2pcore.replication.operation import ATTEMPT_NS
 from p2pcore.storage.memory import Record
 from p2pcore.wire.messages import Fetch, Get, Message, NotReplica, Put, Store, Stored
 from tests.net import DROP, HOLD, PASS, Net, Peer
@@ -239,3 +240,20 @@ def test_reads_of_one_key_are_spread_over_its_replicas(net: Net) -> None:
     assert sorted(asked) == sorted(peer.name for peer in net.replicas("key"))
     assert sum(asked.values()) == 60
     assert max(asked.values()) <= 30
+
+
+def test_a_silent_replica_is_asked_last_from_then_on(net: Net) -> None:
+    client = net.client()
+    client.store("key", b"value")
+    silent = net.replicas("key")[0]
+    silent.silent = True
+    for _ in range(3):  # reads begin with another replica each time
+        client.retrieve("key")
+    started_ns = net.mono_ns
+    for _ in range(6):
+        assert client.retrieve("key") == b"value"
+    assert net.mono_ns - started_ns < ATTEMPT_NS
+    silent.silent = False
+    client.store("key", b"another")
+    net.run(0.1)
+    assert not client.machine.board.slow, "whoever answers again is as good as the others"
