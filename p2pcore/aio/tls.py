@@ -48,11 +48,11 @@ class TlsSession:
         """
         self._incoming.write(data)
         if self.peer_id is None:
-            self._shaking_bytes += len(data)
-            if self._shaking_bytes > MAX_HANDSHAKE_BYTES:
-                raise ProtocolError(f"a TLS handshake of more than {MAX_HANDSHAKE_BYTES} bytes")
             self._shake()
-            if self.peer_id is None:
+            if self.peer_id is None:  # else, what came with its end may be much and is welcome
+                self._shaking_bytes += len(data)
+                if self._shaking_bytes > MAX_HANDSHAKE_BYTES:
+                    raise ProtocolError(f"a TLS handshake of more than {MAX_HANDSHAKE_BYTES} bytes")
                 return b""
         try:
             return self._read()
