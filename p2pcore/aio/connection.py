@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Stage"]
 
 MAX_OUTBOX_BYTES = 32 * 1024 * 1024  # of a peer that asks but does not read
+FLUSH_BYTES = 1024 * 1024  # encrypted at a time: on its way, it is copied three times
 HIGH_WATER_BYTES = 1024 * 1024  # in the transport, before we stop to read a client's requests
 
 
@@ -48,9 +49,10 @@ class Connection(asyncio.BufferedProtocol):
         "_host",
         "_outbox",
         "_outbox_bytes",
-        "_paused",
         "_tls",
         "_transport",
+        "_waiting_bytes",
+        "_waiting_since_ns",
         "address",
         "expected_id",
         "heard_ns",
@@ -58,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         "link_id",
         "opened",
         "parser",
+        "paused",
         "stage",
         "unflushed",
     )
@@ -75,7 +78,9 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._outbox: list[bytes] = []
         self._outbox_bytes = 0
-        self._paused = False
+        self.paused = False
+        self._waiting_bytes = 0  # for the peer to read, when last looked at
+        self._waiting_since_ns = 0
         self.link_id = link_id
         self.incoming = address is None
         self.address = address or ""
@@ -139,44 +144,66 @@ class Connection(asyncio.BufferedProtocol):
             self._host.gone(self, None, told=was_closing)
 
     def pause_writing(self) -> None:
-        self._paused = True
+        self.paused = True
+        self._waiting_bytes = 0
+        self._host.watch_stalls()
         if self._host.is_client(self.link_id) and self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._paused = False
+        self.paused = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
             self.flush()
 
     # What the host calls
 
-    def queue(self, frame: bytes) -> bool:
-        """Take a frame for the next flush. Returns False if the peer does not read."""
+    @property
+    def is_full(self) -> bool:
+        """Whether the peer has asked for more than we hold for one that does not read."""
+        return self._outbox_bytes > MAX_OUTBOX_BYTES
+
+    def queue(self, frame: bytes) -> None:
+        """Take a frame for the next flush."""
         self._outbox.append(frame)
         self._outbox_bytes += len(frame)
-        return self._outbox_bytes <= MAX_OUTBOX_BYTES
+
+    def takes_nothing(self, now_ns: int, limit_ns: int) -> bool:
+        """Whether the peer has read nothing of what waits for it for so long."""
+        if not self.paused or self._transport is None:
+            return False
+        waiting_bytes = self._transport.get_write_buffer_size()
+        if waiting_bytes != self._waiting_bytes:
+            self._waiting_bytes, self._waiting_since_ns = waiting_bytes, now_ns
+        return now_ns - self._waiting_since_ns > limit_ns
 
     def flush(self) -> None:
         """Everything that was queued leaves in one record, or as few as fit."""
         self.unflushed = False
-        if self._outbox and not self._paused and self.stage is Stage.OPEN:
-            data = self._outbox[0] if len(self._outbox) == 1 else b"".join(self._outbox)
-            self._outbox.clear()
-            self._outbox_bytes = 0
-            self._write(self._tls.send(data))
+        while self._outbox and not self.paused and self.stage is Stage.OPEN:
+            frames, self._outbox = self._outbox, []
+            if self._outbox_bytes > FLUSH_BYTES:
+                count, taken_bytes = 0, 0
+                while taken_bytes < FLUSH_BYTES and count < len(frames):
+                    taken_bytes += len(frames[count])
+                    count += 1
+                frames, self._outbox = frames[:count], frames[count:]
+                self._outbox_bytes -= taken_bytes
+            else:
+                self._outbox_bytes = 0
+            self._write(self._tls.send(frames[0] if len(frames) == 1 else b"".join(frames)))
 
     def close(self) -> None:
         """Send what is queued, say that this is the end, and read until the peer agrees."""
         if self.stage in (Stage.CLOSING, Stage.GONE):
             return
-        if not self._paused:
+        if not self.paused:
             self.flush()
         self._write(self._tls.close())
         self.stage = Stage.CLOSING
         self.heard_ns = time.monotonic_ns()  # the peer has a while from now
         if self._transport is not None:
-            if self._paused or not self._transport.can_write_eof():
+            if self.paused or not self._transport.can_write_eof():
                 self._abort()
             else:
                 self._transport.resume_reading()
@@ -190,7 +217,9 @@ class Connection(asyncio.BufferedProtocol):
             self._write(self._tls.pending_output())  # the alert that says why
         told = self.stage is Stage.CLOSING
         self.stage = Stage.GONE
-        if self._transport is not None:
+        if self._transport is not None and self.paused:
+            self._transport.abort()  # it would wait for ever for a peer that does not read
+        elif self._transport is not None:
             self._transport.close()
         self._host.gone(self, error, told=told)
 

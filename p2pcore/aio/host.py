@@ -32,6 +32,7 @@ log = logging.getLogger("p2pcore")
 
 READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a loop, which reads one at a time
 TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
+NOT_READ = "it does not read what it asked for"
 LINGER_S = 1.0  # for a peer to take our goodbye
 
 
@@ -181,7 +182,7 @@ class Host:
                 connection = self._connections.get(effect.link)
                 if connection is not None:
                     connection.close()
-                    self._ensure_tick()
+                    self.watch_stalls()
             elif isinstance(effect, Notice):
                 log.info("%s", effect.text)
         deadline_ns = self.machine.next_deadline()
@@ -189,12 +190,16 @@ class Host:
             self._set_timer(deadline_ns)
 
     def _send(self, effect: Send) -> None:
-        frame = encode_frame(effect.message)
+        frame = b""
         counters = self.machine.counters
         for link_id in effect.links:
             connection = self._connections.get(link_id)
             if connection is None or connection.stage is not Stage.OPEN:
                 continue
+            if connection.is_full:
+                self._loop.call_soon(connection.fail, UnreachableError(NOT_READ))
+                continue
+            frame = frame or encode_frame(effect.message)
             counters.messages_out += 1
             counters.bytes_out += len(frame)
             if not connection.unflushed:
@@ -203,9 +208,7 @@ class Host:
                     if not self._unflushed:
                         self._loop.call_soon(self._flush)
                     self._unflushed.append(connection)
-            if not connection.queue(frame):
-                text = "it does not read what it asked for"
-                self._loop.call_soon(connection.fail, UnreachableError(text))
+            connection.queue(frame)
 
     def _flush(self) -> None:
         unflushed, self._unflushed = self._unflushed, []
@@ -279,7 +282,7 @@ class Host:
             if len(self._shaking) > self._max_handshakes:
                 oldest = next(iter(self._shaking.values()))
                 oldest.fail(UnreachableError("too many handshakes at a time, this was the oldest"))
-            self._ensure_tick()
+            self.watch_stalls()
 
     def authenticated(self, connection: Connection, peer_id: NodeId) -> bool:
         """The handshake is over. Returns whether the connection is wanted."""
@@ -317,7 +320,7 @@ class Host:
         if connection.unflushed:
             connection.flush()
         if connection.parser.pending_bytes:
-            self._ensure_tick()
+            self.watch_stalls()
 
     def gone(self, connection: Connection, error: P2PError | None, *, told: bool) -> None:
         """A connection ended. `told`: the machine knows, because it asked for it."""
@@ -334,6 +337,8 @@ class Host:
             reason = error or UnreachableError("it left before the handshake was over")
             log.info("refused %s: %s", connection.address, reason)
         elif not told and not self.closed:
+            if error is not None:
+                log.info("dropped %s: %s", connection.address, error)
             self.machine.disconnected(connection.link_id, error, now())
             self.pump()
 
@@ -356,7 +361,8 @@ class Host:
 
     # Time limits of single connections
 
-    def _ensure_tick(self) -> None:
+    def watch_stalls(self) -> None:
+        """There is a connection that may stall: look at it every TICK_S."""
         if self._tick is None and not self.closed:
             self._tick = self._loop.call_later(TICK_S, self._on_tick)
 
@@ -367,7 +373,11 @@ class Host:
         watched = False
         for connection in list(self._connections.values()):
             stage = connection.stage
-            if stage is Stage.OPEN and not connection.parser.pending_bytes:
+            if connection.takes_nothing(instant.mono_ns, self._stall_timeout_ns):
+                connection.fail(UnreachableError(NOT_READ))
+                continue
+            watched |= connection.paused
+            if stage is Stage.OPEN and (connection.paused or not connection.parser.pending_bytes):
                 continue
             watched = True
             silent_ns = instant.mono_ns - connection.heard_ns
@@ -382,5 +392,5 @@ class Host:
                 text = f"no handshake within {self._stall_timeout_ns / 1e9:g} s"
                 connection.fail(UnreachableError(text))
         if watched:
-            self._ensure_tick()
+            self.watch_stalls()
         self.pump()
