@@ -232,6 +232,18 @@ def test_an_endless_handshake_is_refused(server: Credentials) -> None:
         go_on()
 
 
+def test_much_may_come_with_the_end_of_a_handshake(
+    member: Credentials, server: Credentials
+) -> None:
+    """A client that has nothing to wait for sends at once, and one read may hold all of it."""
+    pair = Pair(member.client, server.server)
+    pair.client.start()
+    pair.server.receive(pair.client.pending_output())
+    pair.client.receive(pair.server.pending_output())
+    value = bytes(3 * MAX_HANDSHAKE_BYTES)
+    assert pair.server.receive(pair.client.pending_output() + pair.client.send(value)) == value
+
+
 def test_a_record_that_was_changed_on_its_way(member: Credentials, server: Credentials) -> None:
     pair = Pair(member.client, server.server).shake()
     record = bytearray(pair.client.send(b"value" * 100))
