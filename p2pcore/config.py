@@ -66,7 +66,8 @@ class CoordinatorConfig:
     """W: replicas that must confirm a store before it is acknowledged."""
 
     read_quorum: int = 2
-    """R: replicas that must answer a retrieve."""
+    """R: replicas that must answer a retrieve. Unless R + W > N, a retrieve may miss a store that
+    was just acknowledged."""
 
     network_key: bytes = field(default=OPEN_NETWORK_KEY, repr=False)
     """The secret that members share: at least 16 random bytes."""

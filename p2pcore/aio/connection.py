@@ -197,6 +197,9 @@ class Connection(asyncio.BufferedProtocol):
         """Send what is queued, say that this is the end, and read until the peer agrees."""
         if self.stage in (Stage.CLOSING, Stage.GONE):
             return
+        if self.stage is Stage.HANDSHAKING:
+            self._abort()  # nothing was said yet that somebody should hear to its end
+            return
         if not self.paused:
             self.flush()
         self._write(self._tls.close())
