@@ -84,7 +84,7 @@ class CoordinatorConfig:
 
     max_handshakes: int = 64
     """TLS handshakes at a time: each costs about a millisecond of CPU and nobody knows yet who
-    asks for it. Further connections wait to be accepted."""
+    asks for it. A further one takes the place of the oldest."""
 
     handshake_timeout_s: float = 5.0
     """From the first byte to an authenticated peer; also for the rest of a frame once begun."""
