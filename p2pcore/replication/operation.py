@@ -30,7 +30,16 @@ from p2pcore.overlay.table import Contact, point_of
 from p2pcore.replication.clock import HybridClock
 from p2pcore.session.links import Call
 from p2pcore.session.switchboard import Switchboard
-from p2pcore.wire.messages import Failed, Get, NotReplica, Put, Reason, Reply, Settings
+from p2pcore.wire.messages import (
+    Failed,
+    Get,
+    NotReplica,
+    Put,
+    Reason,
+    Reply,
+    Settings,
+    words_of,
+)
 
 __all__ = ["ATTEMPT_NS", "Desk", "Done", "Operation"]
 
@@ -42,7 +51,7 @@ LONGEST_PAUSE_NS = 1_000_000_000
 Done = Callable[[object, Instant], None]
 """Called once with the operation's result, or with the error to raise."""
 
-_ERRORS: dict[Reason, type[RefusedError]] = {
+_ERRORS: dict[int, type[RefusedError]] = {
     Reason.BUSY: BusyError,
     Reason.STORAGE_FULL: StorageFullError,
     Reason.CLOCK_OFFSET: ClockOffsetError,
@@ -210,7 +219,7 @@ class Operation(Call):
         """A replica or coordinator said no, or is none."""
         if isinstance(reply, Failed):
             kind = _ERRORS.get(reply.reason, RefusedError)
-            self._last_error = kind(reply.text or reply.reason.name.lower())
+            self._last_error = kind(reply.text or words_of(reply.reason))
         elif isinstance(reply, NotReplica):
             self._desk.directory.doubt(self.point, now)
 

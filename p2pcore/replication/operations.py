@@ -96,7 +96,7 @@ class WriteOperation(Operation):
                 self.finish(receipt, now)
         elif isinstance(reply, Stale):
             self._version_anew(reply.version, now)
-        elif isinstance(reply, Failed) and reply.reason is Reason.CLOCK_OFFSET:
+        elif isinstance(reply, Failed) and reply.reason == Reason.CLOCK_OFFSET:
             self.finish(ClockOffsetError(reply.text), now)
         else:
             self.refused(reply, now)

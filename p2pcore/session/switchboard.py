@@ -38,6 +38,7 @@ from p2pcore.wire.messages import (
     Role,
     Settings,
     Unknown,
+    words_of,
 )
 
 __all__ = ["GREETING_NS", "SWEEP_NS", "Switchboard"]
@@ -309,16 +310,16 @@ class Switchboard:
         self.on_link(link, now)
 
     def _on_goodbye(self, link: Link, message: Goodbye, now: Instant) -> None:
-        text = f"{link.address} said goodbye: {message.text or message.reason.name.lower()}"
+        text = f"{link.address} said goodbye: {message.text or words_of(message.reason)}"
         self._effects.append(Close(link.id, text))
         if link.role is None:
             self._effects.append(Notice(text))
         error: P2PError = UnreachableError(text)
-        if message.reason is Reason.INCOMPATIBLE:
+        if message.reason == Reason.INCOMPATIBLE:
             error = IncompatibleError(text)
-        elif message.reason is not Reason.SHUTDOWN:
+        elif message.reason != Reason.SHUTDOWN:
             error = RefusedError(text)
-        self._forget(link, error, now, planned=message.reason is Reason.SHUTDOWN)
+        self._forget(link, error, now, planned=message.reason == Reason.SHUTDOWN)
 
     def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
         text = f"this version knows no message with tag {message.tag}"

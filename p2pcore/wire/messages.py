@@ -53,6 +53,7 @@ __all__ = [
     "StoredMany",
     "Unknown",
     "WireContact",
+    "words_of",
 ]
 
 VERSION_BYTES = 16
@@ -92,6 +93,12 @@ class Reason(enum.IntEnum):
     SLOW_READER = 12  # you do not take what you asked for
 
 
+def words_of(reason: int) -> str:
+    """A reason in words, also one that this version does not know."""
+    known = reason in Reason._value2member_map_
+    return Reason(reason).name.lower().replace("_", " ") if known else f"reason {reason}"
+
+
 class _Base(Struct, array_like=True, frozen=True, gc=False):
     """No message holds a reference cycle, so the collector need not look at any."""
 
@@ -126,9 +133,10 @@ class Ready(_Base, frozen=True, tag=0):
 
 
 class Goodbye(_Base, frozen=True, tag=1):
-    """The last frame of somebody who closes on purpose."""
+    """The last frame of somebody who closes on purpose. `reason` is a Reason, or one that a later
+    version has added."""
 
-    reason: Reason
+    reason: Count
     text: TextField = ""
 
 
@@ -240,10 +248,11 @@ class Get(_Base, frozen=True, tag=15):
 
 
 class Failed(_Base, frozen=True, tag=16):
-    """That request can't be served, because."""
+    """That request can't be served, because. `reason` is a Reason, or one that a later version
+    has added."""
 
     id: RequestId
-    reason: Reason
+    reason: Count
     text: TextField = ""
 
 

@@ -145,7 +145,7 @@ async def test_random_bytes_within_tls(node: Victim) -> None:
             if greeted:
                 stranger.say(CLIENT)
             stranger.socket.sendall(b"\0\0\0\x64" + rng.randbytes(100))
-            assert stranger.goodbye().reason is m.Reason.MISBEHAVED
+            assert stranger.goodbye().reason == m.Reason.MISBEHAVED
 
     log = await under_attack(node, attack)
     assert "no message" in log
@@ -171,7 +171,7 @@ async def test_frames_that_are_too_large(node: Victim) -> None:
             stranger.say(CLIENT)
             stranger.socket.sendall(size.to_bytes(4) + bytes(1000))
             goodbye = stranger.goodbye()
-            assert goodbye.reason is m.Reason.MISBEHAVED
+            assert goodbye.reason == m.Reason.MISBEHAVED
             assert str(MAX_FRAME_BYTES) in goodbye.text
 
     assert str(MAX_FRAME_BYTES) in await under_attack(node, attack)
@@ -187,7 +187,7 @@ async def test_frames_out_of_turn(node: Victim) -> None:
         assert stranger.goodbye().text == "a second Ready"
         stranger = member(node)
         stranger.say(m.Ready(7, 9, m.Role.CLIENT))
-        assert stranger.goodbye().reason is m.Reason.INCOMPATIBLE
+        assert stranger.goodbye().reason == m.Reason.INCOMPATIBLE
         stranger = member(node)
         stranger.say(CLIENT)
         stranger.socket.sendall(b"\0\0\0\3\x92\x63\x07")  # an array of tag 99 and id 7

@@ -130,7 +130,7 @@ def test_an_unknown_tag_is_one_refused_request(tag: int, request_id: int) -> Non
         (), (2,), (2, -1), (2, "1"), (2, 1.5), (21,), (21, "x"), (21, -1), ("2", 1), (None, 1),
         (4, 1, ID[:-1]), (4, 1, ID + b"x"), (4, 1, "i" * 32), (8, 1, VERSION[:-1]),
         (6, 1, ID, VERSION, "text"), (6, 1, ID, VERSION), (6, 1, ID, VERSION, b"x", -1),
-        (0, 1, 1, 2), (1, 99), (16, 1, 99), (0, 1, 1, 0, "a" * (MAX_ADDRESS_CHARS + 1)),
+        (0, 1, 1, 2), (1, -1), (16, 1, "x"), (0, 1, 1, 0, "a" * (MAX_ADDRESS_CHARS + 1)),
         (1, 0, "t" * (MAX_TEXT_CHARS + 1)), (5, 1, [[ID, "a"]] * (MAX_CONTACTS + 1)),
         (5, 1, [[ID]]), (5, 1, [[ID, 7]]), (5, 1, {}), (0, 1, 1, 1, "a", [3, 2]),
         (6, 1, ID, VERSION, b"x" * (MAX_VALUE_BYTES + 1)),
@@ -187,3 +187,10 @@ def test_a_header_may_come_in_parts(size: int) -> None:
     assert parser.feed(frame[:size]) == []
     assert parser.pending_bytes == size
     assert parser.feed(frame[size:]) == [m.Ping(1)]
+
+
+def test_a_reason_of_a_later_version_is_readable() -> None:
+    for message in (m.Goodbye(99, "new"), m.Failed(7, 99, "new")):
+        assert FrameParser().feed(encode_frame(message)) == [message]
+    assert m.words_of(99) == "reason 99"
+    assert m.words_of(m.Reason.STORAGE_FULL) == "storage full"
