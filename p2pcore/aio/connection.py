@@ -6,9 +6,12 @@ thrown away, so that the kernel does not answer it with a reset that would overt
 
 import asyncio
 import enum
+import os
+import socket
 import time
 from typing import TYPE_CHECKING, cast
 
+from p2pcore.aio.outbox import Outbox
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
@@ -20,9 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Stage"]
 
-MAX_OUTBOX_BYTES = 32 * 1024 * 1024  # of a peer that asks but does not read
-FLUSH_BYTES = 1024 * 1024  # encrypted at a time: on its way, it is copied three times
 HIGH_WATER_BYTES = 1024 * 1024  # in the transport, before we stop to read a client's requests
+KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}  # gone after a minute
 
 
 class Stage(enum.Enum):
@@ -47,8 +49,6 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_host",
-        "_outbox",
-        "_outbox_bytes",
         "_tls",
         "_transport",
         "_waiting_bytes",
@@ -59,6 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         "incoming",
         "link_id",
         "opened",
+        "outbox",
         "parser",
         "paused",
         "stage",
@@ -76,8 +77,7 @@ class Connection(asyncio.BufferedProtocol):
         self._host = host
         self._tls = tls
         self._transport: asyncio.Transport | None = None
-        self._outbox: list[bytes] = []
-        self._outbox_bytes = 0
+        self.outbox = Outbox(host.machine.counters)
         self.paused = False
         self._waiting_bytes = 0  # for the peer to read, when last looked at
         self._waiting_since_ns = 0
@@ -97,6 +97,7 @@ class Connection(asyncio.BufferedProtocol):
         # What a TCP transport is by contract; uvloop's does not inherit from asyncio's.
         self._transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        _keep_alive(transport.get_extra_info("socket").fileno())
         if self.incoming:
             peer = transport.get_extra_info("peername") or ("?", 0)
             self.address = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
@@ -158,16 +159,6 @@ class Connection(asyncio.BufferedProtocol):
 
     # What the host calls
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the peer has asked for more than we hold for one that does not read."""
-        return self._outbox_bytes > MAX_OUTBOX_BYTES
-
-    def queue(self, frame: bytes) -> None:
-        """Take a frame for the next flush."""
-        self._outbox.append(frame)
-        self._outbox_bytes += len(frame)
-
     def takes_nothing(self, now_ns: int, limit_ns: int) -> bool:
         """Whether the peer has read nothing of what waits for it for so long."""
         if not self.paused or self._transport is None:
@@ -180,18 +171,8 @@ class Connection(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Everything that was queued leaves in one record, or as few as fit."""
         self.unflushed = False
-        while self._outbox and not self.paused and self.stage is Stage.OPEN:
-            frames, self._outbox = self._outbox, []
-            if self._outbox_bytes > FLUSH_BYTES:
-                count, taken_bytes = 0, 0
-                while taken_bytes < FLUSH_BYTES and count < len(frames):
-                    taken_bytes += len(frames[count])
-                    count += 1
-                frames, self._outbox = frames[:count], frames[count:]
-                self._outbox_bytes -= taken_bytes
-            else:
-                self._outbox_bytes = 0
-            self._write(self._tls.send(frames[0] if len(frames) == 1 else b"".join(frames)))
+        while self.outbox and not self.paused and self.stage is Stage.OPEN:
+            self._write(self._tls.send(self.outbox.take()))
 
     def close(self) -> None:
         """Send what is queued, say that this is the end, and read until the peer agrees."""
@@ -240,3 +221,12 @@ class Connection(asyncio.BufferedProtocol):
     def _write(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _keep_alive(descriptor: int) -> None:
+    """Let the kernel find out about peers that vanish: nobody asks a client for signs of life."""
+    with socket.socket(fileno=os.dup(descriptor)) as twin:  # uvloop's own lets nobody set options
+        twin.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE.items():
+            if hasattr(socket, name):  # not on every platform; then its own, longer times hold
+                twin.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -191,24 +191,23 @@ class Host:
 
     def _send(self, effect: Send) -> None:
         frame = b""
-        counters = self.machine.counters
         for link_id in effect.links:
             connection = self._connections.get(link_id)
             if connection is None or connection.stage is not Stage.OPEN:
                 continue
-            if connection.is_full:
-                self._loop.call_soon(connection.fail, UnreachableError(NOT_READ))
+            outbox = connection.outbox
+            if outbox.is_full:
+                if not outbox.put_later(effect.message):
+                    self._loop.call_soon(connection.fail, UnreachableError(NOT_READ))
                 continue
             frame = frame or encode_frame(effect.message)
-            counters.messages_out += 1
-            counters.bytes_out += len(frame)
+            outbox.put(frame)
             if not connection.unflushed:
                 connection.unflushed = True
                 if connection is not self._being_served:
                     if not self._unflushed:
                         self._loop.call_soon(self._flush)
                     self._unflushed.append(connection)
-            connection.queue(frame)
 
     def _flush(self) -> None:
         unflushed, self._unflushed = self._unflushed, []

@@ -92,6 +92,18 @@ async def test_many_large_values_at_once(three: list[AdaptiveCoordinator]) -> No
         assert {key: task.result() for key, task in tasks.items()} == values
 
 
+async def test_more_large_values_at_once_than_anybody_holds(
+    three: list[AdaptiveCoordinator],
+) -> None:
+    """Their replies are asked for in one read; they wait as records and leave as they are taken."""
+    async with client_of(*three, timeout_s=60) as client:
+        values = {f"large {number}": bytes([number]) * (1 << 20) for number in range(60)}
+        await client.store_many(values)
+        tasks = [client.retrieve(key) for key in values]
+        assert await asyncio.gather(*tasks) == list(values.values())
+        assert await client.retrieve_many(values) == values
+
+
 async def test_a_node_that_shuts_down_is_not_missed(three: list[AdaptiveCoordinator]) -> None:
     async with client_of(*three) as client:
         await client.store("key", b"value")

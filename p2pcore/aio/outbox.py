@@ -1,0 +1,68 @@
+"""What waits to be sent on one connection.
+
+Frames wait encoded while they are few. A peer that asks for much at once (thousands of requests
+fit into one read) gets its other replies as it takes the first ones: they wait as messages, whose
+values are those of the store and no copies, and are encoded when their turn comes.
+"""
+
+from collections import deque
+
+from p2pcore.session.links import Counters
+from p2pcore.wire.codec import encode_frame
+from p2pcore.wire.messages import Message
+
+__all__ = ["Outbox"]
+
+FULL_BYTES = 4 * 1024 * 1024  # of encoded frames, the size of four of the largest values
+MAX_MESSAGES = 10_000  # waiting beside them; more than the requests in one read
+FLUSH_BYTES = 1024 * 1024  # taken at a time: on its way, it is copied three times
+
+
+class Outbox:
+    """Frames and messages in the order in which they leave, counted as they are encoded."""
+
+    __slots__ = ("_counters", "_frames", "_later", "_size_bytes")
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._frames: list[bytes] = []
+        self._size_bytes = 0
+        self._later: deque[Message] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._frames)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what comes now has to wait as a message: `put_later`."""
+        return self._size_bytes > FULL_BYTES or bool(self._later)
+
+    def put(self, frame: bytes) -> None:
+        """Another frame."""
+        self._frames.append(frame)
+        self._size_bytes += len(frame)
+        self._counters.messages_out += 1
+        self._counters.bytes_out += len(frame)
+
+    def put_later(self, message: Message) -> bool:
+        """Another message, to be encoded when there is room. Returns False if there are too many:
+        the peer asks, and does not read."""
+        self._later.append(message)
+        return len(self._later) <= MAX_MESSAGES
+
+    def take(self) -> bytes:
+        """What leaves now: everything, or about FLUSH_BYTES of it."""
+        frames, self._frames = self._frames, []
+        if self._size_bytes > FLUSH_BYTES:
+            count = size_bytes = 0
+            while size_bytes < FLUSH_BYTES:
+                size_bytes += len(frames[count])
+                count += 1
+            frames, self._frames = frames[:count], frames[count:]
+            self._size_bytes -= size_bytes
+        else:
+            self._size_bytes = 0
+        while self._later and self._size_bytes <= FLUSH_BYTES:
+            self.put(encode_frame(self._later.popleft()))
+        return frames[0] if len(frames) == 1 else b"".join(frames)
