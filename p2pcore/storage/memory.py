@@ -3,8 +3,17 @@
 Rule: knows time only as an argument, and nothing of quorums. A deleted or expired record stays as
 a tombstone for `tombstone_grace_ms`, so that a replica which missed the end of a record cannot
 bring it back to life.
+
+Records are kept in slots, by the first SLOT_BITS of their keys, and each slot has a digest of the
+versions in it. Two nodes that compare digests learn which slots to compare record by record. This
+is a Merkle tree of one level ("A Digital Signature Based on a Conventional Encryption Function",
+1987), used as by DeCandia et al., "Dynamo", section 4.7. A digest is the sum of key x version
+modulo a prime, so a record is changed without looking at the others: the universal hash of
+Carter and Wegman ("Universal Classes of Hash Functions", 1979), and keys are random because they
+are hashes. It is no defence against a replica that lies.
 """
 
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 from msgspec import Struct
@@ -12,11 +21,22 @@ from msgspec import Struct
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.replication.clock import Version
+from p2pcore.wire.limits import SLOT_BITS, SLOTS
 
-__all__ = ["MemoryStore", "Record"]
+__all__ = ["MemoryStore", "Record", "slot_of"]
+
+_KEY_BYTES = 8  # of a key are its factor in a digest
+_SLOT_SHIFT = 8 * _KEY_BYTES - SLOT_BITS
+_PRIME = (1 << 61) - 1
+_number = int.from_bytes
 
 RECORD_OVERHEAD_BYTES = 400
 """What a record costs beyond its value, rounded up: dict entry, key, version, expiry, heap."""
+
+
+def slot_of(key: bytes) -> int:
+    """The slot of a key: its first SLOT_BITS bits."""
+    return _number(key[:_KEY_BYTES]) >> _SLOT_SHIFT
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -40,6 +60,9 @@ class MemoryStore:
         self._capacity_bytes = capacity_bytes
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
+        self._slots: dict[int, dict[Key, None]] = {}  # those that have records
+        self._sums = [0] * SLOTS  # of key x version; a digest is the remainder
+        self._untallied: dict[Key, Version | None] = {}  # what the sums have
         self._ends: list[tuple[int, Key]] = []  # heap of (wall_ms, key); entries may be outdated
         self.size_bytes = 0
 
@@ -77,9 +100,70 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
+        self._untallied.setdefault(key, held.version if held is not None else None)
         if record.expires_ms:
             self._remember_end(record.expires_ms, key)
         return None
+
+    def drop(self, key: Key, version: Version) -> bool:
+        """Let go of a record whose newest version is this one; returns whether it was."""
+        held = self._records.get(key)
+        if held is None or held.version != version:
+            return False
+        self._remove(key, held)
+        return True
+
+    def _remove(self, key: Key, held: Record) -> None:
+        del self._records[key]
+        self.size_bytes -= _cost(held)
+        self._untallied.setdefault(key, held.version)
+
+    # By slot, for comparing replicas
+
+    @property
+    def has_untallied(self) -> bool:
+        """Whether `tally` has something to do."""
+        return bool(self._untallied)
+
+    def tally(self) -> None:
+        """Bring slots and digests up to date. Done now and then, it costs puts next to nothing; it
+        need not be called before the methods below."""
+        for key, old in self._untallied.items():
+            record = self._records.get(key)
+            factor = _number(key[:_KEY_BYTES])
+            slot = factor >> _SLOT_SHIFT
+            new = record.version if record is not None else None
+            self._sums[slot] += factor * (_number(new or b"") - _number(old or b""))
+            if new is None:
+                keys = self._slots.get(slot, {})
+                keys.pop(key, None)
+                if not keys:
+                    self._slots.pop(slot, None)
+            elif old is None:
+                self._slots.setdefault(slot, {})[key] = None
+        self._untallied.clear()
+
+    def slots(self) -> Iterator[tuple[int, int]]:
+        """(slot, digest) of every slot that has records, in order."""
+        self.tally()
+        return ((slot, self._sums[slot] % _PRIME) for slot in sorted(self._slots))
+
+    def digest(self, slot: int) -> int:
+        """A number that two replicas have in common when they hold the same in a slot."""
+        if self._untallied:
+            self.tally()
+        return self._sums[slot] % _PRIME
+
+    def keys(self, slot: int) -> list[Key]:
+        """The keys in a slot, in order."""
+        if self._untallied:
+            self.tally()
+        return sorted(self._slots.get(slot, ()))
+
+    def version(self, key: Key) -> Version | None:
+        """The newest version held, tombstones included."""
+        record = self._records.get(key)
+        return record.version if record is not None else None
 
     def _remember_end(self, end_ms: int, key: Key) -> None:
         """Note when a record ends; drop the outdated notes when they outnumber the records."""
@@ -100,8 +184,7 @@ class MemoryStore:
             if record is None or record.expires_ms != end_ms:
                 continue
             if record.value is None:
-                del self._records[key]
-                self.size_bytes -= _cost(record)
+                self._remove(key, record)
             else:
                 tombstone = Record(record.version, None, end_ms + self._grace_ms)
                 self._records[key] = tombstone

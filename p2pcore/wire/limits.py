@@ -11,6 +11,8 @@ __all__ = [
     "MAX_VALUE_BYTES",
     "PROTOCOL_MAX",
     "PROTOCOL_MIN",
+    "SLOTS",
+    "SLOT_BITS",
 ]
 
 PROTOCOL_MIN = 1
@@ -39,3 +41,8 @@ hundred records do; longer ones only make whoever shares the connection wait."""
 
 MAX_TEXT_CHARS = 512
 """Reasons are for people: a few sentences."""
+
+SLOT_BITS = 12
+SLOTS = 1 << SLOT_BITS
+"""Replicas compare digests of so many parts of the key space: a million records make lists of a
+few hundred, and all digests fit in 50 KB."""

@@ -8,10 +8,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.replication.clock import Version
-from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
+from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record, slot_of
 
 GRACE_MS = 50
-KEYS = [Key(bytes([n]) * 32) for n in range(4)]
+KEYS = [Key(bytes([n]) * 32) for n in range(1, 5)]
+KEYS[3] = Key(b"\1\2" * 16)  # in one slot with the first
 keys = st.sampled_from(KEYS)
 versions = st.integers(1, 40).map(lambda n: Version(n.to_bytes(16)))
 values = st.none() | st.sampled_from([b"", b"a", b"b" * 100, b"c" * 1000])
@@ -72,6 +73,13 @@ class StoreMachine(RuleBasedStateMachine):
     def time_passes(self, passed_ms: int) -> None:
         self.now_ms += passed_ms
 
+    @rule(key=keys, version=versions)
+    def drop(self, key: Key, version: Version) -> None:
+        held = self.model.get(key)
+        assert self.store.drop(key, version) == (held is not None and held.version == version)
+        if held is not None and held.version == version:
+            del self.model[key]
+
     @precondition(lambda self: self.store.next_end_ms() is not None)
     @rule()
     def tidy(self) -> None:
@@ -89,6 +97,19 @@ class StoreMachine(RuleBasedStateMachine):
         costs = [RECORD_OVERHEAD_BYTES + len(r.value or b"") for r in self.model.values()]
         assert len(self.store) == len(costs)
         assert self.store.size_bytes == sum(costs) <= self.capacity
+
+    @invariant()
+    def digests_tell_what_is_held(self) -> None:
+        """Those of a store that came to the same records on a straight way are the same."""
+        other = MemoryStore(capacity_bytes=1 << 30, tombstone_grace_ms=GRACE_MS)
+        for key, held in self.model.items():
+            other.put(key, Record(held.version, b"", 0), self.now_ms)
+            assert self.store.version(key) == held.version
+        assert list(self.store.slots()) == list(other.slots())
+        for slot, digest in other.slots():
+            assert self.store.digest(slot) == digest
+            assert self.store.keys(slot) == sorted(k for k in self.model if slot_of(k) == slot)
+        assert all(self.store.digest(slot) for slot, _ in self.store.slots())
 
     @invariant()
     def every_end_is_remembered(self) -> None:
@@ -157,3 +178,15 @@ def test_notes_of_ends_do_not_pile_up(store: MemoryStore) -> None:
     assert len(store._ends) < 100
     store.expire(12_000)
     assert store.get(KEYS[0], 12_000) == Record(version(1999), None, 11_999 + GRACE_MS)
+
+
+def test_digests_differ_where_records_do(store: MemoryStore) -> None:
+    """Also where two changes have much in common: the same two versions swapped between keys."""
+    other = MemoryStore(capacity_bytes=1 << 20, tombstone_grace_ms=GRACE_MS)
+    for each, first, second in ((store, 1, 2), (other, 2, 1)):
+        each.put(KEYS[0], Record(version(first), b"", 0), 0)
+        each.put(KEYS[3], Record(version(second), b"", 0), 0)
+    slot = slot_of(KEYS[0])
+    assert store.keys(slot) == other.keys(slot)
+    assert store.digest(slot) != other.digest(slot)
+    assert store.digest(slot + 1) == other.digest(slot + 1) == 0
