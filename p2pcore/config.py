@@ -98,6 +98,13 @@ class CoordinatorConfig:
     max_clock_offset_s: float = 30.0
     """Versions further ahead of this node's clock are refused."""
 
+    repair_bytes_per_s: int = 8 << 20
+    """How fast this node takes over records from others, and hands over its own, so that its
+    service does not starve. Not for a graceful leave, which has `leave_timeout_s`."""
+
+    leave_timeout_s: float = 5.0
+    """How long `shutdown` hands records over to others. 0: leave at once."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "bootstrap", _addresses(self.bootstrap))
         _check_network_key(self.network_key)
@@ -116,11 +123,12 @@ class CoordinatorConfig:
         for name in ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"):
             value = getattr(self, name)
             _check(0 < value < inf, name, value, "more than 0 and finite")
-        for name in ("max_connections", "max_handshakes", "max_store_bytes"):
+        for name in ("max_connections", "max_handshakes", "max_store_bytes", "repair_bytes_per_s"):
             value = getattr(self, name)
             _check(value >= 1, name, value, "at least 1")
-        offset = self.max_clock_offset_s
-        _check(0 <= offset < inf, "max_clock_offset_s", offset, "0 or more and finite")
+        for name in ("max_clock_offset_s", "leave_timeout_s"):
+            value = getattr(self, name)
+            _check(0 <= value < inf, name, value, "0 or more and finite")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,23 +14,24 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
 from p2pcore.overlay.membership import Membership
 from p2pcore.overlay.table import BUCKET_SIZE, point_of
-from p2pcore.replication.clock import Version, wall_ms_of
+from p2pcore.replication.clock import Version
+from p2pcore.replication.custody import Custody
+from p2pcore.replication.handover import Handover
+from p2pcore.replication.holdings import Holdings
 from p2pcore.replication.operations import ReadOperation, StoreReceipt, WriteOperation
+from p2pcore.replication.replica import Replica
+from p2pcore.replication.sync import Sync
 from p2pcore.session.links import Link
-from p2pcore.storage.memory import MemoryStore, Record
-from p2pcore.wire.limits import MAX_TEXT_CHARS, MAX_VALUE_BYTES
+from p2pcore.storage.memory import MemoryStore
+from p2pcore.wire.limits import MAX_TEXT_CHARS
 from p2pcore.wire.messages import (
     Contacts,
     Failed,
-    Fetch,
-    FetchMany,
     FindNode,
     Found,
-    FoundItem,
-    FoundMany,
     Get,
+    Leaving,
     Missing,
-    NotReplica,
     Ping,
     Pong,
     Put,
@@ -38,19 +39,12 @@ from p2pcore.wire.messages import (
     Reason,
     Role,
     Settings,
-    Stale,
-    Store,
-    Stored,
-    StoredMany,
-    StoreItem,
-    StoreMany,
 )
 
 __all__ = ["Node"]
 
 MAX_COORDINATED = 256  # operations in flight for one peer; each holds its value in memory
 MAX_BUDGET_MS = 60_000  # the longest that a peer may keep an operation in flight here
-TIDY_NS = 1_000_000_000  # how late an expired record may free its memory
 
 _REASONS: dict[type[P2PError], Reason] = {
     QuorumError: Reason.NO_QUORUM,
@@ -85,9 +79,27 @@ class Node(Machine):
             capacity_bytes=config.max_store_bytes,
             tombstone_grace_ms=round(config.tombstone_grace_s * 1000),
         )
-        self._max_clock_offset_ms = round(config.max_clock_offset_s * 1000)
+        self.custody = custody = Custody(self.table, config.replication_factor)
+        self._seen_epoch = 0  # of the membership
+        self._waiting_ready: list[int] = []  # operations
+        offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
+        board, table, store = self.board, self.table, self.store
+        self._replica = Replica(board, self.directory, custody, store, max_offset_ms=offset_ms)
+        self._holdings = Holdings(board, store, custody)
+        self._sync = Sync(
+            board,
+            table,
+            custody,
+            store,
+            streams("sync"),
+            bytes_per_s=rate,
+            max_offset_ms=offset_ms,
+            changed=self._sync_over,
+        )
+        rng = streams("handover")
+        self._handover = Handover(board, table, custody, store, rng, bytes_per_s=rate)
+        self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
-        self._tidy_at_ns: int | None = None
         self._membership = Membership(
             self.board,
             self.table,
@@ -99,12 +111,9 @@ class Node(Machine):
         self.board.handlers |= {
             Ping: self._on_ping,
             FindNode: self._on_find_node,
-            Store: self._on_store,
-            Fetch: self._on_fetch,
-            StoreMany: self._on_store_many,
-            FetchMany: self._on_fetch_many,
             Put: self._on_put,
             Get: self._on_get,
+            Leaving: self._on_leaving,
         }
 
     def open(self, address: str) -> None:
@@ -115,9 +124,37 @@ class Node(Machine):
         """Get into the network; completes with None, or with why it was not possible."""
 
         def joined(error: P2PError | None, now: Instant) -> None:
+            if error is None:
+                if not self.bootstrap.configured:
+                    self.custody.found()
+                self._sync.start(now)
+                self._handover.start(now)
             self.complete(operation, error)
 
         self._membership.join(now, now.mono_ns + self._join_timeout_ns, joined)
+
+    def wait_ready(self, operation: int, now: Instant) -> None:
+        """Completes with None once this node is ready for every key that is its."""
+        if self.custody.settled:
+            self.complete(operation, None)
+        else:
+            self._waiting_ready.append(operation)
+
+    def hand_over(self, operation: int, now: Instant) -> None:
+        """Get ready to leave: others place records without this node, and are given what it holds.
+        Completes with None when that is done, or after `leave_timeout_s`."""
+
+        def gone(now: Instant) -> None:
+            self.complete(operation, None)
+
+        self.custody.leave()
+        self.directory.is_node = False  # nobody is told of us any more
+        self._sync.stop()
+        self.board.tell(self.board.linked_nodes(), Leaving(self.board.new_call_id()), now)
+        if self._leave_timeout_ns:
+            self._handover.leave(now, now.mono_ns + self._leave_timeout_ns, gone)
+        else:
+            gone(now)
 
     def leave(self) -> None:
         """Say goodbye to everybody."""
@@ -128,33 +165,48 @@ class Node(Machine):
             self.board.wake_at_ns,
             self.liveness.wake_at_ns,
             self._membership.wake_at_ns,
-            self._tidy_at_ns,
+            self._membership.lost.wake_at_ns,
+            self._sync.wake_at_ns,
+            self._handover.wake_at_ns,
+            self._replica.wake_at_ns,
         )
 
     def handle_timer(self, now: Instant) -> None:
         super().handle_timer(now)
         self._membership.handle_timer(now)
-        if self._tidy_at_ns is not None and now.mono_ns >= self._tidy_at_ns:
-            self.store.expire(now.wall_ms)
-            self._tidy_at_ns = None
-            self._tidy_later(now)
-
-    def _tidy_later(self, now: Instant) -> None:
-        if self._tidy_at_ns is None and self.store.next_end_ms() is not None:
-            self._tidy_at_ns = now.mono_ns + TIDY_NS
+        self._sync.handle_timer(now)
+        self._handover.handle_timer(now)
+        self._replica.handle_timer(now)
 
     def _on_link(self, link: Link, now: Instant) -> None:
+        returned = link.peer_id in self._membership.lost
         self._membership.on_link(link, now)
         super()._on_link(link, now)
+        self._notice_change(now, returned=returned)
 
     def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         self._membership.on_link_lost(link, planned, now)
+        self._notice_change(now)
 
     def _on_unreachable(
         self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
     ) -> None:
+        self._membership.on_unreachable(node_id, error, now)
         super()._on_unreachable(address, node_id, error, now)
-        self._membership.on_unreachable(node_id, now)
+        self._notice_change(now)
+
+    def _notice_change(self, now: Instant, *, returned: bool = False) -> None:
+        if self.custody.epoch != self._seen_epoch:
+            self._seen_epoch = self.custody.epoch
+            self._sync.membership_changed(now, returned=returned)
+            self._handover.membership_changed(now)
+
+    def _sync_over(self, now: Instant) -> None:
+        self._replica.tidy_later(now)
+        if self.custody.settled:
+            waiting, self._waiting_ready = self._waiting_ready, []
+            for operation in waiting:
+                self.complete(operation, None)
 
     # Requests, each answered at once
 
@@ -165,87 +217,10 @@ class Node(Machine):
         closest = self.directory.closest_known(point_of(request.target), BUCKET_SIZE)
         self.board.reply(link, Contacts(request.id, [c.on_wire() for c in closest]))
 
-    def _on_store(self, link: Link, request: Store, now: Instant) -> None:
-        key = Key(request.key)
-        if not self._is_mine(link, request.id, key):
-            return
-        ahead_ms = wall_ms_of(request.version) - now.wall_ms
-        if ahead_ms > self._max_clock_offset_ms:
-            text = (
-                f"the version is {ahead_ms} ms ahead of this node's clock, "
-                f"the limit is {self._max_clock_offset_ms} ms"
-            )
-            self.board.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
-            return
-        record = Record(Version(request.version), request.value, request.expires_ms)
-        try:
-            newer = self.store.put(key, record, now.wall_ms)
-        except StorageFullError as error:
-            self.board.reply(link, Failed(request.id, Reason.STORAGE_FULL, str(error)))
-            return
-        if self._tidy_at_ns is None:
-            self._tidy_later(now)
-        if newer is None:
-            self.board.reply(link, Stored(request.id))
-        else:
-            self.board.reply(link, Stale(request.id, newer))
-
-    def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
-        key = Key(request.key)
-        if not self._is_mine(link, request.id, key):
-            return
-        record = self.store.get(key, now.wall_ms)
-        if record is None:
-            self.board.reply(link, Missing(request.id))
-        else:
-            self.board.reply(
-                link, Found(request.id, record.version, record.value, record.expires_ms)
-            )
-
-    def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
-        others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
-        if self._tidy_at_ns is None:
-            self._tidy_later(now)
-        self.board.reply(link, StoredMany(request.id, others))
-
-    def _took(self, item: StoreItem, now: Instant) -> bool:
-        """Store one item of a batch. If not: why is told when it comes again on its own."""
-        if wall_ms_of(item.version) - now.wall_ms > self._max_clock_offset_ms:
-            return False
-        if not self.directory.is_mine(point_of(item.key), self.settings.replicas):
-            return False
-        record = Record(Version(item.version), item.value, item.expires_ms)
-        try:
-            return self.store.put(Key(item.key), record, now.wall_ms) is None
-        except StorageFullError:
-            return False
-
-    def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
-        items: list[FoundItem | None] = []
-        others: list[int] = []
-        room = MAX_VALUE_BYTES  # a reply is one frame
-        for place, key in enumerate(request.keys):
-            record = self.store.get(Key(key), now.wall_ms)
-            size = len(record.value or b"") if record else 0
-            if size > room or not self.directory.is_mine(point_of(key), self.settings.replicas):
-                others.append(place)
-                items.append(None)
-                continue
-            room -= size
-            items.append(
-                FoundItem(record.version, record.value, record.expires_ms) if record else None
-            )
-        self.board.reply(link, FoundMany(request.id, items, others))
-
-    def _is_mine(self, link: Link, request_id: int, key: Key) -> bool:
-        """Whether this node is a replica of the key; if not, the peer is told who may be."""
-        point = point_of(key)
-        replicas = self.settings.replicas
-        if self.directory.is_mine(point, replicas):
-            return True
-        closer = [c.on_wire() for c in self.directory.closest_known(point, replicas)]
-        self.board.reply(link, NotReplica(request_id, closer))
-        return False
+    def _on_leaving(self, link: Link, request: Leaving, now: Instant) -> None:
+        if link.contact is not None:
+            self.directory.forget(link.peer_id)
+            self._notice_change(now)
 
     # Requests that this node coordinates
 

@@ -158,6 +158,7 @@ class Net:
     def swarm(self, count: int, **settings: Any) -> list[Peer]:
         """So many nodes, joined one after the other, and settled."""
         nodes = [self.node(**settings) for _ in range(count)]
+        self.run_until(lambda: all(node.machine.custody.settled for node in nodes))
         self.run(0.1)
         return nodes
 
@@ -196,6 +197,14 @@ class Net:
             self._break(peer, link_id)
 
     def leave(self, peer: Peer) -> None:
+        """A graceful end: the peer hands over what it holds, and says goodbye."""
+        number = peer.operation()
+        peer.tell(lambda now: peer.machine.hand_over(number, now))
+        peer.result(number)
+        self.say_goodbye(peer)
+
+    def say_goodbye(self, peer: Peer) -> None:
+        """A hasty end: a goodbye, and nothing handed over."""
         peer.machine.leave()
         peer.pump()
         peer.alive = False
@@ -249,6 +258,10 @@ class Net:
         """The books balance, and nothing is left of operations that are over."""
         assert self.sent == self.delivered + self.dropped + self.in_flight + len(self.held)
         self.run(12)  # more than the longest time-out of anything that runs in the background
+        live = [peer for peer in self.peers if peer.alive and not peer.silent]
+        self.run_until(
+            lambda: not any(peer.machine.board.calls for peer in live), 1
+        )  # a comparison
         for peer in self.peers:
             if peer.alive and not peer.silent:
                 assert not peer.results, f"{peer} has results that nobody waited for"

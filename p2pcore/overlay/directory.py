@@ -112,7 +112,7 @@ class Directory:
     def __init__(self, board: Switchboard, table: ContactTable, *, is_node: bool) -> None:
         self._board = board
         self._table = table
-        self._is_node = is_node
+        self.is_node = is_node
         self._regions: dict[tuple[int, int], _Region] = {}
         self._depths: list[int] = []  # of the regions, deepest first
         self._searching = 0
@@ -127,18 +127,14 @@ class Directory:
     def closest_known(self, point: int, count: int) -> list[Contact]:
         """The closest that the table holds, ourselves included if we are a node."""
         contacts = self._table.closest(point, count)
-        if self._is_node:
+        if self.is_node:
             contacts.append(self.myself())
             contacts.sort(key=lambda contact: contact.point ^ point)
         return contacts[:count]
 
-    def is_mine(self, point: int, replicas: int) -> bool:
-        """Whether we are among the `replicas` nodes closest to the point, as far as we know."""
-        return self._table.owner_is_among(point, replicas)
-
     def replicas(self, point: int, count: int, now: Instant) -> list[Contact] | None:
         """The `count` nodes closest to the point; None if that has to be looked up first."""
-        if self._is_node and self._table.size < BUCKET_SIZE - 1:
+        if self.is_node and self._table.size < BUCKET_SIZE - 1:
             return self.closest_known(point, count)  # the table is the whole network
         for depth in self._depths:
             region = self._regions.get((depth, point >> (ID_BITS - depth)))
@@ -204,7 +200,7 @@ class Directory:
         depth = 0
         if len(contacts) == BUCKET_SIZE:
             depth = shared_prefix_bits(target, contacts[-1].point) + 1
-        if self._is_node:
+        if self.is_node:
             contacts.append(self.myself())
             contacts.sort(key=lambda contact: contact.point ^ target)
         members = [c for c in contacts if shared_prefix_bits(target, c.point) >= depth]

@@ -4,7 +4,8 @@ Theory of operation. Joining is a lookup of one's own id through any member: eve
 answers is connected to and so learns of the newcomer (Kademlia, section 2.3). In networks larger
 than a bucket, the ranges farther away are filled by one lookup each, in the background. A node
 whose link breaks is dialled again at once; if nobody answers there, it is gone. A node that says
-goodbye is gone without asking. Whoever is alone tries its bootstrap addresses again.
+goodbye is gone without asking. Whoever is alone tries its bootstrap addresses again, and those who
+went without a goodbye are looked for (see `lost.py`).
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
 from p2pcore.overlay.liveness import Liveness
 from p2pcore.overlay.lookup import Lookup
+from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
 from p2pcore.session.links import Link
 from p2pcore.session.switchboard import Switchboard
@@ -48,6 +50,7 @@ class Membership:
         self._bootstrap = bootstrap
         self._liveness = liveness
         self._rng = rng
+        self.lost = LostContacts(rng)
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
@@ -63,7 +66,10 @@ class Membership:
             self._finish(None, now)
 
     def handle_timer(self, now: Instant) -> None:
-        """Try to get in again, or look around."""
+        """Try to get in again, look around, or look for those that were lost."""
+        if self.lost.wake_at_ns is not None and now.mono_ns >= self.lost.wake_at_ns:
+            for contact in self.lost.due(now):
+                self._board.connect(contact.address, contact.node_id)
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
         self.wake_at_ns = None
@@ -78,6 +84,10 @@ class Membership:
         """Somebody has greeted us."""
         if link.contact is None:
             return
+        if link.peer_id in self.lost:
+            self.lost.remove(link.peer_id)
+            if self._joined is None:
+                self._wake_in(RETRY_NS, now)  # it may know others whom we have lost
         stalest = self._table.heard_from(link.contact)
         if stalest is not None:
             self._liveness.probe(stalest, now)
@@ -92,11 +102,17 @@ class Membership:
         elif link.peer_id in self._table:
             self._board.connect(link.contact.address, link.peer_id)
 
-    def on_unreachable(self, node_id: NodeId | None, now: Instant) -> None:
-        """Nobody answers where this node was."""
-        if node_id is not None and not self._board.is_linked(node_id):
-            self._directory.forget(node_id)
-            self._notice_solitude(now)
+    def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
+        """Nobody answers where this node was, or somebody else does."""
+        if node_id is None or self._board.is_linked(node_id):
+            return
+        contact = self._table.get(node_id)
+        if isinstance(error, AuthenticationError | IncompatibleError):
+            self.lost.remove(node_id)
+        elif contact is not None:
+            self.lost.add(contact, now)
+        self._directory.forget(node_id)
+        self._notice_solitude(now)
 
     def _notice_solitude(self, now: Instant) -> None:
         if not self._table.size and self._joined is None:

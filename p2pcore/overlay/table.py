@@ -13,18 +13,18 @@ Source: Kademlia, sections 2.2 to 2.4. The limit per subnet is the defence of Ba
 "S/Kademlia", section 4.1, in its simplest form.
 """
 
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
-from p2pcore.ids import ID_BITS, NodeId, deciding_bits, shared_prefix_bits
+from p2pcore.ids import NodeId, shared_prefix_bits
 from p2pcore.wire.messages import WireContact
 
 __all__ = ["BUCKET_SIZE", "Contact", "ContactTable", "point_of", "subnet_of"]
 
 BUCKET_SIZE = 20  # Kademlia's k: so many that all of them failing within an hour is unlikely
 MAX_PER_SUBNET = 2  # of one bucket; an attacker in one subnet gets a tenth of it at most
-MAX_CELLS = 4096  # whose rank is remembered: 400 KiB at most
 
 
 class Contact(Struct, frozen=True, gc=False):
@@ -91,8 +91,7 @@ class ContactTable:
         self.point = point_of(owner)
         self.size = 0
         self._buckets: dict[int, _Bucket] = {}
-        self._ranks: dict[int, int] = {}  # of the owner, by cell: the leading bits that decide it
-        self._rank_shift: int | None = None
+        self.on_change: Callable[[Contact, bool], None] = _ignore
 
     def __contains__(self, node_id: NodeId) -> bool:
         return self.get(node_id) is not None
@@ -125,7 +124,7 @@ class ContactTable:
         if bucket.has_room_for(contact):
             bucket.members[contact.node_id] = contact
             bucket.candidates.pop(contact.node_id, None)
-            self._members_changed(1)
+            self._changed(contact, added=True)
             return None
         bucket.candidates.pop(contact.node_id, None)
         bucket.candidates[contact.node_id] = contact
@@ -139,14 +138,15 @@ class ContactTable:
         if bucket is None:
             return
         bucket.candidates.pop(node_id, None)
-        if bucket.members.pop(node_id, None) is None:
+        member = bucket.members.pop(node_id, None)
+        if member is None:
             return
-        self._members_changed(-1)
+        self._changed(member, added=False)
         for candidate in reversed(bucket.candidates.values()):
             if bucket.has_room_for(candidate):
                 del bucket.candidates[candidate.node_id]
                 bucket.members[candidate.node_id] = candidate
-                self._members_changed(1)
+                self._changed(candidate, added=True)
                 break
 
     def closest(self, target: int, count: int) -> list[Contact]:
@@ -168,20 +168,7 @@ class ContactTable:
                 break
         return found[:count]
 
-    def owner_is_among(self, target: int, count: int) -> bool:
-        """Whether fewer than `count` members are closer to the target than the owner is."""
-        if self._rank_shift is None:
-            points = [self.point, *(contact.point for contact in self.contacts())]
-            self._rank_shift = ID_BITS - deciding_bits(points)
-        cell = target >> self._rank_shift
-        rank = self._ranks.get(cell)
-        if rank is None:
-            if len(self._ranks) >= MAX_CELLS:
-                self._ranks.clear()
-            rank = self._ranks[cell] = self._rank_of_owner(target)
-        return rank < count
-
-    def _rank_of_owner(self, target: int) -> int:
+    def rank_of_owner(self, target: int) -> int:
         """How many members are closer to the target than the owner is."""
         distance = self.point ^ target
         shared = shared_prefix_bits(self.point, target)
@@ -193,13 +180,16 @@ class ContactTable:
                 rank += sum(c.point ^ target < distance for c in bucket.members.values())
         return rank
 
-    def _members_changed(self, growth: int) -> None:
-        self.size += growth
-        self._ranks.clear()
-        self._rank_shift = None
+    def _changed(self, contact: Contact, added: bool) -> None:
+        self.size += 1 if added else -1
+        self.on_change(contact, added)
 
     def sparse_ranges(self) -> range:
         """Indices of the buckets farther away than the nearest contact: those a node that has
         just joined fills by lookups (section 2.3)."""
         deepest = max((i for i, b in self._buckets.items() if b.members), default=0)
         return range(deepest)
+
+
+def _ignore(contact: Contact, added: bool) -> None:
+    """What the hook does until somebody listens."""

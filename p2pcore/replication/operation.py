@@ -33,6 +33,7 @@ from p2pcore.session.switchboard import Switchboard
 from p2pcore.wire.messages import (
     Failed,
     Get,
+    NotReady,
     NotReplica,
     Put,
     Reason,
@@ -220,6 +221,8 @@ class Operation(Call):
         if isinstance(reply, Failed):
             kind = _ERRORS.get(reply.reason, RefusedError)
             self._last_error = kind(reply.text or words_of(reply.reason))
+        elif isinstance(reply, NotReady):
+            self._last_error = RefusedError("a replica has not been given its range yet")
         elif isinstance(reply, NotReplica):
             self._desk.directory.doubt(self.point, now)
 

@@ -11,6 +11,7 @@ from p2pcore.errors import ClockOffsetError, KeyNotFoundError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.table import Contact
 from p2pcore.replication.clock import Version, wall_ms_of
+from p2pcore.replication.custody import SETTLE_NS
 from p2pcore.replication.operation import ATTEMPT_NS, Desk, Done, Operation
 from p2pcore.wire.messages import (
     Failed,
@@ -71,7 +72,7 @@ class WriteOperation(Operation):
         self._version = version
         self._value = value
         self._expires_ms = expires_ms
-        self._acked: dict[NodeId, None] = {}
+        self._acked: dict[NodeId, int] = {}  # when, in monotonic ns
 
     @property
     def needed(self) -> int:
@@ -81,6 +82,7 @@ class WriteOperation(Operation):
         return len(self._acked)
 
     def ask_replicas(self, now: Instant) -> None:
+        self._forget_old_acks(now)
         acked = self._acked
         targets = self.replicas
         if acked:
@@ -90,8 +92,13 @@ class WriteOperation(Operation):
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if type(reply) is Stored:
-            self._acked[node_id] = None
+            self._acked[node_id] = now.mono_ns
             if len(self._acked) >= self.needed:
+                if self._round:
+                    self._forget_old_acks(now)
+                    if len(self._acked) < self.needed:
+                        self.settle(now)
+                        return
                 receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
                 self.finish(receipt, now)
         elif isinstance(reply, Stale):
@@ -101,6 +108,13 @@ class WriteOperation(Operation):
         else:
             self.refused(reply, now)
             self.settle(now)
+
+    def _forget_old_acks(self, now: Instant) -> None:
+        """Acknowledgements count together only if they are of about the same time: one from before
+        and one from after a change of the replicas would make no quorum (see `custody.py`)."""
+        if self._acked:
+            since_ns = now.mono_ns - SETTLE_NS
+            self._acked = {node: at for node, at in self._acked.items() if at > since_ns}
 
     def settle(self, now: Instant) -> None:
         if not self.over and len(self._acked) + len(self.outstanding) < self.needed:

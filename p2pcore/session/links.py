@@ -24,7 +24,13 @@ class Counters(Struct):
     misbehaved: int = 0
     late_replies: int = 0
     timeouts: int = 0
-    repairs: int = 0
+    repairs: int = 0  # by reads
+    not_ready: int = 0  # answers that did not count because our range was still to come
+    syncs: int = 0  # sessions in which our records were compared with others'
+    records_pulled: int = 0
+    records_pushed: int = 0
+    records_dropped: int = 0  # handed over to others and confirmed by them
+    repair_bytes: int = 0  # of records pulled and pushed, overheads included
 
 
 class Link:

@@ -19,42 +19,17 @@ from p2pcore.wire.limits import (
     MAX_CONTACTS,
     MAX_TEXT_CHARS,
     MAX_VALUE_BYTES,
+    SLOTS,
 )
 
 __all__ = [
-    "Contacts",
-    "Failed",
-    "Fetch",
-    "FetchMany",
-    "FindNode",
-    "Found",
-    "FoundItem",
-    "FoundMany",
-    "Get",
-    "Goodbye",
-    "Malformed",
-    "Message",
-    "Missing",
-    "NotReplica",
-    "Ping",
-    "Pong",
-    "Put",
-    "PutDone",
-    "Ready",
-    "Reason",
-    "Reply",
-    "Role",
-    "Settings",
-    "Stale",
-    "Store",
-    "StoreItem",
-    "StoreMany",
-    "Stored",
-    "StoredMany",
-    "Unknown",
-    "WireContact",
+    "Confirm", "Confirmed", "Contacts", "Entry", "Failed", "Fetch", "FetchMany", "FindNode",
+    "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Leaving", "ListKeys", "Listed",
+    "Malformed", "Message", "Missing", "NotReady", "NotReplica", "Ping", "Pong", "Put",
+    "PutDone", "Ready", "Reason", "Reply", "Role", "Settings", "Stale", "Store", "StoreItem",
+    "StoreMany", "Stored", "StoredMany", "Survey", "Surveyed", "Unknown", "WireContact",
     "words_of",
-]
+]  # fmt: skip
 
 VERSION_BYTES = 16
 
@@ -66,6 +41,7 @@ TextField = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
 RequestId = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[int, Meta(ge=0)]
+SlotField = Annotated[int, Meta(ge=0, lt=SLOTS)]
 
 
 class Role(enum.IntEnum):
@@ -284,6 +260,7 @@ class FetchMany(_Base, frozen=True, tag=19):
 
     id: RequestId
     keys: Annotated[list[IdField], Meta(max_length=MAX_BATCH_ITEMS)]
+    held: bool = False  # answer with what you hold, though you may be no replica: for hand-offs
 
 
 class FoundItem(_Base, frozen=True):
@@ -303,15 +280,83 @@ class FoundMany(_Base, frozen=True, tag=20):
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
+class NotReady(_Base, frozen=True, tag=21):
+    """I am a replica of that key, but do not have my range yet: what I say does not count. What
+    was to be stored is stored."""
+
+    id: RequestId
+
+
+class Survey(_Base, frozen=True, tag=22):
+    """Which slots do you hold that may be mine, if these and I are the nodes that there are?
+    `ready`: there was a time when I had all that was mine."""
+
+    id: RequestId
+    ready: bool
+    members: Annotated[list[IdField], Meta(max_length=MAX_CONTACTS)]
+
+
+class Surveyed(_Base, frozen=True, tag=23):
+    """These, each with its digest. `ready`: as in Survey."""
+
+    id: RequestId
+    ready: bool
+    slots: Annotated[list[tuple[SlotField, Count]], Meta(max_length=SLOTS)]
+
+
+class ListKeys(_Base, frozen=True, tag=24):
+    """Which records do you hold in these slots, beyond the key `after` ("": from the first)?"""
+
+    id: RequestId
+    slots: Annotated[list[SlotField], Meta(max_length=SLOTS)]
+    after: Annotated[bytes, Meta(max_length=ID_BYTES)] = b""
+
+
+class Entry(_Base, frozen=True):
+    """A record without its value."""
+
+    key: IdField
+    version: VersionField
+
+
+class Listed(_Base, frozen=True, tag=25):
+    """These, in the order of their keys. `more`: and others beyond the last."""
+
+    id: RequestId
+    entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
+    more: bool
+
+
+class Confirm(_Base, frozen=True, tag=26):
+    """Do you hold these, or newer versions?"""
+
+    id: RequestId
+    entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
+
+
+class Confirmed(_Base, frozen=True, tag=27):
+    """All but those at the places in `lacking`; and for those in `unready` I do not count."""
+
+    id: RequestId
+    lacking: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+    unready: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+
+
+class Leaving(_Base, frozen=True, tag=28):
+    """Place records without me from now on; I hand over what I hold. Needs no answer."""
+
+    id: RequestId
+
+
 Message = (
     Ready | Goodbye | Ping | Pong | FindNode | Contacts | Store | Stored | Stale | Fetch | Found
     | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
-    | FoundMany
+    | FoundMany | NotReady | Survey | Surveyed | ListKeys | Listed | Confirm | Confirmed | Leaving
 )  # fmt: skip
 
 Reply = (
     Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
-    | StoredMany | FoundMany
+    | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.overlay.directory import MAX_SEARCHES, REGION_FRESH_NS
 from p2pcore.overlay.table import BUCKET_SIZE, Contact, point_of
+from p2pcore.replication.custody import Standing
 from p2pcore.wire.messages import Contacts, FindNode, Message
 from tests.net import DROP, PASS, Net, Peer
 
@@ -95,7 +96,8 @@ def test_every_node_finds_the_closest(big: Net) -> None:
 def test_exactly_the_replicas_take_a_key_for_theirs(big: Net) -> None:
     for number in range(100):
         point = spot(2000 + number)
-        mine = [peer.address for peer in big.nodes if peer.machine.directory.is_mine(point, 3)]
+        standings = {peer.address: peer.machine.custody.standing(point) for peer in big.nodes}
+        mine = [place for place, standing in standings.items() if standing is Standing.READY]
         assert sorted(mine) == sorted(true_closest(big, point, 3))
 
 

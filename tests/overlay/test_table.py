@@ -101,10 +101,10 @@ class TableMachine(RuleBasedStateMachine):
         ranked = sorted(self.everybody(), key=lambda c: c.point ^ place)
         assert self.table.closest(place, count) == ranked[:count]
 
-    @rule(place=places, count=st.integers(1, 70))
-    def owner_is_among(self, place: int, count: int) -> None:
+    @rule(place=places)
+    def rank_of_owner(self, place: int) -> None:
         closer = sum(c.point ^ place < place for c in self.everybody())
-        assert self.table.owner_is_among(place, count) == (closer < count)
+        assert self.table.rank_of_owner(place) == closer
 
     def everybody(self) -> list[Contact]:
         return [c for members in self.members.values() for c in members]

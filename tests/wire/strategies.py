@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from p2pcore.wire import messages as m
-from p2pcore.wire.limits import MAX_ADDRESS_CHARS, MAX_CONTACTS, MAX_TEXT_CHARS
+from p2pcore.wire.limits import MAX_ADDRESS_CHARS, MAX_CONTACTS, MAX_TEXT_CHARS, SLOTS
 
 __all__ = ["any_message", "by_type"]
 
@@ -19,6 +19,10 @@ reasons = st.sampled_from(m.Reason)
 store_items = st.builds(m.StoreItem, ids, versions, values, numbers)
 found_items = st.builds(m.FoundItem, versions, values, numbers)
 settings = st.none() | st.builds(m.Settings, numbers, numbers, numbers)
+
+entries = st.lists(st.builds(m.Entry, ids, versions), max_size=5)
+places = st.lists(numbers, max_size=5)
+slots = st.integers(0, SLOTS - 1)
 
 by_type = {
     m.Ready: st.builds(m.Ready, numbers, numbers, roles, addresses, settings),
@@ -40,7 +44,20 @@ by_type = {
     m.Failed: st.builds(m.Failed, numbers, reasons, texts),
     m.StoreMany: st.builds(m.StoreMany, numbers, st.lists(store_items, max_size=5)),
     m.StoredMany: st.builds(m.StoredMany, numbers, st.lists(numbers, max_size=5)),
-    m.FetchMany: st.builds(m.FetchMany, numbers, st.lists(ids, max_size=5)),
+    m.FetchMany: st.builds(m.FetchMany, numbers, st.lists(ids, max_size=5), st.booleans()),
+    m.NotReady: st.builds(m.NotReady, numbers),
+    m.Survey: st.builds(m.Survey, numbers, st.booleans(), st.lists(ids, max_size=5)),
+    m.Surveyed: st.builds(
+        m.Surveyed,
+        numbers,
+        st.booleans(),
+        st.lists(st.tuples(slots, numbers), max_size=5),
+    ),
+    m.ListKeys: st.builds(m.ListKeys, numbers, st.lists(slots, max_size=5), ids),
+    m.Listed: st.builds(m.Listed, numbers, entries, st.booleans()),
+    m.Confirm: st.builds(m.Confirm, numbers, entries),
+    m.Confirmed: st.builds(m.Confirmed, numbers, places, places),
+    m.Leaving: st.builds(m.Leaving, numbers),
     m.FoundMany: st.builds(
         m.FoundMany,
         numbers,

@@ -1,0 +1,314 @@
+"""How a node gives up records: once those that they belong to have confirmed that they have them.
+
+Theory of operation. A *sweep* goes through the store, a few slots at a time, and gathers records of
+which this node is no replica any more. The N closest nodes of each are asked whether they hold that
+version or a newer one and count for it (`Confirm`). What somebody lacks is sent to it (`StoreMany`)
+and asked about again. A record is dropped when all N have confirmed it, and never before; what is
+still here at the end of a sweep is looked at again in the next. So a record has N ready holders, or
+this one as well.
+
+A node that leaves on purpose does the same with all that it holds, except that it does not wait for
+the others to be ready: it may go when N others hold each record, since those who take its place
+become ready from the replicas that stay (`sync.py`).
+
+Rule: a record leaves the store only here and in `MemoryStore.expire`.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from p2pcore.effects import Instant, earliest
+from p2pcore.errors import P2PError
+from p2pcore.ids import Key, NodeId
+from p2pcore.overlay.table import Contact, ContactTable, point_of
+from p2pcore.replication.clock import Version
+from p2pcore.replication.custody import Custody, Standing
+from p2pcore.session.links import Call
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore
+from p2pcore.wire.limits import MAX_BATCH_BYTES, SLOTS
+from p2pcore.wire.messages import (
+    Confirm,
+    Confirmed,
+    Entry,
+    Message,
+    Reply,
+    StoredMany,
+    StoreItem,
+    StoreMany,
+)
+
+__all__ = ["Handover"]
+
+AFTER_CHANGE_NS = 1_500_000_000  # those who take over need a moment to become ready
+SWEEP_NS = 30_000_000_000  # between sweeps when nothing has changed
+FIRST_RETRY_NS = 500_000_000  # between sweeps while something is left
+STEP_NS = 10_000_000  # between the steps of a sweep: they must not add up to a pause
+STEP_SLOTS = 64  # looked through in one step
+STEP_RECORDS = 256  # gathered in one step
+STEP_TIMEOUT_NS = 3_000_000_000  # for one answer
+ROUNDS = 3  # of asking and sending, for one step; the rest is left to the next sweep
+
+Over = Callable[[Instant], None]
+
+
+class _Part(Call):
+    """What is asked of one of the nodes that take over: confirm, take, confirm again."""
+
+    __slots__ = ("_round", "_step", "contact", "entries", "lacking", "unready")
+
+    def __init__(self, step: "_Step", contact: Contact) -> None:
+        super().__init__(0, 0)
+        self.contact = contact
+        self.entries: list[Entry] = []
+        self.lacking: dict[int, None] = {}  # places in `entries`
+        self.unready: dict[int, None] = {}
+        self._step = step
+        self._round = 0
+
+    def confirm(self, now: Instant) -> None:
+        self._round += 1
+        self._ask(lambda call_id: Confirm(call_id, self.entries), now)
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        if isinstance(reply, Confirmed):
+            self.lacking = dict.fromkeys(reply.lacking)
+            self.unready = dict.fromkeys(reply.unready)
+            if self.lacking and self._round < ROUNDS:
+                self._push(now)
+            else:
+                self._step.part_over(self, now)
+        elif isinstance(reply, StoredMany):
+            self.confirm(now)
+        else:
+            self._fail(now)
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        self._fail(now)
+
+    def expired(self, now: Instant) -> None:
+        self._fail(now)
+
+    def _fail(self, now: Instant) -> None:
+        self.lacking = dict.fromkeys(range(len(self.entries)))
+        self._step.part_over(self, now)
+
+    def _push(self, now: Instant) -> None:
+        items = self._step.handover.items(self, now)
+        if items:
+            self._ask(lambda call_id: StoreMany(call_id, items), now)
+        else:
+            self._step.part_over(self, now)  # gone from here meanwhile: expired, or newer
+
+    def _ask(self, question: Callable[[int], Message], now: Instant) -> None:
+        board = self._step.handover.board
+        board.drop(self)
+        self.id = board.new_call_id()
+        self.due_ns = now.mono_ns + STEP_TIMEOUT_NS
+        board.ask(self, [self.contact], question(self.id), now)
+
+
+class _Step:
+    """Some records, and all the nodes that are to have them."""
+
+    __slots__ = ("_entries", "_open", "_parts", "handover")
+
+    def __init__(self, handover: "Handover", entries: list[Entry]) -> None:
+        self.handover = handover
+        self._entries = entries
+        self._parts: dict[NodeId, _Part] = {}
+        self._open = 0
+
+    def begin(self, now: Instant) -> None:
+        for entry in self._entries:
+            for contact in self.handover.heirs(entry):
+                part = self._parts.get(contact.node_id)
+                if part is None:
+                    part = self._parts[contact.node_id] = _Part(self, contact)
+                part.entries.append(entry)
+        self._open = len(self._parts)
+        for part in list(self._parts.values()):
+            part.confirm(now)
+        if not self._parts:  # nobody else is there
+            self.handover.step_over([], [], now)
+
+    def end(self) -> None:
+        for part in self._parts.values():
+            self.handover.board.drop(part)
+
+    def part_over(self, part: _Part, now: Instant) -> None:
+        self.handover.board.drop(part)
+        self._open -= 1
+        if self._open:
+            return
+        missing: dict[bytes, None] = {}
+        for each in self._parts.values():
+            places = each.lacking if self.handover.leaving else each.lacking | each.unready
+            missing |= {each.entries[place].key: None for place in places}
+        left = [entry for entry in self._entries if entry.key in missing]
+        done = [entry for entry in self._entries if entry.key not in missing]
+        self.handover.step_over(left, done, now)
+
+
+class Handover:
+    """Gives up what is not this node's to keep.
+
+    Args:
+        bytes_per_s: how fast records may be sent, on average, except when leaving.
+    """
+
+    def __init__(
+        self,
+        board: Switchboard,
+        table: ContactTable,
+        custody: Custody,
+        store: MemoryStore,
+        rng: Random,
+        *,
+        bytes_per_s: int,
+    ) -> None:
+        self.board = board
+        self._table = table
+        self._custody = custody
+        self._store = store
+        self._rng = rng
+        self._bytes_per_s = bytes_per_s
+        self._step: _Step | None = None
+        self._slot = 0  # where the sweep is
+        self._left = False  # whether this sweep had to leave something
+        self._retries = 0
+        self._paid_ns = 0  # what was sent is paid for by then
+        self._next_ns: int | None = None  # the next step or sweep
+        self._leave_by_ns: int | None = None
+        self._gone: Over | None = None  # while leaving
+
+    @property
+    def leaving(self) -> bool:
+        """Whether everything is handed over."""
+        return self._gone is not None
+
+    @property
+    def wake_at_ns(self) -> int | None:
+        """When `handle_timer` has work, in monotonic ns."""
+        return earliest(self._next_ns, self._leave_by_ns)
+
+    def start(self, now: Instant) -> None:
+        """This node is in the overlay."""
+        self._next_ns = now.mono_ns + round(SWEEP_NS * self._rng.uniform(0.75, 1.25))
+
+    def membership_changed(self, now: Instant) -> None:
+        """Somebody joined, or was lost: what we hold may be others' to keep."""
+        if self._next_ns is not None and not self.leaving:
+            self._retries = 0
+            due_ns = now.mono_ns + round(AFTER_CHANGE_NS * self._rng.uniform(0.75, 1.25))
+            self._next_ns = min(self._next_ns, due_ns)
+
+    def leave(self, now: Instant, deadline_ns: int, gone: Over) -> None:
+        """Hand over everything; calls back when that is done, or at the deadline."""
+        if self._step is not None:
+            self._step.end()
+            self._step = None
+        self._gone = gone
+        self._leave_by_ns = deadline_ns
+        self._slot = 0
+        self._left = False
+        self._go_on(now)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Take the next step; or give up leaving in good order."""
+        if self._leave_by_ns is not None and now.mono_ns >= self._leave_by_ns:
+            self._finish(now)
+        elif self._next_ns is not None and now.mono_ns >= self._next_ns and self._step is None:
+            self._go_on(now)
+
+    # Steps
+
+    def _go_on(self, now: Instant) -> None:
+        """Gather some records that are to be given up, and offer them."""
+        self._next_ns = None
+        entries: list[Entry] = []
+        last = min(SLOTS, self._slot + (SLOTS if self.leaving else STEP_SLOTS))
+        while self._slot < last and len(entries) < STEP_RECORDS:
+            entries += self._extras(self._slot)
+            self._slot += 1
+        if entries:
+            self._step = _Step(self, entries)
+            self._step.begin(now)
+        else:
+            self._plan(now)
+
+    def _extras(self, slot: int) -> list[Entry]:
+        extras = []
+        for key in self._store.keys(slot):
+            version = self._store.version(key)
+            stranger = self._custody.standing(point_of(key)) is Standing.STRANGER
+            if stranger and version is not None:
+                extras.append(Entry(key, version))
+        return extras
+
+    def step_over(self, left: list[Entry], done: list[Entry], now: Instant) -> None:
+        """Every node that was asked has answered, or will not."""
+        self._step = None
+        self._left = self._left or bool(left)
+        if not self.leaving:
+            for entry in done:
+                # A change meanwhile may have made the record ours again, or it has a newer version.
+                stranger = self._custody.standing(point_of(entry.key)) is Standing.STRANGER
+                if stranger and self._store.drop(Key(entry.key), Version(entry.version)):
+                    self.board.counters.records_dropped += 1
+        self._plan(now)
+
+    def _plan(self, now: Instant) -> None:
+        """When to take the next step."""
+        if self._slot < SLOTS:
+            if self.leaving:
+                self._go_on(now)
+            else:
+                self._next_ns = max(now.mono_ns + STEP_NS, self._paid_ns)
+            return
+        self._slot = 0
+        if self.leaving and not self._left:
+            self._finish(now)
+            return
+        self._retries = self._retries + 1 if self._left else 0
+        retry_ns = min(SWEEP_NS, FIRST_RETRY_NS << min(self._retries, 10))
+        if self.leaving:
+            retry_ns = STEP_NS
+        delay_ns = retry_ns if self._left else SWEEP_NS
+        self._left = False
+        self._next_ns = now.mono_ns + round(delay_ns * self._rng.uniform(0.75, 1.25))
+
+    def _finish(self, now: Instant) -> None:
+        if self._step is not None:
+            self._step.end()
+            self._step = None
+        self._next_ns = self._leave_by_ns = None
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone(now)
+
+    # What steps need
+
+    def heirs(self, entry: Entry) -> list[Contact]:
+        """Who is to hold a record that we give up: as many as there are, up to N."""
+        return self._table.closest(point_of(entry.key), self._custody.replicas)
+
+    def items(self, part: _Part, now: Instant) -> list[StoreItem]:
+        """What a node lacks of a step, as much as fits into one message."""
+        items: list[StoreItem] = []
+        size = 0
+        for place in part.lacking:
+            record = self._store.get(Key(part.entries[place].key), now.wall_ms)
+            if record is None:
+                continue
+            size += len(record.value or b"")
+            if items and size > MAX_BATCH_BYTES:
+                break
+            items.append(
+                StoreItem(part.entries[place].key, record.version, record.value, record.expires_ms)
+            )
+        sent = sum(RECORD_OVERHEAD_BYTES + len(item.value or b"") for item in items)
+        self._paid_ns = max(self._paid_ns, now.mono_ns) + sent * 1_000_000_000 // self._bytes_per_s
+        self.board.counters.records_pushed += len(items)
+        self.board.counters.repair_bytes += sent
+        return items

@@ -1,0 +1,70 @@
+"""What a node answers when its peers compare their records with its own.
+
+Rule: answers from what is held, whoever asks for it; whether a record counts is custody's business.
+"""
+
+from p2pcore.effects import Instant
+from p2pcore.ids import ID_BITS, Key
+from p2pcore.overlay.table import point_of
+from p2pcore.replication.custody import Custody, Standing
+from p2pcore.session.links import Link
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.storage.memory import MemoryStore, slot_of
+from p2pcore.wire.limits import MAX_BATCH_ITEMS, SLOT_BITS
+from p2pcore.wire.messages import Confirm, Confirmed, Entry, Listed, ListKeys, Survey, Surveyed
+
+__all__ = ["Holdings"]
+
+
+class Holdings:
+    """The answering side of syncs and hand-overs; registers its handlers on the switchboard."""
+
+    def __init__(self, board: Switchboard, store: MemoryStore, custody: Custody) -> None:
+        self._board = board
+        self._store = store
+        self._custody = custody
+        board.handlers |= {
+            Survey: self._on_survey,
+            ListKeys: self._on_list_keys,
+            Confirm: self._on_confirm,
+        }
+
+    def _on_survey(self, link: Link, request: Survey, now: Instant) -> None:
+        """Which slots are the asker's is judged by the members that it knows, not by ours: it may
+        know of a loss, or of a newcomer, before we do."""
+        self._custody.met(ready=request.ready)
+        shift = ID_BITS - SLOT_BITS
+        asker = point_of(link.peer_id) >> shift
+        others = [point_of(member) >> shift for member in request.members]
+        replicas = self._custody.replicas
+        slots = []
+        for slot, digest in self._store.slots():
+            distance = asker ^ slot
+            if len([1 for other in others if other ^ slot < distance]) < replicas:
+                slots.append((slot, digest))
+        self._board.reply(link, Surveyed(request.id, self._custody.joined, slots))
+
+    def _on_list_keys(self, link: Link, request: ListKeys, now: Instant) -> None:
+        first = slot_of(request.after) if request.after else 0
+        entries: list[Entry] = []
+        for slot in sorted(request.slots):
+            if slot < first:
+                continue
+            for key in self._store.keys(slot):
+                version = self._store.version(key)
+                if key > request.after and version is not None:
+                    if len(entries) == MAX_BATCH_ITEMS:
+                        self._board.reply(link, Listed(request.id, entries, True))
+                        return
+                    entries.append(Entry(key, version))
+        self._board.reply(link, Listed(request.id, entries, False))
+
+    def _on_confirm(self, link: Link, request: Confirm, now: Instant) -> None:
+        lacking, unready = [], []
+        for place, entry in enumerate(request.entries):
+            held = self._store.version(Key(entry.key))
+            if held is None or held < entry.version:
+                lacking.append(place)
+            if self._custody.standing(point_of(entry.key)) is not Standing.READY:
+                unready.append(place)
+        self._board.reply(link, Confirmed(request.id, lacking, unready))

@@ -1,0 +1,182 @@
+"""How a replica serves: it keeps what is its, and says whether that counts.
+
+Rule: every request is answered at once, from what is here. Whether this node is a replica of a key,
+and counts, is one look-up in `custody.py`.
+"""
+
+from p2pcore.effects import Instant
+from p2pcore.errors import StorageFullError
+from p2pcore.ids import Key
+from p2pcore.overlay.directory import Directory
+from p2pcore.overlay.table import point_of
+from p2pcore.replication.clock import Version, wall_ms_of
+from p2pcore.replication.custody import Custody, Standing
+from p2pcore.session.links import Link
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.storage.memory import MemoryStore, Record
+from p2pcore.wire.limits import MAX_VALUE_BYTES
+from p2pcore.wire.messages import (
+    Failed,
+    Fetch,
+    FetchMany,
+    Found,
+    FoundItem,
+    FoundMany,
+    Missing,
+    NotReady,
+    NotReplica,
+    Reason,
+    Stale,
+    Store,
+    Stored,
+    StoredMany,
+    StoreItem,
+    StoreMany,
+)
+
+__all__ = ["Replica"]
+
+TIDY_NS = 1_000_000_000  # how late an expired record may free its memory
+
+STRANGER, READY = Standing.STRANGER, Standing.READY
+
+
+class Replica:
+    """Answers stores and fetches; registers its handlers on the switchboard.
+
+    Args:
+        max_offset_ms: versions further ahead of our time of day than this are refused.
+    """
+
+    def __init__(
+        self,
+        board: Switchboard,
+        directory: Directory,
+        custody: Custody,
+        store: MemoryStore,
+        *,
+        max_offset_ms: int,
+    ) -> None:
+        self._board = board
+        self._directory = directory
+        self._custody = custody
+        self._store = store
+        self._max_offset_ms = max_offset_ms
+        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
+        board.handlers |= {
+            Store: self._on_store,
+            Fetch: self._on_fetch,
+            StoreMany: self._on_store_many,
+            FetchMany: self._on_fetch_many,
+        }
+
+    def handle_timer(self, now: Instant) -> None:
+        """Free the memory of records whose time is over, and do the store's bookkeeping."""
+        if self.wake_at_ns is not None and now.mono_ns >= self.wake_at_ns:
+            self._store.expire(now.wall_ms)
+            self._store.tally()
+            self.wake_at_ns = None
+            self.tidy_later(now)
+
+    def tidy_later(self, now: Instant) -> None:
+        """The store has changed, and there may be records whose time will be over."""
+        due = self._store.has_untallied or self._store.next_end_ms() is not None
+        if self.wake_at_ns is None and due:
+            self.wake_at_ns = now.mono_ns + TIDY_NS
+
+    def _on_store(self, link: Link, request: Store, now: Instant) -> None:
+        key = Key(request.key)
+        standing = self._custody.standing(point_of(key))
+        if standing is STRANGER:
+            self._not_replica(link, request.id, key)
+            return
+        ahead_ms = wall_ms_of(request.version) - now.wall_ms
+        if ahead_ms > self._max_offset_ms:
+            text = (
+                f"the version is {ahead_ms} ms ahead of this node's clock, "
+                f"the limit is {self._max_offset_ms} ms"
+            )
+            self._board.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
+            return
+        record = Record(Version(request.version), request.value, request.expires_ms)
+        try:
+            newer = self._store.put(key, record, now.wall_ms)
+        except StorageFullError as error:
+            self._board.reply(link, Failed(request.id, Reason.STORAGE_FULL, str(error)))
+            return
+        if self.wake_at_ns is None:
+            self.tidy_later(now)
+        if newer is not None:
+            self._board.reply(link, Stale(request.id, newer))
+        elif standing is READY:
+            self._board.reply(link, Stored(request.id))
+        else:
+            self._not_ready(link, request.id)
+
+    def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
+        key = Key(request.key)
+        standing = self._custody.standing(point_of(key))
+        if standing is not READY:
+            self._declined(link, request.id, key, standing)
+            return
+        record = self._store.get(key, now.wall_ms)
+        if record is None:
+            self._board.reply(link, Missing(request.id))
+        else:
+            self._board.reply(
+                link, Found(request.id, record.version, record.value, record.expires_ms)
+            )
+
+    def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
+        others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
+        if self.wake_at_ns is None:
+            self.tidy_later(now)
+        self._board.reply(link, StoredMany(request.id, others))
+
+    def _took(self, item: StoreItem, now: Instant) -> bool:
+        """Store one item of a batch; whether that counts. If not: why is told when it comes again
+        on its own."""
+        if wall_ms_of(item.version) - now.wall_ms > self._max_offset_ms:
+            return False
+        standing = self._custody.standing(point_of(item.key))
+        if standing is STRANGER:
+            return False
+        record = Record(Version(item.version), item.value, item.expires_ms)
+        try:
+            newer = self._store.put(Key(item.key), record, now.wall_ms)
+        except StorageFullError:
+            return False
+        return newer is None and standing is READY
+
+    def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
+        items: list[FoundItem | None] = []
+        others: list[int] = []
+        room = MAX_VALUE_BYTES  # a reply is one frame
+        held = request.held and link.contact is not None
+        for place, key in enumerate(request.keys):
+            record = self._store.get(Key(key), now.wall_ms)
+            size = len(record.value or b"") if record else 0
+            if size > room or not (held or self._custody.standing(point_of(key)) is READY):
+                others.append(place)
+                items.append(None)
+                continue
+            room -= size
+            items.append(
+                FoundItem(record.version, record.value, record.expires_ms) if record else None
+            )
+        self._board.reply(link, FoundMany(request.id, items, others))
+
+    def _declined(self, link: Link, request_id: int, key: Key, standing: Standing) -> None:
+        if standing is STRANGER:
+            self._not_replica(link, request_id, key)
+        else:
+            self._not_ready(link, request_id)
+
+    def _not_replica(self, link: Link, request_id: int, key: Key) -> None:
+        """This node is no replica of the key; the peer is told who may be."""
+        closest = self._directory.closest_known(point_of(key), self._custody.replicas)
+        self._board.reply(link, NotReplica(request_id, [c.on_wire() for c in closest]))
+
+    def _not_ready(self, link: Link, request_id: int) -> None:
+        self._board.counters.not_ready += 1
+        self._board.reply(link, NotReady(request_id))

@@ -1,0 +1,359 @@
+"""How a node gets the records that are its: it asks its neighbours for what it lacks.
+
+Theory of operation. A session asks some nodes, all at once, each by itself: first for the digests
+of the slots that may be ours (`Survey`), then for the versions in those slots whose digest differs
+from our own (`ListKeys`, in pages), then for the records that we lack or hold in an older version
+(`FetchMany`, in small pieces). When the membership has changed, the session asks every neighbour,
+and its success makes us ready (see `custody.py`). Every ANTI_ENTROPY_NS another one finds what
+slipped through, with all neighbours soon after a change (clients may have placed records by their
+old picture of the network meanwhile), with one in turn later. Comparing equals costs one question.
+
+Who was never ready holds nothing acknowledged that others lack, and is not waited for: nodes that
+all join through each other would wait for ever. Whoever can't be asked to the end is asked again,
+or has left the table by then, which is a change and another session.
+
+Repair must not starve service: one small request is in flight per source, and a source is asked for
+the next records only when the last ones are paid for at `bytes_per_s`.
+
+Source: anti-entropy after Demers et al., "Epidemic Algorithms for Replicated Database Maintenance",
+1987, section 1.3 (pull; checksums before contents); the digests are described in `storage/memory`.
+
+Rule: pulls only. Nothing that is held here is given up or sent by this.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from p2pcore.effects import Instant, earliest
+from p2pcore.errors import P2PError, StorageFullError
+from p2pcore.ids import Key, NodeId
+from p2pcore.overlay.table import BUCKET_SIZE, Contact, ContactTable, point_of
+from p2pcore.replication.clock import Version, wall_ms_of
+from p2pcore.replication.custody import SETTLE_NS, Custody, Standing
+from p2pcore.session.links import Call
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
+from p2pcore.wire.messages import (
+    FetchMany,
+    FoundItem,
+    FoundMany,
+    Listed,
+    ListKeys,
+    Message,
+    Reply,
+    Survey,
+    Surveyed,
+)
+
+__all__ = ["Sync"]
+
+ANTI_ENTROPY_NS = 30_000_000_000  # between sessions when nothing has changed
+GROWTH_NS = 1_000_000_000  # newcomers come in groups, and nothing of theirs is missed meanwhile
+RECENT_NS = 2 * ANTI_ENTROPY_NS  # so long clients may place records as before a change
+STEP_TIMEOUT_NS = 3_000_000_000  # for one answer; far above any pause of a node that is alive
+PATIENCE = 3  # questions to one source that go wrong, in as many sessions
+FIRST_RETRY_NS = 250_000_000
+LONGEST_RETRY_NS = 30_000_000_000
+FETCH_ITEMS = 64  # records per question, so that an answer takes well below a millisecond to make
+BURST_NS = 50_000_000  # how far ahead of `bytes_per_s` a piece may run
+
+
+class _Pull(Call):
+    """What is asked of one source in one session."""
+
+    __slots__ = ("_after", "_more", "_session", "_slots", "_wanted", "contact", "resume_ns")
+
+    def __init__(self, session: "_Session", contact: Contact) -> None:
+        super().__init__(0, 0)
+        self.contact = contact
+        self.resume_ns: int | None = None  # while it waits for its records to be paid for
+        self._session = session
+        self._slots: list[int] = []  # whose digests differ
+        self._after = b""
+        self._more = False
+        self._wanted: list[Key] = []
+
+    def begin(self, members: list[bytes], now: Instant) -> None:
+        ready = self._session.sync.custody.joined
+        self._ask(lambda call_id: Survey(call_id, ready, members), now)
+
+    def proceed(self, now: Instant) -> None:
+        """Take the next step: records that are wanted, then the next page, then the end."""
+        sync = self._session.sync
+        self.resume_ns = sync.paid_until(now) if self._wanted else None
+        if self.resume_ns is not None:
+            return
+        if self._wanted:
+            keys: list[bytes] = [*self._wanted[:FETCH_ITEMS]]
+            self._ask(lambda call_id: FetchMany(call_id, keys, held=True), now)
+        elif self._more:
+            self._ask(lambda call_id: ListKeys(call_id, self._slots, self._after), now)
+        else:
+            self._session.over(self, None, now)
+
+    def end(self) -> None:
+        self._session.sync.board.drop(self)
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        if isinstance(reply, Surveyed):
+            self._on_surveyed(reply, now)
+        elif isinstance(reply, Listed):
+            self._more = reply.more and bool(reply.entries)
+            if reply.entries:
+                self._after = reply.entries[-1].key
+            wants = self._session.sync.wants
+            self._wanted = [Key(e.key) for e in reply.entries if wants(e.key, e.version)]
+            self.proceed(now)
+        elif isinstance(reply, FoundMany):
+            self._on_found(reply, now)
+        else:
+            self._session.over(self, "it does not answer what it was asked", now)
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        self._session.over(self, str(error), now)
+
+    def expired(self, now: Instant) -> None:
+        self._session.over(self, "no answer", now)
+
+    def _on_surveyed(self, reply: Surveyed, now: Instant) -> None:
+        self._session.sync.custody.met(ready=reply.ready)
+        if reply.ready:
+            store = self._session.sync.store
+            self._slots = [slot for slot, digest in reply.slots if store.digest(slot) != digest]
+            self._more = bool(self._slots)
+        self.proceed(now)
+
+    def _on_found(self, reply: FoundMany, now: Instant) -> None:
+        asked = self._wanted[:FETCH_ITEMS]
+        others = dict.fromkeys(reply.others)
+        if len(reply.items) != len(asked) or len(others) >= len(asked):
+            self._session.over(self, "it does not answer what it was asked", now)
+            return
+        again = []
+        for place, (key, item) in enumerate(zip(asked, reply.items, strict=True)):
+            if place in others:
+                again.append(key)  # there was no room for it in the reply
+            elif item is not None and not self._session.sync.take(key, item, now):
+                self._session.over(self, "no room for what is ours", now, excusable=False)
+                return
+        self._wanted[:FETCH_ITEMS] = again
+        self.proceed(now)
+
+    def _ask(self, question: Callable[[int], Message], now: Instant) -> None:
+        board = self._session.sync.board
+        board.drop(self)
+        self.id = board.new_call_id()
+        self.due_ns = now.mono_ns + STEP_TIMEOUT_NS
+        board.ask(self, [self.contact], question(self.id), now)
+
+
+class _Session:
+    """Some sources, asked side by side. `full`: it can make us ready."""
+
+    __slots__ = ("begun_ns", "epoch", "failed", "full", "pulls", "sync")
+
+    def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
+        self.sync = sync
+        self.full = full
+        self.epoch = sync.custody.epoch
+        self.begun_ns = now.mono_ns
+        self.failed = False
+        self.pulls = {contact.node_id: _Pull(self, contact) for contact in sources}
+
+    def over(
+        self, pull: _Pull, problem: str | None, now: Instant, *, excusable: bool = True
+    ) -> None:
+        """A source has given all it has, or will not."""
+        pull.end()
+        if self.pulls.pop(pull.contact.node_id, None) is None:
+            return
+        if not self.sync.excused(pull.contact.node_id, problem) or not excusable:
+            self.failed = True
+        if not self.pulls:
+            self.sync.session_over(self, now)
+
+
+class Sync:
+    """Keeps the records of one node complete.
+
+    Args:
+        bytes_per_s: how fast records may be pulled, on average.
+        max_offset_ms: versions further ahead of our time of day are not taken.
+        changed: called whenever a session has ended.
+    """
+
+    def __init__(
+        self,
+        board: Switchboard,
+        table: ContactTable,
+        custody: Custody,
+        store: MemoryStore,
+        rng: Random,
+        *,
+        bytes_per_s: int,
+        max_offset_ms: int,
+        changed: Callable[[Instant], None],
+    ) -> None:
+        self.board = board
+        self.custody = custody
+        self.store = store
+        self._table = table
+        self._rng = rng
+        self._bytes_per_s = bytes_per_s
+        self._max_offset_ms = max_offset_ms
+        self._changed = changed
+        self._started = False
+        self._session: _Session | None = None
+        self._begin_ns: int | None = None  # when the next session begins
+        self._changed_ns = 0  # when the membership last did
+        self._full_due = True  # whether it did since all neighbours were asked
+        self._paid_ns = 0  # what was pulled is paid for by then
+        self._returned = False  # whether somebody has come back whom we had given up
+        self._failing: dict[NodeId, int] = {}  # how often in a row, by source
+        self._failures = 0
+        self._turn = 0  # of the neighbours that anti-entropy asks
+
+    @property
+    def wake_at_ns(self) -> int | None:
+        """When `handle_timer` has work, in monotonic ns."""
+        if self._session is None:
+            return self._begin_ns
+        return earliest(*(pull.resume_ns for pull in self._session.pulls.values()))
+
+    def start(self, now: Instant) -> None:
+        """This node is in the overlay: get what is its."""
+        self._started = True
+        self._changed_ns = now.mono_ns
+        self._plan(self._due_ns(now), now)
+
+    def membership_changed(self, now: Instant, *, returned: bool) -> None:
+        """Somebody joined, or was lost; or `returned`, and may bring what we have missed."""
+        self._changed_ns = now.mono_ns
+        self._returned = self._returned or returned
+        self._full_due = True
+        if self._started and self._session is None:
+            self._plan(self._due_ns(now), now)
+
+    def handle_timer(self, now: Instant) -> None:
+        """Begin a session, or go on with what had to wait."""
+        if self._session is not None:
+            for pull in list(self._session.pulls.values()):
+                if pull.resume_ns is not None and now.mono_ns >= pull.resume_ns:
+                    pull.proceed(now)
+        elif self._begin_ns is not None and now.mono_ns >= self._begin_ns:
+            self._begin(now)
+
+    def stop(self) -> None:
+        """Nothing is pulled any more."""
+        self._started = False
+        self._begin_ns = None
+        if self._session is not None:
+            for pull in self._session.pulls.values():
+                pull.end()
+            self._session = None
+
+    # Sessions
+
+    def _due_ns(self, now: Instant) -> int:
+        """When to begin, the membership having changed."""
+        due_ns = self._changed_ns
+        if self.custody.missed:
+            due_ns += SETTLE_NS
+        elif self.custody.settled and not self._returned and not self.custody.alone:
+            due_ns += GROWTH_NS
+        return max(due_ns, now.mono_ns)
+
+    def _plan(self, due_ns: int | None, now: Instant) -> None:
+        """The next session begins then, which may be now."""
+        self._begin_ns = due_ns
+        if due_ns is not None and due_ns <= now.mono_ns:
+            self._begin(now)
+
+    def _begin(self, now: Instant) -> None:
+        self._begin_ns = None
+        self._returned = False
+        neighbours = self._table.closest(self._table.point, BUCKET_SIZE)
+        near = {contact.node_id: None for contact in neighbours}
+        self._failing = {node_id: n for node_id, n in self._failing.items() if node_id in near}
+        recent = now.mono_ns - self._changed_ns < RECENT_NS
+        full = recent or self._full_due or not self.custody.settled
+        sources = neighbours
+        if not full and neighbours:
+            self._turn += 1
+            sources = [neighbours[self._turn % len(neighbours)]]
+        self._session = session = _Session(self, sources, full, now)
+        members = [bytes(contact.node_id) for contact in neighbours]
+        if not sources:
+            self.session_over(session, now)
+        for pull in list(session.pulls.values()):
+            pull.begin(members, now)
+
+    def session_over(self, session: _Session, now: Instant) -> None:
+        """Every source has given what it has, or will not."""
+        if self._session is not session:
+            return
+        self._session = None
+        self.board.counters.syncs += 1
+        custody = self.custody
+        # The lost can't be asked for a write that they had taken and that is still half way.
+        settled = not custody.missed or session.begun_ns - self._changed_ns >= SETTLE_NS
+        alone = not self._table.size and not custody.joined  # nobody there who could have told
+        if session.full and settled and not session.failed and not alone:
+            custody.synced(session.epoch)
+        self._changed(now)
+        self._plan(self._next_ns(session, now), now)
+
+    def _next_ns(self, session: _Session, now: Instant) -> int | None:
+        """When the session after this one begins."""
+        if session.failed:
+            self._failures += 1
+            retry_ns = min(LONGEST_RETRY_NS, FIRST_RETRY_NS << min(self._failures, 10))
+            return now.mono_ns + round(retry_ns * self._rng.uniform(0.5, 1.0))
+        self._failures = 0
+        if self.custody.epoch != session.epoch:
+            return self._due_ns(now)
+        if self.custody.settled:
+            self._full_due = False
+            return now.mono_ns + round(ANTI_ENTROPY_NS * self._rng.uniform(0.75, 1.25))
+        if not self._table.size:
+            return None  # the next member will be a change
+        return max(now.mono_ns, self._changed_ns + SETTLE_NS)
+
+    def excused(self, node_id: NodeId, problem: str | None) -> bool:
+        """Whether a session is complete with what this source has given. One that answers pings,
+        but no questions, several times over, is not waited for any longer than one that is lost."""
+        if problem is None:
+            self._failing.pop(node_id, None)
+            return True
+        self._failing[node_id] = self._failing.get(node_id, 0) + 1
+        return self._failing[node_id] >= PATIENCE
+
+    # What pulls need
+
+    def wants(self, key: bytes, version: bytes) -> bool:
+        """Whether this version is ours to keep, and newer than what we hold."""
+        held = self.store.version(Key(key))
+        if held is not None and held >= version:
+            return False
+        return self.custody.standing(point_of(key)) is not Standing.STRANGER
+
+    def take(self, key: Key, item: FoundItem, now: Instant) -> bool:
+        """Keep a record that was pulled; returns whether there was room for it."""
+        size = RECORD_OVERHEAD_BYTES + len(item.value or b"")
+        self._paid_ns = max(self._paid_ns, now.mono_ns) + size * 1_000_000_000 // self._bytes_per_s
+        self.board.counters.repair_bytes += size
+        ahead_ms = wall_ms_of(item.version) - now.wall_ms
+        if ahead_ms > self._max_offset_ms or 0 < item.expires_ms <= now.wall_ms:
+            return True  # a false clock's, or over: nobody has to keep it
+        record = Record(Version(item.version), item.value, item.expires_ms)
+        try:
+            if self.store.put(key, record, now.wall_ms) is None:
+                self.board.counters.records_pulled += 1
+        except StorageFullError:
+            return False
+        return True
+
+    def paid_until(self, now: Instant) -> int | None:
+        """When the next records may be asked for; None: now."""
+        ahead_ns = self._paid_ns - now.mono_ns
+        return self._paid_ns - BURST_NS if ahead_ns > BURST_NS else None
