@@ -46,6 +46,7 @@ class AdaptiveCoordinator:
         )
         self._node = Node(self.config, self._identity.node_id, entropy())
         self._host: Host | None = None
+        self._leaving = False
 
     @property
     def node_id(self) -> NodeId:
@@ -112,11 +113,51 @@ class AdaptiveCoordinator:
             await self.shutdown()
             raise
 
+    @property
+    def ready(self) -> bool:
+        """Whether this node counts for every key that is its."""
+        return self._node.custody.settled
+
+    async def wait_ready(self) -> None:
+        """Return once this node counts for every key that is its: its ranges were handed over.
+
+        Give it a deadline with `asyncio.timeout`: a node that stays alone waits for ever.
+
+        Raises:
+            ClosedError: the node does not run.
+        """
+        if self._host is None:
+            raise ClosedError("the node was not started yet")
+        operation, ready = self._host.operation()
+        try:
+            self._node.wait_ready(operation, now())
+            self._host.pump()
+            await ready
+        finally:
+            self._host.forget(operation)
+
     async def shutdown(self) -> None:
-        """Say goodbye and leave nothing open. Takes at most a second or two; may be repeated."""
-        if self._host is not None and not self._host.closed:
-            self._node.leave()
-            await self._host.close()
+        """Hand over what is held here, say goodbye and leave nothing open.
+
+        Takes `leave_timeout_s` and a second or two at most. May be repeated: a second call, or
+        cancelling the first, cuts the handing over short.
+        """
+        host = self._host
+        if host is None or host.closed:
+            return
+        try:
+            if not self._leaving:
+                self._leaving = True
+                operation, handed_over = host.operation()
+                self._node.hand_over(operation, now())
+                host.pump()
+                await handed_over
+        except ClosedError:
+            pass  # by the second call
+        finally:
+            if not host.closed:
+                self._node.leave()
+                await host.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
