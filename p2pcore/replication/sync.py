@@ -34,6 +34,7 @@ from p2pcore.session.links import Call
 from p2pcore.session.switchboard import Switchboard
 from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
 from p2pcore.wire.messages import (
+    Entry,
     FetchMany,
     FoundItem,
     FoundMany,
@@ -61,7 +62,16 @@ BURST_NS = 50_000_000  # how far ahead of `bytes_per_s` a piece may run
 class _Pull(Call):
     """What is asked of one source in one session."""
 
-    __slots__ = ("_after", "_more", "_session", "_slots", "_wanted", "contact", "resume_ns")
+    __slots__ = (
+        "_after",
+        "_asked",
+        "_more",
+        "_session",
+        "_slots",
+        "_wanted",
+        "contact",
+        "resume_ns",
+    )
 
     def __init__(self, session: "_Session", contact: Contact) -> None:
         super().__init__(0, 0)
@@ -71,7 +81,8 @@ class _Pull(Call):
         self._slots: list[int] = []  # whose digests differ
         self._after = b""
         self._more = False
-        self._wanted: list[Key] = []
+        self._wanted: list[Entry] = []
+        self._asked: list[Entry] = []
 
     def begin(self, members: list[bytes], now: Instant) -> None:
         ready = self._session.sync.custody.joined
@@ -83,8 +94,13 @@ class _Pull(Call):
         self.resume_ns = sync.paid_until(now) if self._wanted else None
         if self.resume_ns is not None:
             return
-        if self._wanted:
-            keys: list[bytes] = [*self._wanted[:FETCH_ITEMS]]
+        self._asked = []
+        while self._wanted and len(self._asked) < FETCH_ITEMS:
+            entry = self._wanted.pop()
+            if sync.wants(entry.key, entry.version):  # another source may have given it meanwhile
+                self._asked.append(entry)
+        if self._asked:
+            keys = [entry.key for entry in self._asked]
             self._ask(lambda call_id: FetchMany(call_id, keys, held=True), now)
         elif self._more:
             self._ask(lambda call_id: ListKeys(call_id, self._slots, self._after), now)
@@ -102,7 +118,8 @@ class _Pull(Call):
             if reply.entries:
                 self._after = reply.entries[-1].key
             wants = self._session.sync.wants
-            self._wanted = [Key(e.key) for e in reply.entries if wants(e.key, e.version)]
+            self._wanted = [e for e in reply.entries if wants(e.key, e.version)]
+            self._session.sync.rng.shuffle(self._wanted)  # or all sources give the same at once
             self.proceed(now)
         elif isinstance(reply, FoundMany):
             self._on_found(reply, now)
@@ -124,19 +141,16 @@ class _Pull(Call):
         self.proceed(now)
 
     def _on_found(self, reply: FoundMany, now: Instant) -> None:
-        asked = self._wanted[:FETCH_ITEMS]
         others = dict.fromkeys(reply.others)
-        if len(reply.items) != len(asked) or len(others) >= len(asked):
+        if len(reply.items) != len(self._asked) or len(others) >= len(self._asked):
             self._session.over(self, "it does not answer what it was asked", now)
             return
-        again = []
-        for place, (key, item) in enumerate(zip(asked, reply.items, strict=True)):
+        for place, (entry, item) in enumerate(zip(self._asked, reply.items, strict=True)):
             if place in others:
-                again.append(key)  # there was no room for it in the reply
-            elif item is not None and not self._session.sync.take(key, item, now):
+                self._wanted.append(entry)  # there was no room for it in the reply
+            elif item is not None and not self._session.sync.take(Key(entry.key), item, now):
                 self._session.over(self, "no room for what is ours", now, excusable=False)
                 return
-        self._wanted[:FETCH_ITEMS] = again
         self.proceed(now)
 
     def _ask(self, question: Callable[[int], Message], now: Instant) -> None:
@@ -198,7 +212,7 @@ class Sync:
         self.custody = custody
         self.store = store
         self._table = table
-        self._rng = rng
+        self.rng = rng
         self._bytes_per_s = bytes_per_s
         self._max_offset_ms = max_offset_ms
         self._changed = changed
@@ -308,13 +322,13 @@ class Sync:
         if session.failed:
             self._failures += 1
             retry_ns = min(LONGEST_RETRY_NS, FIRST_RETRY_NS << min(self._failures, 10))
-            return now.mono_ns + round(retry_ns * self._rng.uniform(0.5, 1.0))
+            return now.mono_ns + round(retry_ns * self.rng.uniform(0.5, 1.0))
         self._failures = 0
         if self.custody.epoch != session.epoch:
             return self._due_ns(now)
         if self.custody.settled:
             self._full_due = False
-            return now.mono_ns + round(ANTI_ENTROPY_NS * self._rng.uniform(0.75, 1.25))
+            return now.mono_ns + round(ANTI_ENTROPY_NS * self.rng.uniform(0.75, 1.25))
         if not self._table.size:
             return None  # the next member will be a change
         return max(now.mono_ns, self._changed_ns + SETTLE_NS)
