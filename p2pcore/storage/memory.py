@@ -21,7 +21,7 @@ from msgspec import Struct
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.replication.clock import Version
-from p2pcore.wire.limits import SLOT_BITS, SLOTS
+from p2pcore.wire.limits import SLOT_BITS
 
 __all__ = ["MemoryStore", "Record", "slot_of"]
 
@@ -61,7 +61,7 @@ class MemoryStore:
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
         self._slots: dict[int, dict[Key, None]] = {}  # those that have records
-        self._sums = [0] * SLOTS  # of key x version; a digest is the remainder
+        self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
         self._untallied: dict[Key, Version | None] = {}  # what the sums have
         self._ends: list[tuple[int, Key]] = []  # heap of (wall_ms, key); entries may be outdated
         self.size_bytes = 0
@@ -133,12 +133,14 @@ class MemoryStore:
             factor = _number(key[:_KEY_BYTES])
             slot = factor >> _SLOT_SHIFT
             new = record.version if record is not None else None
-            self._sums[slot] += factor * (_number(new or b"") - _number(old or b""))
+            change = factor * (_number(new or b"") - _number(old or b""))
+            self._sums[slot] = self._sums.get(slot, 0) + change
             if new is None:
                 keys = self._slots.get(slot, {})
                 keys.pop(key, None)
                 if not keys:
                     self._slots.pop(slot, None)
+                    self._sums.pop(slot, None)  # nothing is held there, so it was 0
             elif old is None:
                 self._slots.setdefault(slot, {})[key] = None
         self._untallied.clear()
@@ -152,7 +154,7 @@ class MemoryStore:
         """A number that two replicas have in common when they hold the same in a slot."""
         if self._untallied:
             self.tally()
-        return self._sums[slot] % _PRIME
+        return self._sums.get(slot, 0) % _PRIME
 
     def keys(self, slot: int) -> list[Key]:
         """The keys in a slot, in order."""
