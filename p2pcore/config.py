@@ -87,7 +87,7 @@ class CoordinatorConfig:
     asks for it. A further one takes the place of the oldest."""
 
     handshake_timeout_s: float = 5.0
-    """From the first byte to an authenticated peer; also for the rest of a frame once begun."""
+    """From the first byte to an authenticated peer; also for silence within a frame."""
 
     max_store_bytes: int = 1 << 30
     """Records kept here, overheads included; beyond it, stores are refused as StorageFull."""
