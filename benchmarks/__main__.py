@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: the commits finished before are kept", file=sys.stderr)
+        kept = ": the commits finished before are kept" if options.command == "bench" else ""
+        print(f"interrupted{kept}", file=sys.stderr)
         return 130
     return 0
 

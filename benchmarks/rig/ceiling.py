@@ -174,12 +174,15 @@ class _Connection(_Peer):
     def receive(self, frame: memoryview) -> None:
         message = self._decode(frame)
         if len(message) == 2:
-            self._waiting.pop(message[0]).set_result(message[1])
+            got = self._waiting.pop(message[0])
+            if not got.cancelled():  # by Ctrl-C
+                got.set_result(message[1])
         elif (put := self._waiting.get(message[0])) is not None:
             put.missing -= 1
             if not put.missing:
                 del self._waiting[message[0]]
-                put.done.set_result(None)
+                if not put.done.cancelled():
+                    put.done.set_result(None)
 
 
 class CeilingClient:

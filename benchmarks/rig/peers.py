@@ -65,14 +65,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in-flight", type=int, nargs="+", choices=sorted(OPERATIONS), default=[16, 64]
     )
-    parser.add_argument("--nodes", type=int, default=8, help="nodes in each network (default: 8)")
-    parser.add_argument("--repeats", type=int, default=9, help="repeats (default: 9)")
+    parser.add_argument(
+        "--nodes", type=_nodes, default=8, help="nodes in each network, 3 to 64 (default: 8)"
+    )
+    parser.add_argument("--repeats", type=_repeats, default=9, help="repeats (default: 9)")
     parser.add_argument(
         "--loop", choices=get_args(LoopKind), help="event loop (default: uvloop where it exists)"
     )
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="multiplies the operations of each repeat"
+        "--scale",
+        type=_scale,
+        default=1.0,
+        help="multiplies the operations of each repeat, 0.01 to 100 (default: 1)",
     )
+
+
+def _nodes(text: str) -> int:
+    if not 3 <= int(text) <= 64:  # each record has three replicas; layout B has a process for each
+        raise argparse.ArgumentTypeError(f"3 to 64 nodes, not {text}")
+    return int(text)
+
+
+def _repeats(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"at least 1 repeat, not {text}")
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    if not 0.01 <= float(text) <= 100:
+        raise argparse.ArgumentTypeError(f"a scale of 0.01 to 100, not {text}")
+    return float(text)
 
 
 def main(args: argparse.Namespace) -> int:

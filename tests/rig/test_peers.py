@@ -50,3 +50,21 @@ def test_the_ratio_pairs_repeats() -> None:
 def test_quoted_figures_are_complete() -> None:
     assert all(peer.name and peer.puts_per_s and peer.gets_per_s for peer in PEERS)
     assert len({peer.name for peer in PEERS}) == len(PEERS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--nodes", "0"], ["--nodes", "2"], ["--nodes", "65"], ["--nodes", "x"],
+        ["--repeats", "0"], ["--scale", "0"], ["--scale", "nan"], ["--in-flight", "3"],
+    ],
+)  # fmt: skip
+def test_what_can_not_be_measured_is_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    peers.add_arguments(parser)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(words)
+    assert end.value.code == 2
+    assert words[1] in capsys.readouterr().err
