@@ -32,6 +32,7 @@ class Client(Machine):
             bootstrap=tuple(config.bootstrap),
             settings=None,
             max_links=0,
+            pool_size=config.pool_size,
             max_clock_offset_s=config.max_clock_offset_s,
         )
         self._operations: dict[int, Operation | BatchRead | BatchWrite] = {}

@@ -82,6 +82,11 @@ class CoordinatorConfig:
     max_connections: int = 1024
     """Incoming connections at a time; each costs tens of KiB. Further ones are told so."""
 
+    pool_size: int = 256
+    """Connections to other nodes that this one opens and keeps: as many as there are contacts in a
+    network of 60,000 nodes, 20 * (log2(n / 20) + 1). Beyond it the least recently used idle ones
+    are closed, and opened again on demand. The 20 nearest nodes go last; give them room."""
+
     max_handshakes: int = 64
     """TLS handshakes at a time: each costs about a millisecond of CPU and nobody knows yet who
     asks for it. A further one takes the place of the oldest."""
@@ -123,7 +128,13 @@ class CoordinatorConfig:
         for name in ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"):
             value = getattr(self, name)
             _check(0 < value < inf, name, value, "more than 0 and finite")
-        for name in ("max_connections", "max_handshakes", "max_store_bytes", "repair_bytes_per_s"):
+        for name in (
+            "max_connections",
+            "pool_size",
+            "max_handshakes",
+            "max_store_bytes",
+            "repair_bytes_per_s",
+        ):
             value = getattr(self, name)
             _check(value >= 1, name, value, "at least 1")
         for name in ("max_clock_offset_s", "leave_timeout_s"):
@@ -154,6 +165,10 @@ class ClientConfig:
     max_in_flight: int = 4096
     """Operations at a time; a further one raises BusyError. Bounds the client's memory."""
 
+    pool_size: int = 256
+    """Connections kept to nodes, some 30 KiB each; a quarter of the files that a process may
+    usually have open. Beyond it the least recently used idle ones are closed."""
+
     max_clock_offset_s: float = 30.0
     """Versions of others further ahead of this clock are not followed."""
 
@@ -164,6 +179,7 @@ class ClientConfig:
         for name in ("timeout_s", "connect_timeout_s"):
             value = getattr(self, name)
             _check(0 < value < inf, name, value, "more than 0 and finite")
-        _check(self.max_in_flight >= 1, "max_in_flight", self.max_in_flight, "at least 1")
+        for name in ("max_in_flight", "pool_size"):
+            _check(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         offset = self.max_clock_offset_s
         _check(0 <= offset < inf, "max_clock_offset_s", offset, "0 or more and finite")

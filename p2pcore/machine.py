@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from p2pcore.effects import Complete, Effect, Instant, LinkId, Notice, earliest
-from p2pcore.errors import P2PError
+from p2pcore.errors import BusyError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
@@ -43,17 +43,23 @@ class Machine:
         bootstrap: tuple[str, ...],
         settings: Settings | None,
         max_links: int,
+        pool_size: int,
         max_clock_offset_s: float,
     ) -> None:
         self.node_id = node_id
         self._effects: list[Effect] = []
         self.board = Switchboard(
-            node_id, role, self._effects, settings=settings, max_links=max_links
+            node_id,
+            role,
+            self._effects,
+            settings=settings,
+            max_links=max_links,
+            pool_size=pool_size,
         )
         self.table = ContactTable(node_id)
         self.directory = Directory(self.board, self.table, is_node=role is Role.NODE)
         self.bootstrap = Bootstrap(self.board, bootstrap)
-        self.liveness = Liveness(self.board)
+        self.liveness = Liveness(self.board, self.table if role is Role.NODE else None)
         self.clock = HybridClock(node_id)
         self._desk = Desk(
             self.board,
@@ -124,7 +130,8 @@ class Machine:
     def _on_unreachable(
         self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
     ) -> None:
-        if node_id is not None and not self.board.is_linked(node_id):
+        busy = isinstance(error, BusyError)  # and there
+        if node_id is not None and not busy and not self.board.is_linked(node_id):
             self.directory.forget(node_id)
         self._effects.append(Notice(f"{address}: {error}"))
         self.bootstrap.on_unreachable(address, error, now)

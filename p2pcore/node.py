@@ -73,6 +73,7 @@ class Node(Machine):
             bootstrap=tuple(config.bootstrap),
             settings=self.settings,
             max_links=config.max_connections,
+            pool_size=config.pool_size,
             max_clock_offset_s=config.max_clock_offset_s,
         )
         self.store = MemoryStore(
@@ -108,6 +109,7 @@ class Node(Machine):
             self.liveness,
             streams("membership"),
         )
+        self.board.pool.favoured = self._neighbours
         self.board.handlers |= {
             Ping: self._on_ping,
             FindNode: self._on_find_node,
@@ -183,6 +185,8 @@ class Node(Machine):
         self._membership.on_link(link, now)
         super()._on_link(link, now)
         self._notice_change(now, returned=returned)
+        if self.custody.leaving and link.contact is not None:
+            self.board.tell([link.contact], Leaving(self.board.new_call_id()), now)
 
     def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         self._membership.on_link_lost(link, planned, now)
@@ -194,6 +198,11 @@ class Node(Machine):
         self._membership.on_unreachable(node_id, error, now)
         super()._on_unreachable(address, node_id, error, now)
         self._notice_change(now)
+
+    def _neighbours(self) -> dict[NodeId, None]:
+        """Those that we compare records with: their loss must be noticed at once."""
+        nearest = self.table.closest(self.table.point, BUCKET_SIZE)
+        return dict.fromkeys(contact.node_id for contact in nearest)
 
     def _notice_change(self, now: Instant, *, returned: bool = False) -> None:
         if self.custody.epoch != self._seen_epoch:

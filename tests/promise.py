@@ -54,7 +54,8 @@ class World:
         self.size = nodes
         self.begun = self.acked = self.answered = self.failed = 0
         self.net.swarm(nodes, **settings)
-        self.clients = [self.net.client(), self.net.client()]
+        pool_size = settings.get("pool_size", 256)
+        self.clients = [self.net.client(pool_size=pool_size) for _ in range(2)]
         self.net.judge = self._slow_some
 
     def _slow_some(self, source: Peer, target: Peer, message: Message) -> str:
@@ -151,10 +152,14 @@ class World:
         self.net.run_until(self.settled, limit_s)
 
     def settled(self) -> bool:
-        """Whether everybody knows of everybody, is ready, and has no repair to do."""
+        """Whether everybody knows of everybody who is there, and of nobody else, and is ready."""
         size = min(len(self.alive) - 1, BUCKET_SIZE)
+        there = {node.address for node in self.alive}
         return all(
-            node.machine.table.size >= size and node.machine.custody.settled for node in self.alive
+            node.machine.table.size >= size
+            and node.machine.custody.settled
+            and all(contact.address in there for contact in node.machine.table.contacts())
+            for node in self.alive
         )
 
     # The end
@@ -195,9 +200,9 @@ class World:
             self._judge(name, self.clients[0].results.pop(read), floor)
 
 
-def play(seed: int, *, nodes: int = 5, changes: int = 6) -> World:
+def play(seed: int, *, nodes: int = 5, changes: int = 6, **settings: Any) -> World:
     """One random schedule, from a swarm to its end."""
-    world = World(seed, nodes=nodes)
+    world = World(seed, nodes=nodes, **settings)
     world.traffic(40)
     for _ in range(changes):
         world.change()

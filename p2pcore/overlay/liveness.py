@@ -1,13 +1,16 @@
-"""Is the other side still there? Links that are silent are asked.
+"""Is the other side still there? Links that are silent are asked, and contacts without a link.
 
 A crashed process ends its connections at once, and that is noticed without asking. A machine that
-loses power, or a network that swallows packets, ends nothing: such a link looks idle for ever.
+loses power, or a network that swallows packets, ends nothing: such a link looks idle for ever. And
+a node that we know, but are not linked to (see `session/pool.py`), ends nothing here either: it is
+dialled to ask it, the nearest ones at every look and the others every FAR_NS, and the link stays if
+it is worth keeping.
 """
 
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
-from p2pcore.overlay.table import Contact
+from p2pcore.overlay.table import Contact, ContactTable
 from p2pcore.session.links import Call
 from p2pcore.session.switchboard import Switchboard
 from p2pcore.wire.messages import Ping, Reply
@@ -17,6 +20,8 @@ __all__ = ["Liveness"]
 QUIET_NS = 5_000_000_000  # silence after which a link is asked
 PATIENCE_NS = 2_000_000_000  # for one answer; a node may be busy, or pause for its collector
 TRIES = 2
+FAR_NS = 30_000_000_000  # as often as a region of the directory is looked up again
+MAX_DIALS = 32  # of one look: a table of 200 without a single link is through within FAR_NS
 
 
 class _Probe(Call):
@@ -56,10 +61,17 @@ class _Probe(Call):
 
 
 class Liveness:
-    """Asks nodes for signs of life."""
+    """Asks nodes for signs of life.
 
-    def __init__(self, board: Switchboard) -> None:
+    Args:
+        known: the contacts that are asked though they are not linked; None for a client, which
+            finds out when it needs them.
+    """
+
+    def __init__(self, board: Switchboard, known: ContactTable | None = None) -> None:
         self._board = board
+        self._known = known
+        self._due_ns: dict[NodeId, int] = {}  # when far contacts without a link are asked
         self._probing: dict[NodeId, None] = {}
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
 
@@ -78,6 +90,26 @@ class Liveness:
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
         for link in list(self._board.links.values()):
-            if link.contact is not None and now.mono_ns - link.heard_ns >= QUIET_NS:
+            quiet = now.mono_ns - link.heard_ns >= QUIET_NS
+            if quiet and link.contact is not None and not link.retiring:
                 self.probe(link.contact, now)
-        self.wake_at_ns = now.mono_ns + QUIET_NS if self._board.links else None
+        if self._known is not None:
+            self._ask_unlinked(self._known, now)
+        anybody = self._board.links or (self._known is not None and self._known.size)
+        self.wake_at_ns = now.mono_ns + QUIET_NS if anybody else None
+
+    def _ask_unlinked(self, known: ContactTable, now: Instant) -> None:
+        near = self._board.pool.favoured()
+        due_ns: dict[NodeId, int] = {}
+        dials = 0
+        for contact in known.contacts():
+            node_id = contact.node_id
+            if self._board.is_linked(node_id):
+                continue
+            at_ns = self._due_ns.get(node_id, now.mono_ns + FAR_NS)
+            if dials < MAX_DIALS and (node_id in near or now.mono_ns >= at_ns):
+                dials += 1
+                self.probe(contact, now)
+            else:
+                due_ns[node_id] = at_ns
+        self._due_ns = due_ns

@@ -1,18 +1,24 @@
 """How a node gets into the overlay, stays in it, and notices who has left.
 
-Theory of operation. Joining is a lookup of one's own id through any member: every node that
-answers is connected to and so learns of the newcomer (Kademlia, section 2.3). In networks larger
-than a bucket, the ranges farther away are filled by one lookup each, in the background. A node
-whose link breaks is dialled again at once; if nobody answers there, it is gone. A node that says
-goodbye is gone without asking. Whoever is alone tries its bootstrap addresses again, and those who
-went without a goodbye are looked for (see `lost.py`).
+Theory of operation. Joining is a lookup of one's own id through any member: every node that answers
+is connected to and so learns of the newcomer (Kademlia, section 2.3). In networks larger than a
+bucket, the ranges farther away are filled by one lookup each, in the background. A node whose link
+breaks is dialled again at once; if nobody answers there, it is gone. A node that says goodbye is
+gone without asking, unless it only gives up the link (`session/pool.py`). Whoever is alone tries
+its bootstrap addresses again, and those who went without a goodbye are looked for (see `lost.py`).
 """
 
 from collections.abc import Callable
 from random import Random
 
 from p2pcore.effects import Instant
-from p2pcore.errors import AuthenticationError, IncompatibleError, P2PError, UnreachableError
+from p2pcore.errors import (
+    AuthenticationError,
+    BusyError,
+    IncompatibleError,
+    P2PError,
+    UnreachableError,
+)
 from p2pcore.ids import ID_BITS, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
@@ -104,7 +110,7 @@ class Membership:
 
     def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
         """Nobody answers where this node was, or somebody else does."""
-        if node_id is None or self._board.is_linked(node_id):
+        if node_id is None or self._board.is_linked(node_id) or isinstance(error, BusyError):
             return
         contact = self._table.get(node_id)
         if isinstance(error, AuthenticationError | IncompatibleError):

@@ -21,6 +21,9 @@ class Counters(Struct):
     links_opened: int = 0
     links_refused: int = 0  # by us or by them, before the greeting was over
     links_broken: int = 0
+    links_evicted: int = 0  # idle ones of ours beyond `pool_size`
+    pool_hits: int = 0  # questions to a node that was linked
+    pool_misses: int = 0  # questions that had to wait for a connection
     misbehaved: int = 0
     late_replies: int = 0
     timeouts: int = 0
@@ -40,12 +43,16 @@ class Link:
         "address",
         "contact",
         "coordinating",
-        "greet_by_ns",
+        "end_by_ns",
         "heard_ns",
         "id",
         "incoming",
+        "ours_to_close",
         "peer_id",
+        "retiring",
         "role",
+        "unanswered",
+        "used_ns",
     )
 
     def __init__(self, link_id: LinkId, peer_id: NodeId, address: str, incoming: bool) -> None:
@@ -54,10 +61,14 @@ class Link:
         self.address = address  # as dialled, or where it came from
         self.incoming = incoming
         self.role: Role | None = None
-        self.greet_by_ns = 0
+        self.end_by_ns = 0  # when it ends unless the peer has greeted, or though it is retiring
         self.heard_ns = 0
+        self.used_ns = 0  # when the peer last answered a question of ours, pings aside
         self.contact: Contact | None = None
         self.coordinating = 0  # operations in flight that we run for this peer
+        self.retiring = False  # nothing more is asked on it; see `pool.py` for this and the next
+        self.ours_to_close = False
+        self.unanswered: list[int] = []  # calls that were in flight when it was retired
 
 
 class Call:

@@ -4,7 +4,8 @@ Theory of operation. The edge reports links whose peers are authenticated; the s
 them, and a link counts only once the peer's own greeting came. A `Call` is one question put to
 one or several nodes under one request id (so that it is encoded once); the switchboard finds or
 opens the links, hands each reply to its call, and fails the call for a node whose link breaks.
-Time-outs are found by a sweep over the calls in flight every SWEEP_NS, not by a timer each.
+Time-outs are found by a sweep over the calls in flight every SWEEP_NS, not by a timer each. The
+same sweep gives up links that are not worth keeping (see `pool.py`).
 
 Rule: knows messages and connections, not what they mean: requests go to the handlers that its
 owner registers.
@@ -17,6 +18,7 @@ from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Sen
 from p2pcore.errors import (
     AuthenticationError,
     BrokenError,
+    BusyError,
     IncompatibleError,
     P2PError,
     RefusedError,
@@ -26,12 +28,15 @@ from p2pcore.ids import NodeId
 from p2pcore.overlay.table import Contact
 from p2pcore.session.greeting import greeting, objection
 from p2pcore.session.links import Call, Counters, Link
+from p2pcore.session.pool import Pool
+from p2pcore.session.questions import Questions
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import (
     Failed,
     Goodbye,
     Malformed,
     Message,
+    Pong,
     Ready,
     Reason,
     Reply,
@@ -56,6 +61,7 @@ class Switchboard:
         effects: where effects go, in order.
         settings: the network's, for a node; None for a client, which learns them.
         max_links: incoming links beyond this are told to go away.
+        pool_size: outgoing links beyond this are given up when they are idle.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Switchboard:
         *,
         settings: Settings | None,
         max_links: int,
+        pool_size: int,
     ) -> None:
         self.self_id = self_id
         self.role = role
@@ -73,26 +80,26 @@ class Switchboard:
         self.settings = settings
         self.counters = Counters()
         self.links: dict[LinkId, Link] = {}
-        self.calls: dict[int, Call] = {}
+        self._questions = questions = Questions(self.counters)
+        self.calls = questions.calls
+        self.slow = questions.slow
         self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
             Unknown: self._on_unknown,
             Malformed: self._on_malformed,
-            **dict.fromkeys(
-                get_args(Reply),
-                self._on_reply,
-            ),
+            **dict.fromkeys(get_args(Reply), questions.on_reply),
+            Pong: questions.on_pong,
         }
         self.on_link: Callable[[Link, Instant], None] = _ignore
         self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
         self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
-        self.slow: dict[NodeId, None] = {}  # did not answer in time, and not since: ask them last
         self._effects = effects
         self._max_links = max_links
+        self._incoming = 0  # links, of which there may be `max_links`
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
-        self._by_node: dict[NodeId, Link] = {}
-        self._waiting: dict[NodeId, list[tuple[Call, Message]]] = {}
+        self.pool = Pool(self_id, pool_size, self.calls)
+        self._by_node = self.pool.by_node
         self._to_self = Link(LinkId(0), self_id, "", incoming=False)
         self._reply_to_self: Reply | None = None
         self._next_call_id = 0
@@ -105,12 +112,13 @@ class Switchboard:
     ) -> None:
         """A link to an authenticated peer is open; both sides greet."""
         link = self.links[link_id] = Link(link_id, peer_id, address, incoming)
-        link.greet_by_ns = now.mono_ns + GREETING_NS
+        link.end_by_ns = now.mono_ns + GREETING_NS
+        self._incoming += incoming
         self._ungreeted[link_id] = link
         self._arm_sweep(now)
         if peer_id == self.self_id:
             self._turn_away(link, Reason.SELF, "that is this node itself", now)
-        elif incoming and len(self.links) > self._max_links:
+        elif self._incoming > self._max_links and incoming:
             text = f"{self._max_links} connections are open, which is the limit here"
             self._turn_away(link, Reason.TOO_MANY_CONNECTIONS, text, now)
         else:
@@ -143,7 +151,7 @@ class Switchboard:
                 f"{link.address} ended the connection before its greeting: "
                 "it does not accept our certificate (is the network key the same?)"
             )
-        else:
+        elif not link.retiring:
             self.counters.links_broken += 1
         self._forget(link, error or UnreachableError(f"{link.address} closed the link"), now)
 
@@ -153,7 +161,7 @@ class Switchboard:
         """A link that we asked for could not be opened."""
         if node_id is not None:
             self.slow.pop(node_id, None)
-            self._fail_waiting(node_id, error, now)
+            self._questions.unreachable(node_id, error, now)
         self.on_unreachable(address, node_id, error, now)
 
     # Asking
@@ -177,6 +185,7 @@ class Switchboard:
             elif node_id != self.self_id:
                 self._ask_when_connected(contact, call, message)
         if links:
+            self.counters.pool_hits += len(links)
             self._effects.append(Send(tuple(links), message))
         if self.self_id in call.outstanding:
             self._ask_self(call, message, now)
@@ -220,13 +229,14 @@ class Switchboard:
         dialled already, which may be at another address."""
         if node_id is None:
             self._effects.append(Connect(address, None))
-        elif node_id not in self._by_node and (anyway or node_id not in self._waiting):
-            self._waiting.setdefault(node_id, [])
+        elif node_id not in self._by_node and (anyway or node_id not in self._questions.waiting):
+            self._questions.waiting.setdefault(node_id, [])
             self._effects.append(Connect(address, node_id))
 
     def _ask_when_connected(self, contact: Contact, call: Call, message: Message) -> None:
+        self.counters.pool_misses += 1
         self.connect(contact.address, contact.node_id)
-        self._waiting[contact.node_id].append((call, message))
+        self._questions.waiting[contact.node_id].append((call, message))
 
     def _ask_self(self, call: Call, message: Message, now: Instant) -> None:
         self.handlers[type(message)](self._to_self, message, now)
@@ -255,28 +265,29 @@ class Switchboard:
             self._effects.append(Send(links, Goodbye(Reason.SHUTDOWN, text)))
         self._effects.extend(Close(link_id, text) for link_id in links)
         self.links.clear()
+        self._incoming = 0
         self._ungreeted.clear()
-        self._by_node.clear()
-        self._waiting.clear()
+        self.pool.clear()
+        self._questions.waiting.clear()
         self.calls.clear()
 
     # Time
 
     def handle_timer(self, now: Instant) -> None:
-        """Expire the calls that are due."""
+        """Expire the calls that are due, and end links whose time is over."""
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
-        for call in list(self.calls.values()):
-            if now.mono_ns >= call.due_ns and call.id in self.calls:
-                self.counters.timeouts += 1
-                self.slow.update(call.outstanding)
-                call.expired(now)
+        self._questions.expire(now)
         for link in list(self._ungreeted.values()):
-            if now.mono_ns < link.greet_by_ns:
+            if now.mono_ns < link.end_by_ns:
                 break
             self._turn_away(link, Reason.IDLE, "no greeting in time", now)
+        for link in self.pool.surplus():
+            self.counters.links_evicted += 1
+            self._retire(link, f"more than {self.pool.size} links, this one was used least", now)
+        self._close_retired(now)
         self.wake_at_ns = None
-        if self.calls or self._ungreeted:
+        if self.calls or self._ungreeted or self.pool.retiring or self.pool.is_over:
             self._arm_sweep(now)
 
     def _arm_sweep(self, now: Instant) -> None:
@@ -303,13 +314,19 @@ class Switchboard:
         if message.role is Role.NODE:
             link.contact = Contact.of(link.peer_id, message.address)
             self.settings = self.settings or message.settings
-            self._by_node.setdefault(link.peer_id, link)
-            for call, question in self._waiting.pop(link.peer_id, ()):
-                if call.id in self.calls and link.peer_id in call.outstanding:
-                    self._effects.append(Send((link.id,), question))
+            for question in self._questions.linked(link.peer_id):
+                self._effects.append(Send((link.id,), question))
+            second = self.pool.add(link, now)
+            if second is not None:
+                self._retire(second, "there is another link between us", now)
         self.on_link(link, now)
 
     def _on_goodbye(self, link: Link, message: Goodbye, now: Instant) -> None:
+        if message.reason == Reason.SURPLUS and link.role is not None:
+            self.pool.retire(link, now, by_peer=True)
+            self._close_retired(now)
+            self._arm_sweep(now)
+            return
         text = f"{link.address} said goodbye: {message.text or words_of(message.reason)}"
         self._effects.append(Close(link.id, text))
         if link.role is None:
@@ -317,6 +334,8 @@ class Switchboard:
         error: P2PError = UnreachableError(text)
         if message.reason == Reason.INCOMPATIBLE:
             error = IncompatibleError(text)
+        elif message.reason == Reason.TOO_MANY_CONNECTIONS:
+            error = BusyError(text)
         elif message.reason != Reason.SHUTDOWN:
             error = RefusedError(text)
         self._forget(link, error, now, planned=message.reason == Reason.SHUTDOWN)
@@ -328,17 +347,18 @@ class Switchboard:
     def _on_malformed(self, link: Link, message: Malformed, now: Instant) -> None:
         self._turn_away(link, Reason.MISBEHAVED, message.text, now)
 
-    def _on_reply(self, link: Link, message: Reply, now: Instant) -> None:
-        if self.slow:
-            self.slow.pop(link.peer_id, None)
-        call = self.calls.get(message.id)
-        if call is None or link.peer_id not in call.outstanding:
-            self.counters.late_replies += 1
-            return
-        del call.outstanding[link.peer_id]
-        call.replied(link.peer_id, message, now)
-
     # Ends
+
+    def _retire(self, link: Link, text: str, now: Instant) -> None:
+        """A link that we have opened is not worth keeping: the peer is to close it."""
+        self._effects.append(Send((link.id,), Goodbye(Reason.SURPLUS, text)))
+        self.pool.retire(link, now, by_peer=False)
+
+    def _close_retired(self, now: Instant) -> None:
+        for link in self.pool.to_close(now):
+            text = "one of the two has enough links"
+            self._effects.append(Close(link.id, text))
+            self._forget(link, UnreachableError(f"{link.address}: {text}"), now)
 
     def _turn_away(self, link: Link, reason: Reason, text: str, now: Instant) -> None:
         if reason is Reason.MISBEHAVED:
@@ -352,34 +372,22 @@ class Switchboard:
 
     def _forget(self, link: Link, error: P2PError, now: Instant, planned: bool = False) -> None:
         del self.links[link.id]
-        self.slow.pop(link.peer_id, None)
+        self._incoming -= link.incoming
+        if not link.retiring:
+            self.slow.pop(link.peer_id, None)
         if link.role is None:
             del self._ungreeted[link.id]
             self.counters.links_refused += 1
             if not link.incoming:
-                self._fail_waiting(link.peer_id, error, now)
+                self._questions.unreachable(link.peer_id, error, now)
                 self.on_unreachable(link.address, link.peer_id, error, now)
             return
-        if self._by_node.get(link.peer_id) is link:
-            del self._by_node[link.peer_id]
-            for other in self.links.values():
-                if other.peer_id == link.peer_id and other.role is Role.NODE:
-                    self._by_node[link.peer_id] = other
-                    break
-            self._fail_calls(link.peer_id, error, now)
-        self.on_link_lost(link, planned, now)
-
-    def _fail_calls(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
-        for call in list(self.calls.values()):
-            if node_id in call.outstanding and call.id in self.calls:
-                del call.outstanding[node_id]
-                call.failed(node_id, error, now)
-
-    def _fail_waiting(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
-        for call, _ in self._waiting.pop(node_id, ()):
-            if call.id in self.calls and node_id in call.outstanding:
-                del call.outstanding[node_id]
-                call.failed(node_id, error, now)
+        if self.pool.remove(link):
+            self._questions.fail(list(self.calls.values()), link.peer_id, error, now)
+        elif link.retiring:
+            self._questions.fail(self.pool.waiting(link), link.peer_id, error, now)
+        if planned or not link.retiring:
+            self.on_link_lost(link, planned, now)
 
 
 _BEFORE_GREETING = (Ready, Goodbye, Malformed)

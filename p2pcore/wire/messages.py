@@ -67,6 +67,7 @@ class Reason(enum.IntEnum):
     DEADLINE = 10
     SELF = 11  # you have connected to yourself
     SLOW_READER = 12  # you do not take what you asked for
+    SURPLUS = 13  # more links than are kept: I stay, answer what you have asked, and you close
 
 
 def words_of(reason: int) -> str:
@@ -109,8 +110,8 @@ class Ready(_Base, frozen=True, tag=0):
 
 
 class Goodbye(_Base, frozen=True, tag=1):
-    """The last frame of somebody who closes on purpose. `reason` is a Reason, or one that a later
-    version has added."""
+    """The last frame of somebody who closes on purpose, but for replies after SURPLUS. `reason` is
+    a Reason, or one that a later version has added."""
 
     reason: Count
     text: TextField = ""

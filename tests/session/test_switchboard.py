@@ -49,14 +49,17 @@ class Asked(Call):
 class Desk:
     """A switchboard with its hooks noted down, and a clock."""
 
-    def __init__(self, role: m.Role = m.Role.NODE, max_links: int = 10) -> None:
+    def __init__(
+        self, role: m.Role = m.Role.NODE, max_links: int = 10, pool_size: int = 10, me: NodeId = ME
+    ) -> None:
         self.effects: list[Effect] = []
         self.board = Switchboard(
-            ME,
+            me,
             role,
             self.effects,
             settings=SETTINGS if role is m.Role.NODE else None,
             max_links=max_links,
+            pool_size=pool_size,
         )
         self.board.address = "10.0.0.1:1" if role is m.Role.NODE else ""
         self.told: list[object] = []
