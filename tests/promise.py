@@ -152,8 +152,9 @@ class World:
         self.net.run_until(self.settled, limit_s)
 
     def settled(self) -> bool:
-        """Whether everybody knows of everybody who is there, and of nobody else, and is ready."""
-        size = min(len(self.alive) - 1, BUCKET_SIZE)
+        """Whether everybody knows of everybody who is there, and of nobody else, and is ready. In
+        larger networks two that are farthest from each other may never be told of each other."""
+        size = min(len(self.alive), BUCKET_SIZE) - 1
         there = {node.address for node in self.alive}
         return all(
             node.machine.table.size >= size

@@ -38,6 +38,7 @@ BAD = [
     (ClientConfig, "bootstrap", "host:1"),
     (ClientConfig, "network_key", b""),
     (ClientConfig, "max_in_flight", 0),
+    *[(kind, "pool_size", 0) for kind in (CoordinatorConfig, ClientConfig)],
     *[
         (ClientConfig, name, value)
         for name in ("timeout_s", "connect_timeout_s")

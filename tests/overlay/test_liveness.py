@@ -1,12 +1,13 @@
 """Signs of life: silent links are asked, and those that stay silent are given up."""
 
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
-from p2pcore.overlay.liveness import PATIENCE_NS, QUIET_NS, TRIES
+from p2pcore.overlay.liveness import FAR_NS, PATIENCE_NS, QUIET_NS, TRIES
 from p2pcore.session.switchboard import SWEEP_NS
-from p2pcore.wire.messages import Message, Ping
+from p2pcore.wire.messages import Get, Message, Ping, Put
 from tests.net import DROP, PASS, Net, Peer
 
 # Asked at the second look at the latest, and noticed at the sweep after the last try.
@@ -106,3 +107,109 @@ def test_a_silent_bucket_member_makes_room_for_a_newcomer(net: Net) -> None:
     net.run(NOTICED_S + 3)
     assert nodes[5].machine.node_id not in table
     assert newcomer.machine.node_id in table
+
+
+# Nodes that we know and are not linked to: there are more of them than the pool holds
+
+
+def knowing(net: Net, peer: Peer) -> list[Peer]:
+    """Those alive whose table holds this node."""
+    alive = [node for node in net.nodes if node.alive]
+    return [node for node in alive if node.machine.table.get(peer.machine.node_id)]
+
+
+def linked(net: Net, peer: Peer) -> list[Peer]:
+    alive = [node for node in net.nodes if node.alive]
+    return [node for node in alive if node.machine.board.is_linked(peer.machine.node_id)]
+
+
+def test_a_crash_that_breaks_no_link_is_found(net: Net) -> None:
+    nodes = net.swarm(12, pool_size=2)
+    net.run(1)
+    lost = min(nodes, key=lambda node: len(linked(net, node)))
+    unlinked = [node for node in knowing(net, lost) if node not in linked(net, lost)]
+    assert len(unlinked) > 5
+    net.kill(lost)
+    net.run(0.1)
+    assert knowing(net, lost), "nobody has told them"
+    net.run(QUIET_NS / 1e9 + 0.1)
+    assert not knowing(net, lost)
+
+
+def test_far_nodes_are_asked_now_and_then(net: Net) -> None:
+    """More nodes than a bucket: those beyond the 20 nearest are not asked at every look."""
+    nodes = net.swarm(32, pool_size=20)
+    net.run(2)
+    one = nodes[0].machine
+    far = [n for n in nodes[1:] if n.machine.node_id not in one.board.pool.favoured()]
+    lost = next(
+        n
+        for n in far
+        if not one.board.is_linked(n.machine.node_id) and n.machine.node_id in one.table
+    )
+    net.kill(lost)
+    net.run_until(lambda: lost.machine.node_id not in one.table, (FAR_NS + 2 * QUIET_NS) / 1e9)
+
+
+def test_giving_links_up_changes_nothing_else(net: Net) -> None:
+    """Whoever is there stays known and is not synced with anew, and no more links stay open than
+    the pools hold."""
+    nodes = net.swarm(12, pool_size=4)
+    client = net.client(pool_size=4)
+    net.run(40)
+    epochs = [node.machine.custody.epoch for node in nodes]
+    for number in range(100):
+        client.store(f"key {number}", b"value")
+        assert client.retrieve(f"key {number}") == b"value"
+    net.run(40.2)
+    assert epochs == [node.machine.custody.epoch for node in nodes]
+    assert all(node.machine.table.size == 11 for node in nodes)
+    assert all(node.machine.custody.settled for node in nodes)
+    for peer in [*nodes, client]:
+        board = peer.machine.board
+        assert board.counters.links_evicted > 0
+        assert board.counters.links_broken == board.counters.timeouts == 0
+        assert sum(not link.incoming for link in board.links.values()) <= 4
+    assert client.machine.counters.pool_misses < client.machine.counters.pool_hits
+
+
+def test_networks_that_fit_have_one_link_for_each_pair(net: Net) -> None:
+    first = net.node()
+    late = [net.node(join=False, bootstrap=[first.address]) for _ in range(9)]
+    for peer, number in [(peer, peer.join()) for peer in late]:
+        peer.result(number)
+    net.run(12)
+    for node in net.nodes:
+        assert sorted(map(repr, linked(net, node))) == sorted(
+            repr(other) for other in net.nodes if other is not node
+        )
+        assert len(node.machine.board.links) == 9
+        assert node.machine.counters.links_evicted == 0
+
+
+def test_no_question_is_lost_with_a_link_that_is_given_up() -> None:
+    """Both sides of every pair ask and give up links all the time; nothing is asked twice."""
+    net = Net()
+    nodes = net.swarm(8, pool_size=1)
+    clients = [net.client(pool_size=1) for _ in range(3)]
+    rng = Random(1)
+    net.run(0.5)
+    seen = [0]
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        seen[0] += isinstance(message, Put | Get)  # a second round goes through a coordinator
+        return PASS
+
+    net.judge = judge
+    begun: list[tuple[Peer, int]] = []
+    for number in range(400):
+        client, name = rng.choice(clients), f"key {number % 50}"
+        write = number < 50 or rng.random() < 0.5
+        begun.append((client, client.write(name, b"value") if write else client.read(name)))
+        net.run(rng.choice([0, 0.001, 0.01, 0.03]))
+    for client, operation in begun:
+        client.result(operation)
+    counters = [peer.machine.counters for peer in [*nodes, *clients]]
+    assert sum(each.links_evicted for each in counters) > 300
+    assert sum(each.links_broken + each.timeouts for each in counters) == seen[0] == 0
+    net.check()

@@ -33,6 +33,15 @@ def test_also_where_nobody_knows_everybody(seed: int) -> None:
     play(seed, nodes=30, changes=3)
 
 
+@pytest.mark.parametrize(("seed", "nodes"), [*((seed, 12) for seed in range(8)), (0, 24)])
+def test_also_where_most_links_are_given_up(seed: int, nodes: int) -> None:
+    """Far fewer are kept than there are neighbours, by nodes and clients."""
+    world = play(seed, nodes=nodes, changes=4, pool_size=4)
+    counters = [peer.machine.counters for peer in world.net.peers]
+    assert sum(each.links_evicted for each in counters) > 100
+    assert world.acked > 50
+
+
 def notices() -> int:
     """How many schedules it takes until the checker complains."""
     for seed in range(SEEDS_TO_NOTICE):
