@@ -82,7 +82,7 @@ class Node(Machine):
         )
         self.custody = custody = Custody(self.table, config.replication_factor)
         self._seen_epoch = 0  # of the membership
-        self._waiting_ready: list[int] = []  # operations
+        self._waiting_ready: dict[int, None] = {}  # operations
         offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
         board, table, store = self.board, self.table, self.store
         self._replica = Replica(board, self.directory, custody, store, max_offset_ms=offset_ms)
@@ -140,7 +140,11 @@ class Node(Machine):
         if self.custody.settled:
             self.complete(operation, None)
         else:
-            self._waiting_ready.append(operation)
+            self._waiting_ready[operation] = None
+
+    def stop_waiting(self, operation: int) -> None:
+        """Nobody waits for this node to be ready any more, in this operation."""
+        self._waiting_ready.pop(operation, None)
 
     def hand_over(self, operation: int, now: Instant) -> None:
         """Get ready to leave: others place records without this node, and are given what it holds.
@@ -213,7 +217,7 @@ class Node(Machine):
     def _sync_over(self, now: Instant) -> None:
         self._replica.tidy_later(now)
         if self.custody.settled:
-            waiting, self._waiting_ready = self._waiting_ready, []
+            waiting, self._waiting_ready = self._waiting_ready, {}
             for operation in waiting:
                 self.complete(operation, None)
 

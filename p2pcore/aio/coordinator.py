@@ -135,6 +135,7 @@ class AdaptiveCoordinator:
             await ready
         finally:
             self._host.forget(operation)
+            self._node.stop_waiting(operation)
 
     async def shutdown(self) -> None:
         """Hand over what is held here, say goodbye and leave nothing open.

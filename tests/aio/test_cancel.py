@@ -14,7 +14,7 @@ import pytest
 from p2pcore import AdaptiveCoordinator, ClientConfig, CoordinatorConfig
 from p2pcore.aio.client import AdaptiveClient
 from tests.aio.conftest import sockets
-from tests.aio.support import client_of, eventually, swarm
+from tests.aio.support import client_of, crash, eventually, swarm
 
 MAX_STEPS = 200
 
@@ -153,6 +153,22 @@ async def test_operations(run: Run, operation: str, three: list[AdaptiveCoordina
         assert client._host is not None
         assert client._host.in_flight == 0
         assert len(await client.retrieve("key")) in (5, 50_000)
+
+
+async def test_wait_ready(three: list[AdaptiveCoordinator]) -> None:
+    """Nothing is kept for callers who have gone; a node may wait for long, and be asked often."""
+    node = three[0]
+    crash(three[2])
+    await eventually(lambda: not node.ready)
+    for step in (1, 2):
+        assert not node.ready, "the loss takes half a second to settle"
+        waiting = asyncio.create_task(node.wait_ready())
+        await eventually(lambda: node._node._waiting_ready)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+        assert not node._node._waiting_ready, step
+    await node.wait_ready()
 
 
 @runs
