@@ -189,9 +189,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             if self.paused or not self._transport.can_write_eof():
                 self._abort()
-            else:
-                self._transport.resume_reading()
+                return
+            self._transport.resume_reading()
+            try:
                 self._transport.write_eof()
+            except OSError:  # the peer has reset the connection since the last write
+                self._abort()
 
     def fail(self, error: P2PError | None) -> None:
         """The peer, its TLS or the network ended this connection; None says it just ended."""
