@@ -21,9 +21,12 @@ from p2pcore.wire.codec import FrameParser
 if TYPE_CHECKING:
     from p2pcore.aio.host import Host
 
-__all__ = ["Connection", "Stage"]
+__all__ = ["FRAME_STALLS", "LINGER_S", "NOT_READ", "Connection", "Stage"]
 
 HIGH_WATER_BYTES = 1024 * 1024  # in the transport, before we stop to read a client's requests
+FRAME_STALLS = 6  # time-outs for a whole frame: with the default 5 s, 1 MiB at 290 kbit/s
+LINGER_S = 1.0  # for a peer to take our goodbye
+NOT_READ = "it does not read what it asked for"
 KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}  # gone after a minute
 
 
@@ -55,6 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         "_waiting_since_ns",
         "address",
         "expected_id",
+        "frame_since_ns",
         "heard_ns",
         "incoming",
         "link_id",
@@ -88,6 +92,7 @@ class Connection(asyncio.BufferedProtocol):
         self.parser = FrameParser()
         self.stage = Stage.HANDSHAKING
         self.heard_ns = 0
+        self.frame_since_ns = 0  # when the unfinished frame began; 0 if there is none
         self.unflushed = False
         self.opened: asyncio.Future[None] | None = None  # somebody waits for the handshake
 
@@ -159,9 +164,32 @@ class Connection(asyncio.BufferedProtocol):
 
     # What the host calls
 
-    def takes_nothing(self, now_ns: int, limit_ns: int) -> bool:
+    @property
+    def owes(self) -> bool:
+        """Whether the peer is to do something in time: shake hands, read, end a frame, or go."""
+        return self.stage is not Stage.OPEN or self.paused or bool(self.parser.pending_bytes)
+
+    def stalled(self, now_ns: int, limit_ns: int) -> str | None:
+        """What the peer has not done in time, in words; None if there is nothing."""
+        silent_ns = now_ns - self.heard_ns
+        if self.paused:
+            if self.frame_since_ns:
+                self.frame_since_ns = now_ns  # we may have stopped reading: the peer can't go on
+            return NOT_READ if self._takes_nothing(now_ns, limit_ns) else None
+        if self.stage is Stage.CLOSING and silent_ns > LINGER_S * 1e9:
+            return "it does not close"
+        if self.stage is Stage.HANDSHAKING and self.incoming and silent_ns > limit_ns:
+            return f"no handshake within {limit_ns / 1e9:g} s"
+        if self.stage is Stage.OPEN and self.parser.pending_bytes:
+            if silent_ns > limit_ns:
+                return f"half a frame, and nothing more for {limit_ns / 1e9:g} s"
+            if now_ns - self.frame_since_ns > FRAME_STALLS * limit_ns:
+                return f"half a frame after {FRAME_STALLS * limit_ns / 1e9:g} s"
+        return None
+
+    def _takes_nothing(self, now_ns: int, limit_ns: int) -> bool:
         """Whether the peer has read nothing of what waits for it for so long."""
-        if not self.paused or self._transport is None:
+        if self._transport is None:
             return False
         waiting_bytes = self._transport.get_write_buffer_size()
         if waiting_bytes != self._waiting_bytes:

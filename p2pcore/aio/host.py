@@ -16,7 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from p2pcore.address import split_address
-from p2pcore.aio.connection import Connection, Stage
+from p2pcore.aio.connection import LINGER_S, NOT_READ, Connection, Stage
 from p2pcore.aio.identity import Credentials
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Send
@@ -32,8 +32,6 @@ log = logging.getLogger("p2pcore")
 
 READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a loop, which reads one at a time
 TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
-NOT_READ = "it does not read what it asked for"
-LINGER_S = 1.0  # for a peer to take our goodbye
 
 
 def now() -> Instant:
@@ -70,7 +68,8 @@ class Host:
         machine: a Node or a Client.
         credentials: its identity within the network.
         connect_timeout_s: from dialling to an authenticated peer.
-        stall_timeout_s: for strangers to finish a handshake, and for peers to go on with a frame.
+        stall_timeout_s: for strangers to finish a handshake, and for peers to go on with a frame;
+            FRAME_STALLS times that for a whole frame.
         max_handshakes: incoming ones at a time; beyond it the oldest is dropped, so that silent
             strangers can't keep others out.
     """
@@ -318,7 +317,11 @@ class Host:
         self._being_served = None
         if connection.unflushed:
             connection.flush()
-        if connection.parser.pending_bytes:
+        if not connection.parser.pending_bytes:
+            connection.frame_since_ns = 0
+        else:
+            if messages or not connection.frame_since_ns:
+                connection.frame_since_ns = instant.mono_ns
             self.watch_stalls()
 
     def gone(self, connection: Connection, error: P2PError | None, *, told: bool) -> None:
@@ -371,25 +374,16 @@ class Host:
         instant = now()
         watched = False
         for connection in list(self._connections.values()):
-            stage = connection.stage
-            if connection.takes_nothing(instant.mono_ns, self._stall_timeout_ns):
-                connection.fail(UnreachableError(NOT_READ))
+            watched |= connection.owes
+            text = connection.stalled(instant.mono_ns, self._stall_timeout_ns)
+            if text is None:
                 continue
-            watched |= connection.paused
-            if stage is Stage.OPEN and (connection.paused or not connection.parser.pending_bytes):
-                continue
-            watched = True
-            silent_ns = instant.mono_ns - connection.heard_ns
-            if stage is Stage.CLOSING and silent_ns > LINGER_S * 1e9:
+            if connection.stage is Stage.CLOSING:
                 connection.abort()
-            elif silent_ns <= self._stall_timeout_ns:
-                continue
-            elif stage is Stage.OPEN:
-                text = f"half a frame, and nothing more for {self._stall_timeout_ns / 1e9:g} s"
-                self.machine.receive(connection.link_id, Malformed(text), instant)
-            elif connection.incoming:
-                text = f"no handshake within {self._stall_timeout_ns / 1e9:g} s"
+            elif connection.stage is Stage.HANDSHAKING or connection.paused:
                 connection.fail(UnreachableError(text))
+            else:
+                self.machine.receive(connection.link_id, Malformed(text), instant)
         if watched:
             self.watch_stalls()
         self.pump()

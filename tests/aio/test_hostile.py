@@ -57,7 +57,7 @@ class Stranger:
             context = Credentials(identity, network_key).client
             with self.socket:  # wrapping takes the descriptor over, unless it fails
                 self.socket = context.wrap_socket(self.socket)
-        self._parser = FrameParser()
+        self.parser = FrameParser()
 
     def key_of_the_node(self) -> Key:
         """A key that belongs to the node, also once it takes us for another node."""
@@ -74,7 +74,7 @@ class Stranger:
         found: list[Incoming] = []
         with self.socket, contextlib.suppress(ConnectionError, ssl.SSLError):
             while data := self.socket.recv(65536):
-                found += self._parser.feed(data)
+                found += self.parser.feed(data)
         return found
 
     def goodbye(self) -> m.Goodbye:
@@ -162,6 +162,27 @@ async def test_half_frames(node: Victim, half: bytes) -> None:
             assert "half a frame" in stranger.goodbye().text
 
     assert "half a frame" in await under_attack(node, attack)
+
+
+async def test_a_frame_that_trickles(node: Victim) -> None:
+    """Never silent for long: the time for a whole frame is limited as well."""
+
+    def attack() -> None:
+        stranger = member(node)
+        stranger.say(CLIENT)
+        stranger.socket.settimeout(0.1)
+        stranger.socket.sendall(MAX_FRAME_BYTES.to_bytes(4))
+        found: list[Incoming] = []
+        for _ in range(300):
+            stranger.socket.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                found += stranger.parser.feed(stranger.socket.recv(65536))
+                if isinstance(found[-1], m.Goodbye):
+                    break
+        stranger.socket.close()
+        assert found[-1] == m.Goodbye(m.Reason.MISBEHAVED, "half a frame after 3 s")
+
+    assert "half a frame after 3 s" in await under_attack(node, attack)
 
 
 async def test_frames_that_are_too_large(node: Victim) -> None:
