@@ -23,6 +23,7 @@ from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, S
 from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
+from p2pcore.session.refusals import Refusals
 from p2pcore.wire.codec import Incoming, encode_frame
 from p2pcore.wire.messages import Malformed, Role
 
@@ -103,6 +104,7 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_ns = 0
         self._tick: asyncio.TimerHandle | None = None
+        self._refusals = Refusals(lambda line: log.info("%s", line))
         self._all_gone: asyncio.Event | None = None  # while closing
 
     # The application's side
@@ -337,7 +339,8 @@ class Host:
         elif was_shaking:
             self.machine.counters.links_refused += 1
             reason = error or UnreachableError("it left before the handshake was over")
-            log.info("refused %s: %s", connection.address, reason)
+            self._refusals.add(connection.address, str(reason), now())
+            self.watch_stalls()
         elif not told and not self.closed:
             if error is not None:
                 log.info("dropped %s: %s", connection.address, error)
@@ -384,6 +387,7 @@ class Host:
                 connection.fail(UnreachableError(text))
             else:
                 self.machine.receive(connection.link_id, Malformed(text), instant)
-        if watched:
+        self._refusals.tally(instant)
+        if watched or self._refusals.pending:
             self.watch_stalls()
         self.pump()

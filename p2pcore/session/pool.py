@@ -51,9 +51,9 @@ class Pool:
         self._outgoing: dict[LinkId, Link] = {}  # those that count
 
     @property
-    def is_over(self) -> bool:
-        """Whether there are more links than are kept."""
-        return len(self._outgoing) > self.size
+    def unsettled(self) -> bool:
+        """Whether there are links to be given up, or closed."""
+        return bool(self.retiring) or len(self._outgoing) > self.size
 
     def add(self, link: Link, now: Instant) -> Link | None:
         """A node has greeted us. Returns the link that is one too many to that node, if it is for

@@ -30,6 +30,7 @@ from p2pcore.session.greeting import greeting, objection
 from p2pcore.session.links import Call, Counters, Link
 from p2pcore.session.pool import Pool
 from p2pcore.session.questions import Questions
+from p2pcore.session.refusals import Refusals
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import (
     Failed,
@@ -95,6 +96,7 @@ class Switchboard:
         self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
         self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
         self._effects = effects
+        self._refusals = Refusals(lambda text: effects.append(Notice(text)))
         self._max_links = max_links
         self._incoming = 0  # links, of which there may be `max_links`
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
@@ -145,7 +147,7 @@ class Switchboard:
         if link is None:
             return
         if link.role is None and link.incoming:
-            self._effects.append(Notice(f"{link.address} left before its greeting"))
+            self._refusals.add(link.address, "it left before its greeting", now)
         elif link.role is None:
             error = error or AuthenticationError(
                 f"{link.address} ended the connection before its greeting: "
@@ -254,10 +256,6 @@ class Switchboard:
         elif link.id in self.links:
             self._effects.append(Send((link.id,), reply))
 
-    def turn_away(self, link: Link, text: str, now: Instant) -> None:
-        """The peer does what it must not: say so, and close."""
-        self._turn_away(link, Reason.MISBEHAVED, text, now)
-
     def goodbye(self, text: str) -> None:
         """Tell everybody that we leave, and close every link."""
         links = tuple(self.links)
@@ -286,8 +284,10 @@ class Switchboard:
             self.counters.links_evicted += 1
             self._retire(link, f"more than {self.pool.size} links, this one was used least", now)
         self._close_retired(now)
+        self._refusals.tally(now)
         self.wake_at_ns = None
-        if self.calls or self._ungreeted or self.pool.retiring or self.pool.is_over:
+        pool = self.pool
+        if self.calls or self._ungreeted or pool.unsettled or self._refusals.pending:
             self._arm_sweep(now)
 
     def _arm_sweep(self, now: Instant) -> None:
@@ -366,7 +366,8 @@ class Switchboard:
         text = text[:400]
         self._effects.append(Send((link.id,), Goodbye(reason, text)))
         self._effects.append(Close(link.id, text))
-        self._effects.append(Notice(f"refused {link.address}: {text}"))
+        self._refusals.add(link.address, text, now)
+        self._arm_sweep(now)
         error = IncompatibleError if reason is Reason.INCOMPATIBLE else BrokenError
         self._forget(link, error(f"refused {link.address}: {text}"), now)
 
