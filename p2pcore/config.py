@@ -92,7 +92,8 @@ class CoordinatorConfig:
     asks for it. A further one takes the place of the oldest."""
 
     handshake_timeout_s: float = 5.0
-    """From the first byte to an authenticated peer; also for silence within a frame."""
+    """From the first byte to an authenticated peer; also for silence within a frame, of which the
+    whole may take six times as long."""
 
     max_store_bytes: int = 1 << 30
     """Records kept here, overheads included; beyond it, stores are refused as StorageFull."""

@@ -168,6 +168,7 @@ def _add_limits(command: _Parser) -> None:
         help="room for records, such as 512M; stores beyond it are refused (default 1G)",
     )
     add("--max-connections", int, "COUNT", default.max_connections, "incoming connections")
+    add("--pool-size", int, "COUNT", default.pool_size, "outgoing connections kept to other nodes")
     add(
         "--max-handshakes",
         int,

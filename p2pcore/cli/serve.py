@@ -18,7 +18,7 @@ __all__ = ["serve"]
 log = logging.getLogger("p2pcore.cli")
 
 EXIT_S = 3.0  # for leaving, which takes 1 s at most, and for a name look-up that hangs
-SPARE_DESCRIPTORS = 256  # for outgoing connections, files and the loop itself
+SPARE_DESCRIPTORS = 128  # for a pool that is exceeded, files and the loop itself
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -40,6 +40,7 @@ def serve(args: argparse.Namespace) -> None:
         data_dir=args.data_dir,
         join_timeout_s=args.join_timeout,
         max_connections=args.max_connections,
+        pool_size=args.pool_size,
         max_handshakes=args.max_handshakes,
         handshake_timeout_s=args.handshake_timeout,
         max_store_bytes=args.max_store_bytes,
@@ -49,7 +50,8 @@ def serve(args: argparse.Namespace) -> None:
     loop_factory = _loop_factory(args.loop)
     warn_if_open(config.network_key, as_json=args.json)
     log_to_stderr(args.log_level, as_json=args.json)
-    _allow_descriptors(config.max_connections + config.max_handshakes + SPARE_DESCRIPTORS)
+    connections = config.max_connections + config.max_handshakes + config.pool_size
+    _allow_descriptors(connections + SPARE_DESCRIPTORS)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve(config, as_json=args.json))
 

@@ -1,5 +1,7 @@
 """A connection, a question in flight, and what is counted of both."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from p2pcore.effects import Instant, LinkId
@@ -68,7 +70,7 @@ class Link:
         self.coordinating = 0  # operations in flight that we run for this peer
         self.retiring = False  # nothing more is asked on it; see `pool.py` for this and the next
         self.ours_to_close = False
-        self.unanswered: list[int] = []  # calls that were in flight when it was retired
+        self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
 
 
 class Call:

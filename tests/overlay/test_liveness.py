@@ -173,6 +173,20 @@ def test_giving_links_up_changes_nothing_else(net: Net) -> None:
     assert client.machine.counters.pool_misses < client.machine.counters.pool_hits
 
 
+def test_a_node_that_is_full_is_not_forgotten(net: Net) -> None:
+    """It refuses those who dial it to see whether it is there, and so it is."""
+    nodes = net.swarm(12, pool_size=2)
+    net.run(1)
+    full = nodes[3]
+    full.machine.board._max_links = 0
+    refused = full.machine.counters.links_refused
+    epochs = [node.machine.custody.epoch for node in nodes]
+    net.run(60)
+    assert full.machine.counters.links_refused > refused + 20
+    assert epochs == [node.machine.custody.epoch for node in nodes]
+    assert len(knowing(net, full)) == 11
+
+
 def test_networks_that_fit_have_one_link_for_each_pair(net: Net) -> None:
     first = net.node()
     late = [net.node(join=False, bootstrap=[first.address]) for _ in range(9)]
