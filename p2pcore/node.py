@@ -190,6 +190,7 @@ class Node(Machine):
         super()._on_link(link, now)
         self._notice_change(now, returned=returned)
         if self.custody.leaving and link.contact is not None:
+            # Its records are to be handed over to it: it was not linked when the others were told.
             self.board.tell([link.contact], Leaving(self.board.new_call_id()), now)
 
     def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:

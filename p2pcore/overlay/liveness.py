@@ -99,17 +99,16 @@ class Liveness:
         self.wake_at_ns = now.mono_ns + QUIET_NS if anybody else None
 
     def _ask_unlinked(self, known: ContactTable, now: Instant) -> None:
-        near = self._board.pool.favoured()
+        is_linked = self._board.is_linked
+        unlinked = [c for c in known.contacts() if not is_linked(c.node_id)]
+        near = self._board.pool.favoured() if unlinked else ()
         due_ns: dict[NodeId, int] = {}
         dials = 0
-        for contact in known.contacts():
-            node_id = contact.node_id
-            if self._board.is_linked(node_id):
-                continue
-            at_ns = self._due_ns.get(node_id, now.mono_ns + FAR_NS)
-            if dials < MAX_DIALS and (node_id in near or now.mono_ns >= at_ns):
+        for contact in unlinked:
+            at_ns = self._due_ns.get(contact.node_id, now.mono_ns + FAR_NS)
+            if dials < MAX_DIALS and (contact.node_id in near or now.mono_ns >= at_ns):
                 dials += 1
                 self.probe(contact, now)
             else:
-                due_ns[node_id] = at_ns
+                due_ns[contact.node_id] = at_ns
         self._due_ns = due_ns

@@ -221,6 +221,10 @@ def test_no_question_is_lost_with_a_link_that_is_given_up() -> None:
         write = number < 50 or rng.random() < 0.5
         begun.append((client, client.write(name, b"value") if write else client.read(name)))
         net.run(rng.choice([0, 0.001, 0.01, 0.03]))
+        if number % 7 == 0:
+            client, cancelled = begun.pop(rng.randrange(len(begun)))
+            client.tell(lambda _, client=client, n=cancelled: client.machine.cancel(n))
+            client.results.pop(cancelled, None)
     for client, operation in begun:
         client.result(operation)
     counters = [peer.machine.counters for peer in [*nodes, *clients]]
