@@ -208,7 +208,10 @@ def _add_limits(command: _Parser) -> None:
 def _add_put(commands: "Commands[_Parser]") -> None:
     command = _command(commands, "put", "store a value", PUT)
     command.add_argument("key", metavar="KEY", help="1 to 65,536 bytes")
-    command.add_argument("value", metavar="VALUE", help="up to 1 MiB")
+    command.add_argument(
+        "value", metavar="VALUE", nargs="?", help="up to 1 MiB; - takes standard input"
+    )
+    command.add_argument("--file", metavar="FILE", help="take the value from this file instead")
     command.add_argument(
         "--ttl", type=_seconds, metavar="SECONDS", help="when it expires (default: never)"
     )
@@ -218,6 +221,12 @@ def _add_put(commands: "Commands[_Parser]") -> None:
 def _add_get(commands: "Commands[_Parser]") -> None:
     command = _command(commands, "get", "retrieve a value", GET)
     command.add_argument("key", metavar="KEY")
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write the value to this file, whole or not at all; - for stdout (the default)",
+    )
     _add_client(command)
 
 

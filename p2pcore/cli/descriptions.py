@@ -39,18 +39,23 @@ SIGINT or SIGTERM makes it leave the network and exit with 0; a second signal en
 """
 
 PUT = """\
-Store a value under a key; succeeds once a write quorum of replicas has confirmed it.
+Store a value under a key; succeeds once a write quorum of replicas has confirmed it. The value
+is the argument, a file's content, or all of standard input, byte for byte; it may be empty.
 
   p2pcore put greeting 'good morning' --via 10.0.0.1:4100
   p2pcore put session/42 open --ttl 3600 --via 10.0.0.1:4100 --via 10.0.0.2:4100
+  p2pcore put logo --file logo.png --via 10.0.0.1:4100
+  tar c etc | p2pcore put backup/etc - --via 10.0.0.1:4100
   p2pcore put --via 10.0.0.1:4100 -- -key-with-a-dash -value-with-a-dash
 """
 
 GET = """\
 Write the newest value of a key to stdout: exactly its bytes (a terminal gets a line end, too).
+With -o it goes to a file, which is replaced at once when all of the value is there.
 
   p2pcore get greeting --via 10.0.0.1:4100
   p2pcore get greeting --via 10.0.0.1:4100 --json | jq -r .text
+  p2pcore get logo -o logo.png --via 10.0.0.1:4100
 """
 
 DELETE = """\

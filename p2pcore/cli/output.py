@@ -30,10 +30,10 @@ __all__ = [
 
 
 class OutputError(Exception):
-    """Standard output takes nothing any more; `code` is what the process ends with."""
+    """A result can't be written; `code` is what the process ends with."""
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(f"standard output: {error.strerror or error}")
+    def __init__(self, error: OSError, where: str = "standard output") -> None:
+        super().__init__(f"{where}: {error.strerror or error}")
         self.code = Exit.READER_GONE if isinstance(error, BrokenPipeError) else Exit.OUTPUT
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from p2pcore.aio.client import AdaptiveClient
+from p2pcore.cli.files import STANDARD, Destination, value_of
 from p2pcore.cli.keys import network_key, warn_if_open
 from p2pcore.cli.output import hand_over, say, say_json
 from p2pcore.config import ClientConfig
@@ -26,22 +27,31 @@ Work = Callable[[AdaptiveClient, float], Awaitable[None]]
 
 
 def put(args: argparse.Namespace) -> None:
-    """Store a value. Raises what `AdaptiveClient.connect` and `store` raise."""
+    """Store a value. Raises what `value_of`, `AdaptiveClient.connect` and `store` raise."""
+    key_of(_key(args))  # before standard input is waited for
+    value = value_of(args)
 
     async def work(client: AdaptiveClient, timeout_s: float) -> None:
-        value = os.fsencode(args.value)
-        key = _key(args)
-        receipt = await client.store(key, value, ttl_s=args.ttl, timeout_s=timeout_s)
+        receipt = await client.store(_key(args), value, ttl_s=args.ttl, timeout_s=timeout_s)
         _say_receipt("stored", args, receipt)
 
     _run(args, work)
 
 
 def get(args: argparse.Namespace) -> None:
-    """Retrieve a value. Raises what `AdaptiveClient.connect` and `retrieve` raise."""
+    """Retrieve a value. Raises what `AdaptiveClient.connect` and `retrieve` raise, UsageError for
+    a file that can't be written, and OutputError."""
+    file = None if args.output in (None, STANDARD) else Destination(args.output)
 
     async def work(client: AdaptiveClient, timeout_s: float) -> None:
         value = await client.retrieve(_key(args), timeout_s=timeout_s)
+        if file is not None:
+            file.write(value)
+            if args.json:
+                say_json({"key": args.key, "size_bytes": len(value), "file": file.name})
+            else:
+                say(f"wrote {len(value)} bytes to {file.name}")
+            return
         if not args.json:
             hand_over(value)
             return

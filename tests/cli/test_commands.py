@@ -217,13 +217,6 @@ def test_another_node_than_the_one_that_was_meant(
     assert f"not {'0' * 64}" in complaint(capsys)
 
 
-def test_a_value_that_is_too_long(node: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["put", "k", "v" * (1 << 20), "--via", node]) == 0
-    capsys.readouterr()
-    assert main(["put", "k", "v" * ((1 << 20) + 1), "--via", node]) == Exit.USAGE
-    assert "a value of 1048577 bytes, the limit is 1048576" in complaint(capsys)
-
-
 def test_too_few_nodes_for_a_quorum(
     serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
