@@ -63,11 +63,11 @@ class NetworkStats(Struct, frozen=True):
 
     Attributes:
         nodes: what each node that answered has said, in the order of their ids.
-        unanswered: the nodes that were found and gave no answer, and why.
+        unanswered: the nodes that others named or that were found, and gave no answer, and why.
         unasked: how many were found and not asked, because that would have been more than
             `max_nodes`.
         covered: the share of the id space that was searched, 0 to 1. At 1, every node that others
-            can reach was found.
+            know was found.
         estimated_nodes: how many nodes there are, if the rest of the id space has as many; the very
             number found where `covered` is 1.
         replication_factor: the network's N.
@@ -130,6 +130,7 @@ class Census(Call):
         "_found",
         "_max_nodes",
         "_queue",
+        "_silent",
         "_sweeping",
         "_swept_to",
         "over",
@@ -154,6 +155,7 @@ class Census(Call):
         self._queue: deque[Contact] = deque()
         self._answers: dict[NodeId, NodeInfo] = {}
         self._errors: dict[NodeId, P2PError] = {}
+        self._silent: dict[NodeId, Contact] = {}  # named by others, but did not answer a lookup
         self._swept_to = 0  # all nodes below this point were found
         self._sweeping = True
         self.over = False
@@ -186,6 +188,7 @@ class Census(Call):
             return
         contacts = lookup.closest(BUCKET_SIZE)
         self._find(contacts)
+        self._silent |= {contact.node_id: contact for contact in lookup.silent()}
         if contacts or self._directory.is_node:
             depth = 0
             if len(contacts) == BUCKET_SIZE:
@@ -241,6 +244,9 @@ class Census(Call):
         if not self._answers:
             self._finish(next(iter(self._errors.values()), nobody), now)
             return
+        for node_id, contact in self._silent.items():
+            if self._found.setdefault(node_id, contact) is contact:
+                self._errors[node_id] = UnreachableError("it did not answer a lookup")
         settings = self._board.settings
         assert settings is not None, "somebody has answered"
         covered = self._swept_to / (1 << ID_BITS)

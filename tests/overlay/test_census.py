@@ -7,7 +7,7 @@ import pytest
 
 from p2pcore.errors import DeadlineError, IncompatibleError, UnreachableError
 from p2pcore.overlay.census import PARALLEL, NetworkFigure
-from p2pcore.wire.messages import Failed, Inspect, Message, Reason
+from p2pcore.wire.messages import Failed, FindNode, Inspect, Message, Reason
 from tests.net import DROP, PASS, Net, Peer
 
 
@@ -125,6 +125,17 @@ def test_who_does_not_answer_is_named(net: Net) -> None:
         dead.address: UnreachableError,
     }
     assert (stats.known_nodes, stats.ready_nodes) == (6, NetworkFigure(3, 3))
+
+
+def test_who_does_not_even_answer_a_lookup_is_named(net: Net) -> None:
+    nodes = net.swarm(4)
+    client = net.client(bootstrap=[nodes[0].address])
+    net.judge = lambda s, target, m: DROP if target is nodes[2] and type(m) is FindNode else PASS
+    stats = census(client, timeout_s=2)
+    assert [node.node_id for node in stats.nodes] == ids([nodes[0], nodes[1], nodes[3]])
+    ((contact, error),) = stats.unanswered
+    assert (contact.address, type(error)) == (nodes[2].address, UnreachableError)
+    assert (stats.known_nodes, stats.estimated_nodes, stats.covered) == (4, 4, 1.0)
 
 
 def test_nobody_answers(net: Net) -> None:
