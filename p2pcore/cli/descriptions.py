@@ -31,11 +31,15 @@ SERVE = """\
 Run a node in the foreground: listen, join the network, keep its share of the records.
 Once it has joined, it prints one line, `serving HOST:PORT as ID`; its log goes to stderr.
 SIGINT or SIGTERM makes it leave the network and exit with 0; a second signal ends it at once.
+With --workers there is a line for each, `worker NUMBER serving HOST:PORT as ID`. A worker that
+cannot start ends all; one that dies later is started again. Note that workers share a machine:
+what it takes down with it may be all copies of a record.
 
   p2pcore serve --listen 10.0.0.1:4100 --data-dir /var/lib/p2pcore \\
       --network-key-file network.key
   p2pcore serve --listen 10.0.0.2:4100 --join 10.0.0.1:4100 \\
       --network-key-file network.key
+  p2pcore serve --listen 127.0.0.1:4100 --workers 4     (a network at ports 4100 to 4103)
 """
 
 PUT = """\

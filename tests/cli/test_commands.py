@@ -153,6 +153,12 @@ def test_the_documentation_has_every_exit_code() -> None:
         (["serve", "--replicas", "21"], "replication_factor must be 1 to 20"),
         (["serve", "--join-timeout", "inf"], "'inf' is not a number of seconds"),
         (["serve", "--max-store-bytes", "5T"], "'5T' is not a size such as"),
+        (["serve", "--max-store-bytes", "0"], "max_store_bytes must be at least 1"),
+        (["serve", "--repair-rate", "fast"], "'fast' is not a size such as"),
+        (["serve", "--leave-timeout", "-1"], "'-1' is not a number of seconds"),
+        (["serve", "--max-connections", "many"], "'many' is not a whole number of 1 or more"),
+        (["serve", "--workers", "0"], "'0' is not a whole number of 1 or more"),
+        (["serve", "--workers", "3", "--listen", "h:65534"], "worker 2 would be at port 65536"),
         (["keygen", "network", "-o", "/nowhere/key"], "/nowhere/key can't be written: No such"),
     ],
 )
