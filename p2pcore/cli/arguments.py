@@ -14,9 +14,10 @@ from p2pcore.cli.descriptions import (
     PUT,
     QUICK_START,
     SERVE,
+    STATS,
 )
 from p2pcore.cli.exits import MEANINGS
-from p2pcore.cli.kinds import address, contact, count, seconds, size, size_words
+from p2pcore.cli.kinds import address, contact, count, node_name, seconds, size, size_words
 from p2pcore.cli.output import say_text
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import UsageError
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     _add_put(commands)
     _add_get(commands)
     _add_delete(commands)
+    _add_stats(commands)
     _add_keygen(commands)
     return top
 
@@ -221,6 +223,31 @@ def _add_delete(commands: "Commands[_Parser]") -> None:
     _add_client(command)
 
 
+def _add_stats(commands: "Commands[_Parser]") -> None:
+    command = _command(commands, "stats", "ask nodes how they are", STATS)
+    command.add_argument(
+        "node",
+        metavar="NODE",
+        nargs="?",
+        type=node_name,
+        help="the node to ask: HOST:PORT, HOST:PORT#ID or, with --via, ID (default: all nodes)",
+    )
+    command.add_argument(
+        "--watch",
+        type=seconds,
+        metavar="SECONDS",
+        help="ask again so often, with rates, until Ctrl-C",
+    )
+    command.add_argument(
+        "--max-nodes",
+        type=count,
+        default=256,
+        metavar="COUNT",
+        help="of all nodes, ask no more than these (default %(default)s)",
+    )
+    _add_client(command, required=False)
+
+
 def _add_keygen(commands: "Commands[_Parser]") -> None:
     command = commands.add_parser(
         "keygen",
@@ -244,8 +271,8 @@ def _add_keygen(commands: "Commands[_Parser]") -> None:
 # What several commands have in common
 
 
-def _add_client(command: _Parser) -> None:
-    _add_bootstrap(command, "--via", required=True, help="a member to go through")
+def _add_client(command: _Parser, *, required: bool = True) -> None:
+    _add_bootstrap(command, "--via", required=required, help="a member to go through")
     _add_network_key(command)
     command.add_argument(
         "--timeout",

@@ -9,6 +9,7 @@ __all__ = [
     "PUT",
     "QUICK_START",
     "SERVE",
+    "STATS",
 ]
 
 QUICK_START = """\
@@ -67,6 +68,17 @@ Delete a record; succeeds once a write quorum of replicas has confirmed it. Dele
 not there is no error.
 
   p2pcore delete greeting --via 10.0.0.1:4100
+"""
+
+STATS = """\
+Ask a node, or all nodes of a network, how they are: version, uptime, readiness, links, records
+and counters. Nodes that give no answer are listed, and are in no total. With --watch, a terminal
+is redrawn, anything else gets a line per node each time; rates are per second since the time
+before: operations are records stored and fetched, replicas and repairs included.
+
+  p2pcore stats 10.0.0.1:4100
+  p2pcore stats --via 10.0.0.1:4100 --watch 2
+  p2pcore stats --via 10.0.0.1:4100 --json | jq .totals.stores
 """
 
 KEYGEN = """\

@@ -6,11 +6,13 @@ Rule: what can't be meant raises ArgumentTypeError, which says what was expected
 import argparse
 import math
 from collections.abc import Callable
+from string import hexdigits
 
 from p2pcore.address import parse_address, split_address
 from p2pcore.errors import UsageError
+from p2pcore.ids import ID_BYTES
 
-__all__ = ["address", "contact", "count", "seconds", "size", "size_words"]
+__all__ = ["address", "contact", "count", "node_name", "seconds", "size", "size_words"]
 
 MAX_SECONDS = 1e9  # 31 years: what no timer or clock takes amiss
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -24,6 +26,16 @@ def address(text: str) -> str:
 def contact(text: str) -> str:
     """`host:port` or `host:port#id`."""
     return _checked(parse_address, text)
+
+
+def node_name(text: str) -> str:
+    """`host:port`, `host:port#id`, or an id."""
+    if ":" in text:
+        return contact(text)
+    if len(text) != 2 * ID_BYTES or set(text) - set(hexdigits):
+        expected = f"host:port, host:port#id, or an id of {2 * ID_BYTES} hex digits"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+    return text
 
 
 def _checked(parse: Callable[[str], object], text: str) -> str:

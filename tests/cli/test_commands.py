@@ -111,7 +111,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         assert line in text
     for code, meaning in MEANINGS.items():
         assert f"{code:<4} {meaning}" in text
-    for name in ("serve", "put", "get", "delete", "keygen"):
+    for name in ("serve", "put", "get", "delete", "stats", "keygen"):
         assert main([name, "--help"]) == 0
         assert f"\n  p2pcore {name}" in capsys.readouterr().out
     assert main(["--version"]) == 0

@@ -172,13 +172,17 @@ def test_nobody_to_join(command: Callable[..., Any]) -> None:
 
 
 def test_they_join_a_network_that_is_there(
-    serve: Callable[..., Any], launch: Callable[..., Any]
+    serve: Callable[..., Any], launch: Callable[..., Any], command: Callable[..., Any]
 ) -> None:
     other = serve()
     serving = launch("--workers", "2", "--join", other.address, "--json")
     said = [json.loads(serving.process.stdout.readline()) for _ in range(2)]
     assert {each["worker"] for each in said} == {0, 1}
     assert all(each["contact"] == f"{each['address']}#{each['id']}" for each in said)
+    run = command("stats", "--via", other.address, "--json")
+    assert {node["id"] for node in json.loads(run.stdout)["nodes"]} == {
+        other.node_id, *(each["id"] for each in said),
+    }  # fmt: skip
     serving.process.terminate()
     assert serving.wait_exit() == 0
     lines = [json.loads(line) for line in serving.log.read_text().splitlines()]
