@@ -24,7 +24,7 @@ from typing import Any
 import p2pcore
 from p2pcore import errors
 from p2pcore.address import split_address
-from p2pcore.cli.output import say, say_json
+from p2pcore.cli.output import OutputError, say, say_json
 from p2pcore.cli.serve import EXIT_S, Stop
 from p2pcore.cli.worker import GRACE_S
 from p2pcore.config import CoordinatorConfig
@@ -124,7 +124,7 @@ class Supervisor:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)  # of errors, the first is enough
             await self._end_all()
 
     async def _keep(self, worker: _Worker) -> None:
@@ -151,6 +151,10 @@ class Supervisor:
                     break
                 except P2PError as error:
                     log.warning("%s; trying again in %g s", error, pause_s)
+                except OutputError as error:  # whoever read the first lines need not stay
+                    log.warning("worker %d serves again, but %s", worker.number, error)
+                    since_s = loop.time()
+                    break
 
     async def _start(self, worker: _Worker) -> None:
         """One process of a worker, until it is ready. Raises why it is not."""

@@ -116,6 +116,16 @@ def test_a_killed_worker_comes_back(
     ]  # fmt: skip
 
 
+def test_a_script_that_reads_the_first_lines_only(workers: Callable[..., Workers]) -> None:
+    two = workers(2)
+    two.parent.stdout.close()
+    two.process(1).kill()
+    wait_for(two.log, "warning worker 1 serves again, but standard output: Broken pipe")
+    two.parent.terminate()
+    assert two.wait_exit() == 0
+    two.wait_gone()
+
+
 def test_no_orphans_when_the_parent_is_killed(workers: Callable[..., Workers]) -> None:
     three = workers(3)
     three.parent.kill()
