@@ -84,7 +84,8 @@ class Inquiries:
     async def connect_to_peer(self, address: str, *, timeout_s: float | None = None) -> PeerContact:
         """Open a link to the node at an address; one that is open already will do.
 
-        A node that joins another part of its own network so, merges the two.
+        A node that is led to another part of its network in this way finds the rest of that part
+        within a second, and compares records with it.
 
         Args:
             address: `host:port`, or `host:port#id` to insist on that node.
