@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         UnreachableError,
         UsageError,
     )
+    from p2pcore.overlay.census import NetworkFigure, NetworkStats, PeerContact
+    from p2pcore.overlay.inspection import NodeInfo
     from p2pcore.replication.operations import StoreReceipt
 
 __all__ = [
@@ -50,7 +52,11 @@ __all__ = [
     "IncompatibleError",
     "KeyNotFoundError",
     "LimitError",
+    "NetworkFigure",
+    "NetworkStats",
+    "NodeInfo",
     "P2PError",
+    "PeerContact",
     "ProtocolError",
     "QuorumError",
     "RefusedError",
@@ -68,7 +74,11 @@ _HOMES = {
     "AdaptiveCoordinator": "p2pcore.aio.coordinator",
     "ClientConfig": "p2pcore.config",
     "CoordinatorConfig": "p2pcore.config",
+    "NetworkFigure": "p2pcore.overlay.census",
+    "NetworkStats": "p2pcore.overlay.census",
+    "NodeInfo": "p2pcore.overlay.inspection",
     "OPEN_NETWORK_KEY": "p2pcore.config",
+    "PeerContact": "p2pcore.overlay.census",
     "StoreReceipt": "p2pcore.replication.operations",
 }
 

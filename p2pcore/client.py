@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from p2pcore.config import ClientConfig
-from p2pcore.effects import Instant
+from p2pcore.effects import Complete, Instant
 from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
 from p2pcore.replication.batch import BatchRead, BatchWrite
-from p2pcore.replication.operation import Done, Operation
+from p2pcore.replication.operation import Operation
 from p2pcore.session.links import Link
 from p2pcore.wire.messages import Found, Role
 
@@ -35,7 +35,6 @@ class Client(Machine):
             pool_size=config.pool_size,
             max_clock_offset_s=config.max_clock_offset_s,
         )
-        self._operations: dict[int, Operation | BatchRead | BatchWrite] = {}
 
     def connect(self, operation: int, now: Instant) -> None:
         """Find a member of the network; completes with None."""
@@ -89,29 +88,19 @@ class Client(Machine):
         done = self._done(operation)
         self._keep(operation, self.start_batch_read(keys, names, deadline_ns, done, now))
 
-    def _done(self, operation: int) -> Done:
-        def done(result: object, now: Instant) -> None:
-            self._operations.pop(operation, None)
-            if isinstance(result, list):
-                result = [_value(item) for item in result]
-            self.complete(operation, _value(result))
-
-        return done
-
     def _keep(self, operation: int, started: Operation | BatchRead | BatchWrite) -> None:
         if not started.over:
             self._operations[operation] = started
-
-    def cancel(self, operation: int) -> None:
-        """Nobody waits for this operation any more."""
-        started = self._operations.pop(operation, None)
-        if started is not None:
-            started.cancel()
 
     def leave(self) -> None:
         """Say goodbye to everybody."""
         self._operations.clear()
         self.board.goodbye("the client closes")
+
+    def complete(self, operation: int, result: object) -> None:
+        if isinstance(result, list):
+            result = [_value(item) for item in result]
+        self._effects.append(Complete(operation, _value(result)))
 
     def _on_link(self, link: Link, now: Instant) -> None:
         if link.contact is not None:

@@ -13,9 +13,12 @@ from p2pcore.effects import Complete, Effect, Instant, LinkId, Notice, earliest
 from p2pcore.errors import BusyError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
+from p2pcore.overlay.census import Census, PeerContact
 from p2pcore.overlay.directory import Directory
+from p2pcore.overlay.inspection import Inspection, Target
+from p2pcore.overlay.introduction import Introduction, Introductions
 from p2pcore.overlay.liveness import Liveness
-from p2pcore.overlay.table import ContactTable
+from p2pcore.overlay.table import Contact, ContactTable
 from p2pcore.replication.batch import BatchRead, BatchWrite
 from p2pcore.replication.clock import HybridClock
 from p2pcore.replication.operation import Desk, Done, Operation
@@ -29,6 +32,9 @@ __all__ = ["Machine", "Streams"]
 
 Streams = Callable[[str], Random]
 """Gives the random stream of one purpose; the same purpose and seed give the same stream."""
+
+Started = Operation | BatchRead | BatchWrite | Inspection | Census | Introduction
+"""What an application's call has set going."""
 
 
 class Machine:
@@ -59,6 +65,7 @@ class Machine:
         self.table = ContactTable(node_id)
         self.directory = Directory(self.board, self.table, is_node=role is Role.NODE)
         self.bootstrap = Bootstrap(self.board, bootstrap)
+        self.introductions = Introductions(self.board)
         self.liveness = Liveness(self.board, self.table if role is Role.NODE else None)
         self.clock = HybridClock(node_id)
         self._desk = Desk(
@@ -70,6 +77,7 @@ class Machine:
             max_clock_offset_ms=round(max_clock_offset_s * 1000),
             may_delegate=role is Role.CLIENT,
         )
+        self._operations: dict[int, Started] = {}  # those of the application that may be cancelled
         self.board.on_link = self._on_link
         self.board.on_link_lost = self._on_link_lost
         self.board.on_unreachable = self._on_unreachable
@@ -122,6 +130,7 @@ class Machine:
         self.liveness.on_link(now)
         if link.contact is not None:
             self.bootstrap.on_link(now)
+            self.introductions.on_link(link, now)
 
     def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         if planned and link.contact is not None:
@@ -135,6 +144,7 @@ class Machine:
             self.directory.forget(node_id)
         self._effects.append(Notice(f"{address}: {error}"))
         self.bootstrap.on_unreachable(address, error, now)
+        self.introductions.on_unreachable(address, node_id, error, now)
 
     # Operations
 
@@ -191,6 +201,56 @@ class Machine:
         batch = BatchRead(self._desk, keys, names, deadline_ns, done)
         batch.start(now)
         return batch
+
+    # What an application may ask of the network; operations are named by numbers of the edge
+
+    def inspect(self, operation: int, target: Target, deadline_ns: int, now: Instant) -> None:
+        """Ask one node for its state; completes with a NodeInfo."""
+        inspection = Inspection(
+            self.board, self.directory, self.bootstrap, deadline_ns, self._done(operation)
+        )
+        self._operations[operation] = inspection
+        inspection.start(target, self.introductions, now)
+
+    def take_census(self, operation: int, max_nodes: int, deadline_ns: int, now: Instant) -> None:
+        """Ask all nodes for their state; completes with a NetworkStats."""
+        done = self._done(operation)
+        census = Census(self.board, self.directory, self.bootstrap, max_nodes, deadline_ns, done)
+        self._operations[operation] = census
+        census.start(now)
+
+    def meet(
+        self, operation: int, address: str, node_id: NodeId | None, deadline_ns: int, now: Instant
+    ) -> None:
+        """Open a link to whoever answers at an address; completes with a PeerContact."""
+        done = self._done(operation)
+
+        def met(result: Contact | P2PError, now: Instant) -> None:
+            if isinstance(result, Contact):
+                self._on_met(now)
+                done(PeerContact(result.node_id, result.address), now)
+            else:
+                done(result, now)
+
+        meeting = self.introductions.meet(address, node_id, deadline_ns, met, now)
+        if meeting.id in self.board.calls:
+            self._operations[operation] = meeting
+
+    def _on_met(self, now: Instant) -> None:
+        """The application has led us to a node."""
+
+    def cancel(self, operation: int) -> None:
+        """Nobody waits for this operation any more."""
+        started = self._operations.pop(operation, None)
+        if started is not None:
+            started.cancel()
+
+    def _done(self, operation: int) -> Done:
+        def done(result: object, now: Instant) -> None:
+            self._operations.pop(operation, None)
+            self.complete(operation, result)
+
+        return done
 
     def complete(self, operation: int, result: object) -> None:
         """Hand the application its result."""

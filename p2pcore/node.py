@@ -1,5 +1,8 @@
 """A node: holds its share of the records, and runs operations for clients that ask it to."""
 
+from msgspec.structs import asdict
+
+from p2pcore import __version__
 from p2pcore.config import CoordinatorConfig
 from p2pcore.effects import Instant, earliest
 from p2pcore.errors import (
@@ -30,6 +33,8 @@ from p2pcore.wire.messages import (
     FindNode,
     Found,
     Get,
+    Inspect,
+    Inspected,
     Leaving,
     Missing,
     Ping,
@@ -83,6 +88,8 @@ class Node(Machine):
         self.custody = custody = Custody(self.table, config.replication_factor)
         self._seen_epoch = 0  # of the membership
         self._waiting_ready: dict[int, None] = {}  # operations
+        self._began_ns: int | None = None  # to serve
+        self._capacity_bytes = config.max_store_bytes
         offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
         board, table, store = self.board, self.table, self.store
         self._replica = Replica(board, self.directory, custody, store, max_offset_ms=offset_ms)
@@ -116,6 +123,7 @@ class Node(Machine):
             Put: self._on_put,
             Get: self._on_get,
             Leaving: self._on_leaving,
+            Inspect: self._on_inspect,
         }
 
     def open(self, address: str) -> None:
@@ -124,6 +132,7 @@ class Node(Machine):
 
     def join(self, operation: int, now: Instant) -> None:
         """Get into the network; completes with None, or with why it was not possible."""
+        self._began_ns = now.mono_ns
 
         def joined(error: P2PError | None, now: Instant) -> None:
             if error is None:
@@ -204,6 +213,9 @@ class Node(Machine):
         super()._on_unreachable(address, node_id, error, now)
         self._notice_change(now)
 
+    def _on_met(self, now: Instant) -> None:
+        self._membership.look_around_soon(now)
+
     def _neighbours(self) -> dict[NodeId, None]:
         """Those that we compare records with: their loss must be noticed at once."""
         nearest = self.table.closest(self.table.point, BUCKET_SIZE)
@@ -235,6 +247,22 @@ class Node(Machine):
         if link.contact is not None:
             self.directory.forget(link.peer_id)
             self._notice_change(now)
+
+    def _on_inspect(self, link: Link, request: Inspect, now: Instant) -> None:
+        uptime_ns = now.mono_ns - self._began_ns if self._began_ns is not None else 0
+        state = Inspected(
+            id=request.id,
+            software=__version__,
+            uptime_ms=uptime_ns // 1_000_000,
+            ready=self.custody.settled,
+            members=self.table.size,
+            links=sum(link.role is not None for link in self.board.links.values()),
+            records=len(self.store),
+            record_bytes=self.store.size_bytes,
+            capacity_bytes=self._capacity_bytes,
+            counters=asdict(self.counters),
+        )
+        self.board.reply(link, state)
 
     # Requests that this node coordinates
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -10,6 +9,7 @@ from typing import Any, Self
 from p2pcore.aio.coordinator import entropy
 from p2pcore.aio.host import Host, now
 from p2pcore.aio.identity import Credentials, Identity
+from p2pcore.aio.inquiries import Inquiries
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
 from p2pcore.errors import (
@@ -31,7 +31,7 @@ __all__ = ["AdaptiveClient"]
 MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
 
 
-class AdaptiveClient:
+class AdaptiveClient(Inquiries):
     """A client of a network, with an identity that lives as long as it does.
 
     Use it as an asynchronous context manager, or call `connect` and `close`. Operations may be
@@ -44,7 +44,8 @@ class AdaptiveClient:
     def __init__(self, config: ClientConfig) -> None:
         self.config = config
         self._identity = Identity.new()
-        self._client = Client(config, self._identity.node_id, entropy())
+        self._machine = self._client = Client(config, self._identity.node_id, entropy())
+        self._default_timeout_s = config.timeout_s
         self._host: Host | None = None
 
     @property
@@ -208,20 +209,6 @@ class AdaptiveClient:
             )
         operation, future = host.operation()
         return host, operation, future
-
-    def _deadline_ns(self, timeout_s: float | None) -> int:
-        seconds = self.config.timeout_s if timeout_s is None else timeout_s
-        if not 0 < seconds < 1e6:
-            raise UsageError(f"timeout_s must be more than 0 and below a million: {seconds}")
-        return time.monotonic_ns() + round(seconds * 1e9)
-
-    async def _result(self, host: Host, operation: int, future: asyncio.Future[Any]) -> Any:
-        try:
-            return await future
-        except asyncio.CancelledError:
-            host.forget(operation)
-            self._client.cancel(operation)
-            raise
 
     async def __aenter__(self) -> Self:
         await self.connect()

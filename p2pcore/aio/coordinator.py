@@ -1,20 +1,23 @@
 """AdaptiveCoordinator: a full node on real sockets."""
 
+import asyncio
 import os
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from p2pcore.address import split_address
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
-from p2pcore.config import CoordinatorConfig
+from p2pcore.aio.inquiries import Inquiries
+from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import ClosedError, ConfigError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Streams
 from p2pcore.node import Node
+from p2pcore.overlay.inspection import Target
 from p2pcore.session.links import Counters
 
 __all__ = ["AdaptiveCoordinator", "entropy"]
@@ -26,7 +29,7 @@ def entropy() -> Streams:
     return lambda purpose: Random(f"{seed}/{purpose}")
 
 
-class AdaptiveCoordinator:
+class AdaptiveCoordinator(Inquiries):
     """A node: listens, joins the network, holds its share of the records.
 
     Use it as an asynchronous context manager, or call `start` and `shutdown`.
@@ -44,7 +47,8 @@ class AdaptiveCoordinator:
         self._identity = (
             Identity.of_directory(Path(data_dir)) if data_dir is not None else Identity.new()
         )
-        self._node = Node(self.config, self._identity.node_id, entropy())
+        self._machine = self._node = Node(self.config, self._identity.node_id, entropy())
+        self._default_timeout_s = ClientConfig.timeout_s
         self._host: Host | None = None
         self._leaving = False
 
@@ -126,15 +130,13 @@ class AdaptiveCoordinator:
         Raises:
             ClosedError: the node does not run.
         """
-        if self._host is None:
-            raise ClosedError("the node was not started yet")
-        operation, ready = self._host.operation()
+        host, operation, ready = self._begin()
         try:
             self._node.wait_ready(operation, now())
-            self._host.pump()
+            host.pump()
             await ready
         finally:
-            self._host.forget(operation)
+            host.forget(operation)
             self._node.stop_waiting(operation)
 
     async def shutdown(self) -> None:
@@ -159,6 +161,14 @@ class AdaptiveCoordinator:
             if not host.closed:
                 self._node.leave()
                 await host.close()
+
+    def _target(self, address_or_id: str | bytes | None) -> Target:
+        return super()._target(self.node_id if address_or_id is None else address_or_id)
+
+    def _begin(self) -> tuple[Host, int, asyncio.Future[Any]]:
+        if self._host is None:
+            raise ClosedError("the node was not started yet")
+        return self._host, *self._host.operation()
 
     async def __aenter__(self) -> Self:
         await self.start()

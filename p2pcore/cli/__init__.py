@@ -1,4 +1,4 @@
-"""The command line: `p2pcore serve | put | get | delete | keygen`.
+"""The command line: `p2pcore serve | put | get | delete | stats | keygen`.
 
 Theory of operation. `main` parses the words, hands them to the command's module, and turns
 whatever comes back into one exit code and, if something is wrong, one line on stderr. A command's
@@ -67,6 +67,10 @@ def _run(args: argparse.Namespace) -> None:
             from p2pcore.cli import records
 
             {"put": records.put, "get": records.get, "delete": records.delete}[args.command](args)
+        case "stats":
+            from p2pcore.cli.stats import stats
+
+            stats(args)
         case "keygen":
             from p2pcore.cli import keys
 

@@ -1,12 +1,10 @@
 """The words of the command line: commands, options, and the kinds of values they take."""
 
 import argparse
-import math
 from collections.abc import Callable
 from typing import NoReturn
 
 from p2pcore import __version__
-from p2pcore.address import parse_address, split_address
 from p2pcore.cli.descriptions import (
     DELETE,
     GET,
@@ -16,16 +14,15 @@ from p2pcore.cli.descriptions import (
     PUT,
     QUICK_START,
     SERVE,
+    STATS,
 )
 from p2pcore.cli.exits import MEANINGS
+from p2pcore.cli.kinds import address, contact, count, node_name, seconds, size, size_words
 from p2pcore.cli.output import say_text
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import UsageError
 
-__all__ = ["parser"]
-
-MAX_SECONDS = 1e9  # 31 years: what no timer or clock takes amiss
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+__all__ = ["LIMITS", "parser"]
 
 
 Commands = argparse._SubParsersAction
@@ -60,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     _add_put(commands)
     _add_get(commands)
     _add_delete(commands)
+    _add_stats(commands)
     _add_keygen(commands)
     return top
 
@@ -87,14 +85,14 @@ def _add_serve(commands: "Commands[_Parser]") -> None:
     add = command.add_argument
     add(
         "--listen",
-        type=_address,
+        type=address,
         default=default.listen,
         metavar="HOST:PORT",
         help="where to listen; port 0 takes a free one (default %(default)s)",
     )
     add(
         "--advertise",
-        type=_address,
+        type=address,
         metavar="HOST:PORT",
         help="where others reach this node, if that is not what it listens on",
     )
@@ -115,6 +113,14 @@ def _add_serve(commands: "Commands[_Parser]") -> None:
         default="auto",
         help="event loop; auto: uvloop where it is installed (default %(default)s)",
     )
+    add(
+        "--workers",
+        type=count,
+        default=1,
+        metavar="COUNT",
+        help="as many nodes, a process each: on ports from that of --listen up, with data "
+        "directories DIR/worker-0, DIR/worker-1 ... (default %(default)s)",
+    )
     _add_replication(command)
     _add_limits(command)
 
@@ -125,7 +131,7 @@ def _add_replication(command: _Parser) -> None:
     add(
         "-n",
         "--replicas",
-        type=int,
+        type=count,
         default=CoordinatorConfig.replication_factor,
         metavar="N",
         help="copies of each record (default %(default)s)",
@@ -133,85 +139,69 @@ def _add_replication(command: _Parser) -> None:
     add(
         "-w",
         "--write-quorum",
-        type=int,
+        type=count,
         metavar="W",
         help="copies that must confirm a store (default: most of N)",
     )
     add(
         "-r",
         "--read-quorum",
-        type=int,
+        type=count,
         metavar="R",
         help="copies that must answer a retrieve (default: most of N)",
     )
 
 
+LIMITS: tuple[tuple[str, str, Callable[[str], object], str], ...] = (
+    ("--max-store-bytes", "max_store_bytes", size,
+     "room for records, 400 bytes beside each value; stores beyond it are refused"),
+    ("--max-connections", "max_connections", count, "incoming connections"),
+    ("--pool-size", "pool_size", count, "outgoing connections kept to other nodes"),
+    ("--max-handshakes", "max_handshakes", count,
+     "incoming connections that are not authenticated yet; the oldest makes room"),
+    ("--join-timeout", "join_timeout_s", seconds, "how long to try to get into the network"),
+    ("--leave-timeout", "leave_timeout_s", seconds,
+     "how long to hand records over before leaving; 0: leave at once"),
+    ("--handshake-timeout", "handshake_timeout_s", seconds,
+     "patience with strangers, and with half a frame"),
+    ("--repair-rate", "repair_bytes_per_s", size,
+     "bytes per second that are taken over from other nodes, and handed over to them"),
+    ("--tombstone-grace", "tombstone_grace_s", seconds,
+     "how long deletions are remembered: longer than any absence of a node"),
+    ("--max-clock-offset", "max_clock_offset_s", seconds,
+     "versions further ahead of this clock are refused"),
+)  # fmt: skip
+"""Each with the setting of CoordinatorConfig that it is."""
+
+METAVARS: dict[Callable[[str], object], str] = {size: "SIZE", count: "COUNT", seconds: "SECONDS"}
+
+
 def _add_limits(command: _Parser) -> None:
-    group = command.add_argument_group("limits")
-    default = CoordinatorConfig
-
-    def add(
-        name: str, kind: Callable[[str], object], metavar: str, value: object, help: str
-    ) -> None:
-        text = (
-            f"{help} (default {value:g})"
-            if isinstance(value, float)
-            else f"{help} (default {value})"
+    group = command.add_argument_group(
+        "limits", "SIZE is in bytes, or with a unit of 1024: 512K, 64M, 2G"
+    )
+    for name, setting, kind, text in LIMITS:
+        default = getattr(CoordinatorConfig, setting)
+        words = size_words(default) if kind is size else f"{default:.10g}"
+        group.add_argument(
+            name,
+            dest=setting,
+            type=kind,
+            default=default,
+            metavar=METAVARS[kind],
+            help=f"{text} (default {words})",
         )
-        group.add_argument(name, type=kind, default=value, metavar=metavar, help=text)
-
-    group.add_argument(
-        "--max-store-bytes",
-        type=_size,
-        default=default.max_store_bytes,
-        metavar="SIZE",
-        help="room for records, such as 512M; stores beyond it are refused (default 1G)",
-    )
-    add("--max-connections", int, "COUNT", default.max_connections, "incoming connections")
-    add("--pool-size", int, "COUNT", default.pool_size, "outgoing connections kept to other nodes")
-    add(
-        "--max-handshakes",
-        int,
-        "COUNT",
-        default.max_handshakes,
-        "connections that are not authenticated yet",
-    )
-    add(
-        "--join-timeout",
-        _seconds,
-        "SECONDS",
-        default.join_timeout_s,
-        "how long to try to get into the network",
-    )
-    add(
-        "--handshake-timeout",
-        _seconds,
-        "SECONDS",
-        default.handshake_timeout_s,
-        "patience with strangers, and with half a frame",
-    )
-    add(
-        "--tombstone-grace",
-        _seconds,
-        "SECONDS",
-        default.tombstone_grace_s,
-        "how long deletions are remembered: longer than any absence of a node",
-    )
-    add(
-        "--max-clock-offset",
-        _seconds,
-        "SECONDS",
-        default.max_clock_offset_s,
-        "versions further ahead of this clock are refused",
-    )
 
 
 def _add_put(commands: "Commands[_Parser]") -> None:
     command = _command(commands, "put", "store a value", PUT)
     command.add_argument("key", metavar="KEY", help="1 to 65,536 bytes")
-    command.add_argument("value", metavar="VALUE", help="up to 1 MiB")
     command.add_argument(
-        "--ttl", type=_seconds, metavar="SECONDS", help="when it expires (default: never)"
+        "value", metavar="VALUE", nargs="?", help="up to 1 MiB; - takes standard input"
+    )
+    command.add_argument("--file", metavar="FILE", help="take the value from this file instead")
+    command.add_argument(
+        "--ttl", type=seconds, metavar="SECONDS", help="when it expires (default: never)"
     )
     _add_client(command)
 
@@ -219,6 +209,12 @@ def _add_put(commands: "Commands[_Parser]") -> None:
 def _add_get(commands: "Commands[_Parser]") -> None:
     command = _command(commands, "get", "retrieve a value", GET)
     command.add_argument("key", metavar="KEY")
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write the value to this file, whole or not at all; - for stdout (the default)",
+    )
     _add_client(command)
 
 
@@ -226,6 +222,31 @@ def _add_delete(commands: "Commands[_Parser]") -> None:
     command = _command(commands, "delete", "delete a record", DELETE)
     command.add_argument("key", metavar="KEY")
     _add_client(command)
+
+
+def _add_stats(commands: "Commands[_Parser]") -> None:
+    command = _command(commands, "stats", "ask nodes how they are", STATS)
+    command.add_argument(
+        "node",
+        metavar="NODE",
+        nargs="?",
+        type=node_name,
+        help="the node to ask: HOST:PORT, HOST:PORT#ID or, with --via, ID (default: all nodes)",
+    )
+    command.add_argument(
+        "--watch",
+        type=seconds,
+        metavar="SECONDS",
+        help="ask again so often, with rates, until Ctrl-C",
+    )
+    command.add_argument(
+        "--max-nodes",
+        type=count,
+        default=256,
+        metavar="COUNT",
+        help="of all nodes, ask no more than these (default %(default)s)",
+    )
+    _add_client(command, required=False)
 
 
 def _add_keygen(commands: "Commands[_Parser]") -> None:
@@ -251,12 +272,12 @@ def _add_keygen(commands: "Commands[_Parser]") -> None:
 # What several commands have in common
 
 
-def _add_client(command: _Parser) -> None:
-    _add_bootstrap(command, "--via", required=True, help="a member to go through")
+def _add_client(command: _Parser, *, required: bool = True) -> None:
+    _add_bootstrap(command, "--via", required=required, help="a member to go through")
     _add_network_key(command)
     command.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=ClientConfig.timeout_s,
         metavar="SECONDS",
         help="deadline for connecting and the operation together (default %(default)g)",
@@ -268,7 +289,7 @@ def _add_bootstrap(command: _Parser, name: str, *, required: bool, help: str) ->
         name,
         "--bootstrap",
         dest="bootstrap",
-        type=_contact,
+        type=contact,
         action="append",
         default=[],
         required=required,
@@ -284,41 +305,3 @@ def _add_network_key(command: _Parser) -> None:
         help="the network's key as hex (default: the file that the environment variable "
         "P2PCORE_NETWORK_KEY_FILE names; else the open network, whose key is published)",
     )
-
-
-# Kinds of values
-
-
-def _address(text: str) -> str:
-    return _checked(split_address, text)
-
-
-def _contact(text: str) -> str:
-    return _checked(parse_address, text)
-
-
-def _checked(parse: Callable[[str], object], text: str) -> str:
-    try:
-        parse(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= MAX_SECONDS:
-        limits = f"a number of seconds, 0 to {MAX_SECONDS:g}"
-        raise argparse.ArgumentTypeError(f"{text!r} is not {limits}")
-    return seconds
-
-
-def _size(text: str) -> int:
-    digits = text.rstrip("KMG")
-    unit = UNITS.get(text[len(digits) :])
-    if unit is None or not (digits.isascii() and digits.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1048576, 512M or 2G")
-    return int(digits) * unit

@@ -9,6 +9,7 @@ __all__ = [
     "PUT",
     "QUICK_START",
     "SERVE",
+    "STATS",
 ]
 
 QUICK_START = """\
@@ -31,26 +32,35 @@ SERVE = """\
 Run a node in the foreground: listen, join the network, keep its share of the records.
 Once it has joined, it prints one line, `serving HOST:PORT as ID`; its log goes to stderr.
 SIGINT or SIGTERM makes it leave the network and exit with 0; a second signal ends it at once.
+With --workers there is a line for each, `worker NUMBER serving HOST:PORT as ID`. A worker that
+cannot start ends all; one that dies later is started again. Note that workers share a machine:
+what it takes down with it may be all copies of a record.
 
   p2pcore serve --listen 10.0.0.1:4100 --data-dir /var/lib/p2pcore \\
       --network-key-file network.key
   p2pcore serve --listen 10.0.0.2:4100 --join 10.0.0.1:4100 \\
       --network-key-file network.key
+  p2pcore serve --listen 127.0.0.1:4100 --workers 4     (a network at ports 4100 to 4103)
 """
 
 PUT = """\
-Store a value under a key; succeeds once a write quorum of replicas has confirmed it.
+Store a value under a key; succeeds once a write quorum of replicas has confirmed it. The value
+is the argument, a file's content, or all of standard input, byte for byte; it may be empty.
 
   p2pcore put greeting 'good morning' --via 10.0.0.1:4100
   p2pcore put session/42 open --ttl 3600 --via 10.0.0.1:4100 --via 10.0.0.2:4100
+  p2pcore put logo --file logo.png --via 10.0.0.1:4100
+  tar c etc | p2pcore put backup/etc - --via 10.0.0.1:4100
   p2pcore put --via 10.0.0.1:4100 -- -key-with-a-dash -value-with-a-dash
 """
 
 GET = """\
 Write the newest value of a key to stdout: exactly its bytes (a terminal gets a line end, too).
+With -o it goes to a file, which is replaced at once when all of the value is there.
 
   p2pcore get greeting --via 10.0.0.1:4100
   p2pcore get greeting --via 10.0.0.1:4100 --json | jq -r .text
+  p2pcore get logo -o logo.png --via 10.0.0.1:4100
 """
 
 DELETE = """\
@@ -58,6 +68,17 @@ Delete a record; succeeds once a write quorum of replicas has confirmed it. Dele
 not there is no error.
 
   p2pcore delete greeting --via 10.0.0.1:4100
+"""
+
+STATS = """\
+Ask a node, or all nodes of a network, how they are: version, uptime, readiness, links, records
+and counters. Nodes that give no answer are listed, and are in no total. With --watch, a terminal
+is redrawn, anything else gets a line per node each time; rates are per second since the time
+before: operations are records stored and fetched, replicas and repairs included.
+
+  p2pcore stats 10.0.0.1:4100
+  p2pcore stats --via 10.0.0.1:4100 --watch 2
+  p2pcore stats --via 10.0.0.1:4100 --json | jq .totals.stores
 """
 
 KEYGEN = """\

@@ -41,7 +41,7 @@ MEANINGS = {
     Exit.NETWORK: "the network can't be reached, or doesn't let us in",
     Exit.QUORUM: "too few replicas in time; a put or delete may have happened or not",
     Exit.REFUSED: "replicas refuse: no room, too busy, or our clock is off",
-    Exit.OUTPUT: "the result could not be written to standard output",
+    Exit.OUTPUT: "the result could not be written, to standard output or a file",
     Exit.BUG: "a bug in p2pcore",
     Exit.INTERRUPTED: "interrupted (SIGINT); serve: by the second one, the first gives 0",
     Exit.READER_GONE: "whoever read the output has gone (SIGPIPE)",

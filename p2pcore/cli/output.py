@@ -30,10 +30,10 @@ __all__ = [
 
 
 class OutputError(Exception):
-    """Standard output takes nothing any more; `code` is what the process ends with."""
+    """A result can't be written; `code` is what the process ends with."""
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(f"standard output: {error.strerror or error}")
+    def __init__(self, error: OSError, where: str = "standard output") -> None:
+        super().__init__(f"{where}: {error.strerror or error}")
         self.code = Exit.READER_GONE if isinstance(error, BrokenPipeError) else Exit.OUTPUT
 
 
@@ -87,10 +87,11 @@ def warn(text: str, *, as_json: bool) -> None:
     _to_stderr(json.dumps({"warning": text}) if as_json else f"p2pcore: warning: {text}")
 
 
-def log_to_stderr(level: str, *, as_json: bool) -> None:
-    """Send the library's log to stderr from `level` on, and other libraries' warnings."""
+def log_to_stderr(level: str, *, as_json: bool, worker: int | None = None) -> None:
+    """Send the library's log to stderr from `level` on, and other libraries' warnings. Each line
+    says which worker wrote it, if one did."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonLines() if as_json else _Lines())
+    handler.setFormatter(_JsonLines(worker) if as_json else _Lines(worker))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
@@ -100,16 +101,26 @@ def log_to_stderr(level: str, *, as_json: bool) -> None:
 class _Lines(logging.Formatter):
     """`2026-03-01T12:00:00.123Z info refused 10.0.0.7:4711: ...`"""
 
+    def __init__(self, worker: int | None) -> None:
+        super().__init__()
+        self._who = "" if worker is None else f" worker {worker}:"
+
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return f"{_time_of(record)} {record.levelname.lower()} {one_line(record.message)}"
+        level = record.levelname.lower()
+        return f"{_time_of(record)} {level}{self._who} {one_line(record.message)}"
 
 
 class _JsonLines(logging.Formatter):
     """One JSON object per line."""
 
+    def __init__(self, worker: int | None) -> None:
+        super().__init__()
+        self._who = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
+        fields: dict[str, object] = {
             "time": _time_of(record),
+            **self._who,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

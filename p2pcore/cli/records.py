@@ -1,47 +1,46 @@
-"""`put`, `get` and `delete`: one operation through one short-lived client."""
+"""`put`, `get` and `delete`: one operation each."""
 
 import argparse
-import asyncio
 import base64
 import contextlib
 import os
-import time
-from collections.abc import Awaitable, Callable
 
 from p2pcore.aio.client import AdaptiveClient
-from p2pcore.cli.keys import network_key, warn_if_open
+from p2pcore.cli.files import STANDARD, Destination, value_of
 from p2pcore.cli.output import hand_over, say, say_json
-from p2pcore.config import ClientConfig
-from p2pcore.errors import UnreachableError
+from p2pcore.cli.session import with_client
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
 
 __all__ = ["delete", "get", "put"]
 
-LEEWAY_S = 0.5  # for a connection that has timed out by itself to say which one it was
-SHORTEST_S = 0.001  # what is left for the operation when connecting took everything
-
-Work = Callable[[AdaptiveClient, float], Awaitable[None]]
-"""Does the command's operation within so many seconds, and says its result."""
-
 
 def put(args: argparse.Namespace) -> None:
-    """Store a value. Raises what `AdaptiveClient.connect` and `store` raise."""
+    """Store a value. Raises what `value_of`, `AdaptiveClient.connect` and `store` raise."""
+    key, value = _key(args), value_of(args)
 
     async def work(client: AdaptiveClient, timeout_s: float) -> None:
-        value = os.fsencode(args.value)
-        key = _key(args)
         receipt = await client.store(key, value, ttl_s=args.ttl, timeout_s=timeout_s)
         _say_receipt("stored", args, receipt)
 
-    _run(args, work)
+    with_client(args, work)
 
 
 def get(args: argparse.Namespace) -> None:
-    """Retrieve a value. Raises what `AdaptiveClient.connect` and `retrieve` raise."""
+    """Retrieve a value. Raises what `AdaptiveClient.connect` and `retrieve` raise, UsageError for
+    a file that can't be written, and OutputError."""
+    key = _key(args)
+    file = None if args.output in (None, STANDARD) else Destination(args.output)
 
     async def work(client: AdaptiveClient, timeout_s: float) -> None:
-        value = await client.retrieve(_key(args), timeout_s=timeout_s)
+        value = await client.retrieve(key, timeout_s=timeout_s)
+        if file is not None:
+            file.write(value)
+            if args.json:
+                say_json({"key": args.key, "size_bytes": len(value), "file": file.name})
+            else:
+                say(f"wrote {len(value)} bytes to {file.name}")
+            return
         if not args.json:
             hand_over(value)
             return
@@ -50,26 +49,28 @@ def get(args: argparse.Namespace) -> None:
             fields["text"] = value.decode()
         say_json(fields)
 
-    _run(args, work)
+    with_client(args, work)
 
 
 def delete(args: argparse.Namespace) -> None:
     """Delete a record. Raises what `AdaptiveClient.connect` and `delete` raise."""
+    key = _key(args)
 
     async def work(client: AdaptiveClient, timeout_s: float) -> None:
-        receipt = await client.delete(_key(args), timeout_s=timeout_s)
+        receipt = await client.delete(key, timeout_s=timeout_s)
         _say_receipt("deleted", args, receipt)
 
-    _run(args, work)
+    with_client(args, work)
 
 
 def _key(args: argparse.Namespace) -> str | bytes:
-    """The key as it was typed: text, or the very bytes where they are no text."""
-    typed = os.fsencode(args.key)
-    try:
-        return typed.decode()
-    except UnicodeDecodeError:
-        return typed
+    """The key as it was typed: text, or the very bytes where they are no text. One that can't be
+    meant is no reason to look for a network, or to wait for a value: UsageError."""
+    key: str | bytes = os.fsencode(args.key)
+    with contextlib.suppress(UnicodeDecodeError):
+        key = os.fsencode(args.key).decode()
+    key_of(key)
+    return key
 
 
 def _say_receipt(verb: str, args: argparse.Namespace, receipt: StoreReceipt) -> None:
@@ -79,32 +80,3 @@ def _say_receipt(verb: str, args: argparse.Namespace, receipt: StoreReceipt) -> 
         say_json({"done": verb, **fields})
     else:
         say(f"{verb} {args.key}: {acks} of {replicas} replicas confirmed, version {version}")
-
-
-def _run(args: argparse.Namespace, work: Work) -> None:
-    key_of(_key(args))  # a key that can't be meant is no reason to look for a network
-    config = ClientConfig(
-        bootstrap=args.bootstrap,
-        network_key=network_key(args),
-        timeout_s=args.timeout,
-        connect_timeout_s=args.timeout,
-    )
-    warn_if_open(config.network_key, as_json=args.json)
-    # asyncio's own loop: uvloop takes longer to import than it saves on one operation.
-    asyncio.run(_with_client(config, work))
-
-
-async def _with_client(config: ClientConfig, work: Work) -> None:
-    """Connect, work, and leave, `timeout_s` being the deadline of all but the leaving."""
-    deadline_s = time.monotonic() + config.timeout_s
-    client = AdaptiveClient(config)
-    try:
-        async with asyncio.timeout(config.timeout_s + LEEWAY_S):
-            await client.connect()
-    except TimeoutError:
-        text = f"no member of the network greeted us within {config.timeout_s:g} s"
-        raise UnreachableError(text) from None
-    try:
-        await work(client, max(SHORTEST_S, deadline_s - time.monotonic()))
-    finally:
-        await client.close()

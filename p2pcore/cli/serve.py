@@ -1,35 +1,56 @@
-"""`serve`: one node in the foreground, from joining to its goodbye."""
+"""`serve`: one node in the foreground, or several in processes of their own."""
 
 import argparse
 import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
+from p2pcore.cli.arguments import LIMITS
 from p2pcore.cli.keys import network_key, warn_if_open
 from p2pcore.cli.output import log_to_stderr, say, say_json
 from p2pcore.config import CoordinatorConfig
 from p2pcore.errors import ConfigError
 
-__all__ = ["serve"]
+__all__ = ["EXIT_S", "Announce", "Stop", "config_of", "run_node", "serve"]
 
 log = logging.getLogger("p2pcore.cli")
 
-EXIT_S = 3.0  # for leaving, which takes 1 s at most, and for a name look-up that hangs
+EXIT_S = 3.0  # beyond the handing over: for goodbyes, which take 1 s, and a look-up that hangs
 SPARE_DESCRIPTORS = 128  # for a pool that is exceeded, files and the loop itself
+
+Announce = Callable[[AdaptiveCoordinator], None]
+"""Called once a node is in its network."""
 
 
 def serve(args: argparse.Namespace) -> None:
-    """Run a node until SIGINT or SIGTERM.
+    """Run nodes until SIGINT or SIGTERM.
 
     Raises:
         ConfigError: a setting can't be used.
-        UnreachableError, AuthenticationError, IncompatibleError: it can't join.
+        UnreachableError, AuthenticationError, IncompatibleError: they can't join.
+        BrokenError: a worker ended before it was ready, and left no word.
     """
+    config = config_of(args)
+    supervisor = None
+    if args.workers > 1:
+        from p2pcore.cli.workers import Supervisor
+
+        supervisor = Supervisor(config, args)
+    warn_if_open(config.network_key, as_json=args.json)
+    log_to_stderr(args.log_level, as_json=args.json)
+    if supervisor is not None:
+        supervisor.run()
+    else:
+        run_node(config, args.loop, lambda node: _announce(node, as_json=args.json))
+
+
+def config_of(args: argparse.Namespace) -> CoordinatorConfig:
+    """What the words of the command line mean to a node. Raises ConfigError."""
     quorum = args.replicas // 2 + 1
-    config = CoordinatorConfig(
+    return CoordinatorConfig(
         listen=args.listen,
         advertise=args.advertise,
         bootstrap=args.bootstrap,
@@ -38,38 +59,82 @@ def serve(args: argparse.Namespace) -> None:
         read_quorum=quorum if args.read_quorum is None else args.read_quorum,
         network_key=network_key(args),
         data_dir=args.data_dir,
-        join_timeout_s=args.join_timeout,
-        max_connections=args.max_connections,
-        pool_size=args.pool_size,
-        max_handshakes=args.max_handshakes,
-        handshake_timeout_s=args.handshake_timeout,
-        max_store_bytes=args.max_store_bytes,
-        tombstone_grace_s=args.tombstone_grace,
-        max_clock_offset_s=args.max_clock_offset,
+        **{setting: getattr(args, setting) for _, setting, _, _ in LIMITS},
     )
-    loop_factory = _loop_factory(args.loop)
-    warn_if_open(config.network_key, as_json=args.json)
-    log_to_stderr(args.log_level, as_json=args.json)
+
+
+class Stop:
+    """The first signal asks to leave; the second one doesn't ask.
+
+    Args:
+        loop: calls back on signals until it is closed.
+        numbers: the signals that ask.
+        at_once: what the second one does before it ends the process.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+        at_once: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.wanted: asyncio.Future[None] = loop.create_future()
+        self._at_once = at_once
+        for number in numbers:
+            try:
+                loop.add_signal_handler(number, self._on_signal, number)
+            except NotImplementedError:  # Windows, where Ctrl-C cancels the main task
+                return
+
+    def ask(self, why: str) -> None:
+        """Somebody wants the node to leave."""
+        if not self.wanted.done():
+            log.info("%s: leaving the network; another signal ends this at once", why)
+            self.wanted.set_result(None)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self.wanted.done():
+            self._at_once()
+            os._exit(128 + number)
+        self.ask(number.name)
+
+
+def run_node(
+    config: CoordinatorConfig,
+    loop_name: str,
+    announce: Announce,
+    make_stop: Callable[[asyncio.AbstractEventLoop], Stop] = Stop,
+) -> None:
+    """Run one node until it is to stop. Raises what `AdaptiveCoordinator.start` raises."""
+    loop_factory = _loop_factory(loop_name)
     connections = config.max_connections + config.max_handshakes + config.pool_size
     _allow_descriptors(connections + SPARE_DESCRIPTORS)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(_serve(config, as_json=args.json))
+        runner.run(_serve(config, announce, make_stop))
 
 
-async def _serve(config: CoordinatorConfig, *, as_json: bool) -> None:
-    """Start a node, say where it is, and stop it when a signal asks for it, also before it has
+async def _serve(
+    config: CoordinatorConfig,
+    announce: Announce,
+    make_stop: Callable[[asyncio.AbstractEventLoop], Stop],
+) -> None:
+    """Start a node, say where it is, and stop it when that is asked for, also before it has
     got into the network."""
     loop = asyncio.get_running_loop()
-    stop = _Stop(loop)
+    stop = make_stop(loop)
     node = AdaptiveCoordinator(config)
     starting = loop.create_task(node.start())
     try:
         await asyncio.wait({starting, stop.wanted}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            _announce(node, as_json=as_json)
+            announce(node)
+            log.info(
+                "others join with: p2pcore serve --join %s#%s", node.address, node.node_id.hex()
+            )
             await stop.wanted
-        loop.call_later(EXIT_S, os._exit, 0)
+        handing_over_s = config.leave_timeout_s if starting.done() else 0.0
+        loop.call_later(handing_over_s + EXIT_S, os._exit, 0)
     finally:
         starting.cancel()
         await asyncio.wait({starting})
@@ -79,33 +144,9 @@ async def _serve(config: CoordinatorConfig, *, as_json: bool) -> None:
 def _announce(node: AdaptiveCoordinator, *, as_json: bool) -> None:
     address, node_id = node.address, node.node_id.hex()
     if as_json:
-        contact = f"{address}#{node_id}"
-        say_json({"address": address, "id": node_id, "contact": contact})
+        say_json({"address": address, "id": node_id, "contact": f"{address}#{node_id}"})
     else:
         say(f"serving {address} as {node_id}")
-    log.info("others join with: p2pcore serve --join %s#%s", address, node_id)
-
-
-class _Stop:
-    """The first signal asks to leave; the second one doesn't ask.
-
-    Args:
-        loop: calls back on SIGINT and SIGTERM until it is closed.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.wanted: asyncio.Future[None] = loop.create_future()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, self._on_signal, number)
-            except NotImplementedError:  # Windows, where Ctrl-C cancels the main task
-                return
-
-    def _on_signal(self, number: signal.Signals) -> None:
-        if self.wanted.done():
-            os._exit(128 + number)
-        log.info("%s: leaving the network; another signal ends this at once", number.name)
-        self.wanted.set_result(None)
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

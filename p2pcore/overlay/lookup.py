@@ -105,3 +105,8 @@ class Lookup:
     def closest(self, count: int = BUCKET_SIZE) -> list[Contact]:
         """The closest that are not known to be gone, nearest first."""
         return [entry.contact for entry in self._nearest(count)]
+
+    def silent(self) -> list[Contact]:
+        """Those that were asked and have not answered, in the order in which they were heard of."""
+        entries = self._entries.values()
+        return [entry.contact for entry in entries if entry.progress is _Progress.FAILED]

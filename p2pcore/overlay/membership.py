@@ -84,6 +84,11 @@ class Membership:
         else:
             self._look_around(now)
 
+    def look_around_soon(self, now: Instant) -> None:
+        """Somebody is there who may know nodes that we don't."""
+        if self._joined is None:
+            self._wake_in(RETRY_NS, now)
+
     # Events of links
 
     def on_link(self, link: Link, now: Instant) -> None:
@@ -92,8 +97,7 @@ class Membership:
             return
         if link.peer_id in self.lost:
             self.lost.remove(link.peer_id)
-            if self._joined is None:
-                self._wake_in(RETRY_NS, now)  # it may know others whom we have lost
+            self.look_around_soon(now)  # it may know others whom we have lost
         stalest = self._table.heard_from(link.contact)
         if stalest is not None:
             self._liveness.probe(stalest, now)

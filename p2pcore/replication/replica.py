@@ -85,6 +85,7 @@ class Replica:
             self.wake_at_ns = now.mono_ns + TIDY_NS
 
     def _on_store(self, link: Link, request: Store, now: Instant) -> None:
+        self._board.counters.stores += 1
         key = Key(request.key)
         standing = self._custody.standing(point_of(key))
         if standing is STRANGER:
@@ -114,6 +115,7 @@ class Replica:
             self._not_ready(link, request.id)
 
     def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
+        self._board.counters.fetches += 1
         key = Key(request.key)
         standing = self._custody.standing(point_of(key))
         if standing is not READY:
@@ -128,6 +130,7 @@ class Replica:
             )
 
     def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
+        self._board.counters.stores += len(request.items)
         others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
         if self.wake_at_ns is None:
             self.tidy_later(now)
@@ -149,6 +152,7 @@ class Replica:
         return newer is None and standing is READY
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
+        self._board.counters.fetches += len(request.keys)
         items: list[FoundItem | None] = []
         others: list[int] = []
         room = MAX_VALUE_BYTES  # a reply is one frame

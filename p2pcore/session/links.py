@@ -20,6 +20,8 @@ class Counters(Struct):
     messages_out: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    stores: int = 0  # records that we were asked to keep, those of batches included
+    fetches: int = 0  # records that we were asked for, those of batches included
     links_opened: int = 0
     links_refused: int = 0  # by us or by them, before the greeting was over
     links_broken: int = 0

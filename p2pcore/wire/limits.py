@@ -6,7 +6,9 @@ __all__ = [
     "MAX_BATCH_BYTES",
     "MAX_BATCH_ITEMS",
     "MAX_CONTACTS",
+    "MAX_COUNTERS",
     "MAX_FRAME_BYTES",
+    "MAX_NAME_CHARS",
     "MAX_TEXT_CHARS",
     "MAX_VALUE_BYTES",
     "PROTOCOL_MAX",
@@ -41,6 +43,11 @@ hundred records do; longer ones only make whoever shares the connection wait."""
 
 MAX_TEXT_CHARS = 512
 """Reasons are for people: a few sentences."""
+
+MAX_COUNTERS = 128
+MAX_NAME_CHARS = 64
+"""What a node counts, and what that is called: several times as many and as long as there are, so
+that later versions have room, and still a small message."""
 
 SLOT_BITS = 12
 SLOTS = 1 << SLOT_BITS

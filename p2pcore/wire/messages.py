@@ -7,7 +7,6 @@ ignores elements that it does not know, a newer one fills in what is missing.
 The order of the classes is the order of docs/protocol.md.
 """
 
-import enum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -17,18 +16,21 @@ from p2pcore.wire.limits import (
     MAX_ADDRESS_CHARS,
     MAX_BATCH_ITEMS,
     MAX_CONTACTS,
+    MAX_COUNTERS,
+    MAX_NAME_CHARS,
     MAX_TEXT_CHARS,
     MAX_VALUE_BYTES,
     SLOTS,
 )
+from p2pcore.wire.reasons import Reason, Role, words_of
 
 __all__ = [
     "Confirm", "Confirmed", "Contacts", "Entry", "Failed", "Fetch", "FetchMany", "FindNode",
-    "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Leaving", "ListKeys", "Listed",
-    "Malformed", "Message", "Missing", "NotReady", "NotReplica", "Ping", "Pong", "Put",
-    "PutDone", "Ready", "Reason", "Reply", "Role", "Settings", "Stale", "Store", "StoreItem",
-    "StoreMany", "Stored", "StoredMany", "Survey", "Surveyed", "Unknown", "WireContact",
-    "words_of",
+    "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Inspect", "Inspected", "Leaving",
+    "ListKeys", "Listed", "Malformed", "Message", "Missing", "NotReady", "NotReplica", "Ping",
+    "Pong", "Put", "PutDone", "Ready", "Reason", "Reply", "Role", "Settings", "Stale", "Store",
+    "StoreItem", "StoreMany", "Stored", "StoredMany", "Survey", "Surveyed", "Unknown",
+    "WireContact", "words_of",
 ]  # fmt: skip
 
 VERSION_BYTES = 16
@@ -38,42 +40,11 @@ VersionField = Annotated[bytes, Meta(min_length=VERSION_BYTES, max_length=VERSIO
 ValueField = Annotated[bytes, Meta(max_length=MAX_VALUE_BYTES)]
 AddressField = Annotated[str, Meta(max_length=MAX_ADDRESS_CHARS)]
 TextField = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
+NameField = Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
 RequestId = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 SlotField = Annotated[int, Meta(ge=0, lt=SLOTS)]
-
-
-class Role(enum.IntEnum):
-    """What the other side of a connection is."""
-
-    CLIENT = 0
-    NODE = 1
-
-
-class Reason(enum.IntEnum):
-    """Why somebody says no (in `Failed`) or leaves (in `Goodbye`)."""
-
-    SHUTDOWN = 0  # leaving on purpose
-    INCOMPATIBLE = 1  # no protocol version in common, or other network settings
-    MISBEHAVED = 2  # what you sent is no message, or is not allowed now
-    TOO_MANY_CONNECTIONS = 3
-    IDLE = 4  # the handshake, or half a frame, did not come to its end in time
-    BUSY = 5
-    STORAGE_FULL = 6
-    CLOCK_OFFSET = 7
-    UNKNOWN_MESSAGE = 8
-    NO_QUORUM = 9
-    DEADLINE = 10
-    SELF = 11  # you have connected to yourself
-    SLOW_READER = 12  # you do not take what you asked for
-    SURPLUS = 13  # more links than are kept: I stay, answer what you have asked, and you close
-
-
-def words_of(reason: int) -> str:
-    """A reason in words, also one that this version does not know."""
-    known = reason in Reason._value2member_map_
-    return Reason(reason).name.lower().replace("_", " ") if known else f"reason {reason}"
 
 
 class _Base(Struct, array_like=True, frozen=True, gc=False):
@@ -349,15 +320,39 @@ class Leaving(_Base, frozen=True, tag=28):
     id: RequestId
 
 
+class Inspect(_Base, frozen=True, tag=29):
+    """What are you, and what have you counted?"""
+
+    id: RequestId
+
+
+class Inspected(_Base, frozen=True, tag=30):
+    """This, at one moment. `uptime_ms` counts from when the node began to serve; `counters` never
+    go back while it runs, and each version has its own."""
+
+    id: RequestId
+    software: NameField
+    uptime_ms: Milliseconds
+    ready: bool
+    members: Count  # other nodes in the contact table
+    links: Count
+    records: Count  # tombstones included
+    record_bytes: Count  # what they are counted as, overheads included
+    capacity_bytes: Count
+    counters: Annotated[dict[NameField, Count], Meta(max_length=MAX_COUNTERS)]
+
+
 Message = (
     Ready | Goodbye | Ping | Pong | FindNode | Contacts | Store | Stored | Stale | Fetch | Found
     | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
     | FoundMany | NotReady | Survey | Surveyed | ListKeys | Listed | Confirm | Confirmed | Leaving
+    | Inspect | Inspected
 )  # fmt: skip
 
 Reply = (
     Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
     | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
+    | Inspected
 )  # fmt: skip
 
 

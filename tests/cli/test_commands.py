@@ -111,7 +111,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         assert line in text
     for code, meaning in MEANINGS.items():
         assert f"{code:<4} {meaning}" in text
-    for name in ("serve", "put", "get", "delete", "keygen"):
+    for name in ("serve", "put", "get", "delete", "stats", "keygen"):
         assert main([name, "--help"]) == 0
         assert f"\n  p2pcore {name}" in capsys.readouterr().out
     assert main(["--version"]) == 0
@@ -153,6 +153,12 @@ def test_the_documentation_has_every_exit_code() -> None:
         (["serve", "--replicas", "21"], "replication_factor must be 1 to 20"),
         (["serve", "--join-timeout", "inf"], "'inf' is not a number of seconds"),
         (["serve", "--max-store-bytes", "5T"], "'5T' is not a size such as"),
+        (["serve", "--max-store-bytes", "0"], "max_store_bytes must be at least 1"),
+        (["serve", "--repair-rate", "fast"], "'fast' is not a size such as"),
+        (["serve", "--leave-timeout", "-1"], "'-1' is not a number of seconds"),
+        (["serve", "--max-connections", "many"], "'many' is not a whole number of 1 or more"),
+        (["serve", "--workers", "0"], "'0' is not a whole number of 1 or more"),
+        (["serve", "--workers", "3", "--listen", "h:65534"], "worker 2 would be at port 65536"),
         (["keygen", "network", "-o", "/nowhere/key"], "/nowhere/key can't be written: No such"),
     ],
 )
@@ -215,13 +221,6 @@ def test_another_node_than_the_one_that_was_meant(
 ) -> None:
     assert main(["get", "k", "--via", f"{node}#{'0' * 64}"]) == Exit.NETWORK
     assert f"not {'0' * 64}" in complaint(capsys)
-
-
-def test_a_value_that_is_too_long(node: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["put", "k", "v" * (1 << 20), "--via", node]) == 0
-    capsys.readouterr()
-    assert main(["put", "k", "v" * ((1 << 20) + 1), "--via", node]) == Exit.USAGE
-    assert "a value of 1048577 bytes, the limit is 1048576" in complaint(capsys)
 
 
 def test_too_few_nodes_for_a_quorum(

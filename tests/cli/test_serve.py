@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 from p2pcore import AdaptiveCoordinator, CoordinatorConfig
+from p2pcore.cli import main
+from p2pcore.cli.arguments import parser
+from p2pcore.cli.serve import config_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and file modes")
 PATIENCE_S = 60.0
@@ -180,6 +183,37 @@ def test_a_second_signal_ends_it_at_once(
     wait_for(serving.log, "another signal ends this at once")
     serving.process.send_signal(number)
     assert serving.wait_exit() == code
+
+
+def test_every_option_reaches_its_setting() -> None:
+    words = (
+        "--listen 127.0.0.1:1 --advertise h:2 --join h:3 -n 5 -r 4 --max-store-bytes 3G "
+        "--max-connections 7 --pool-size 6 --max-handshakes 8 --join-timeout 9 --leave-timeout 0 "
+        "--handshake-timeout 1.5 --repair-rate 64K --tombstone-grace 60 --max-clock-offset 0"
+    )
+    config = config_of(parser().parse_args(["serve", *words.split()]))
+    assert config == CoordinatorConfig(
+        listen="127.0.0.1:1", advertise="h:2", bootstrap=["h:3"], replication_factor=5,
+        write_quorum=3, read_quorum=4, max_store_bytes=3 << 30, max_connections=7,
+        pool_size=6, max_handshakes=8, join_timeout_s=9, leave_timeout_s=0, handshake_timeout_s=1.5,
+        repair_bytes_per_s=64 << 10, tombstone_grace_s=60, max_clock_offset_s=0,
+    )  # fmt: skip
+    defaults = config_of(parser().parse_args(["serve"]))
+    assert defaults == CoordinatorConfig()
+
+
+def test_a_leave_longer_than_the_grace_of_the_process_is_not_cut_off(
+    serve: Callable[..., Any], launch: Callable[..., Any]
+) -> None:
+    """The leaving node holds a record, and whom it could give it to hangs: it takes its time."""
+    other = serve("--replicas", "2", "--write-quorum", "1", "--read-quorum", "1")
+    words = ("--replicas", "2", "--write-quorum", "1", "--read-quorum", "1", "--join")
+    leaving = serve(*words, other.address, "--leave-timeout", "4", "--log-level", "debug")
+    assert main(["put", "k", "v", "--via", leaving.address]) == 0
+    other.process.send_signal(signal.SIGSTOP)
+    leaving.process.terminate()
+    assert leaving.wait_exit() == 0
+    assert "peers did not take our goodbye" in leaving.log.read_text()  # it came to its end
 
 
 def test_enough_descriptors_are_allowed(serve: Callable[..., Any]) -> None:

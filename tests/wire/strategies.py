@@ -3,7 +3,13 @@
 from hypothesis import strategies as st
 
 from p2pcore.wire import messages as m
-from p2pcore.wire.limits import MAX_ADDRESS_CHARS, MAX_CONTACTS, MAX_TEXT_CHARS, SLOTS
+from p2pcore.wire.limits import (
+    MAX_ADDRESS_CHARS,
+    MAX_CONTACTS,
+    MAX_NAME_CHARS,
+    MAX_TEXT_CHARS,
+    SLOTS,
+)
 
 __all__ = ["any_message", "by_type"]
 
@@ -23,6 +29,7 @@ settings = st.none() | st.builds(m.Settings, numbers, numbers, numbers)
 entries = st.lists(st.builds(m.Entry, ids, versions), max_size=5)
 places = st.lists(numbers, max_size=5)
 slots = st.integers(0, SLOTS - 1)
+names = st.text(max_size=MAX_NAME_CHARS)
 
 by_type = {
     m.Ready: st.builds(m.Ready, numbers, numbers, roles, addresses, settings),
@@ -58,6 +65,16 @@ by_type = {
     m.Confirm: st.builds(m.Confirm, numbers, entries),
     m.Confirmed: st.builds(m.Confirmed, numbers, places, places),
     m.Leaving: st.builds(m.Leaving, numbers),
+    m.Inspect: st.builds(m.Inspect, numbers),
+    m.Inspected: st.builds(
+        m.Inspected,
+        numbers,
+        names,
+        numbers,
+        st.booleans(),
+        *[numbers] * 5,
+        st.dictionaries(names, numbers, max_size=5),
+    ),
     m.FoundMany: st.builds(
         m.FoundMany,
         numbers,
