@@ -84,6 +84,7 @@ async def closed_loop(
     operations: int,
     in_flight: int,
     check: Callable[[int, object], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
     """Run operations 0 … operations-1, `in_flight` at a time, and check each answer as it comes.
 
@@ -92,7 +93,6 @@ async def closed_loop(
     numbers = iter(range(operations))
     latencies: list[float] = []
     errors: Counter[str] = Counter()
-    clock = time.perf_counter
 
     async def one_at_a_time() -> None:
         for number in numbers:
