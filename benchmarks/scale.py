@@ -91,7 +91,7 @@ class Throughput:
 
     kind = "observed"
     layout = "B"
-    version = "1"
+    version = "2"
     unit = "seconds"
     timeout = 60
     params = (OPERATIONS, NODES)

@@ -43,8 +43,8 @@ __all__ = [
     "supports",
 ]
 
-Feature = Literal["network", "delete", "stats"]
-FEATURES: tuple[Feature, ...] = ("network", "delete", "stats")
+Feature = Literal["network", "delete", "stats", "ready"]
+FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready")
 
 
 class Node(Protocol):
@@ -54,6 +54,9 @@ class Node(Protocol):
     def address(self) -> str: ...
 
     async def start(self) -> None: ...
+
+    async def wait_ready(self) -> None:
+        """Only with the feature "ready": until its share of the records was handed over to it."""
 
     async def shutdown(self) -> None: ...
 
@@ -133,6 +136,8 @@ def supports(feature: Feature) -> bool:
         return network and hasattr(core.AdaptiveClient, "delete")
     if feature == "stats":
         return network and hasattr(core.AdaptiveCoordinator, "stats")
+    if feature == "ready":
+        return network and hasattr(core.AdaptiveCoordinator, "wait_ready")
     raise ValueError(f"no feature is called {feature!r}; there are {', '.join(FEATURES)}")
 
 

@@ -5,10 +5,12 @@ C: everything in the caller's process and on one loop, for counts and peak memor
 
 Theory of operation. The first node starts alone and the others join through it; the last one joins
 when all others are there, so that its time is that of joining a network of that size and not
-of waiting for the cores. A swarm is handed out only after records were written through its client
-and came back byte for byte. Children run the caller's own p2pcore (see `entry`), report which one
-that is, and a swarm of another p2pcore than the caller's is refused. The caller is synchronous, as
-asv's benchmarks are: `run` drives one loop that lives as long as the swarm.
+of waiting for the cores. Where the core can tell, all nodes are ready before anything else is done:
+what they hand over to each other is no part of later figures. A swarm is handed out only after
+records were written through its client and came back byte for byte. Children run the caller's own
+p2pcore (see `entry`), report which one that is, and a swarm of another p2pcore than the caller's is
+refused. The caller is synchronous, as asv's benchmarks are: `run` drives one loop that lives as
+long as the swarm.
 
 Rule: IPv4 loopback only; p2pcore only through `subject`.
 """
@@ -37,6 +39,7 @@ T = TypeVar("T")
 
 PROBES = 24  # records that must come back: three for each node of the usual eight
 PROBE_BYTES = 1024
+SETTLE_S = 20.0  # until nodes are ready; it takes some milliseconds, and a child is given 30 s
 
 
 class SwarmError(RuntimeError):
@@ -44,25 +47,50 @@ class SwarmError(RuntimeError):
 
 
 class Members:
-    """Some nodes of a network on the running loop."""
+    """Some nodes of a network on the running loop.
+
+    For each of them `join_s` has the seconds from its start until it had joined, and `ready_s`
+    those until it counted for all that is its (no entries where the core cannot tell).
+    """
 
     def __init__(self, network: subject.Network) -> None:
         self._network = network
         self._nodes: list[subject.Node] = []
         self.join_s: list[float] = []
+        self.ready_s: list[float] = []
 
     @property
     def addresses(self) -> list[str]:
         return [node.address for node in self._nodes]
 
     async def add(self, count: int, bootstrap: list[str]) -> None:
-        """Start nodes one after the other; without a bootstrap the first one founds the network."""
+        """Start nodes one after the other, and wait until all of them are ready.
+
+        Without a bootstrap the first one founds the network. SwarmError if they don't get ready.
+        """
+        begun: list[tuple[subject.Node, float]] = []
         for _ in range(count):
             node = subject.make_node(self._network, bootstrap or self.addresses[:1])
-            begin = time.perf_counter()
+            begun.append((node, time.perf_counter()))
             await node.start()
-            self.join_s.append(time.perf_counter() - begin)
+            self.join_s.append(time.perf_counter() - begun[-1][1])
             self._nodes.append(node)
+        if subject.supports("ready"):
+            await self._settle(begun)
+
+    async def _settle(self, begun: list[tuple[subject.Node, float]]) -> None:
+        """Note how long each node took, from its start until it was ready."""
+
+        async def ready(node: subject.Node, begin: float) -> float:
+            await node.wait_ready()
+            return time.perf_counter() - begin
+
+        try:
+            async with asyncio.timeout(SETTLE_S), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(ready(*each)) for each in begun]
+        except TimeoutError as error:
+            raise SwarmError(f"{len(begun)} nodes were not ready after {SETTLE_S} s") from error
+        self.ready_s += [task.result() for task in tasks]
 
     def counters(self) -> dict[str, int]:
         """The nodes' own counters, added up."""
