@@ -28,6 +28,7 @@ __all__ = [
     "Child",
     "ChildError",
     "Service",
+    "child_environment",
     "new_loop",
     "running_loop",
     "serve_parent",
@@ -81,7 +82,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=_environment() | (environment or {}),
+            env=child_environment() | (environment or {}),
         )
 
     @property
@@ -168,7 +169,7 @@ def stop_all(children: Sequence[Child]) -> None:
             stack.callback(child.stop)
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """This environment, with PYTHONPATH cut to what this process really imports from.
 
     asv takes the entries of PYTHONPATH out of its benchmark processes' sys.path but leaves the

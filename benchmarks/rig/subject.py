@@ -28,6 +28,7 @@ from benchmarks.rig.records import LoopKind
 
 __all__ = [
     "FEATURES",
+    "IMPORT_PROGRAM",
     "Client",
     "Identity",
     "Network",
@@ -45,6 +46,16 @@ __all__ = [
 
 Feature = Literal["network", "delete", "stats", "ready"]
 FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready")
+
+# For a fresh interpreter: prints the seconds that an import takes, and whence it came (`core_dir`).
+IMPORT_PROGRAM = """
+import time
+begin = time.perf_counter()
+from p2pcore import AdaptiveClient, AdaptiveCoordinator
+print(time.perf_counter() - begin)
+import pathlib, p2pcore
+print(pathlib.Path(p2pcore.__file__).resolve().parent.parent)
+"""
 
 
 class Node(Protocol):
@@ -83,6 +94,13 @@ class Network:
     write_quorum: int = 2
     read_quorum: int = 2
     key: str = field(default_factory=lambda: os.urandom(32).hex(), repr=False)
+
+    @classmethod
+    def of(cls, nodes: int) -> Network:
+        """As many replicas as there are nodes, up to three, and a majority of them for quorums."""
+        replicas = min(3, nodes)
+        majority = replicas // 2 + 1
+        return cls(replication=replicas, write_quorum=majority, read_quorum=majority)
 
 
 @dataclass(frozen=True, kw_only=True)

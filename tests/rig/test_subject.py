@@ -1,6 +1,8 @@
 """The door to p2pcore knows what this commit can do, and says so where asv looks for it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 import p2pcore
 from benchmarks.rig import subject
+from benchmarks.rig.children import child_environment
 
 
 @pytest.fixture
@@ -57,6 +60,22 @@ def test_identity(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_networks_never_meet() -> None:
     assert subject.Network().key != subject.Network().key
     assert len(bytes.fromhex(subject.Network().key)) >= 16
+
+
+@pytest.mark.parametrize(("nodes", "settings"), [(1, (1, 1, 1)), (2, (2, 2, 2)), (8, (3, 2, 2))])
+def test_a_network_that_fits_its_nodes(nodes: int, settings: tuple[int, int, int]) -> None:
+    network = subject.Network.of(nodes)
+    assert (network.replication, network.write_quorum, network.read_quorum) == settings
+
+
+def test_the_import_program_imports_this_core() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", subject.IMPORT_PROGRAM],
+        capture_output=True, env=child_environment(), check=True, text=True, timeout=60,
+    )  # fmt: skip
+    took, directory = done.stdout.splitlines()
+    assert 0 < float(took) < 60
+    assert directory == subject.core_dir()
 
 
 async def test_counters_of_a_real_node() -> None:
