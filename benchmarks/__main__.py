@@ -2,8 +2,8 @@
 
 Rule: reads arguments and turns outcomes into exit codes; the work is done in the rig.
 
-Exit codes: 0 done, 1 a floor was missed (peers), 2 something could not be measured or the
-arguments are wrong, 130 interrupted.
+Exit codes: 0 done, 1 a floor was missed (peers) or a budget passed (budget), 2 something could not
+be measured or the arguments are wrong, 130 interrupted.
 """
 
 import argparse
@@ -15,7 +15,8 @@ from types import FrameType
 
 from benchmarks.rig import peers
 from benchmarks.rig.checkout import CheckoutError
-from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish
+from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
+from benchmarks.verdict import budget
 
 __all__ = ["main"]
 
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "peers":
             return peers.main(options)
+        if options.command == "budget":
+            return budget.report(results_dir(ROOT), _write)
         if options.command == "site":
             publish(ROOT, _write)
         else:
@@ -47,8 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure p2pcore over its own history.",
-        epilog="exit codes: 0 done, 1 a floor was missed (peers), 2 something could not be "
-        "measured, 130 interrupted",
+        epilog="exit codes: 0 done, 1 a floor was missed (peers) or a budget passed (budget), "
+        "2 something could not be measured, 130 interrupted",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     bench = commands.add_parser(
@@ -83,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
             "that Python can be made to run, beside the figures of other systems. Exit code 1: a "
             "floor was missed.",
         )
+    )
+    commands.add_parser(
+        "budget",
+        help="the seconds that each suite took, beside those it may take",
+        description="The seconds per suite that asv recorded for the commit measured last, beside "
+        "the table they have to keep to. Exit code 1: a budget was passed; 2: a suite was not "
+        "measured whole (`make bench COMMITS=1 FULL=1` does) or is not in the table.",
     )
     commands.add_parser("site", help="publish the site from the results there are")
     return parser
