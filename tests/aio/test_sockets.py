@@ -295,7 +295,7 @@ async def test_an_address_that_breaks_the_resolver_is_just_unreachable(host: str
         board.connect(stranger.address, stranger.node_id)
         assert client._host is not None
         client._host.pump()
-        await eventually(lambda: stranger.node_id not in board._waiting)
+        await eventually(lambda: stranger.node_id not in board._questions.waiting)
         assert await client.retrieve("key") == b"value"
 
 
