@@ -1,8 +1,9 @@
 """The one door to p2pcore: nothing else under benchmarks/ imports it.
 
 The suite measures commits that are years apart with one and the same ruler, so what a commit can
-do and how it is asked is known here only. A commit that lacks a feature is skipped where asv
-looks for it, in `setup`: `require("delete")` raises NotImplementedError.
+do and how it is asked is known here only (of a single part: in the micro benchmark that times it).
+A commit that lacks a feature is skipped where asv looks for it, in `setup`: `require("delete")`
+raises NotImplementedError.
 
 Oldest commit supported: "Take uvloop's transports as they are", the first whose AdaptiveCoordinator
 and AdaptiveClient (the feature "network") work under both event loops. Their public API is stable
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +42,7 @@ __all__ = [
     "make_client",
     "make_node",
     "must_be_gone",
+    "part",
     "require",
     "supports",
 ]
@@ -189,6 +192,25 @@ def make_client(network: Network, bootstrap: list[str]) -> AbstractAsyncContextM
         core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key))
     )
     return client
+
+
+def part(module: str, name: str) -> Any:
+    """`name` of `p2pcore.<module>`: the door for measuring one part alone (benchmarks/micro).
+
+    Parts are not public, and come and go. Where commits use one differently, its only user in
+    micro/ knows how.
+
+    Raises:
+        NotImplementedError: this commit has no such part.
+    """
+    try:
+        return getattr(import_module(f"p2pcore.{module}"), name)
+    except AttributeError:
+        pass
+    except ModuleNotFoundError as error:
+        if not f"p2pcore.{module}.".startswith(f"{error.name}."):
+            raise  # the part is there, and what it needs is not
+    raise NotImplementedError(f"this commit's p2pcore has no {module}.{name}")
 
 
 async def must_be_gone(client: Client, key: str) -> None:

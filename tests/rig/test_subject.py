@@ -107,3 +107,18 @@ async def test_a_record_that_is_still_there_is_noticed() -> None:
     await subject.must_be_gone(client, "gone")
     with pytest.raises(AssertionError, match="4 bytes"):
         await subject.must_be_gone(client, "there")
+
+
+def test_parts_that_are_not_there() -> None:
+    for module, name in (("ids", "no_such"), ("no_such", "x"), ("no.such", "x")):
+        with pytest.raises(NotImplementedError, match=f"has no {module}.{name}"):
+            subject.part(module, name)
+
+
+def test_a_part_that_needs_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'msgspec'", name="msgspec")
+
+    monkeypatch.setattr(subject, "import_module", missing)
+    with pytest.raises(ModuleNotFoundError, match="msgspec"):
+        subject.part("wire.codec", "encode_frame")
