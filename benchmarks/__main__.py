@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.rig import peers
+from benchmarks.rig import micro, peers
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
 from benchmarks.verdict import budget
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return peers.main(options)
         if options.command == "budget":
             return budget.report(results_dir(ROOT), _write)
+        if options.command == "micro":
+            return micro.main(options)
         if options.command == "site":
             publish(ROOT, _write)
         else:
@@ -93,6 +95,15 @@ def _parser() -> argparse.ArgumentParser:
         description="The seconds per suite that asv recorded for the commit measured last, beside "
         "the table they have to keep to. Exit code 1: a budget was passed; 2: a suite was not "
         "measured whole (`make bench COMMITS=1 FULL=1` does) or is not in the table.",
+    )
+    micro.add_arguments(
+        commands.add_parser(
+            "micro",
+            help="time the hot path's functions, each alone, with pyperf",
+            description="Time the hot path's functions, each alone, with pyperf, in this checkout.",
+            epilog=micro.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
     )
     commands.add_parser("site", help="publish the site from the results there are")
     return parser

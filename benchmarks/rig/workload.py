@@ -9,7 +9,6 @@ Rule: knows nothing of what an operation does; the same driver runs the subject 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -90,6 +89,8 @@ async def closed_loop(
 
     An operation that raises, or whose answer the check refuses, is counted and the loop goes on.
     """
+    import asyncio  # here, for modules that only want Values are many short processes
+
     numbers = iter(range(operations))
     latencies: list[float] = []
     errors: Counter[str] = Counter()
