@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
@@ -33,12 +34,14 @@ __all__ = [
     "IMPORT_PROGRAM",
     "Client",
     "Identity",
+    "Machines",
     "Network",
     "Node",
     "core_dir",
     "counters",
     "default_loop",
     "identity",
+    "machines",
     "make_client",
     "make_node",
     "must_be_gone",
@@ -47,8 +50,11 @@ __all__ = [
     "supports",
 ]
 
-Feature = Literal["network", "delete", "stats", "ready"]
-FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready")
+Streams = Callable[[str], Random]
+"""Random streams by purpose."""
+
+Feature = Literal["network", "delete", "stats", "ready", "batches"]
+FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready", "batches")
 
 # For a fresh interpreter: prints the seconds that an import takes, and whence it came (`core_dir`).
 IMPORT_PROGRAM = """
@@ -157,6 +163,8 @@ def supports(feature: Feature) -> bool:
         return network and hasattr(core.AdaptiveClient, "delete")
     if feature == "stats":
         return network and hasattr(core.AdaptiveCoordinator, "stats")
+    if feature == "batches":
+        return network and hasattr(core.AdaptiveClient, "store_many")
     if feature == "ready":
         return network and hasattr(core.AdaptiveCoordinator, "wait_ready")
     raise ValueError(f"no feature is called {feature!r}; there are {', '.join(FEATURES)}")
@@ -172,16 +180,7 @@ def require(*features: Feature) -> None:
 def make_node(network: Network, bootstrap: list[str]) -> Node:
     """A coordinator on a free port of the IPv4 loopback, not started."""
     core = _core()
-    node: Node = core.AdaptiveCoordinator(
-        core.CoordinatorConfig(
-            listen="127.0.0.1:0",
-            bootstrap=bootstrap,
-            replication_factor=network.replication,
-            write_quorum=network.write_quorum,
-            read_quorum=network.read_quorum,
-            network_key=bytes.fromhex(network.key),
-        )
-    )
+    node: Node = core.AdaptiveCoordinator(_node_config(core, network, bootstrap))
     return node
 
 
@@ -213,6 +212,62 @@ def part(module: str, name: str) -> Any:
     raise NotImplementedError(f"this commit's p2pcore has no {module}.{name}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Machines:
+    """The core's machines without I/O, and what whoever drives them needs beside.
+
+    Their boundary is the same since the oldest commit supported: events in (`connected`,
+    `receive`, `disconnected`, `connect_failed`, `handle_timer`), effects out (`drain`). What some
+    commits lack is asked of `supports`: `write_many` and `read_many` of a client are "batches",
+    `wait_ready` and `hand_over` of a node are "ready".
+    """
+
+    node: Callable[[Network, list[str], bytes, Streams], Any]
+    """A node by its network, bootstrap addresses, id of 32 bytes and random streams by purpose."""
+    client: Callable[[list[str], bytes, Streams], Any]
+    key_of: Callable[[str], Any]
+    encode_frame: Callable[[Any], bytes]
+    frame_parser: Callable[[], Any]
+    instant: Callable[[int, int], Any]
+    """By monotonic ns and wall-clock ms."""
+    send: type
+    connect: type
+    close: type
+    complete: type
+    nobody_there: Exception
+    """Tells a machine that nobody answers at the address it dialled."""
+
+
+def machines() -> Machines:
+    """The machines of the p2pcore that is installed here."""
+    import p2pcore
+    from p2pcore import effects, errors, ids
+    from p2pcore.client import Client as ClientMachine
+    from p2pcore.node import Node as NodeMachine
+    from p2pcore.wire.codec import FrameParser, encode_frame
+
+    def node(network: Network, bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
+        return NodeMachine(_node_config(p2pcore, network, bootstrap), ids.NodeId(node_id), streams)
+
+    def client(bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
+        config = p2pcore.ClientConfig(bootstrap=bootstrap)
+        return ClientMachine(config, ids.NodeId(node_id), streams)
+
+    return Machines(
+        node=node,
+        client=client,
+        key_of=ids.key_of,
+        encode_frame=encode_frame,
+        frame_parser=FrameParser,
+        instant=effects.Instant,
+        send=effects.Send,
+        connect=effects.Connect,
+        close=effects.Close,
+        complete=effects.Complete,
+        nobody_there=errors.UnreachableError("connection refused"),
+    )
+
+
 async def must_be_gone(client: Client, key: str) -> None:
     """Raise AssertionError unless a retrieve says that there is no such key."""
     try:
@@ -228,6 +283,17 @@ def counters(of: Node | Client) -> dict[str, int]:
     names: Iterable[str] = getattr(stats, "__struct_fields__", ())  # a msgspec Struct
     found = {name: getattr(stats, name) for name in names}
     return {name: value for name, value in found.items() if isinstance(value, int)}
+
+
+def _node_config(core: ModuleType, network: Network, bootstrap: list[str]) -> Any:
+    return core.CoordinatorConfig(
+        listen="127.0.0.1:0",
+        bootstrap=bootstrap,
+        replication_factor=network.replication,
+        write_quorum=network.write_quorum,
+        read_quorum=network.read_quorum,
+        network_key=bytes.fromhex(network.key),
+    )
 
 
 def _core() -> ModuleType:
