@@ -94,7 +94,7 @@ class Child:
         self.ready = self._read_line(READY_S, "become ready")
         return self.ready
 
-    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, question: dict[str, Any], within_s: float = ANSWER_S) -> dict[str, Any]:
         """Send one line and wait for its answer."""
         assert self._process.stdin is not None
         try:
@@ -102,7 +102,7 @@ class Child:
             self._process.stdin.flush()
         except OSError as error:
             raise ChildError(f"child {self.pid} is gone: {error}{self._words()}") from error
-        return self._read_line(ANSWER_S, f"answer {question}")
+        return self._read_line(within_s, f"answer {question}")
 
     def release(self) -> None:
         """Tell the child to end, without waiting: several children then end side by side."""

@@ -18,7 +18,8 @@ ROOT = Path(SUITE_PARENT) / "benchmarks"
 MODULES = sorted(ROOT.rglob("*.py"))
 PREFIXES = ("time_", "timeraw_", "mem_", "peakmem_", "track_")
 LONGEST_S = 300  # a group of hotpath takes 15 s of processor time; machines may be crowded
-UNITS = ("seconds", "bytes", "ppm")  # asv scales the first two for people; ppm reads well as it is
+# asv scales the first two for people; the others read well as they are.
+UNITS = ("seconds", "bytes", "ppm", "messages", "calls", "allocations")
 
 
 def classes() -> dict[str, tuple[type, list[Any]]]:
