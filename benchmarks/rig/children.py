@@ -6,6 +6,9 @@ pipe however the parent dies, so a parent that is killed leaves no orphans, with
 process groups. A child that does not follow the end of its input within `GRACE_S` ends itself from
 the thread that reads it; a parent that waits longer kills it by its id.
 
+Two things any child can do, whatever it serves: keep a pulse that the monitor reads, and trace
+its allocations when it is asked to.
+
 Rule: knows nothing of p2pcore, sockets or swarms.
 """
 
@@ -24,6 +27,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from benchmarks.rig.allocations import trace_begin, trace_end
+from benchmarks.rig.footprint import counts_everything, heap_bytes
+from benchmarks.rig.pulse import Pulse
+
 __all__ = [
     "Child",
     "ChildError",
@@ -38,6 +45,8 @@ __all__ = [
 ENTRY = Path(__file__).with_name("entry.py")
 READY_S = 30.0  # an import on a machine whose cores are all busy; ten times the usual start
 ANSWER_S = 30.0  # one question; the answer may include a garbage collection
+PULSE = "P2PCORE_RIG_PULSE"  # tells a child where to write its pulse
+HEAP_BEATS = 2  # between counts of the heap, of 40 µs each: they walk the free lists
 GRACE_S = 10.0  # from the end of input to the end of the process; a shutdown is bounded by 5 s
 KILL_WAIT_S = 10.0  # the kernel reaps a killed process at once; more means a stuck system call
 
@@ -47,7 +56,10 @@ class ChildError(RuntimeError):
 
 
 class Service(Protocol):
-    """What a child does between its ready line and the end of its input."""
+    """What a child does between its ready line and the end of its input.
+
+    One that also has `counters()`, a mapping of names to numbers, shows them in its pulse.
+    """
 
     async def start(self) -> dict[str, Any]:
         """Begin to serve; what is returned becomes the ready line."""
@@ -64,8 +76,8 @@ class Child:
 
     `module` is a module of the suite with `run_child(arguments)`; `core_dir` is the directory that
     holds the p2pcore package the child must use, or "-" if it uses none; `environment` is added to
-    this process's. `ready` is what the child reported. Constructing does not wait: call
-    `wait_ready`.
+    this process's. With `pulse` the child keeps one, and the attribute of that name is its file.
+    `ready` is what the child reported. Constructing does not wait: call `wait_ready`.
     """
 
     def __init__(
@@ -74,15 +86,19 @@ class Child:
         arguments: list[str],
         core_dir: str = "-",
         environment: dict[str, str] | None = None,
+        *,
+        pulse: bool = False,
     ) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by stop()
         self.ready: dict[str, Any] = {}
+        self.pulse = _empty_file() if pulse else None
+        place = {PULSE: str(self.pulse)} if self.pulse else {}
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(ENTRY), module, core_dir, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=child_environment() | (environment or {}),
+            env=child_environment() | (environment or {}) | place,
         )
 
     @property
@@ -104,6 +120,15 @@ class Child:
             raise ChildError(f"child {self.pid} is gone: {error}{self._words()}") from error
         return self._read_line(within_s, f"answer {question}")
 
+    def trace_begin(self) -> None:
+        """Have the child trace its allocations, which slows it down; see `allocations`."""
+        self.ask({"trace": "begin"})
+
+    def trace_end(self) -> list[dict[str, Any]]:
+        """The lines of source whose allocations grew since `trace_begin`, the largest first."""
+        sites: list[dict[str, Any]] = self.ask({"trace": "end"})["sites"]
+        return sites
+
     def release(self) -> None:
         """Tell the child to end, without waiting: several children then end side by side."""
         assert self._process.stdin is not None
@@ -124,6 +149,8 @@ class Child:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._stderr.close()
+        if self.pulse is not None:  # a child that was killed has left it
+            self.pulse.unlink(missing_ok=True)
         if killed:
             raise ChildError(f"child {self.pid} ignored the end of its input, killed{words}")
         if self._process.returncode:
@@ -167,6 +194,31 @@ def stop_all(children: Sequence[Child]) -> None:
     with contextlib.ExitStack() as stack:
         for child in children:
             stack.callback(child.stop)
+
+
+def _empty_file() -> Path:
+    """Where the system has it, in memory: writing to a mapped page of a disk can block."""
+    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    handle, name = tempfile.mkstemp(prefix="p2pcore-pulse-", dir=place)
+    os.close(handle)
+    return Path(name)
+
+
+def _pulse(service: Service) -> Pulse | None:
+    """The pulse that the parent wishes, beating; None if it wishes none."""
+    place = os.environ.pop(PULSE, None)
+    if place is None:
+        return None
+    pulse = Pulse(Path(place))
+    counters = getattr(service, "counters", None)
+    if counters is not None:
+        pulse.register_group(counters, "counter")
+    if counts_everything():
+        pulse.register(
+            "heap", "B", "gauge", lambda: heap_bytes(collect=False) or 0, every=HEAP_BEATS
+        )
+    pulse.start()
+    return pulse
 
 
 def child_environment() -> dict[str, str]:
@@ -213,11 +265,16 @@ def serve_parent(service: Service, loop_kind: str) -> None:
             args=(lambda line: loop.call_soon_threadsafe(questions.put_nowait, line), finished),
             daemon=True,
         ).start()
+        pulse = None
         try:
-            _say(await service.start())
+            ready = await service.start()
+            pulse = _pulse(service)
+            _say(ready)
             while line := await questions.get():
                 _say(await _answered(service.answer, line))
         finally:
+            if pulse is not None:
+                pulse.close()
             await service.stop()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -244,7 +301,13 @@ async def _answered(
     answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]], line: bytes
 ) -> dict[str, Any]:
     try:
-        return await answer(json.loads(line))
+        match question := json.loads(line):
+            case {"trace": "begin"}:
+                trace_begin()
+                return {}
+            case {"trace": "end"}:
+                return {"sites": trace_end()}
+        return await answer(question)
     except Exception as error:  # the parent is told; the service goes on
         return {"error": f"{type(error).__name__}: {error}"}
 

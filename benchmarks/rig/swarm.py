@@ -117,7 +117,12 @@ async def no_leftovers() -> None:
 
 
 class Swarm:
-    """A network and a client of it, from entering to leaving; for synchronous callers."""
+    """A network and a client of it, from entering to leaving; for synchronous callers.
+
+    `watched` children keep a pulse for the monitor; `environment` is added to theirs.
+    """
+
+    child_module = "benchmarks.rig.swarm"
 
     def __init__(
         self,
@@ -126,6 +131,8 @@ class Swarm:
         nodes: int,
         network: subject.Network | None = None,
         loop: LoopKind | None = None,
+        watched: bool = False,
+        environment: dict[str, str] | None = None,
     ) -> None:
         if layout not in ("A", "B", "C"):
             raise ValueError(f"real nodes come in the layouts A, B and C, not {layout!r}")
@@ -145,6 +152,7 @@ class Swarm:
         self._members = Members(self.network)
         self._children: list[Child] = []
         self._stack = ExitStack()
+        self._watched, self._environment = watched, environment
 
     @property
     def processes(self) -> int:
@@ -155,6 +163,11 @@ class Swarm:
     def pids(self) -> list[int]:
         """The processes that hold nodes, besides the caller's."""
         return [child.pid for child in self._children]
+
+    @property
+    def children(self) -> list[Child]:
+        """The child processes that hold nodes."""
+        return list(self._children)
 
     def __enter__(self) -> Swarm:
         try:
@@ -207,7 +220,13 @@ class Swarm:
             "bootstrap": bootstrap,
             "loop": self.loop,
         }
-        child = Child("benchmarks.rig.swarm", [json.dumps(order)], subject.core_dir())
+        child = Child(
+            self.child_module,
+            [json.dumps(order)],
+            subject.core_dir(),
+            self._environment,
+            pulse=self._watched,
+        )
         self._children.append(child)
         return child
 
@@ -254,6 +273,9 @@ class _Host:
             "join_s": self._members.join_s,
             "identity": asdict(subject.identity(self._order["loop"])),
         }
+
+    def counters(self) -> dict[str, int]:
+        return self._members.counters()
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         if question == {"ask": "usage"}:
