@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.rig import micro, peers
+from benchmarks.rig import micro, peers, watch
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
 from benchmarks.verdict import budget
@@ -161,6 +161,14 @@ COMMANDS = (
         micro.add_arguments,
         micro.main,
         micro.EPILOG,
+    ),
+    Command(
+        "monitor",
+        "watch running processes: processor, memory, threads, descriptors",
+        "Watch running processes by their ids, ours or not, and write every sample to a file. Ends "
+        "at Ctrl-C, after --seconds, or with the last of them.",
+        watch.add_arguments,
+        watch.main,
     ),
 )
 
