@@ -29,7 +29,7 @@ from typing import IO, Any, Protocol
 
 from benchmarks.rig.allocations import trace_begin, trace_end
 from benchmarks.rig.footprint import counts_everything, heap_bytes
-from benchmarks.rig.pulse import Pulse
+from benchmarks.rig.pulse import Pulse, pulse_file
 
 __all__ = [
     "Child",
@@ -91,7 +91,7 @@ class Child:
     ) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by stop()
         self.ready: dict[str, Any] = {}
-        self.pulse = _empty_file() if pulse else None
+        self.pulse = pulse_file() if pulse else None
         place = {PULSE: str(self.pulse)} if self.pulse else {}
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(ENTRY), module, core_dir, *arguments],
@@ -194,14 +194,6 @@ def stop_all(children: Sequence[Child]) -> None:
     with contextlib.ExitStack() as stack:
         for child in children:
             stack.callback(child.stop)
-
-
-def _empty_file() -> Path:
-    """Where the system has it, in memory: writing to a mapped page of a disk can block."""
-    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    handle, name = tempfile.mkstemp(prefix="p2pcore-pulse-", dir=place)
-    os.close(handle)
-    return Path(name)
 
 
 def _pulse(service: Service) -> Pulse | None:

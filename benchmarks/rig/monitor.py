@@ -1,10 +1,10 @@
 """The monitor of a run: a process of its own that watches the others and writes as it goes.
 
 Theory of operation. Sampling in the process that drives the load would disturb it and be disturbed
-by it, so the monitor is a child (`children`): it ends when its parent does, however that one
-died, and its file then lacks only the end. The processes it watches are not asked anything while it
-runs: their pulses are mapped files, the rest is the system's. Times are of the monotonic clock,
-which all processes of a machine share.
+by it, so the monitor is a child (`children`): it ends, and ends its file, when its parent does,
+however that one died. Killed itself, it leaves a file that lacks the end. The processes it watches
+are asked nothing while it runs: their pulses are mapped files, the rest is the system's. Times are
+of the monotonic clock, which all processes of a machine share.
 
     with Monitor(path) as monitor:
         monitor.watch(child.pid, "node 0", child.pulse)

@@ -19,6 +19,7 @@ import json
 import mmap
 import os
 import struct
+import tempfile
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ from pathlib import Path
 
 from benchmarks.verdict.series import Column, Kind
 
-__all__ = ["BEAT_S", "RING", "Pulse", "PulseError", "PulseReader", "Reading"]
+__all__ = ["BEAT_S", "RING", "Pulse", "PulseError", "PulseReader", "Reading", "pulse_file"]
 
 MAGIC = b"p2pulse1"
 BEAT_S = 0.1  # as often as the monitor looks by default; on an idle core each beat wakes it
@@ -40,6 +41,14 @@ _LAG = struct.Struct("<q")
 _LENGTH_AT, _FIXED_AT, _RING_AT = len(MAGIC), 32, 64
 _VALUES_AT = _RING_AT + RING * _LAG.size
 TRIES = 8  # a reader meets a writer for microseconds, unless that one was stopped in them
+
+
+def pulse_file() -> Path:
+    """A new file for a pulse; in memory where the system has that: a mapped disk can block."""
+    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    handle, name = tempfile.mkstemp(prefix="p2pcore-pulse-", dir=place)
+    os.close(handle)
+    return Path(name)
 
 
 class PulseError(ValueError):

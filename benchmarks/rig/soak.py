@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from benchmarks.rig.monitor import Monitor
-from benchmarks.rig.pulse import Pulse
+from benchmarks.rig.pulse import Pulse, pulse_file
 from benchmarks.rig.swarm import Swarm
 from benchmarks.rig.workload import Values, closed_loop
 from benchmarks.verdict.leaks import OPERATIONS, TRACED, WARM
@@ -53,13 +51,13 @@ class Soak:
 
     def run(self, monitor: Monitor, warm_up_s: float, seconds: float) -> None:
         """Fill, warm up, mark, and go on for so many seconds, everything under watch."""
-        with tempfile.TemporaryDirectory() as folder:
-            pulse = Pulse(Path(folder) / "pulse")
-            pulse.register(OPERATIONS, "1", "counter", lambda: self.operations)
-            monitor.watch(os.getpid(), "client", pulse.path)
-            for number, child in enumerate(self._swarm.children):
-                monitor.watch(child.pid, f"nodes {number}", child.pulse)
-            self._swarm.run(self._run(monitor, pulse, warm_up_s, seconds))
+        pulse = Pulse(pulse_file())
+        pulse.register(OPERATIONS, "1", "counter", lambda: self.operations)
+        monitor.watch(os.getpid(), "client", pulse.path)
+        pulse.path.unlink()  # both have it open, and whoever is killed can leave nothing
+        for number, child in enumerate(self._swarm.children):
+            monitor.watch(child.pid, f"nodes {number}", child.pulse)
+        self._swarm.run(self._run(monitor, pulse, warm_up_s, seconds))
 
     def trace(self, monitor: Monitor, seconds: float) -> None:
         """Go on with the allocations of every child traced, and file where they grew.

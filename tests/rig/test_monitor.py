@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from benchmarks.rig.children import Child, ChildError
+from benchmarks.rig.entry import SUITE_PARENT
 from benchmarks.rig.monitor import Monitor
 from benchmarks.rig.probe import ProbeError, ProcessProbe
 from benchmarks.rig.pulse import Pulse, PulseError, PulseReader, Reading
@@ -178,6 +180,43 @@ def test_a_killed_monitor_leaves_a_readable_file(tmp_path: Path, stranger: int) 
     assert not recording.complete
     assert samples(recording) >= 3
     assert recording.costs
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="watches a stranger's end by pidfd")
+def test_a_killed_lab_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from benchmarks.rig.monitor import Monitor\n"
+        "from benchmarks.rig.swarm import Swarm\n"
+        "with (\n"
+        "    Swarm(layout='A', nodes=3, watched=True) as swarm,\n"
+        f"    Monitor(Path({str(path)!r}), 0.02) as monitor,\n"
+        "):\n"
+        "    (child,) = swarm.children\n"
+        "    monitor.watch(child.pid, 'nodes', child.pulse)\n"
+        "    print(child.pulse, child.pid, monitor.pid, flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    lab = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=SUITE_PARENT,
+    )  # fmt: skip
+    with lab:
+        assert lab.stdout is not None
+        pulse, *pids = lab.stdout.readline().split()
+        until(path, lambda found: samples(found) >= 3)
+        ends = [os.pidfd_open(int(pid)) for pid in pids]
+        lab.kill()
+    for end in ends:  # readable when the process has ended, reaped or not
+        ready, _, _ = select.select([end], [], [], DEADLINE_S)
+        os.close(end)
+        assert ready
+    assert not Path(pulse).exists()
+    recording = read_recording(path)
+    assert recording.complete
+    assert samples(recording, "nodes") >= 3
 
 
 def test_what_cannot_be_watched_or_written_is_told(tmp_path: Path) -> None:
