@@ -132,7 +132,8 @@ class WriteOperation(Operation):
             self.finish(ClockOffsetError(text), now)
             return
         desk.clock.observe(newer)
-        desk.board.drop(self)
+        self.cancel()
+        self._delegated = None  # whoever wrote the old version for us: its receipt would be false
         self.id = desk.board.new_call_id()
         self._version = desk.clock.next(now.wall_ms)
         self._acked.clear()

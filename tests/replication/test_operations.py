@@ -9,7 +9,7 @@ from p2pcore.ids import key_of
 from p2pcore.replication.clock import HybridClock, Version
 from p2pcore.replication.operation import ATTEMPT_NS
 from p2pcore.storage.memory import Record
-from p2pcore.wire.messages import Fetch, Get, Message, NotReplica, Put, Store, Stored
+from p2pcore.wire.messages import Fetch, Get, Message, NotReplica, Put, PutDone, Store, Stored
 from tests.net import DROP, HOLD, PASS, Net, Peer
 
 
@@ -257,3 +257,26 @@ def test_a_silent_replica_is_asked_last_from_then_on(net: Net) -> None:
     client.store("key", b"another")
     net.run(0.1)
     assert not client.machine.board.slow, "whoever answers again is as good as the others"
+
+
+def test_a_receipt_is_of_the_version_that_was_written_last(net: Net) -> None:
+    """A coordinator has written for us, its receipt is on its way, and a replica tells us of a
+    newer version: the write is versioned anew, and a receipt of the old version would be false."""
+    client, other = net.client(), net.client()
+    held_back = (Store, PutDone)
+    net.judge = lambda source, target, message: (
+        HOLD if client in (source, target) and isinstance(message, held_back) else PASS
+    )
+    number = client.write("key", b"ours")
+    net.run_until(lambda: any(target is client for target, _, _ in net.held))
+    other.store("key", b"theirs")
+    net.judge = lambda *_: PASS
+    receipts = [held for held in net.held if held[0] is client]
+    net.held = [held for held in net.held if held[0] is not client]
+    net.release()
+    net.run(0.0025)  # the stores arrive, and what the replicas say to them
+    net.held = receipts
+    net.release()
+    receipt = client.result(number)
+    assert other.retrieve("key") == b"ours"
+    assert versions(net, "key") == [receipt.version] * 3
