@@ -44,7 +44,7 @@ AFTER_CHANGE_NS = 1_500_000_000  # those who take over need a moment to become r
 SWEEP_NS = 30_000_000_000  # between sweeps when nothing has changed
 FIRST_RETRY_NS = 500_000_000  # between sweeps while something is left
 STEP_NS = 10_000_000  # between the steps of a sweep: they must not add up to a pause
-STEP_SLOTS = 64  # looked through in one step
+STEP_SLOTS = 64  # that have records, looked through in one step
 STEP_RECORDS = 256  # gathered in one step
 STEP_TIMEOUT_NS = 3_000_000_000  # for one answer
 ROUNDS = 3  # of asking and sending, for one step; the rest is left to the next sweep
@@ -227,10 +227,16 @@ class Handover:
         """Gather some records that are to be given up, and offer them."""
         self._next_ns = None
         entries: list[Entry] = []
-        last = min(SLOTS, self._slot + (SLOTS if self.leaving else STEP_SLOTS))
-        while self._slot < last and len(entries) < STEP_RECORDS:
-            entries += self._extras(self._slot)
-            self._slot += 1
+        count = SLOTS if self.leaving else STEP_SLOTS
+        slots = self._store.slots_from(self._slot, count)
+        for slot in slots:
+            if len(entries) >= STEP_RECORDS:
+                break
+            entries += self._extras(slot)
+            self._slot = slot + 1
+        else:
+            if len(slots) < count:
+                self._slot = SLOTS  # those were the last that have records
         if entries:
             self._step = _Step(self, entries)
             self._step.begin(now)

@@ -150,6 +150,12 @@ class MemoryStore:
         self.tally()
         return ((slot, self._sums[slot] % _PRIME) for slot in sorted(self._slots))
 
+    def slots_from(self, first: int, count: int) -> list[int]:
+        """The next slots that have records, from `first` on, in order; `count` of them at most."""
+        if self._untallied:
+            self.tally()
+        return sorted(slot for slot in self._slots if slot >= first)[:count]
+
     def digest(self, slot: int) -> int:
         """A number that two replicas have in common when they hold the same in a slot."""
         if self._untallied:

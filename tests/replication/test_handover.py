@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from p2pcore.ids import key_of
+from p2pcore.replication.handover import SWEEP_NS
 from p2pcore.wire.messages import Confirm, Confirmed, Leaving, Message, StoreMany
 from tests.net import DROP, PASS, Net, Peer
 
@@ -131,3 +132,11 @@ def test_operations_go_on_while_a_node_leaves(net: Net) -> None:
     assert leaver.holds("key 0").value == b"key 0", "it is no replica any more"
     leaver.result(number)
     net.say_goodbye(leaver)
+
+
+def test_looking_through_nothing_takes_one_step(net: Net) -> None:
+    """Most slots of most nodes are empty, and an idle node has nothing to do."""
+    (node,) = net.swarm(1, replication_factor=1, write_quorum=1, read_quorum=1)
+    handover = node.machine._handover
+    net.run((handover.wake_at_ns - net.mono_ns) / 1e9 + 0.001)
+    assert handover.wake_at_ns - net.mono_ns > 0.7 * SWEEP_NS

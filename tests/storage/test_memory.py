@@ -190,3 +190,15 @@ def test_digests_differ_where_records_do(store: MemoryStore) -> None:
     assert store.keys(slot) == other.keys(slot)
     assert store.digest(slot) != other.digest(slot)
     assert store.digest(slot + 1) == other.digest(slot + 1) == 0
+
+
+def test_slots_without_records_are_passed_over(store: MemoryStore) -> None:
+    for key in KEYS:
+        store.put(key, Record(version(1), b"", 0), 0)
+    slots = sorted({slot_of(key) for key in KEYS})
+    assert store.slots_from(0, 4096) == slots
+    assert store.slots_from(slots[1], 2) == slots[1:3]
+    assert store.slots_from(slots[-1] + 1, 1) == []
+    for key in KEYS:
+        store.drop(key, version(1))
+    assert store.slots_from(0, 1) == []
