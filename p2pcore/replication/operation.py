@@ -210,7 +210,13 @@ class Operation(Call):
                 f"{self.verb} needs {self.needed} replicas, "
                 f"the network has {len(replicas)} node(s) that can be reached"
             )
-            self.finish(QuorumError(text, got=len(replicas), needed=self.needed), now)
+            self._last_error = QuorumError(text, got=len(replicas), needed=self.needed)
+            if self._desk.board.slow:
+                self._located = False
+                self._round += 1
+                self._pause(now)  # there may be more nodes, which did not answer in time
+            else:
+                self.finish(self._last_error, now)
             return
         self.replicas = replicas
         self.due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)

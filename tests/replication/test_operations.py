@@ -280,3 +280,16 @@ def test_a_receipt_is_of_the_version_that_was_written_last(net: Net) -> None:
     receipt = client.result(number)
     assert other.retrieve("key") == b"ours"
     assert versions(net, "key") == [receipt.version] * 3
+
+
+def test_nodes_that_are_slow_are_not_taken_for_nodes_that_are_not_there(net: Net) -> None:
+    """A lookup finds only those that answer in time; a busy machine's nodes may all be late."""
+    client = net.client()
+    late = net.nodes[1:]
+    net.judge = lambda source, target, message: HOLD if source in late else PASS
+    number = client.write("key", b"value", timeout_s=10)
+    net.run(4)
+    assert number not in client.results
+    net.judge = lambda *_: PASS
+    net.release()
+    assert client.result(number).acks >= 2
