@@ -20,25 +20,35 @@ __all__ = ["Liveness"]
 QUIET_NS = 5_000_000_000  # silence after which a link is asked
 PATIENCE_NS = 2_000_000_000  # for one answer; a node may be busy, or pause for its collector
 TRIES = 2
+LATE_NS = 500_000_000  # when the time is up so long ago, it is this machine that has stood still
+MAX_LATE = 10  # looks put off for that; a machine that never keeps up must not watch dead links
 FAR_NS = 30_000_000_000  # as often as a region of the directory is looked up again
 MAX_DIALS = 32  # of one look: a table of 200 without a single link is through within FAR_NS
 
 
 class _Probe(Call):
-    """A ping, repeated until TRIES went unanswered."""
+    """A ping, repeated until TRIES went unanswered.
 
-    __slots__ = ("_board", "_contact", "_probing", "_tries")
+    Anything that came on the link since is an answer: a pong may have to wait behind a lot of data.
+    And a machine that was stalled itself asks again: the answers wait in its sockets, and timers
+    may come first (Dadgar et al., "Lifeguard: Local Health Awareness for More Accurate Failure
+    Detection", 2018).
+    """
+
+    __slots__ = ("_asked_ns", "_board", "_contact", "_late", "_probing", "_tries")
 
     def __init__(self, board: Switchboard, contact: Contact, probing: dict[NodeId, None]) -> None:
         super().__init__(board.new_call_id(), 0)
         self._board = board
         self._contact = contact
         self._probing = probing
-        self._tries = 0
+        self._tries = self._late = 0
+        self._asked_ns = 0
 
     def ask(self, now: Instant) -> None:
         self._probing[self._contact.node_id] = None
         self._tries += 1
+        self._asked_ns = now.mono_ns
         self.due_ns = now.mono_ns + PATIENCE_NS
         self._board.ask(self, [self._contact], Ping(self.id), now)
 
@@ -49,6 +59,12 @@ class _Probe(Call):
         self._end()
 
     def expired(self, now: Instant) -> None:
+        if self._board.pool.heard_since(self._contact.node_id, self._asked_ns):
+            self._end()
+            return
+        if now.mono_ns - self.due_ns > LATE_NS and self._late < MAX_LATE:
+            self._late += 1
+            self._tries -= 1
         if self._tries < TRIES:
             self.ask(now)
             return

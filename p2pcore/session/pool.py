@@ -83,6 +83,11 @@ class Pool:
             self.by_node[link.peer_id] = spare
         return True
 
+    def heard_since(self, node_id: NodeId, mono_ns: int) -> bool:
+        """Whether this node has said anything since then, on the link on which it is asked."""
+        link = self.by_node.get(node_id)
+        return link is not None and link.heard_ns > mono_ns
+
     def retire(self, link: Link, now: Instant, *, by_peer: bool) -> None:
         """Ask nothing more on this link. `by_peer`: the other side has said so, and we close it."""
         if not link.retiring:

@@ -5,10 +5,11 @@ from random import Random
 
 import pytest
 
-from p2pcore.overlay.liveness import FAR_NS, PATIENCE_NS, QUIET_NS, TRIES
+from p2pcore.overlay.liveness import FAR_NS, LATE_NS, MAX_LATE, PATIENCE_NS, QUIET_NS, TRIES
+from p2pcore.overlay.table import Contact
 from p2pcore.session.switchboard import SWEEP_NS
-from p2pcore.wire.messages import Get, Message, Ping, Put
-from tests.net import DROP, PASS, Net, Peer
+from p2pcore.wire.messages import Get, Message, Ping, Pong, Put
+from tests.net import DROP, HOLD, PASS, Net, Peer
 
 # Asked at the second look at the latest, and noticed at the sweep after the last try.
 NOTICED_S = (2 * QUIET_NS + TRIES * (PATIENCE_NS + SWEEP_NS)) / 1e9
@@ -20,6 +21,10 @@ def net() -> Iterator[Net]:
     yield net
     net.judge = lambda *_: PASS
     net.check()
+
+
+def contact_of(peer: Peer) -> Contact:
+    return Contact.of(peer.machine.node_id, peer.address)
 
 
 def pings(net: Net) -> list[tuple[Peer, Peer]]:
@@ -231,3 +236,31 @@ def test_no_question_is_lost_with_a_link_that_is_given_up() -> None:
     assert sum(each.links_evicted for each in counters) > 300
     assert sum(each.links_broken + each.timeouts for each in counters) == seen[0] == 0
     net.check()
+
+
+def test_a_pong_that_waits_behind_other_messages_is_not_missed(net: Net) -> None:
+    """The one who answers is busy sending: its questions prove that it is there."""
+    one, two = net.swarm(2)
+    net.judge = lambda source, target, message: DROP if isinstance(message, Pong) else PASS
+    for _ in range(20):
+        net.run(1)
+        two.tell(lambda now: two.machine.liveness.probe(contact_of(one), now))
+        one.tell(lambda now: one.machine.liveness.probe(contact_of(two), now))
+    assert one.machine.board.is_linked(two.machine.node_id)
+    assert one.machine.counters.links_broken == two.machine.counters.links_broken == 0
+
+
+def test_a_machine_that_stood_still_blames_nobody(net: Net) -> None:
+    """Its timers may come before the answers that have long been there."""
+    one, two = net.swarm(2)
+    net.judge = lambda source, target, message: HOLD if target is one else PASS
+    for _ in range(MAX_LATE):
+        one.tell(lambda now: one.machine.liveness.probe(contact_of(two), now))
+        one.alive = False
+        net.run((PATIENCE_NS + LATE_NS) / 1e9 + 0.1)
+        one.alive = True
+        one.tell(one.machine.handle_timer)
+    assert one.machine.board.is_linked(two.machine.node_id)
+    net.release()
+    net.run(0.01)
+    assert one.machine.counters.links_broken == two.machine.counters.links_broken == 0
