@@ -2,8 +2,10 @@
 
 Theory of operation. A child says one JSON line on its standard output when it is ready, answers
 one JSON line per line it reads, and ends when its standard input ends. The kernel closes that
-pipe however the parent dies, so a parent that is killed leaves no orphans, without signals or
-process groups. A child that does not follow the end of its input within `GRACE_S` ends itself from
+pipe however the parent dies, so a parent that is killed leaves no orphans. A child that is stopped
+(`pause`) reads nothing; so each child has a process group of its own, and to a group that its
+parent's death leaves alone, with a stopped process in it, the kernel sends SIGHUP and SIGCONT
+(POSIX, _exit: consequences of process termination). A child that does not follow the end of its input within `GRACE_S` ends itself from
 the thread that reads it; a parent that waits longer kills it by its id.
 
 Rule: knows nothing of p2pcore, sockets or swarms.
@@ -82,6 +84,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env=_environment() | (environment or {}),
+            process_group=0,
         )
 
     @property
@@ -99,13 +102,29 @@ class Child:
         try:
             self._process.stdin.write(json.dumps(question).encode() + b"\n")
             self._process.stdin.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError after `kill`: the pipe is closed
             raise ChildError(f"child {self.pid} is gone: {error}{self._words()}") from error
         return self._read_line(ANSWER_S, f"answer {question}")
+
+    def kill(self) -> None:
+        """End the child by SIGKILL, as a crash would; returns once it is gone. `stop` is not needed
+        after this."""
+        self._process.kill()
+        self._process.wait(KILL_WAIT_S)
+        self._close()
+
+    def pause(self) -> None:
+        """Stop the child's clock, so to speak: nothing runs until `resume`, nothing is closed."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused child go on where it was."""
+        self._process.send_signal(signal.SIGCONT)
 
     def release(self) -> None:
         """Tell the child to end, without waiting: several children then end side by side."""
         assert self._process.stdin is not None
+        self.resume()  # a paused one would not notice
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
@@ -120,9 +139,7 @@ class Child:
             self._process.kill()
             self._process.wait(KILL_WAIT_S)
         words = self._words()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._stderr.close()
+        self._close()
         if killed:
             raise ChildError(f"child {self.pid} ignored the end of its input, killed{words}")
         if self._process.returncode:
@@ -149,6 +166,12 @@ class Child:
         if "error" in answer:
             raise ChildError(f"child {self.pid} could not {what}: {answer['error']}{self._words()}")
         return answer
+
+    def _close(self) -> None:
+        assert self._process.stdout is not None
+        self.release()
+        self._process.stdout.close()
+        self._stderr.close()
 
     def _words(self) -> str:
         """The last of what the child wrote to its standard error, for a message."""
@@ -182,25 +205,44 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def new_loop(kind: str) -> asyncio.AbstractEventLoop:
-    """A new event loop: kind is "asyncio" or "uvloop"."""
+def new_loop(kind: str, source: str | None = None) -> asyncio.AbstractEventLoop:
+    """A new event loop: kind is "asyncio" or "uvloop".
+
+    With a `source`, an address of this machine, every connection that the loop opens comes from
+    there: whoever is dialled can tell who dials.
+    """
     if kind == "uvloop":
         import uvloop
 
-        return uvloop.new_event_loop()
-    if kind == "asyncio":
-        return asyncio.new_event_loop()
-    raise ValueError(f"no event loop is called {kind!r}; there are 'asyncio' and 'uvloop'")
+        loop_class: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    elif kind == "asyncio":
+        loop_class = asyncio.SelectorEventLoop
+    else:
+        raise ValueError(f"no event loop is called {kind!r}; there are 'asyncio' and 'uvloop'")
+    return loop_class() if source is None else _dialling_from(source, loop_class)
+
+
+def _dialling_from(
+    source: str, loop_class: type[asyncio.AbstractEventLoop]
+) -> asyncio.AbstractEventLoop:
+    class Loop(loop_class):  # type: ignore[valid-type, misc]
+        async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+            return await super().create_connection(
+                *arguments, **options | {"local_addr": (source, 0)}
+            )
+
+    loop: asyncio.AbstractEventLoop = Loop()
+    return loop
 
 
 @contextlib.contextmanager
-def running_loop(kind: str) -> Iterator[asyncio.Runner]:
-    """A runner over a new loop of that kind, closed at the end with all its tasks."""
-    with asyncio.Runner(loop_factory=lambda: new_loop(kind)) as runner:
+def running_loop(kind: str, source: str | None = None) -> Iterator[asyncio.Runner]:
+    """A runner over a new loop (see `new_loop`), closed at the end with all its tasks."""
+    with asyncio.Runner(loop_factory=lambda: new_loop(kind, source)) as runner:
         yield runner
 
 
-def serve_parent(service: Service, loop_kind: str) -> None:
+def serve_parent(service: Service, loop_kind: str, source: str | None = None) -> None:
     """Run a service until the parent closes this process's standard input; the child's side."""
     finished = threading.Event()
 
@@ -220,7 +262,7 @@ def serve_parent(service: Service, loop_kind: str) -> None:
             await service.stop()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    with running_loop(loop_kind) as runner:
+    with running_loop(loop_kind, source) as runner:
         runner.run(main())
     finished.set()
 
