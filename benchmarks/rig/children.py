@@ -2,11 +2,11 @@
 
 Theory of operation. A child says one JSON line on its standard output when it is ready, answers
 one JSON line per line it reads, and ends when its standard input ends. The kernel closes that
-pipe however the parent dies, so a parent that is killed leaves no orphans. A child that is stopped
-(`pause`) reads nothing; so each child has a process group of its own, and to a group that its
-parent's death leaves alone, with a stopped process in it, the kernel sends SIGHUP and SIGCONT
-(POSIX, _exit: consequences of process termination). A child that does not follow the end of its input within `GRACE_S` ends itself from
-the thread that reads it; a parent that waits longer kills it by its id.
+pipe however the parent dies, so a parent that is killed leaves no orphans. A child that is paused
+reads nothing; so each has a process group of its own, and to a group that its parent's death
+leaves alone with a stopped process in it, the kernel sends SIGHUP and SIGCONT (POSIX, `_exit`). A
+child that does not follow the end of its input within `GRACE_S` ends itself from the thread that
+reads it; a parent that waits longer kills it by its id.
 
 Rule: knows nothing of p2pcore, sockets or swarms.
 """
