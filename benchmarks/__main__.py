@@ -2,8 +2,8 @@
 
 Rule: reads arguments and turns outcomes into exit codes; the work is done in the rig.
 
-Exit codes: 0 done, 1 a floor was missed (peers), 2 something could not be measured or the
-arguments are wrong, 130 interrupted.
+Exit codes: 0 done, 1 a floor was missed (peers) or the promise broken (chaos), 2 something could
+not be measured or the arguments are wrong, 130 interrupted.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.rig import peers
+from benchmarks.rig import chaos, peers
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish
 
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "peers":
             return peers.main(options)
+        if options.command == "chaos":
+            return chaos.main(options, ROOT)
         if options.command == "site":
             publish(ROOT, _write)
         else:
@@ -47,8 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure p2pcore over its own history.",
-        epilog="exit codes: 0 done, 1 a floor was missed (peers), 2 something could not be "
-        "measured, 130 interrupted",
+        epilog="exit codes: 0 done, 1 a floor was missed (peers) or the promise broken (chaos), "
+        "2 something could not be measured, 130 interrupted",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     bench = commands.add_parser(
@@ -82,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
             description="Throughput and latency of the core, alternating with the thinnest store "
             "that Python can be made to run, beside the figures of other systems. Exit code 1: a "
             "floor was missed.",
+        )
+    )
+    chaos.add_arguments(
+        commands.add_parser(
+            "chaos",
+            help="does the core keep its promise on real processes, now, on this machine?",
+            description="Real node processes, real clients, real faults; what the clients saw is "
+            "held against what the core promises. Exit code 1: broken, with the story of the key.",
         )
     )
     commands.add_parser("site", help="publish the site from the results there are")

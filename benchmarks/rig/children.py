@@ -30,6 +30,7 @@ __all__ = [
     "Child",
     "ChildError",
     "Service",
+    "allow_descriptors",
     "new_loop",
     "running_loop",
     "serve_parent",
@@ -265,6 +266,16 @@ def serve_parent(service: Service, loop_kind: str, source: str | None = None) ->
     with running_loop(loop_kind, source) as runner:
         runner.run(main())
     finished.set()
+
+
+def allow_descriptors(wanted: int) -> None:
+    """Raise the limit of open files as far as this process may; children inherit it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listen(pass_on: Callable[[bytes], object], finished: threading.Event) -> None:

@@ -16,7 +16,7 @@ import struct
 from collections import deque
 from typing import Any, cast
 
-from benchmarks.rig.children import serve_parent
+from benchmarks.rig.children import allow_descriptors, serve_parent
 from benchmarks.rig.relay import HEALTHY, HERE, Conditions
 
 __all__ = ["QUEUE_BYTES", "run_child"]
@@ -247,7 +247,7 @@ class _Exchange:
 
     async def start(self) -> dict[str, Any]:
         self.loop = asyncio.get_running_loop()
-        _allow_descriptors(2 * MAX_CONNECTIONS + 64)
+        allow_descriptors(2 * MAX_CONNECTIONS + 64)
         return {}
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -304,16 +304,6 @@ class _Exchange:
     def _review(self) -> None:
         for connection in list(self.connections.values()):
             connection.review()
-
-
-def _allow_descriptors(wanted: int) -> None:
-    """Raise the limit of open files as far as this process may."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def run_child(arguments: list[str]) -> None:

@@ -29,7 +29,7 @@ from typing import Literal
 from benchmarks.rig import subject
 from benchmarks.rig.children import Child
 
-__all__ = ["HEALTHY", "HERE", "Conditions", "Relay"]
+__all__ = ["HEALTHY", "HERE", "Conditions", "Cut", "Relay"]
 
 HERE = "127.0.0.1"  # where the relay listens; ends have other addresses of 127.0.0.0/8
 

@@ -32,6 +32,7 @@ __all__ = [
     "Identity",
     "Network",
     "Node",
+    "Standing",
     "core_dir",
     "counters",
     "default_loop",
@@ -40,11 +41,14 @@ __all__ = [
     "make_node",
     "must_be_gone",
     "require",
+    "retrieve_if_there",
+    "standing",
     "supports",
+    "version_of",
 ]
 
-Feature = Literal["network", "delete", "stats"]
-FEATURES: tuple[Feature, ...] = ("network", "delete", "stats")
+Feature = Literal["network", "delete", "stats", "readiness"]
+FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "readiness")
 
 
 class Node(Protocol):
@@ -133,6 +137,8 @@ def supports(feature: Feature) -> bool:
         return network and hasattr(core.AdaptiveClient, "delete")
     if feature == "stats":
         return network and hasattr(core.AdaptiveCoordinator, "stats")
+    if feature == "readiness":
+        return network and hasattr(core.AdaptiveCoordinator, "ready")
     raise ValueError(f"no feature is called {feature!r}; there are {', '.join(FEATURES)}")
 
 
@@ -143,12 +149,19 @@ def require(*features: Feature) -> None:
         raise NotImplementedError(f"this commit's p2pcore has no {', '.join(missing)} yet")
 
 
-def make_node(network: Network, bootstrap: list[str]) -> Node:
-    """A coordinator on a free port of the IPv4 loopback, not started."""
+def make_node(
+    network: Network,
+    bootstrap: list[str],
+    *,
+    listen: str = "127.0.0.1:0",
+    advertise: str | None = None,
+) -> Node:
+    """A coordinator, not started: by default on a free port of the IPv4 loopback."""
     core = _core()
     node: Node = core.AdaptiveCoordinator(
         core.CoordinatorConfig(
-            listen="127.0.0.1:0",
+            listen=listen,
+            advertise=advertise,
             bootstrap=bootstrap,
             replication_factor=network.replication,
             write_quorum=network.write_quorum,
@@ -168,13 +181,44 @@ def make_client(network: Network, bootstrap: list[str]) -> AbstractAsyncContextM
     return client
 
 
+async def retrieve_if_there(client: Client, key: str) -> bytes | None:
+    """The value, or None if a retrieve says that there is no such key."""
+    try:
+        return await client.retrieve(key)
+    except _core().KeyNotFoundError:
+        return None
+
+
 async def must_be_gone(client: Client, key: str) -> None:
     """Raise AssertionError unless a retrieve says that there is no such key."""
-    try:
-        value = await client.retrieve(key)
-    except _core().KeyNotFoundError:
-        return
-    raise AssertionError(f"{key!r} was deleted and is still there, {len(value)} bytes of it")
+    value = await retrieve_if_there(client, key)
+    if value is not None:
+        raise AssertionError(f"{key!r} was deleted and is still there, {len(value)} bytes of it")
+
+
+def version_of(receipt: object) -> str:
+    """The version that a store or delete was given, in hexadecimal: its order is that of the
+    writes of a key."""
+    version: bytes = receipt.version  # type: ignore[attr-defined]
+    return version.hex()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a node stands in its network: whether it counts for all that is its, how many others it
+    knows, and how many records it holds, tombstones included."""
+
+    ready: bool
+    known: int
+    records: int
+
+
+def standing(node: Node) -> Standing:
+    """Requires the feature "readiness"."""
+    core_node: Any = node
+    return Standing(
+        ready=core_node.ready, known=core_node.known_nodes, records=core_node.stored_records
+    )
 
 
 def counters(of: Node | Client) -> dict[str, int]:

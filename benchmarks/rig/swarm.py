@@ -55,10 +55,13 @@ class Members:
     def addresses(self) -> list[str]:
         return [node.address for node in self._nodes]
 
-    async def add(self, count: int, bootstrap: list[str]) -> None:
-        """Start nodes one after the other; without a bootstrap the first one founds the network."""
+    async def add(self, count: int, bootstrap: list[str], **place: str) -> None:
+        """Start nodes one after the other; without a bootstrap the first one founds the network.
+
+        `place` has `listen` and `advertise`, for one node that is not to be on just any port.
+        """
         for _ in range(count):
-            node = subject.make_node(self._network, bootstrap or self.addresses[:1])
+            node = subject.make_node(self._network, bootstrap or self.addresses[:1], **place)
             begin = time.perf_counter()
             await node.start()
             self.join_s.append(time.perf_counter() - begin)
@@ -71,6 +74,10 @@ class Members:
             for name, value in subject.counters(node).items():
                 total[name] = total.get(name, 0) + value
         return total
+
+    def standings(self) -> list[subject.Standing]:
+        """How each node stands in its network."""
+        return [subject.standing(node) for node in self._nodes]
 
     async def shutdown(self) -> None:
         """Shut all nodes down, the founder last; SwarmError if one leaves a task behind."""
@@ -220,7 +227,8 @@ class _Host:
         self._members = Members(subject.Network(**order["network"]))
 
     async def start(self) -> dict[str, Any]:
-        await self._members.add(self._order["count"], self._order["bootstrap"])
+        order = self._order
+        await self._members.add(order["count"], order["bootstrap"], **order.get("place", {}))
         return {
             "addresses": self._members.addresses,
             "join_s": self._members.join_s,
@@ -230,6 +238,8 @@ class _Host:
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         if question == {"ask": "usage"}:
             return usage() | self._members.counters()
+        if question == {"ask": "standing"}:
+            return {"nodes": [asdict(each) for each in self._members.standings()]}
         raise ValueError(f"a host of nodes cannot answer {question}")
 
     async def stop(self) -> None:
@@ -239,4 +249,4 @@ class _Host:
 def run_child(arguments: list[str]) -> None:
     """A child process of a Swarm; its order is one JSON object."""
     order = json.loads(arguments[0])
-    serve_parent(_Host(order), order["loop"])
+    serve_parent(_Host(order), order["loop"], order.get("source"))
