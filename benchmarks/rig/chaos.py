@@ -10,9 +10,9 @@ import json
 import random
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from benchmarks.rig import subject
 from benchmarks.rig.chaos_scenarios import Outcome, Plan, churn, crowd, partition
@@ -32,6 +32,7 @@ __all__ = ["add_arguments", "main"]
 
 CROWD_READY_S = 30.0  # 24 nodes on 2 quiet cores
 CONNECTION_BYTES = 40 * 1024  # at the node, by uvloop
+Scenarios: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 UNITS = {"_s": "s", "_ms": "ms", "_bytes": "B"}
 
 
@@ -58,20 +59,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys", type=_whole(1, 100_000), default=200, help="keys that are written (default: 200)"
     )
     scenarios = parser.add_subparsers(dest="scenario", required=True, metavar="SCENARIO")
+    _add_faults(scenarios, [common, traffic])
+    _add_crowds(scenarios, [common])
 
+
+def _add_faults(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) -> None:
     each = scenarios.add_parser(
         "churn",
-        parents=[common, traffic],
+        parents=parents,
         help="nodes join, leave and are killed under writes and reads",
         description="Node processes join, leave and are killed, one at a time, while clients write "
         "and read; the next change comes when all are ready. Nothing acknowledged may be lost.",
     )
     each.add_argument("--minutes", type=_within(0, 600), default=5.0, help="(default: 5)")
     each.add_argument("--nodes", type=_whole(5, 16), default=5, help="to begin with (default: 5)")
+    each.add_argument(
+        "--kills",
+        type=_whole(1, 8),
+        default=1,
+        help="nodes that are killed at a time (default: 1). With more the premises of the promise "
+        "do not hold: shows that losses are seen",
+    )
 
     each = scenarios.add_parser(
         "partition",
-        parents=[common, traffic],
+        parents=parents,
         help="the network is cut in two under writes on both sides, and healed",
         description="A relay cuts the network in two, with clients on both sides, and heals it. "
         "Afterwards there is one network, and every acknowledged write is read, or a newer one.",
@@ -86,9 +98,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sent arrives after the heal (default: refuse)",
     )
 
+
+def _add_crowds(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) -> None:
     each = scenarios.add_parser(
         "crowd",
-        parents=[common],
+        parents=parents,
         help="many node processes begin at once",
         description="How long until node processes that begin at once are all ready. Exit code 1 "
         f"above {CROWD_READY_S:g} s, which is the goal for 24 on 2 quiet cores.",
@@ -97,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     each = scenarios.add_parser(
         "clients",
-        parents=[common],
+        parents=parents,
         help="hundreds of clients at one node, and what they cost it",
         description="Clients connect to one node, write, read and stay. Exit code 1 if one of them "
         f"costs a node on uvloop more than {CONNECTION_BYTES} bytes of heap.",
@@ -146,8 +160,6 @@ def main(args: argparse.Namespace, root: Path) -> int:
 
 
 def _run(args: argparse.Namespace, plan: Plan) -> Outcome:
-    from dataclasses import replace
-
     if args.scenario == "clients":
         return _clients(args.clients, args.loop, plan)
     plan = replace(plan, nodes=args.nodes)
@@ -157,7 +169,7 @@ def _run(args: argparse.Namespace, plan: Plan) -> Outcome:
         return outcome
     plan = replace(plan, rate=args.rate, keys=args.keys)
     if args.scenario == "churn":
-        return churn(plan, seconds=args.minutes * 60)
+        return churn(plan, seconds=args.minutes * 60, kills=args.kills)
     return partition(plan, seconds=args.seconds, cut=args.cut)
 
 
@@ -195,7 +207,7 @@ def _write(
     wanted = {"scenario": args.scenario, "seed": seed, "loop": loop}
     wanted |= {
         name: getattr(args, name)
-        for name in ("minutes", "seconds", "cut", "rate", "keys", "clients")
+        for name in ("minutes", "seconds", "cut", "kills", "rate", "keys", "clients")
         if hasattr(args, name)
     }
     measurements = [

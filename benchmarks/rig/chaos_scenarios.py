@@ -35,7 +35,7 @@ COPIES_S = 120.0
 # Both sides have met; what each has acknowledged is compared in "a second or so" (architecture.md).
 COMPARED_S = 2.0
 MORE = 3  # nodes than in the beginning, at most
-FEWEST = 4  # nodes that are left: one may be lost, and there are N=3 for every key
+FEWEST = 4  # nodes that are left: one of them may be lost, and every key has N=3 again
 STORIES = 3  # breaches that are told at length
 
 Say = Callable[[str], None]
@@ -201,9 +201,12 @@ def _trial(plan: Plan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
         yield trial, stack
 
 
-def churn(plan: Plan, *, seconds: float, changes: int = 4) -> Outcome:
+def churn(plan: Plan, *, seconds: float, kills: int = 1, changes: int = 4) -> Outcome:
     """Nodes join, leave and are killed, one at a time, while two processes of clients write and
-    read: for so long, and at least so many changes. The next change comes when all are ready."""
+    read: for so long, and at least so many changes. The next change comes when all are ready.
+
+    More than one of `kills` at a time breaks the premises, and losses are to be expected.
+    """
     rng = random.Random(f"{plan.seed} churn")
     with _trial(plan, relayed=False) as (trial, stack):
         for name in "ab":
@@ -219,10 +222,11 @@ def churn(plan: Plan, *, seconds: float, changes: int = 4) -> Outcome:
             kind = deck.pop()
             if kind == "join" and len(trial.fleet.members) >= plan.nodes + MORE:
                 continue
-            if kind != "join" and len(trial.fleet.members) <= FEWEST:
+            going = kills if kind == "kill" else 1
+            if kind != "join" and len(trial.fleet.members) - going < FEWEST:
                 deck.append(kind)
                 kind = "join"
-            who = _change(trial.fleet, kind, rng)
+            who = _change(trial.fleet, kind, kills, rng)
             try:
                 settled_s[kind].append(trial.fleet.wait_settled(SETTLE_S))
             except SlowError as error:
@@ -236,13 +240,18 @@ def churn(plan: Plan, *, seconds: float, changes: int = 4) -> Outcome:
         return trial.finish()
 
 
-def _change(fleet: Fleet, kind: str, rng: random.Random) -> str:
+def _change(fleet: Fleet, kind: str, kills: int, rng: random.Random) -> str:
     """Carry out one change of the membership; says whose."""
     if kind == "join":
-        return fleet.join()[0].name
-    member = rng.choice(fleet.members)
-    (fleet.leave if kind == "leave" else fleet.kill)(member)
-    return member.name
+        changed = fleet.join()
+    elif kind == "leave":
+        changed = [rng.choice(fleet.members)]
+        fleet.leave(changed[0])
+    else:
+        changed = rng.sample(fleet.members, kills)
+        for member in changed:
+            fleet.kill(member)
+    return ", ".join(member.name for member in changed)
 
 
 def partition(plan: Plan, *, seconds: float, cut: Cut) -> Outcome:
