@@ -150,8 +150,9 @@ class Child:
         """One line of the child, read with a deadline by a watchdog that kills a mute child."""
         assert self._process.stdout is not None
         watchdog = threading.Timer(within_s, self._process.kill)
-        watchdog.start()
+        watchdog.daemon = True  # Ctrl-C may come before it can be cancelled
         try:
+            watchdog.start()
             line = self._process.stdout.readline()
         finally:
             watchdog.cancel()
