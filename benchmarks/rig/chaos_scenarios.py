@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.rig import subject
 from benchmarks.rig.children import running_loop
-from benchmarks.rig.fleet import Fleet, Member, SlowError
+from benchmarks.rig.fleet import POLL_S, Fleet, Member, SlowError
 from benchmarks.rig.history_check import Operation, Report, Window, check, read_history, story
 from benchmarks.rig.records import LoopKind, summarize
 from benchmarks.rig.relay import Conditions, Cut
@@ -36,6 +36,8 @@ COPIES_S = 120.0
 COMPARED_S = 2.0
 MORE = 3  # nodes than in the beginning, at most
 FEWEST = 4  # nodes that are left: one of them may be lost, and every key has N=3 again
+SIDES = ("major", "minor")
+TELL_S = 10.0  # between lines while nothing happens
 STORIES = 3  # breaches that are told at length
 
 Say = Callable[[str], None]
@@ -261,42 +263,61 @@ def partition(plan: Plan, *, seconds: float, cut: Cut) -> Outcome:
     """The network is cut in two, with clients that write and read on either side, and healed."""
     rng = random.Random(f"{plan.seed} partition")
     with _trial(plan, relayed=True) as (trial, stack):
-        fleet = trial.fleet
+        fleet, outcome = trial.fleet, trial.outcome
         assert fleet.relay is not None
         minority = rng.sample(fleet.members, plan.nodes // 2)
-        majority = [member for member in fleet.members if member not in minority]
-        sides: list[list[str]] = []
-        for name, members in (("major", majority), ("minor", minority)):
+        sides = [[member for member in fleet.members if member not in minority], minority]
+        ends: list[list[str]] = []
+        for name, members in zip(SIDES, sides, strict=True):
             order = trial.order(name, members, 1 / 2)
             trial.traffic.append(stack.enter_context(Traffic(order)))
-            sides.append([*(member.end for member in members), order.source])
-        here, there = sides
-        _idle(trial, 2.0, "before the cut")
+            ends.append([*(member.end for member in members), order.source])
+        here, there = ends
+        _go_on(trial, 2.0, "before the cut")
         cut_ns = time.monotonic_ns()
         fleet.relay.set_between(here, there, Conditions(cut=cut))
-        trial.tell(f"cut ({cut}): {len(majority)} + {len(minority)} nodes")
-        _idle(trial, seconds, "cut")
+        trial.tell(f"cut ({cut}): {len(sides[0])} + {len(sides[1])} nodes")
+        alone_ns = _go_on(trial, seconds, "cut", lambda: fleet.settled(sides))
+        if alone_ns is not None:
+            outcome.figures["cut_to_both_sides_ready_s"] = round((alone_ns - cut_ns) / 1e9, 3)
+        heal_ns = time.monotonic_ns()
         fleet.relay.heal()
         trial.tell("healed")
         try:
-            together_s = fleet.wait_settled(HEAL_S)
-            trial.outcome.figures["heal_to_all_ready_s"] = round(together_s, 3)
+            fleet.wait_settled(HEAL_S)
+            together_s = (time.monotonic_ns() - heal_ns) / 1e9
+            outcome.figures["heal_to_all_ready_s"] = round(together_s, 3)
             trial.tell(f"one network, all ready, {together_s:.1f} s after the heal")
         except SlowError as error:
-            trial.outcome.breaches.append(f"after the heal: {error}")
-        window_ns = time.monotonic_ns() + round(COMPARED_S * 1e9)
-        trial.windows.append(Window(begin_ns=cut_ns, end_ns=window_ns))
-        _idle(trial, COMPARED_S + 3.0, "after the heal")
+            outcome.breaches.append(f"after the heal: {error}")
+        window = Window(
+            begin_ns=cut_ns,
+            end_ns=time.monotonic_ns() + round(COMPARED_S * 1e9),
+            sides=tuple(each.clients for each in trial.traffic),
+            apart_ns=None if alone_ns is None else (alone_ns, heal_ns),
+        )
+        trial.windows.append(window)
+        _go_on(trial, COMPARED_S + 3.0, "after the heal")
         return trial.finish()
 
 
-def _idle(trial: _Trial, seconds: float, when: str) -> None:
-    """Let the traffic go on; a line now and then."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, 10.0))
-        if end - time.monotonic() > 1:
+def _go_on(
+    trial: _Trial, seconds: float, when: str, noticed: Callable[[], bool] | None = None
+) -> int | None:
+    """Let the traffic go on, with a line now and then; returns when something was `noticed` first,
+    on the monotonic clock."""
+    begin = time.monotonic()
+    noticed_ns: int | None = None
+    told = 0
+    while (passed := time.monotonic() - begin) < seconds:
+        if noticed is not None and noticed_ns is None and noticed():
+            noticed_ns = time.monotonic_ns()
+            trial.tell(f"each side is ready by itself, {passed:.1f} s after the cut")
+        if passed >= TELL_S * (told + 1):
+            told += 1
             trial.tell(when)
+        time.sleep(min(POLL_S, seconds))
+    return noticed_ns
 
 
 def crowd(plan: Plan, *, nodes: int) -> Outcome:

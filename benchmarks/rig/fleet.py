@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -24,7 +24,7 @@ from benchmarks.rig.records import LoopKind
 from benchmarks.rig.relay import Relay
 from benchmarks.rig.swarm import SwarmError
 
-__all__ = ["Fleet", "Member", "SlowError", "wait_until"]
+__all__ = ["POLL_S", "Fleet", "Member", "SlowError", "wait_until"]
 
 POLL_S = 0.05  # between looks at the nodes: each costs them a line of JSON
 ENTRIES = 3  # bootstrap addresses of a newcomer: one may be the next that is lost
@@ -178,13 +178,16 @@ class Fleet:
             for member in self.members
         }
 
-    def settled(self) -> bool:
-        """Whether everybody is ready, knows everybody and nobody who is gone."""
-        others = len(self.members) - 1
-        for standing in self.standings().values():
-            knows = standing.known == others if others < ALL_KNOWN else standing.known >= ALL_KNOWN
-            if not standing.ready or not knows:
-                return False
+    def settled(self, sides: Sequence[Sequence[Member]] | None = None) -> bool:
+        """Whether everybody is ready, knows everybody and nobody who is gone; given sides that are
+        cut off from each other, everybody on the own side and nobody else."""
+        standings = self.standings()
+        for side in sides or [self.members]:
+            others = len(side) - 1
+            for standing in (standings[member.name] for member in side):
+                all_known = standing.known == others
+                if not standing.ready or not (all_known or ALL_KNOWN <= standing.known < others):
+                    return False
         return True
 
     def wait_settled(self, limit_s: float) -> float:

@@ -17,8 +17,10 @@ for every retrieve after that.
 
 What happens while the network's premises do not hold (a partition, until it has healed and the two
 sides have compared what they hold) is counted, and no breach; but for invented values and losses
-nothing is an excuse. Compare `tests/promise.py`, which checks the same in virtual time, with the
-stores of the nodes at hand.
+nothing is an excuse. While two sides are apart each is a network of its own, and what its clients
+have written since it was ready is promised to the clients on that side.
+
+Compare `tests/promise.py`, which checks the same in virtual time, with the nodes' stores at hand.
 
 Source: the checks of single registers in Jepsen (Kingsbury), with versions in the place of a search
 for an order.
@@ -70,10 +72,16 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """A time in which the premises of the promise did not hold."""
+    """A time in which the premises of the promise did not hold.
+
+    `sides` are the clients of each side of a partition, and `apart_ns` the time, within this one,
+    in which every side knew that it was alone, and was ready; None if it did not come to that.
+    """
 
     begin_ns: int
     end_ns: int
+    sides: tuple[frozenset[str], ...] = ()
+    apart_ns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +221,28 @@ class _Key:
                 self._report.own += (
                     self._judge(read, own[read.client].before(read.begin_ns)) == breach
                 )
+        for window in self._windows:
+            if window.apart_ns is not None:
+                for side in window.sides:
+                    self._check_side(side, *window.apart_ns)
         if self._acked and not any(read.last for read in self._reads):
             self._find("not looked at", self._acked[-1], None, "was not read back in the end")
+
+    def _check_side(self, clients: frozenset[str], begin_ns: int, end_ns: int) -> None:
+        """What one side has written while it was alone, it reads."""
+
+        def here(operation: Operation) -> bool:
+            within = begin_ns <= operation.begin_ns and operation.end_ns <= end_ns
+            return within and operation.client in clients
+
+        newest_here = _Newest(filter(here, self._acked))
+        for read in filter(here, self._reads):
+            newest = newest_here.before(read.begin_ns)
+            breach = self._judge(read, newest)
+            if newest is not None and breach is not None:
+                self._find(
+                    breach, read, newest, "was read, on its own side, after", excusable=False
+                )
 
     def _judge(self, read: Operation, newest: Operation | None) -> Breach | None:
         """What is wrong with a read, given the newest write acknowledged before it."""
@@ -239,13 +267,23 @@ class _Key:
         )
 
     def _find(
-        self, breach: Breach, operation: Operation, newest: Operation | None, how: str
+        self,
+        breach: Breach,
+        operation: Operation,
+        newest: Operation | None,
+        how: str,
+        *,
+        excusable: bool = True,
     ) -> None:
         what = operation.value or ("no such key" if operation.kind == "retrieve" else "a delete")
         than = f" {newest.value or 'a delete'} as {newest.version}" if newest is not None else ""
-        excused = breach not in NEVER_EXCUSED and any(
-            operation.begin_ns <= window.end_ns and operation.end_ns >= window.begin_ns
-            for window in self._windows
+        excused = (
+            excusable
+            and breach not in NEVER_EXCUSED
+            and any(
+                operation.begin_ns <= window.end_ns and operation.end_ns >= window.begin_ns
+                for window in self._windows
+            )
         )
         self._report.findings.append(
             Finding(

@@ -62,10 +62,10 @@ class Traffic:
 
     def __init__(self, order: TrafficOrder) -> None:
         self.file = Path(order.file)
+        self.clients = frozenset(_names(order))
         self._child = Child(
             "benchmarks.rig.traffic", [json.dumps(asdict(order))], subject.core_dir()
         )
-        self._working = True
 
     def __enter__(self) -> Traffic:
         try:
@@ -90,6 +90,10 @@ class Traffic:
     def finish(self) -> None:
         """Begin nothing more; returns when what is in flight has ended and is in the file."""
         self._child.ask({"do": "finish"})
+
+
+def _names(order: TrafficOrder) -> list[str]:
+    return [f"{order.name}{number}" for number in range(order.clients)]
 
 
 class _Value:
@@ -123,8 +127,7 @@ class _Office:
     async def start(self) -> dict[str, Any]:
         order = self._order
         pause_s = order.clients * (order.writers + order.readers) / order.rate
-        for number in range(order.clients):
-            name = f"{order.name}{number}"
+        for name in _names(order):
             client = await self._stack.enter_async_context(
                 subject.make_client(order.network, order.bootstrap)
             )

@@ -118,6 +118,20 @@ def test_outside_the_premises_some_findings_are_excused() -> None:
     assert check([FIRST, read("x", 2), last("v1")], always).breaches[0].breach == "invented"
 
 
+def test_a_side_that_is_apart_keeps_its_promise_to_its_own_clients() -> None:
+    sides = frozenset({"a", "r"}), frozenset({"b"})
+    cut = [Window(begin_ns=0, end_ns=90 * S, sides=sides, apart_ns=(10 * S, 80 * S))]
+    others = done("store", "b1", 20, 21, 9, client="b")
+    mine = done("store", "a1", 12, 13, 5), done("store", "a2", 15, 16, 6)
+    fine = [FIRST, *mine, others, read("v1", 11), read("a2", 30), last("b1")]
+    assert not check(fine, cut).breaches
+    for wrong in (read("a1", 30), read("v1", 30), read(None, 30)):
+        (breach,) = check([*fine, wrong], cut).breaches
+        assert "on its own side" in breach.text
+    # What was written before they were apart may be out of reach.
+    assert not check([FIRST, SECOND, read("v1", 30), read(None, 40), last("v2")], cut).breaches
+
+
 def test_what_is_counted() -> None:
     report = check([FIRST, FAILED, GONE, read("v1", 3), last(None)])
     assert report.acknowledged == {"store": 1, "delete": 1, "retrieve": 2}
