@@ -80,6 +80,12 @@ def _add_faults(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) ->
         help="nodes that are killed at a time (default: 1). With more the premises of the promise "
         "do not hold: shows that losses are seen",
     )
+    each.add_argument(
+        "--pause-s",
+        type=_within(0, 600),
+        default=0.0,
+        help="also stop nodes for so many seconds and let them go on (default: not)",
+    )
 
     each = scenarios.add_parser(
         "partition",
@@ -169,7 +175,8 @@ def _run(args: argparse.Namespace, plan: Plan) -> Outcome:
         return outcome
     plan = replace(plan, rate=args.rate, keys=args.keys)
     if args.scenario == "churn":
-        return churn(plan, seconds=args.minutes * 60, kills=args.kills)
+        seconds = args.minutes * 60
+        return churn(plan, seconds=seconds, kills=args.kills, pause_s=args.pause_s)
     return partition(plan, seconds=args.seconds, cut=args.cut)
 
 
@@ -207,7 +214,7 @@ def _write(
     wanted = {"scenario": args.scenario, "seed": seed, "loop": loop}
     wanted |= {
         name: getattr(args, name)
-        for name in ("minutes", "seconds", "cut", "kills", "rate", "keys", "clients")
+        for name in ("minutes", "seconds", "cut", "kills", "pause_s", "rate", "keys", "clients")
         if hasattr(args, name)
     }
     measurements = [

@@ -34,6 +34,7 @@ HEAL_S = 150.0
 COPIES_S = 120.0
 # Both sides have met; what each has acknowledged is compared in "a second or so" (architecture.md).
 COMPARED_S = 2.0
+MOST_FAILED = 0.05  # of all operations, while one node at a time is lost
 MORE = 3  # nodes than in the beginning, at most
 FEWEST = 4  # nodes that are left: one of them may be lost, and every key has N=3 again
 SIDES = ("major", "minor")
@@ -195,9 +196,8 @@ def _trial(plan: Plan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
     rng = random.Random(f"{plan.seed} places")
     network = subject.Network()
     with (
-        ExitStack() as stack,
         Fleet(network=network, loop=plan.loop, relayed=relayed, rng=rng) as fleet,
-        stack,
+        ExitStack() as stack,
     ):
         trial = _Trial(plan, fleet)
         fleet.join(plan.nodes)
@@ -205,9 +205,12 @@ def _trial(plan: Plan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
         yield trial, stack
 
 
-def churn(plan: Plan, *, seconds: float, kills: int = 1, changes: int = 4) -> Outcome:
+def churn(
+    plan: Plan, *, seconds: float, kills: int = 1, pause_s: float = 0.0, changes: int = 4
+) -> Outcome:
     """Nodes join, leave and are killed, one at a time, while two processes of clients write and
-    read: for so long, and at least so many changes. The next change comes when all are ready.
+    read: for so long, and at least so many changes. The next change comes when all are ready. With
+    a `pause_s`, nodes are also stopped for so long, and go on.
 
     More than one of `kills` at a time breaks the premises, and losses are to be expected.
     """
@@ -217,46 +220,56 @@ def churn(plan: Plan, *, seconds: float, kills: int = 1, changes: int = 4) -> Ou
             order = trial.order(name, trial.fleet.members, 1 / 2)
             trial.traffic.append(stack.enter_context(Traffic(order)))
         end = time.monotonic() + seconds
-        settled_s: dict[str, list[float]] = {"join": [], "leave": [], "kill": []}
-        deck: list[str] = []
-        fewest = FEWEST if kills == 1 else trial.fleet.network.write_quorum
-        while time.monotonic() < end or sum(map(len, settled_s.values())) < changes:
+        ready_s: dict[str, list[float]] = {}
+        for kind in _kinds(trial.fleet, kills, pause_s > 0, rng):
+            if time.monotonic() >= end and sum(map(len, ready_s.values())) >= changes:
+                break
             time.sleep(rng.uniform(0.5, 1.5))  # of traffic while nothing changes
-            if not deck:
-                deck = rng.sample(["join", "join", "leave", "kill"], 4)
-            kind = deck.pop()
-            if kind == "join" and len(trial.fleet.members) >= plan.nodes + MORE:
-                continue
-            going = kills if kind == "kill" else 1
-            if kind != "join" and len(trial.fleet.members) - going < fewest:
-                deck.append(kind)
-                kind = "join"
-            who = _change(trial.fleet, kind, kills, rng)
+            who = _change(trial.fleet, kind, kills, pause_s, rng)
             try:
-                settled_s[kind].append(trial.fleet.wait_settled(SETTLE_S))
+                took_s = trial.fleet.wait_settled(SETTLE_S)
             except SlowError as error:
                 trial.outcome.breaches.append(f"{kind} of {who}: {error}")
                 break
-            trial.tell(f"{kind:5} {who}: all ready after {settled_s[kind][-1]:.1f} s")
-        for kind, waits in settled_s.items():
+            ready_s.setdefault(kind, []).append(took_s)
+            trial.tell(f"{kind:5} {who}: all ready after {took_s:.1f} s")
+        for kind, waits in ready_s.items():
             trial.outcome.figures[f"changes_{kind}"] = len(waits)
-            if waits:
-                trial.outcome.figures[f"{kind}_ready_max_s"] = round(max(waits), 3)
-        return trial.finish(copies=kills == 1)
+            trial.outcome.figures[f"{kind}_ready_max_s"] = round(max(waits), 3)
+        outcome = trial.finish(copies=kills == 1)
+        done, failed = outcome.figures["operations"], outcome.figures["operations_failed"]
+        if failed > MOST_FAILED * done:
+            outcome.breaches.append(f"{failed} of {done} operations failed; {MOST_FAILED:.0%} may")
+        return outcome
 
 
-def _change(fleet: Fleet, kind: str, kills: int, rng: random.Random) -> str:
+def _kinds(fleet: Fleet, kills: int, pauses: bool, rng: random.Random) -> Iterator[str]:
+    """Changes without end, as many joins as losses, while there are neither too few nodes nor too
+    many."""
+    most = len(fleet.members) + MORE
+    fewest = FEWEST if kills == 1 else fleet.network.write_quorum
+    while True:
+        for kind in rng.sample(["join", "join", "leave", "kill", *["pause"] * pauses], 4 + pauses):
+            lost = {"leave": 1, "kill": kills}.get(kind, 0)
+            while lost and len(fleet.members) - lost < fewest:
+                yield "join"
+            if kind != "join" or len(fleet.members) < most:
+                yield kind
+
+
+def _change(fleet: Fleet, kind: str, kills: int, pause_s: float, rng: random.Random) -> str:
     """Carry out one change of the membership; says whose."""
     if kind == "join":
-        changed = fleet.join()
-    elif kind == "leave":
-        changed = [rng.choice(fleet.members)]
-        fleet.leave(changed[0])
-    else:
-        changed = rng.sample(fleet.members, kills)
-        for member in changed:
-            fleet.kill(member)
-    return ", ".join(member.name for member in changed)
+        return fleet.join()[0].name
+    members = rng.sample(fleet.members, kills if kind == "kill" else 1)
+    for member in members:
+        if kind == "pause":
+            fleet.pause(member)
+            time.sleep(pause_s)
+            fleet.resume(member)
+        else:
+            (fleet.leave if kind == "leave" else fleet.kill)(member)
+    return ", ".join(member.name for member in members)
 
 
 def partition(plan: Plan, *, seconds: float, cut: Cut) -> Outcome:
