@@ -56,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate", type=_within(1, 5000), default=200.0, help="operations per second (default: 200)"
     )
     traffic.add_argument(
-        "--keys", type=_whole(1, 100_000), default=200, help="keys that are written (default: 200)"
+        "--keys",
+        type=_whole(1, 100_000),
+        default=5000,
+        help="keys that are written (default: 5000)",
     )
     scenarios = parser.add_subparsers(dest="scenario", required=True, metavar="SCENARIO")
     _add_faults(scenarios, [common, traffic])
@@ -68,7 +71,7 @@ def _add_faults(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) ->
         "churn",
         parents=parents,
         help="nodes join, leave and are killed under writes and reads",
-        description="Node processes join, leave and are killed, one at a time, while clients write "
+        description="Some node processes join, or one leaves or is killed, while clients write "
         "and read; the next change comes when all are ready. Nothing acknowledged may be lost.",
     )
     each.add_argument("--minutes", type=_within(0, 600), default=5.0, help="(default: 5)")

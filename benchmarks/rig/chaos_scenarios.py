@@ -35,7 +35,8 @@ COPIES_S = 120.0
 # Both sides have met; what each has acknowledged is compared in "a second or so" (architecture.md).
 COMPARED_S = 2.0
 MOST_FAILED = 0.05  # of all operations, while one node at a time is lost
-MORE = 3  # nodes than in the beginning, at most
+MOST_JOINING = 3  # at once: as many as there are replicas, so that all of a key's may be new
+MORE = 2  # nodes than in the beginning: then nobody joins until some are lost
 FEWEST = 4  # nodes that are left: one of them may be lost, and every key has N=3 again
 SIDES = ("major", "minor")
 TELL_S = 10.0  # between lines while nothing happens
@@ -54,9 +55,12 @@ class Plan:
     loop: LoopKind
     say: Say
     nodes: int = 5
-    keys: int = 200
+    keys: int = 5000
     rate: float = 200.0
     value_bytes: int = 256
+    # With the keys and values above, handing a share over takes seconds, under traffic: if nodes
+    # counted before they have theirs, clients would notice.
+    repair_bytes_per_s: int = 1 << 19
 
 
 @dataclass(kw_only=True)
@@ -113,6 +117,7 @@ class _Trial:
             keys=plan.keys,
             value_bytes=plan.value_bytes,
             rate=plan.rate * share,
+            fill=not self.traffic,
         )
 
     def finish(self, *, copies: bool = True) -> Outcome:
@@ -196,7 +201,13 @@ def _trial(plan: Plan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
     rng = random.Random(f"{plan.seed} places")
     network = subject.Network()
     with (
-        Fleet(network=network, loop=plan.loop, relayed=relayed, rng=rng) as fleet,
+        Fleet(
+            network=network,
+            loop=plan.loop,
+            relayed=relayed,
+            rng=rng,
+            repair_bytes_per_s=plan.repair_bytes_per_s,
+        ) as fleet,
         ExitStack() as stack,
     ):
         trial = _Trial(plan, fleet)
@@ -208,7 +219,7 @@ def _trial(plan: Plan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
 def churn(
     plan: Plan, *, seconds: float, kills: int = 1, pause_s: float = 0.0, changes: int = 4
 ) -> Outcome:
-    """Nodes join, leave and are killed, one at a time, while two processes of clients write and
+    """Some nodes join, or one leaves or is killed, while two processes of clients write and
     read: for so long, and at least so many changes. The next change comes when all are ready. With
     a `pause_s`, nodes are also stopped for so long, and go on.
 
@@ -244,12 +255,11 @@ def churn(
 
 
 def _kinds(fleet: Fleet, kills: int, pauses: bool, rng: random.Random) -> Iterator[str]:
-    """Changes without end, as many joins as losses, while there are neither too few nodes nor too
-    many."""
+    """Changes without end, while there are neither too few nodes nor too many."""
     most = len(fleet.members) + MORE
     fewest = FEWEST if kills == 1 else fleet.network.write_quorum
     while True:
-        for kind in rng.sample(["join", "join", "leave", "kill", *["pause"] * pauses], 4 + pauses):
+        for kind in rng.sample(["join", "leave", "kill", *["pause"] * pauses], 3 + pauses):
             lost = {"leave": 1, "kill": kills}.get(kind, 0)
             while lost and len(fleet.members) - lost < fewest:
                 yield "join"
@@ -260,7 +270,8 @@ def _kinds(fleet: Fleet, kills: int, pauses: bool, rng: random.Random) -> Iterat
 def _change(fleet: Fleet, kind: str, kills: int, pause_s: float, rng: random.Random) -> str:
     """Carry out one change of the membership; says whose."""
     if kind == "join":
-        return fleet.join()[0].name
+        # Newcomers take nothing from anybody until they have it: several may come at once.
+        return ", ".join(member.name for member in fleet.join(rng.randint(1, MOST_JOINING)))
     members = rng.sample(fleet.members, kills if kind == "kill" else 1)
     for member in members:
         if kind == "pause":

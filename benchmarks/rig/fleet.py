@@ -63,13 +63,20 @@ class Fleet:
     """A network in layout B and its relay, from entering to leaving."""
 
     def __init__(
-        self, *, network: subject.Network, loop: LoopKind, relayed: bool, rng: random.Random
+        self,
+        *,
+        network: subject.Network,
+        loop: LoopKind,
+        relayed: bool,
+        rng: random.Random,
+        repair_bytes_per_s: int | None = None,
     ) -> None:
         subject.require("network", "readiness")
         self.network = network
         self.loop: LoopKind = loop
         self.members: list[Member] = []  # those that are there, oldest first
         self.relay: Relay | None = Relay() if relayed else None
+        self._repair_bytes_per_s = repair_bytes_per_s
         self._rng = rng
         self._ends = f"127.{rng.randrange(16, 255)}.{rng.randrange(256)}."
         self._named = self._placed = 0
@@ -157,7 +164,9 @@ class Fleet:
             self.relay.close(member.end)
 
     def _spawn(self, bootstrap: list[str]) -> tuple[Child, str]:
+        settings: dict[str, object] = {"repair_bytes_per_s": self._repair_bytes_per_s}
         order: dict[str, object] = {
+            "settings": settings,
             "network": asdict(self.network),
             "count": 1,
             "bootstrap": bootstrap,
@@ -166,7 +175,8 @@ class Fleet:
         end = self.new_end()
         if self.relay is not None:
             advertise, listen = self.relay.open(end)
-            order |= {"place": {"advertise": advertise, "listen": listen}, "source": end}
+            settings |= {"advertise": advertise, "listen": listen}
+            order["source"] = end
         return Child("benchmarks.rig.swarm", [json.dumps(order)], subject.core_dir()), end
 
     # How things stand

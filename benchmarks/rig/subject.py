@@ -155,9 +155,12 @@ def make_node(
     *,
     listen: str = "127.0.0.1:0",
     advertise: str | None = None,
+    repair_bytes_per_s: int | None = None,
 ) -> Node:
-    """A coordinator, not started: by default on a free port of the IPv4 loopback."""
+    """A coordinator, not started: by default on a free port of the IPv4 loopback, and handing
+    records over as fast as the core does by itself."""
     core = _core()
+    settings = {} if repair_bytes_per_s is None else {"repair_bytes_per_s": repair_bytes_per_s}
     node: Node = core.AdaptiveCoordinator(
         core.CoordinatorConfig(
             listen=listen,
@@ -167,6 +170,7 @@ def make_node(
             write_quorum=network.write_quorum,
             read_quorum=network.read_quorum,
             network_key=bytes.fromhex(network.key),
+            **settings,
         )
     )
     return node

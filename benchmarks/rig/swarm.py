@@ -55,13 +55,13 @@ class Members:
     def addresses(self) -> list[str]:
         return [node.address for node in self._nodes]
 
-    async def add(self, count: int, bootstrap: list[str], **place: str) -> None:
+    async def add(self, count: int, bootstrap: list[str], **settings: Any) -> None:
         """Start nodes one after the other; without a bootstrap the first one founds the network.
 
-        `place` has `listen` and `advertise`, for one node that is not to be on just any port.
+        `settings` go to `subject.make_node`.
         """
         for _ in range(count):
-            node = subject.make_node(self._network, bootstrap or self.addresses[:1], **place)
+            node = subject.make_node(self._network, bootstrap or self.addresses[:1], **settings)
             begin = time.perf_counter()
             await node.start()
             self.join_s.append(time.perf_counter() - begin)
@@ -228,7 +228,7 @@ class _Host:
 
     async def start(self) -> dict[str, Any]:
         order = self._order
-        await self._members.add(order["count"], order["bootstrap"], **order.get("place", {}))
+        await self._members.add(order["count"], order["bootstrap"], **order.get("settings", {}))
         return {
             "addresses": self._members.addresses,
             "join_s": self._members.join_s,

@@ -16,7 +16,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ __all__ = ["Traffic", "TrafficOrder", "read_last", "run_child"]
 
 FLUSH_S = 0.5
 DELETES = 0.1  # of all writes
-LAST_IN_FLIGHT = 8
+IN_FLIGHT = 16  # of operations that go through all keys
 
 Outcome: TypeAlias = Coroutine[Any, Any, tuple[str | None, str | None]]  # value and version
 
@@ -40,7 +40,8 @@ Outcome: TypeAlias = Coroutine[Any, Any, tuple[str | None, str | None]]  # value
 @dataclass(frozen=True, kw_only=True)
 class TrafficOrder:
     """What one process of clients is to do. `source` is the address to dial from, or ""; `rate` is
-    how many operations per second its workers try for together."""
+    how many operations per second its workers try for together. `fill`: it begins by
+    storing every key once, as fast as it can."""
 
     network: subject.Network
     bootstrap: list[str]
@@ -52,9 +53,10 @@ class TrafficOrder:
     clients: int = 2
     writers: int = 2
     readers: int = 2
-    keys: int = 200
+    keys: int = 5000
     value_bytes: int = 256
     rate: float = 100.0
+    fill: bool = False
 
 
 class Traffic:
@@ -126,16 +128,21 @@ class _Office:
 
     async def start(self) -> dict[str, Any]:
         order = self._order
+        workers: list[_Worker] = []
         pause_s = order.clients * (order.writers + order.readers) / order.rate
         for name in _names(order):
             client = await self._stack.enter_async_context(
                 subject.make_client(order.network, order.bootstrap)
             )
             for worker in range(order.writers + order.readers):
-                writes = worker < order.writers
                 rng = random.Random(f"{order.seed} {name} {worker}")
                 work = _Worker(client, name, worker, order.keys, self._value, rng, self._note)
-                self._tasks.append(asyncio.create_task(self._work(work, writes, rng, pause_s)))
+                workers.append(work)
+        if order.fill:
+            await _each([f"key {number}" for number in range(order.keys)], workers[0].store)
+        for number, work in enumerate(workers):
+            writes = number % (order.writers + order.readers) < order.writers
+            self._tasks.append(asyncio.create_task(self._work(work, writes, pause_s)))
         self._tasks.append(asyncio.create_task(self._keep_writing()))
         return {}
 
@@ -158,12 +165,10 @@ class _Office:
         self._file.close()
         await self._stack.aclose()
 
-    async def _work(
-        self, worker: _Worker, writes: bool, rng: random.Random, pause_s: float
-    ) -> None:
+    async def _work(self, worker: _Worker, writes: bool, pause_s: float) -> None:
         while not self._finished:
             await (worker.write() if writes else worker.read())
-            await asyncio.sleep(rng.uniform(0, 2 * pause_s))
+            await asyncio.sleep(worker.rng.uniform(0, 2 * pause_s))
 
     async def _keep_writing(self) -> None:
         while not self._finished:
@@ -200,21 +205,24 @@ class _Worker:
         self._prefix = f"{name}.{number}"
         self._keys = keys
         self._value = value
-        self._rng = rng
+        self.rng = rng
         self._note = note
         self._written = 0
 
     async def write(self) -> None:
-        key = f"key {self._rng.randrange(self._keys)}"
-        if self._rng.random() < DELETES:
+        key = f"key {self.rng.randrange(self._keys)}"
+        if self.rng.random() < DELETES:
             await self._noted("delete", key, None, self._delete(key))
-            return
+        else:
+            await self.store(key)
+
+    async def store(self, key: str) -> None:
         self._written += 1
         name = f"{self._prefix}:{self._written}"
         await self._noted("store", key, name, self._store(key, name))
 
     async def read(self) -> None:
-        key = f"key {self._rng.randrange(self._keys)}"
+        key = f"key {self.rng.randrange(self._keys)}"
         await self._noted("retrieve", key, None, _retrieve(self._client, key, self._value))
 
     async def _store(self, key: str, name: str) -> tuple[str | None, str | None]:
@@ -253,19 +261,27 @@ async def read_last(
 ) -> list[Operation]:
     """Retrieve each key once more, when all has settled."""
     value = _Value(value_bytes)
-    waiting = list(reversed(keys))
     done: list[Operation] = []
+
+    async def read(key: str) -> None:
+        outcome = _retrieve(client, key, value)
+        done.append(await _operation("last", "retrieve", key, None, outcome, last=True))
+
+    await _each(keys, read)
+    return done
+
+
+async def _each(keys: Sequence[str], do: Callable[[str], Awaitable[None]]) -> None:
+    """Do something with every key, with a few of them in flight."""
+    waiting = list(reversed(keys))
 
     async def work() -> None:
         while waiting:
-            key = waiting.pop()
-            outcome = _retrieve(client, key, value)
-            done.append(await _operation("last", "retrieve", key, None, outcome, last=True))
+            await do(waiting.pop())
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(LAST_IN_FLIGHT):
+        for _ in range(IN_FLIGHT):
             group.create_task(work())
-    return done
 
 
 def run_child(arguments: list[str]) -> None:

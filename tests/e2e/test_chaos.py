@@ -43,7 +43,7 @@ def chaos(code: int, out: Path, *words: str) -> dict[str, Any]:
 
 
 def test_churn(tmp_path: Path) -> None:
-    outcome = chaos(0, tmp_path / "churn", "churn", "--minutes", "0", "--keys", "100")
+    outcome = chaos(0, tmp_path / "churn", "churn", "--minutes", "0", "--keys", "1000")
     figures = outcome["figures"]
     assert figures["changes_join"] + figures["changes_leave"] + figures["changes_kill"] >= 4
     assert figures["changes_leave"] >= 1
@@ -54,7 +54,7 @@ def test_churn(tmp_path: Path) -> None:
 
 
 def test_partition(tmp_path: Path) -> None:
-    outcome = chaos(0, tmp_path / "cut", "partition", "--seconds", "6", "--keys", "100")
+    outcome = chaos(0, tmp_path / "cut", "partition", "--seconds", "6", "--keys", "1000")
     assert outcome["breaches"] == []
     # Both sides went on, so some reads were of older records than the other side's.
     assert outcome["counts"]["findings_while_the_premises_did_not_hold"]
