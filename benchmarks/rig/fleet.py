@@ -83,9 +83,9 @@ class Fleet:
         self._stack = ExitStack()
 
     def __enter__(self) -> Fleet:
-        self._stack.callback(lambda: stop_all([member.child for member in self.members]))
         if self.relay is not None:
             self._stack.enter_context(self.relay)
+        self._stack.callback(lambda: stop_all([member.child for member in self.members]))
         return self
 
     def __exit__(

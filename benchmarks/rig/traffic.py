@@ -1,10 +1,11 @@
 """Writers and readers of a network, in a process of their own, that write down all they see.
 
 Theory of operation. A few clients with a few workers each take a key by chance, store, delete or
-retrieve it, note the outcome and pause. Each value names its client and its number, so it is
-written once; workers of all processes share the keys, so writes of one key do meet. What has ended
-is appended to a file twice a second (`history_check.Operation`, one line each): a run that dies
-leaves what it had. It is a closed loop, meant to ask for the truth and not for speed.
+retrieve it, note the outcome and pause; one process stores every key before that. Each value names
+its client and its number, so it is written once; workers of all processes share the keys, so writes
+of one key do meet. What has ended is appended to a file twice a second
+(`history_check.Operation`, one line each): a run that dies leaves what it had. It is a closed loop,
+meant to ask for the truth and not for speed.
 
 Rule: no network of its own, no judgement.
 """
@@ -134,10 +135,11 @@ class _Office:
             client = await self._stack.enter_async_context(
                 subject.make_client(order.network, order.bootstrap)
             )
-            for worker in range(order.writers + order.readers):
-                rng = random.Random(f"{order.seed} {name} {worker}")
-                work = _Worker(client, name, worker, order.keys, self._value, rng, self._note)
-                workers.append(work)
+            for number in range(order.writers + order.readers):
+                rng = random.Random(f"{order.seed} {name} {number}")
+                workers.append(
+                    _Worker(client, name, number, order.keys, self._value, rng, self._note)
+                )
         if order.fill:
             await _each([f"key {number}" for number in range(order.keys)], workers[0].store)
         for number, work in enumerate(workers):

@@ -63,7 +63,7 @@ def test_partition(tmp_path: Path) -> None:
 
 def test_losses_are_seen(tmp_path: Path) -> None:
     """Six of eight nodes at a time are more than the promise covers: it says so."""
-    words = ["churn", "--minutes", "0", "--nodes", "8", "--kills", "6"]
+    words = ["churn", "--minutes", "0", "--keys", "500", "--nodes", "8", "--kills", "6"]
     outcome = chaos(1, tmp_path / "lost", *words)
     assert set(outcome["counts"]["findings"]) & {"lost", "false not-found", "stale"}
     assert "acknowledged as" in outcome["breaches"][0]
