@@ -28,8 +28,7 @@ __all__ = ["POLL_S", "Fleet", "Member", "SlowError", "wait_until"]
 
 POLL_S = 0.05  # between looks at the nodes: each costs them a line of JSON
 ENTRIES = 3  # bootstrap addresses of a newcomer: one may be the next that is lost
-# From here on nobody has to know everybody: a node of p2pcore syncs with its 20 nearest.
-ALL_KNOWN = 21
+ALL_KNOWN = 20  # more than so many others nobody has to know: a node syncs with its 20 nearest
 
 
 class SlowError(RuntimeError):
