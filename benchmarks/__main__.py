@@ -1,25 +1,40 @@
 """python -m benchmarks: what there is to do with the suite beyond asv's own commands.
 
-Rule: reads arguments and turns outcomes into exit codes; the work is done in the rig.
+Rule: reads arguments and turns outcomes into exit codes; the work is done in the rig and judged in
+the verdict. A command is a row of COMMANDS.
 
-Exit codes: 0 done, 1 a floor was missed (peers) or the promise broken (chaos), 2 something could
-not be measured or the arguments are wrong, 130 interrupted.
+Exit codes: 0 done, 1 what was measured is not as it must be (each command says what that means), 2
+something could not be measured or the arguments are wrong, 130 interrupted.
 """
 
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
-from benchmarks.rig import chaos, peers
+from benchmarks.rig import chaos, micro, peers, watch
 from benchmarks.rig.checkout import CheckoutError
-from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish
+from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
+from benchmarks.verdict import budget
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).parents[1]
+
+
+class Command(NamedTuple):
+    """What a command is called, what `--help` says of it, its options, and what it does: `run`
+    takes the parsed options and returns the exit code."""
+
+    name: str
+    help: str
+    description: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    epilog: str | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,14 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        if options.command == "peers":
-            return peers.main(options)
-        if options.command == "chaos":
-            return chaos.main(options, ROOT)
-        if options.command == "site":
-            publish(ROOT, _write)
-        else:
-            measure(ROOT, _request(options), _write)
+        code: int = options.run(options)
     except (CheckoutError, MeasureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -42,22 +50,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = ": the commits finished before are kept" if options.command == "bench" else ""
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
-    return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure p2pcore over its own history.",
-        epilog="exit codes: 0 done, 1 a floor was missed (peers) or the promise broken (chaos), "
-        "2 something could not be measured, 130 interrupted",
+        description="Measure p2pcore: over its own history, and here and now.",
+        epilog="exit codes: 0 done, 1 what was measured is not as it must be (the command's --help "
+        "says what), 2 something could not be measured, 130 interrupted",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    bench = commands.add_parser(
-        "bench",
-        help="measure the newest commits that lack results, publish the site",
-        description="Measure the newest commits that lack results, and publish the site.",
-    )
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.description,
+            epilog=command.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter
+            if command.epilog
+            else argparse.HelpFormatter,
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--commits",
         default="5",
@@ -77,34 +96,89 @@ def _parser() -> argparse.ArgumentParser:
         "--machine",
         help="name to store the results under (default: the one asv knows, else the host's name)",
     )
-    peers.add_arguments(
-        commands.add_parser(
-            "peers",
-            help="the core beside its ceiling and its peers, now, on this machine",
-            description="Throughput and latency of the core, alternating with the thinnest store "
-            "that Python can be made to run, beside the figures of other systems. Exit code 1: a "
-            "floor was missed.",
-        )
-    )
-    chaos.add_arguments(
-        commands.add_parser(
-            "chaos",
-            help="does the core keep its promise on real processes, now, on this machine?",
-            description="Real node processes, real clients, real faults; what the clients saw is "
-            "held against what the core promises. Exit code 1: broken, with the story of the key.",
-        )
-    )
-    commands.add_parser("site", help="publish the site from the results there are")
-    return parser
 
 
-def _request(options: argparse.Namespace) -> Request:
-    return Request(
+def _bench(options: argparse.Namespace) -> int:
+    request = Request(
         commits=options.commits,
         full=options.full,
         retry_failed=options.retry_failed,
         machine=options.machine,
     )
+    measure(ROOT, request, _write)
+    return 0
+
+
+def _site(_options: argparse.Namespace) -> int:
+    publish(ROOT, _write)
+    return 0
+
+
+def _budget(_options: argparse.Namespace) -> int:
+    return budget.report(results_dir(ROOT), _write)
+
+
+def _no_arguments(_parser: argparse.ArgumentParser) -> None:
+    """For commands without options."""
+
+
+COMMANDS = (
+    Command(
+        "bench",
+        "measure the newest commits that lack results, publish the site",
+        "Measure the newest commits that lack results, and publish the site.",
+        _add_bench_arguments,
+        _bench,
+    ),
+    Command(
+        "site",
+        "publish the site from the results there are",
+        "Publish the site from the results there are.",
+        _no_arguments,
+        _site,
+    ),
+    Command(
+        "budget",
+        "the seconds that each suite took, beside those it may take",
+        "The seconds per suite that asv recorded for the commit measured last, beside the table "
+        "they have to keep to. Exit code 1: a budget was passed; 2: a suite was not measured whole "
+        "(`make bench COMMITS=1 FULL=1` does) or is not in the table.",
+        _no_arguments,
+        _budget,
+    ),
+    Command(
+        "peers",
+        "the core beside its ceiling and its peers, now, on this machine",
+        "Throughput and latency of the core, alternating with the thinnest store that Python can "
+        "be made to run, beside the figures of other systems. Exit code 1: a floor was missed.",
+        peers.add_arguments,
+        peers.main,
+    ),
+    Command(
+        "micro",
+        "time the hot path's functions, each alone, with pyperf",
+        "Time the hot path's functions, each alone, with pyperf, in this checkout.",
+        micro.add_arguments,
+        micro.main,
+        micro.EPILOG,
+    ),
+    Command(
+        "chaos",
+        "does the core keep its promise on real processes, now, on this machine?",
+        "Real node processes, real clients, real faults; what the clients saw is held against what "
+        "the core promises. Exit code 1: broken, with the story of the key.",
+        chaos.add_arguments,
+        chaos.main,
+    ),
+    Command(
+        "monitor",
+        "watch running processes: processor, memory, threads, descriptors",
+        "Watch running processes by their ids, ours or not, and write every sample to a file. Ends "
+        "at Ctrl-C, after --seconds, or with the last of them.",
+        watch.add_arguments,
+        watch.main,
+    ),
+)
 
 
 def _write(text: str) -> None:

@@ -75,7 +75,7 @@ class Throughput:
 
     kind = "observed"
     layout = "A"
-    version = "1"
+    version = "2"
     unit = "seconds"
     timeout = 60
     params = (OPERATIONS, IN_FLIGHT)
@@ -96,7 +96,7 @@ class Latency:
 
     kind = "observed"
     layout = "A"
-    version = "1"
+    version = "2"
     unit = "seconds"
     timeout = 60
     params = (OPERATIONS, IN_FLIGHT)

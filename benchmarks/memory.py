@@ -195,7 +195,7 @@ class GrowthByOperation(_Growth):
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     unit = "bytes"
     timeout = 60
     params = (["store", "retrieve"],)
@@ -216,7 +216,7 @@ class GrowthByVisit(_Growth):
 
     kind = "paired"
     layout = "A"
-    version = "1"
+    version = "2"
     unit = "bytes"
     timeout = 60
 
@@ -235,7 +235,7 @@ class Peak:
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     timeout = 60
 
     def setup(self) -> None:

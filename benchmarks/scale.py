@@ -1,4 +1,4 @@
-"""What the number of nodes costs: operations and joining on 1, 2, 4 and 8 real nodes.
+"""What the number of nodes costs: operations on 1, 2, 4 and 8 real nodes.
 
 As many replicas as there are nodes, up to three, and a majority of them for the quorums; records of
 1 KiB, sixteen operations in flight. More processes than cores make the machine part of the figure,
@@ -17,19 +17,13 @@ PER_BLOCK = 500
 SIZE_BYTES = 1024
 
 
-def _network(nodes: int) -> subject.Network:
-    replicas = min(3, nodes)
-    majority = replicas // 2 + 1
-    return subject.Network(replication=replicas, write_quorum=majority, read_quorum=majority)
-
-
 def _operations() -> Record:
     """Seconds per operation on a network of each size, a process per node."""
     from benchmarks.rig.swarm import Swarm
 
     found: Record = {}
     for nodes in NODES:
-        with Swarm(layout="B", nodes=nodes, network=_network(nodes)) as swarm:
+        with Swarm(layout="B", nodes=nodes, network=subject.Network.of(nodes)) as swarm:
             for edition in range(BLOCKS + 1):
                 stored, retrieved = swarm.run(_block(swarm.client, edition))
                 if edition:  # the first block met cold caches
@@ -58,31 +52,6 @@ async def _block(client: subject.Client, edition: int) -> tuple[float, float]:
     )
 
 
-def _joins() -> Record:
-    """Seconds from the start of a node to its being the n-th of a network, again and again.
-
-    The n-th node runs here and the others in a process of their own; it leaves before the next.
-    """
-    from benchmarks.rig.children import running_loop
-    from benchmarks.rig.swarm import Members, Swarm
-
-    async def join(network: subject.Network, bootstrap: list[str]) -> float:
-        members = Members(network)
-        await members.add(1, bootstrap)
-        await members.shutdown()
-        return members.join_s[0]
-
-    found: Record = {}
-    with running_loop(subject.default_loop()) as runner:  # the first node has none to ask
-        found[1,] = [runner.run(join(_network(1), [])) for _ in range(BLOCKS)]
-    for nodes in NODES[1:]:
-        with Swarm(layout="A", nodes=nodes - 1, network=_network(nodes - 1)) as swarm:
-            found[nodes,] = [
-                swarm.run(join(swarm.network, swarm.addresses[:1])) for _ in range(BLOCKS)
-            ]
-    return found
-
-
 class Throughput:
     """Catches: an operation that costs more the more nodes there are.
 
@@ -91,7 +60,7 @@ class Throughput:
 
     kind = "observed"
     layout = "B"
-    version = "1"
+    version = "2"
     unit = "seconds"
     timeout = 60
     params = (OPERATIONS, NODES)
@@ -105,27 +74,3 @@ class Throughput:
 
     def track_seconds_per_operation(self, found: Record, operation: str, nodes: int) -> Samples:
         return as_samples(read(found, operation, nodes))
-
-
-class Join:
-    """Catches: a node that takes longer to start and join, or ever longer the more are there.
-
-    Cannot see: the start of the interpreter, and a join while records have to be handed over.
-    """
-
-    kind = "observed"
-    layout = "A"
-    version = "1"
-    unit = "seconds"
-    timeout = 60
-    params = (NODES,)
-    param_names = ("nodes",)
-
-    def setup_cache(self) -> object:
-        return record(_joins)
-
-    def setup(self, found: Record, nodes: int) -> None:
-        read(found, nodes)
-
-    def track_join_seconds(self, found: Record, nodes: int) -> Samples:
-        return as_samples(read(found, nodes))

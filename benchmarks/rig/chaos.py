@@ -30,6 +30,7 @@ from benchmarks.rig.swarm import SwarmError
 
 __all__ = ["add_arguments", "main"]
 
+ROOT = Path(__file__).parents[2]
 CROWD_READY_S = 30.0  # 24 nodes on 2 quiet cores
 CONNECTION_BYTES = 40 * 1024  # at the node, by uvloop
 Scenarios: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -146,15 +147,15 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
-def main(args: argparse.Namespace, root: Path) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run one scenario and write its record: 0 kept, 1 broken, 2 could not be measured."""
     seed: int = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
     loop: LoopKind = args.loop or subject.default_loop()
     began = now_utc()
     name = f"{args.scenario}-{began[:19].replace(':', '')}"
-    directory: Path = args.out or root / ".asv" / "chaos" / name
+    directory: Path = args.out or ROOT / ".asv" / "chaos" / name
     try:
-        subject.require("network", "delete", "readiness")
+        subject.require("network", "delete", "ready")
         if directory.exists() and any(directory.iterdir()):
             raise FileExistsError(f"{directory} is not empty: --out needs a directory of its own")
         directory.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,9 @@ leaves alone with a stopped process in it, the kernel sends SIGHUP and SIGCONT (
 child that does not follow the end of its input within `GRACE_S` ends itself from the thread that
 reads it; a parent that waits longer kills it by its id.
 
+Two things any child can do, whatever it serves: keep a pulse that the monitor reads, and trace
+its allocations when it is asked to.
+
 Rule: knows nothing of p2pcore, sockets or swarms.
 """
 
@@ -26,11 +29,16 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from benchmarks.rig.allocations import trace_begin, trace_end
+from benchmarks.rig.footprint import counts_everything, heap_bytes
+from benchmarks.rig.pulse import Pulse, pulse_file
+
 __all__ = [
     "Child",
     "ChildError",
     "Service",
     "allow_descriptors",
+    "child_environment",
     "new_loop",
     "running_loop",
     "serve_parent",
@@ -40,6 +48,8 @@ __all__ = [
 ENTRY = Path(__file__).with_name("entry.py")
 READY_S = 30.0  # an import on a machine whose cores are all busy; ten times the usual start
 ANSWER_S = 30.0  # one question; the answer may include a garbage collection
+PULSE = "P2PCORE_RIG_PULSE"  # tells a child where to write its pulse
+HEAP_BEATS = 2  # between counts of the heap, of 40 µs each: they walk the free lists
 GRACE_S = 10.0  # from the end of input to the end of the process; a shutdown is bounded by 5 s
 KILL_WAIT_S = 10.0  # the kernel reaps a killed process at once; more means a stuck system call
 
@@ -49,7 +59,10 @@ class ChildError(RuntimeError):
 
 
 class Service(Protocol):
-    """What a child does between its ready line and the end of its input."""
+    """What a child does between its ready line and the end of its input.
+
+    One that also has `counters()`, a mapping of names to numbers, shows them in its pulse.
+    """
 
     async def start(self) -> dict[str, Any]:
         """Begin to serve; what is returned becomes the ready line."""
@@ -66,8 +79,8 @@ class Child:
 
     `module` is a module of the suite with `run_child(arguments)`; `core_dir` is the directory that
     holds the p2pcore package the child must use, or "-" if it uses none; `environment` is added to
-    this process's. `ready` is what the child reported. Constructing does not wait: call
-    `wait_ready`.
+    this process's. With `pulse` the child keeps one, and the attribute of that name is its file.
+    `ready` is what the child reported. Constructing does not wait: call `wait_ready`.
     """
 
     def __init__(
@@ -76,15 +89,19 @@ class Child:
         arguments: list[str],
         core_dir: str = "-",
         environment: dict[str, str] | None = None,
+        *,
+        pulse: bool = False,
     ) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by stop()
         self.ready: dict[str, Any] = {}
+        self.pulse = pulse_file() if pulse else None
+        place = {PULSE: str(self.pulse)} if self.pulse else {}
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(ENTRY), module, core_dir, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=_environment() | (environment or {}),
+            env=child_environment() | (environment or {}) | place,
             process_group=0,
         )
 
@@ -97,7 +114,7 @@ class Child:
         self.ready = self._read_line(READY_S, "become ready")
         return self.ready
 
-    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, question: dict[str, Any], within_s: float = ANSWER_S) -> dict[str, Any]:
         """Send one line and wait for its answer."""
         assert self._process.stdin is not None
         try:
@@ -105,7 +122,16 @@ class Child:
             self._process.stdin.flush()
         except (OSError, ValueError) as error:  # a ValueError after `kill`: the pipe is closed
             raise ChildError(f"child {self.pid} is gone: {error}{self._words()}") from error
-        return self._read_line(ANSWER_S, f"answer {question}")
+        return self._read_line(within_s, f"answer {question}")
+
+    def trace_begin(self) -> None:
+        """Have the child trace its allocations, which slows it down; see `allocations`."""
+        self.ask({"trace": "begin"})
+
+    def trace_end(self) -> list[dict[str, Any]]:
+        """The lines of source whose allocations grew since `trace_begin`, the largest first."""
+        sites: list[dict[str, Any]] = self.ask({"trace": "end"})["sites"]
+        return sites
 
     def kill(self) -> None:
         """End the child by SIGKILL, as a crash would; returns once it is gone. `stop` is not needed
@@ -115,8 +141,10 @@ class Child:
         self._close()
 
     def pause(self) -> None:
-        """Stop the child's clock, so to speak: nothing runs until `resume`, nothing is closed."""
+        """Stop the child: nothing runs until `resume`, nothing is closed. Returns once it stands
+        still: one that stops after its parent's death would stay for ever."""
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused child go on where it was."""
@@ -141,6 +169,8 @@ class Child:
             self._process.wait(KILL_WAIT_S)
         words = self._words()
         self._close()
+        if self.pulse is not None:  # a child that was killed has left it
+            self.pulse.unlink(missing_ok=True)
         if killed:
             raise ChildError(f"child {self.pid} ignored the end of its input, killed{words}")
         if self._process.returncode:
@@ -193,7 +223,24 @@ def stop_all(children: Sequence[Child]) -> None:
             stack.callback(child.stop)
 
 
-def _environment() -> dict[str, str]:
+def _pulse(service: Service) -> Pulse | None:
+    """The pulse that the parent wishes, beating; None if it wishes none."""
+    place = os.environ.pop(PULSE, None)
+    if place is None:
+        return None
+    pulse = Pulse(Path(place))
+    counters = getattr(service, "counters", None)
+    if counters is not None:
+        pulse.register_group(counters, "counter")
+    if counts_everything():
+        pulse.register(
+            "heap", "B", "gauge", lambda: heap_bytes(collect=False) or 0, every=HEAP_BEATS
+        )
+    pulse.start()
+    return pulse
+
+
+def child_environment() -> dict[str, str]:
     """This environment, with PYTHONPATH cut to what this process really imports from.
 
     asv takes the entries of PYTHONPATH out of its benchmark processes' sys.path but leaves the
@@ -256,11 +303,16 @@ def serve_parent(service: Service, loop_kind: str, source: str | None = None) ->
             args=(lambda line: loop.call_soon_threadsafe(questions.put_nowait, line), finished),
             daemon=True,
         ).start()
+        pulse = None
         try:
-            _say(await service.start())
+            ready = await service.start()
+            pulse = _pulse(service)
+            _say(ready)
             while line := await questions.get():
                 _say(await _answered(service.answer, line))
         finally:
+            if pulse is not None:
+                pulse.close()
             await service.stop()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -297,7 +349,13 @@ async def _answered(
     answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]], line: bytes
 ) -> dict[str, Any]:
     try:
-        return await answer(json.loads(line))
+        match question := json.loads(line):
+            case {"trace": "begin"}:
+                trace_begin()
+                return {}
+            case {"trace": "end"}:
+                return {"sites": trace_end()}
+        return await answer(question)
     except Exception as error:  # the parent is told; the service goes on
         return {"error": f"{type(error).__name__}: {error}"}
 

@@ -70,7 +70,7 @@ class Fleet:
         rng: random.Random,
         repair_bytes_per_s: int | None = None,
     ) -> None:
-        subject.require("network", "readiness")
+        subject.require("network", "ready")
         self.network = network
         self.loop: LoopKind = loop
         self.members: list[Member] = []  # those that are there, oldest first

@@ -13,11 +13,23 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import cast
 
-__all__ = ["heap_bytes", "peak_bytes", "reset_peak", "resident_bytes", "trust_own_peak", "usage"]
+__all__ = [
+    "counts_everything",
+    "heap_bytes",
+    "peak_bytes",
+    "reset_peak",
+    "resident_bytes",
+    "trust_own_peak",
+    "usage",
+]
 
 _STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -36,19 +48,38 @@ class _MallInfo2(ctypes.Structure):
     ]
 
 
-def heap_bytes() -> int | None:
+def heap_bytes(*, collect: bool = True) -> int | None:
     """Bytes that malloc has handed out and not got back, mapped ones included; None without glibc.
 
-    Garbage that only the collector can free is collected first: it is no leak.
+    Garbage that only the collector can free is collected first, for it is no leak; without
+    `collect` nothing is disturbed, and it counts until the collector comes by itself.
     """
-    try:
-        mallinfo2 = ctypes.CDLL(None).mallinfo2
-    except (AttributeError, OSError, TypeError):
+    mallinfo2 = _mallinfo2()
+    if mallinfo2 is None:
         return None
-    mallinfo2.restype = _MallInfo2
-    gc.collect()
+    if collect:
+        gc.collect()
     info = mallinfo2()
     return int(info.uordblks) + int(info.hblkhd)
+
+
+@cache
+def _mallinfo2() -> Callable[[], _MallInfo2] | None:
+    """glibc's function; found once, for each ctypes.CDLL is a cycle that has to be collected."""
+    try:
+        found = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):
+        return None
+    found.restype = _MallInfo2
+    return cast("Callable[[], _MallInfo2]", found)
+
+
+def counts_everything() -> bool:
+    """Whether `heap_bytes` covers Python's small objects too: under PYTHONMALLOC=malloc, on glibc.
+
+    Python's own allocator takes its arenas straight from the system.
+    """
+    return os.environ.get("PYTHONMALLOC") == "malloc" and heap_bytes(collect=False) is not None
 
 
 def resident_bytes() -> int:

@@ -25,14 +25,13 @@ from benchmarks.rig.checkout import (
     is_shallow,
     uncommitted,
 )
+from benchmarks.verdict.budget import SHORT_S, SUITES, WHOLE_S
 from benchmarks.verdict.results import Stored, current_versions, stored
 
-__all__ = ["SHORT", "MeasureError", "Request", "measure", "publish"]
+__all__ = ["SHORT", "MeasureError", "Request", "measure", "publish", "results_dir"]
 
-SHORT = r"^(baseline|concurrency|scale|memory)\."
-"""The short selection: asv matches it against `module.Class.function`. 90 s per commit at most."""
-EXPECTED_SHORT_S, EXPECTED_FULL_S = 90.0, 480.0
-"""The budgets of design.md §4, quoted until a measured commit says better."""
+SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
+"""The short selection: asv matches it against `module.Class.function`."""
 CONFIG = "asv.conf.json"
 HEAD_CONFIG = ".asv-head.conf.json"
 """Lives beside the real one while asv runs: asv works in the folder of its configuration."""
@@ -82,7 +81,9 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     _warn(root, write)
     _prefer_this_python()
     with _alone(root), _configuration(root) as config:
-        place = _Place(_results(root), _machine(root, request.machine, write), _environment(root))
+        place = _Place(
+            results_dir(root), _machine(root, request.machine, write), _environment(root)
+        )
         limit = len(commits) if request.limit is None else request.limit
         base = ["run", "--config", config, "--machine", place.machine, "--show-stderr"]
         write(f"== machine {place.machine}: making asv's environment, reading the suite")
@@ -107,7 +108,7 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
 
 def publish(root: Path, write: Callable[[str], None]) -> None:
     """Build the site from the stored results. Raises MeasureError if asv cannot."""
-    if not current_versions(_results(root)):
+    if not current_versions(results_dir(root)):
         raise MeasureError("nothing has been measured yet: run `make bench` first")
     with _configuration(root) as config:
         _publish(root, config, write)
@@ -198,7 +199,7 @@ def _expected_s(place: _Place, versions: Mapping[str, str], full: bool) -> float
         file = stored(path)
         if not file.lacking(versions) and not file.failed(versions):
             return file.seconds
-    return EXPECTED_FULL_S if full else EXPECTED_SHORT_S
+    return WHOLE_S if full else SHORT_S
 
 
 def _warn(root: Path, write: Callable[[str], None]) -> None:
@@ -215,7 +216,8 @@ def _setting(root: Path, key: str) -> str:
     return value
 
 
-def _results(root: Path) -> Path:
+def results_dir(root: Path) -> Path:
+    """Where asv keeps its results."""
     return root / _setting(root, "results_dir")
 
 

@@ -1,8 +1,9 @@
 """The one door to p2pcore: nothing else under benchmarks/ imports it.
 
 The suite measures commits that are years apart with one and the same ruler, so what a commit can
-do and how it is asked is known here only. A commit that lacks a feature is skipped where asv
-looks for it, in `setup`: `require("delete")` raises NotImplementedError.
+do and how it is asked is known here only (of a single part: in the micro benchmark that times it).
+A commit that lacks a feature is skipped where asv looks for it, in `setup`: `require("delete")`
+raises NotImplementedError.
 
 Oldest commit supported: "Take uvloop's transports as they are", the first whose AdaptiveCoordinator
 and AdaptiveClient (the feature "network") work under both event loops. Their public API is stable
@@ -15,12 +16,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
@@ -28,8 +31,10 @@ from benchmarks.rig.records import LoopKind
 
 __all__ = [
     "FEATURES",
+    "IMPORT_PROGRAM",
     "Client",
     "Identity",
+    "Machines",
     "Network",
     "Node",
     "Standing",
@@ -37,9 +42,11 @@ __all__ = [
     "counters",
     "default_loop",
     "identity",
+    "machines",
     "make_client",
     "make_node",
     "must_be_gone",
+    "part",
     "require",
     "retrieve_if_there",
     "standing",
@@ -47,8 +54,21 @@ __all__ = [
     "version_of",
 ]
 
-Feature = Literal["network", "delete", "stats", "readiness"]
-FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "readiness")
+Streams = Callable[[str], Random]
+"""Random streams by purpose."""
+
+Feature = Literal["network", "delete", "stats", "ready", "batches"]
+FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready", "batches")
+
+# For a fresh interpreter: prints the seconds that an import takes, and whence it came (`core_dir`).
+IMPORT_PROGRAM = """
+import time
+begin = time.perf_counter()
+from p2pcore import AdaptiveClient, AdaptiveCoordinator
+print(time.perf_counter() - begin)
+import pathlib, p2pcore
+print(pathlib.Path(p2pcore.__file__).resolve().parent.parent)
+"""
 
 
 class Node(Protocol):
@@ -58,6 +78,9 @@ class Node(Protocol):
     def address(self) -> str: ...
 
     async def start(self) -> None: ...
+
+    async def wait_ready(self) -> None:
+        """Only with the feature "ready": until its share of the records was handed over to it."""
 
     async def shutdown(self) -> None: ...
 
@@ -84,6 +107,13 @@ class Network:
     write_quorum: int = 2
     read_quorum: int = 2
     key: str = field(default_factory=lambda: os.urandom(32).hex(), repr=False)
+
+    @classmethod
+    def of(cls, nodes: int) -> Network:
+        """As many replicas as there are nodes, up to three, and a majority of them for quorums."""
+        replicas = min(3, nodes)
+        majority = replicas // 2 + 1
+        return cls(replication=replicas, write_quorum=majority, read_quorum=majority)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +167,10 @@ def supports(feature: Feature) -> bool:
         return network and hasattr(core.AdaptiveClient, "delete")
     if feature == "stats":
         return network and hasattr(core.AdaptiveCoordinator, "stats")
-    if feature == "readiness":
-        return network and hasattr(core.AdaptiveCoordinator, "ready")
+    if feature == "batches":
+        return network and hasattr(core.AdaptiveClient, "store_many")
+    if feature == "ready":
+        return network and hasattr(core.AdaptiveCoordinator, "wait_ready")
     raise ValueError(f"no feature is called {feature!r}; there are {', '.join(FEATURES)}")
 
 
@@ -160,19 +192,10 @@ def make_node(
     """A coordinator, not started: by default on a free port of the IPv4 loopback, and handing
     records over as fast as the core does by itself."""
     core = _core()
-    settings = {} if repair_bytes_per_s is None else {"repair_bytes_per_s": repair_bytes_per_s}
-    node: Node = core.AdaptiveCoordinator(
-        core.CoordinatorConfig(
-            listen=listen,
-            advertise=advertise,
-            bootstrap=bootstrap,
-            replication_factor=network.replication,
-            write_quorum=network.write_quorum,
-            read_quorum=network.read_quorum,
-            network_key=bytes.fromhex(network.key),
-            **settings,
-        )
-    )
+    settings: dict[str, Any] = {"listen": listen, "advertise": advertise}
+    if repair_bytes_per_s is not None:
+        settings["repair_bytes_per_s"] = repair_bytes_per_s
+    node: Node = core.AdaptiveCoordinator(_node_config(core, network, bootstrap, **settings))
     return node
 
 
@@ -183,6 +206,81 @@ def make_client(network: Network, bootstrap: list[str]) -> AbstractAsyncContextM
         core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key))
     )
     return client
+
+
+def part(module: str, name: str) -> Any:
+    """`name` of `p2pcore.<module>`: the door for measuring one part alone (benchmarks/micro).
+
+    Parts are not public, and come and go. Where commits use one differently, its only user in
+    micro/ knows how.
+
+    Raises:
+        NotImplementedError: this commit has no such part.
+    """
+    try:
+        return getattr(import_module(f"p2pcore.{module}"), name)
+    except AttributeError:
+        pass
+    except ModuleNotFoundError as error:
+        if not f"p2pcore.{module}.".startswith(f"{error.name}."):
+            raise  # the part is there, and what it needs is not
+    raise NotImplementedError(f"this commit's p2pcore has no {module}.{name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machines:
+    """The core's machines without I/O, and what whoever drives them needs beside.
+
+    Their boundary is the same since the oldest commit supported: events in (`connected`,
+    `receive`, `disconnected`, `connect_failed`, `handle_timer`), effects out (`drain`). What some
+    commits lack is asked of `supports`: `write_many` and `read_many` of a client are "batches",
+    `wait_ready` and `hand_over` of a node are "ready".
+    """
+
+    node: Callable[[Network, list[str], bytes, Streams], Any]
+    """A node by its network, bootstrap addresses, id of 32 bytes and random streams by purpose."""
+    client: Callable[[list[str], bytes, Streams], Any]
+    key_of: Callable[[str], Any]
+    encode_frame: Callable[[Any], bytes]
+    frame_parser: Callable[[], Any]
+    instant: Callable[[int, int], Any]
+    """By monotonic ns and wall-clock ms."""
+    send: type
+    connect: type
+    close: type
+    complete: type
+    nobody_there: Exception
+    """Tells a machine that nobody answers at the address it dialled."""
+
+
+def machines() -> Machines:
+    """The machines of the p2pcore that is installed here."""
+    import p2pcore
+    from p2pcore import effects, errors, ids
+    from p2pcore.client import Client as ClientMachine
+    from p2pcore.node import Node as NodeMachine
+    from p2pcore.wire.codec import FrameParser, encode_frame
+
+    def node(network: Network, bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
+        return NodeMachine(_node_config(p2pcore, network, bootstrap), ids.NodeId(node_id), streams)
+
+    def client(bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
+        config = p2pcore.ClientConfig(bootstrap=bootstrap)
+        return ClientMachine(config, ids.NodeId(node_id), streams)
+
+    return Machines(
+        node=node,
+        client=client,
+        key_of=ids.key_of,
+        encode_frame=encode_frame,
+        frame_parser=FrameParser,
+        instant=effects.Instant,
+        send=effects.Send,
+        connect=effects.Connect,
+        close=effects.Close,
+        complete=effects.Complete,
+        nobody_there=errors.UnreachableError("connection refused"),
+    )
 
 
 async def retrieve_if_there(client: Client, key: str) -> bytes | None:
@@ -218,7 +316,7 @@ class Standing:
 
 
 def standing(node: Node) -> Standing:
-    """Requires the feature "readiness"."""
+    """Requires the feature "ready"."""
     core_node: Any = node
     return Standing(
         ready=core_node.ready, known=core_node.known_nodes, records=core_node.stored_records
@@ -231,6 +329,17 @@ def counters(of: Node | Client) -> dict[str, int]:
     names: Iterable[str] = getattr(stats, "__struct_fields__", ())  # a msgspec Struct
     found = {name: getattr(stats, name) for name in names}
     return {name: value for name, value in found.items() if isinstance(value, int)}
+
+
+def _node_config(core: ModuleType, network: Network, bootstrap: list[str], **settings: Any) -> Any:
+    return core.CoordinatorConfig(
+        bootstrap=bootstrap,
+        replication_factor=network.replication,
+        write_quorum=network.write_quorum,
+        read_quorum=network.read_quorum,
+        network_key=bytes.fromhex(network.key),
+        **{"listen": "127.0.0.1:0"} | settings,
+    )
 
 
 def _core() -> ModuleType:

@@ -5,10 +5,12 @@ C: everything in the caller's process and on one loop, for counts and peak memor
 
 Theory of operation. The first node starts alone and the others join through it; the last one joins
 when all others are there, so that its time is that of joining a network of that size and not
-of waiting for the cores. A swarm is handed out only after records were written through its client
-and came back byte for byte. Children run the caller's own p2pcore (see `entry`), report which one
-that is, and a swarm of another p2pcore than the caller's is refused. The caller is synchronous, as
-asv's benchmarks are: `run` drives one loop that lives as long as the swarm.
+of waiting for the cores. Where the core can tell, all nodes are ready before anything else is done:
+what they hand over to each other is no part of later figures. A swarm is handed out only after
+records were written through its client and came back byte for byte. Children run the caller's own
+p2pcore (see `entry`), report which one that is, and a swarm of another p2pcore than the caller's is
+refused. The caller is synchronous, as asv's benchmarks are: `run` drives one loop that lives as
+long as the swarm.
 
 Rule: IPv4 loopback only; p2pcore only through `subject`.
 """
@@ -37,6 +39,7 @@ T = TypeVar("T")
 
 PROBES = 24  # records that must come back: three for each node of the usual eight
 PROBE_BYTES = 1024
+SETTLE_S = 20.0  # until nodes are ready; it takes some milliseconds, and a child is given 30 s
 
 
 class SwarmError(RuntimeError):
@@ -44,28 +47,51 @@ class SwarmError(RuntimeError):
 
 
 class Members:
-    """Some nodes of a network on the running loop."""
+    """Some nodes of a network on the running loop.
+
+    For each of them `join_s` has the seconds from its start until it had joined, and `ready_s`
+    those until it counted for all that is its (no entries where the core cannot tell).
+    """
 
     def __init__(self, network: subject.Network) -> None:
         self._network = network
         self._nodes: list[subject.Node] = []
         self.join_s: list[float] = []
+        self.ready_s: list[float] = []
 
     @property
     def addresses(self) -> list[str]:
         return [node.address for node in self._nodes]
 
     async def add(self, count: int, bootstrap: list[str], **settings: Any) -> None:
-        """Start nodes one after the other; without a bootstrap the first one founds the network.
+        """Start nodes one after the other, and wait until all of them are ready.
 
-        `settings` go to `subject.make_node`.
+        Without a bootstrap the first one founds the network; `settings` go to `subject.make_node`.
+        SwarmError if they don't get ready.
         """
+        begun: list[tuple[subject.Node, float]] = []
         for _ in range(count):
             node = subject.make_node(self._network, bootstrap or self.addresses[:1], **settings)
-            begin = time.perf_counter()
+            begun.append((node, time.perf_counter()))
             await node.start()
-            self.join_s.append(time.perf_counter() - begin)
+            self.join_s.append(time.perf_counter() - begun[-1][1])
             self._nodes.append(node)
+        if subject.supports("ready"):
+            await self._settle(begun)
+
+    async def _settle(self, begun: list[tuple[subject.Node, float]]) -> None:
+        """Note how long each node took, from its start until it was ready."""
+
+        async def ready(node: subject.Node, begin: float) -> float:
+            await node.wait_ready()
+            return time.perf_counter() - begin
+
+        try:
+            async with asyncio.timeout(SETTLE_S), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(ready(*each)) for each in begun]
+        except TimeoutError as error:
+            raise SwarmError(f"{len(begun)} nodes were not ready after {SETTLE_S} s") from error
+        self.ready_s += [task.result() for task in tasks]
 
     def counters(self) -> dict[str, int]:
         """The nodes' own counters, added up."""
@@ -96,7 +122,12 @@ async def no_leftovers() -> None:
 
 
 class Swarm:
-    """A network and a client of it, from entering to leaving; for synchronous callers."""
+    """A network and a client of it, from entering to leaving; for synchronous callers.
+
+    `watched` children keep a pulse for the monitor; `environment` is added to theirs.
+    """
+
+    child_module = "benchmarks.rig.swarm"
 
     def __init__(
         self,
@@ -105,6 +136,8 @@ class Swarm:
         nodes: int,
         network: subject.Network | None = None,
         loop: LoopKind | None = None,
+        watched: bool = False,
+        environment: dict[str, str] | None = None,
     ) -> None:
         if layout not in ("A", "B", "C"):
             raise ValueError(f"real nodes come in the layouts A, B and C, not {layout!r}")
@@ -124,6 +157,7 @@ class Swarm:
         self._members = Members(self.network)
         self._children: list[Child] = []
         self._stack = ExitStack()
+        self._watched, self._environment = watched, environment
 
     @property
     def processes(self) -> int:
@@ -134,6 +168,11 @@ class Swarm:
     def pids(self) -> list[int]:
         """The processes that hold nodes, besides the caller's."""
         return [child.pid for child in self._children]
+
+    @property
+    def children(self) -> list[Child]:
+        """The child processes that hold nodes."""
+        return list(self._children)
 
     def __enter__(self) -> Swarm:
         try:
@@ -186,7 +225,13 @@ class Swarm:
             "bootstrap": bootstrap,
             "loop": self.loop,
         }
-        child = Child("benchmarks.rig.swarm", [json.dumps(order)], subject.core_dir())
+        child = Child(
+            self.child_module,
+            [json.dumps(order)],
+            subject.core_dir(),
+            self._environment,
+            pulse=self._watched,
+        )
         self._children.append(child)
         return child
 
@@ -234,6 +279,9 @@ class _Host:
             "join_s": self._members.join_s,
             "identity": asdict(subject.identity(self._order["loop"])),
         }
+
+    def counters(self) -> dict[str, int]:
+        return self._members.counters()
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         if question == {"ask": "usage"}:

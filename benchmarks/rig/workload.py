@@ -9,7 +9,6 @@ Rule: knows nothing of what an operation does; the same driver runs the subject 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -84,15 +83,17 @@ async def closed_loop(
     operations: int,
     in_flight: int,
     check: Callable[[int, object], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
     """Run operations 0 … operations-1, `in_flight` at a time, and check each answer as it comes.
 
     An operation that raises, or whose answer the check refuses, is counted and the loop goes on.
     """
+    import asyncio  # here, for modules that only want Values are many short processes
+
     numbers = iter(range(operations))
     latencies: list[float] = []
     errors: Counter[str] = Counter()
-    clock = time.perf_counter
 
     async def one_at_a_time() -> None:
         for number in numbers:

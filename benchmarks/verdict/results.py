@@ -11,8 +11,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Record", "Stored", "current_versions", "stored"]
+__all__ = ["Record", "Stored", "current_versions", "setup_caches", "stored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,9 @@ class Stored:
 
     records: Mapping[str, Record]
     """By the benchmark's name."""
-    overhead_seconds: float
-    """Building, installing and shared preparation."""
+    shared_seconds: Mapping[str, float]
+    """What was done once for several benchmarks: "<build>", and "<setup_cache KEY>" for the record
+    that they share."""
 
     def lacking(self, versions: Mapping[str, str]) -> list[str]:
         """Names without a record of the current version."""
@@ -57,22 +59,33 @@ class Stored:
     @property
     def seconds(self) -> float:
         """What the commit cost altogether."""
-        return self.overhead_seconds + sum(record.seconds for record in self.records.values())
+        measuring = (record.seconds for record in self.records.values())
+        return sum(self.shared_seconds.values()) + sum(measuring)
 
 
 def current_versions(results: Path) -> dict[str, str]:
     """Version of every benchmark of the suite, by name; empty before the first discovery."""
+    return {name: entry["version"] for name, entry in _suite(results).items()}
+
+
+def setup_caches(results: Path) -> dict[str, str | None]:
+    """The key of the record that each benchmark reads, by the benchmark's name; None without."""
+    return {name: entry.get("setup_cache_key") for name, entry in _suite(results).items()}
+
+
+def _suite(results: Path) -> dict[str, dict[str, Any]]:
+    """What asv last discovered, by the benchmark's name."""
     path = results / "benchmarks.json"
     if not path.is_file():
         return {}
     content = json.loads(path.read_text(encoding="utf-8"))
-    return {name: entry["version"] for name, entry in content.items() if name != "version"}
+    return {name: entry for name, entry in content.items() if name != "version"}
 
 
 def stored(path: Path) -> Stored:
     """A commit's file; an absent one holds nothing."""
     if not path.is_file():
-        return Stored({}, 0.0)
+        return Stored({}, {})
     content = json.loads(path.read_text(encoding="utf-8"))
     columns = content["result_columns"]
     records = {}
@@ -84,4 +97,4 @@ def stored(path: Path) -> Stored:
             values=tuple(row.get("result") or ()),
             seconds=row.get("duration") or 0.0,
         )
-    return Stored(records, sum(content.get("durations", {}).values()))
+    return Stored(records, content.get("durations", {}))

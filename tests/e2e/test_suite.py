@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SUITES = {path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")}
-LIMIT_S = 170
+LIMIT_S = 600  # the whole suite prepares its records in full; crowded, three times as long
 
 
 class Clone:

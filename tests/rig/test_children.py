@@ -90,8 +90,7 @@ def test_a_paused_child_goes_on_where_it_was(echo: str) -> None:
     child = Child(echo, ["fine"])
     child.wait_ready()
     child.pause()
-    while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
-        os.sched_yield()
+    assert psutil.Process(child.pid).status() == psutil.STATUS_STOPPED
     child.resume()
     assert child.ask({"n": 1}) == {"echo": {"n": 1}}
     child.pause()

@@ -74,3 +74,19 @@ def test_usage_names_its_units() -> None:
     row = footprint.usage()
     assert row["cpu_s"] > 0
     assert row["resident_bytes"] > MIB
+
+
+@counted
+def test_counting_the_heap_leaves_nothing_on_it() -> None:
+    """Without a collection in between: the monitor counts several times a second."""
+    before, after, everything = alone(
+        "import gc\n"
+        "from benchmarks.rig import footprint\n"
+        "footprint.heap_bytes()\n"
+        "gc.disable()\n"
+        "before = len(gc.get_objects())\n"
+        "for _ in range(100): footprint.heap_bytes(collect=False)\n"
+        "print(before, len(gc.get_objects()), int(footprint.counts_everything()))\n"
+    )
+    assert after - before < 10
+    assert not everything  # Python's own allocator is in use

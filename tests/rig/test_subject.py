@@ -1,6 +1,8 @@
 """The door to p2pcore knows what this commit can do, and says so where asv looks for it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 import p2pcore
 from benchmarks.rig import subject
+from benchmarks.rig.children import child_environment
 
 
 @pytest.fixture
@@ -59,6 +62,22 @@ def test_networks_never_meet() -> None:
     assert len(bytes.fromhex(subject.Network().key)) >= 16
 
 
+@pytest.mark.parametrize(("nodes", "settings"), [(1, (1, 1, 1)), (2, (2, 2, 2)), (8, (3, 2, 2))])
+def test_a_network_that_fits_its_nodes(nodes: int, settings: tuple[int, int, int]) -> None:
+    network = subject.Network.of(nodes)
+    assert (network.replication, network.write_quorum, network.read_quorum) == settings
+
+
+def test_the_import_program_imports_this_core() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", subject.IMPORT_PROGRAM],
+        capture_output=True, env=child_environment(), check=True, text=True, timeout=60,
+    )  # fmt: skip
+    took, directory = done.stdout.splitlines()
+    assert 0 < float(took) < 60
+    assert directory == subject.core_dir()
+
+
 async def test_counters_of_a_real_node() -> None:
     network = subject.Network(replication=1, write_quorum=1, read_quorum=1)
     node = subject.make_node(network, [])
@@ -88,3 +107,18 @@ async def test_a_record_that_is_still_there_is_noticed() -> None:
     await subject.must_be_gone(client, "gone")
     with pytest.raises(AssertionError, match="4 bytes"):
         await subject.must_be_gone(client, "there")
+
+
+def test_parts_that_are_not_there() -> None:
+    for module, name in (("ids", "no_such"), ("no_such", "x"), ("no.such", "x")):
+        with pytest.raises(NotImplementedError, match=f"has no {module}.{name}"):
+            subject.part(module, name)
+
+
+def test_a_part_that_needs_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'msgspec'", name="msgspec")
+
+    monkeypatch.setattr(subject, "import_module", missing)
+    with pytest.raises(ModuleNotFoundError, match="msgspec"):
+        subject.part("wire.codec", "encode_frame")

@@ -1,5 +1,6 @@
 """Swarms start in every layout, hold real records, and leave nothing behind."""
 
+import asyncio
 import os
 import select
 import shutil
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from benchmarks.rig import subject
+from benchmarks.rig import swarm as swarm_module
 from benchmarks.rig.children import ChildError
 from benchmarks.rig.entry import SUITE_PARENT
 from benchmarks.rig.records import Layout
@@ -122,8 +124,6 @@ def test_the_checkouts_p2pcore_is_not_measured(tmp_path: Path) -> None:
 
 
 async def test_a_leftover_is_noticed() -> None:
-    import asyncio
-
     left = asyncio.create_task(asyncio.Event().wait(), name="forgotten")
     with pytest.raises(SwarmError, match="forgotten"):
         await no_leftovers()
@@ -135,8 +135,31 @@ async def test_members_come_and_go() -> None:
     members = Members(subject.Network(replication=1, write_quorum=1, read_quorum=1))
     await members.add(2, [])
     assert len(members.addresses) == len(members.join_s) == 2
+    times = list(zip(members.join_s, members.ready_s, strict=True))
+    assert all(0 < join_s <= ready_s for join_s, ready_s in times)
     await members.shutdown()
     assert members.addresses == []
+    await no_leftovers()
+
+
+async def test_nodes_of_a_core_that_cannot_tell_are_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subject, "supports", lambda feature: feature != "ready")
+    members = Members(subject.Network(replication=1, write_quorum=1, read_quorum=1))
+    await members.add(1, [])
+    await members.shutdown()
+    assert len(members.join_s) == 1
+    assert members.ready_s == []
+
+
+async def test_nodes_that_do_not_get_ready_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swarm_module, "SETTLE_S", 0.01)
+    monkeypatch.setattr("p2pcore.AdaptiveCoordinator.wait_ready", lambda _: asyncio.Event().wait())
+    members = Members(subject.Network(replication=1, write_quorum=1, read_quorum=1))
+    with pytest.raises(SwarmError, match=r"1 nodes were not ready after 0\.01 s"):
+        await members.add(1, [])
+    await members.shutdown()
     await no_leftovers()
 
 
