@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.rig import micro, peers, watch
+from benchmarks.rig import chaos, micro, peers, watch
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
 from benchmarks.verdict import budget
@@ -161,6 +161,14 @@ COMMANDS = (
         micro.add_arguments,
         micro.main,
         micro.EPILOG,
+    ),
+    Command(
+        "chaos",
+        "does the core keep its promise on real processes, now, on this machine?",
+        "Real node processes, real clients, real faults; what the clients saw is held against what "
+        "the core promises. Exit code 1: broken, with the story of the key.",
+        chaos.add_arguments,
+        chaos.main,
     ),
     Command(
         "monitor",

@@ -44,6 +44,7 @@ from p2pcore.wire.messages import (
     Reason,
     Role,
     Settings,
+    Stale,
 )
 
 __all__ = ["Node"]
@@ -272,6 +273,8 @@ class Node(Machine):
             if isinstance(result, StoreReceipt):
                 reply = PutDone(request.id, result.version, result.replicas, result.acks)
                 self.board.reply(link, reply)
+            elif isinstance(result, Stale):
+                self.board.reply(link, Stale(request.id, result.version))
             else:
                 self._reply_error(link, request.id, result)
 

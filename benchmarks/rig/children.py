@@ -2,9 +2,11 @@
 
 Theory of operation. A child says one JSON line on its standard output when it is ready, answers
 one JSON line per line it reads, and ends when its standard input ends. The kernel closes that
-pipe however the parent dies, so a parent that is killed leaves no orphans, without signals or
-process groups. A child that does not follow the end of its input within `GRACE_S` ends itself from
-the thread that reads it; a parent that waits longer kills it by its id.
+pipe however the parent dies, so a parent that is killed leaves no orphans. A child that is paused
+reads nothing; so each has a process group of its own, and to a group that its parent's death
+leaves alone with a stopped process in it, the kernel sends SIGHUP and SIGCONT (POSIX, `_exit`). A
+child that does not follow the end of its input within `GRACE_S` ends itself from the thread that
+reads it; a parent that waits longer kills it by its id.
 
 Two things any child can do, whatever it serves: keep a pulse that the monitor reads, and trace
 its allocations when it is asked to.
@@ -35,6 +37,7 @@ __all__ = [
     "Child",
     "ChildError",
     "Service",
+    "allow_descriptors",
     "child_environment",
     "new_loop",
     "running_loop",
@@ -99,6 +102,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env=child_environment() | (environment or {}) | place,
+            process_group=0,
         )
 
     @property
@@ -116,7 +120,7 @@ class Child:
         try:
             self._process.stdin.write(json.dumps(question).encode() + b"\n")
             self._process.stdin.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError after `kill`: the pipe is closed
             raise ChildError(f"child {self.pid} is gone: {error}{self._words()}") from error
         return self._read_line(within_s, f"answer {question}")
 
@@ -129,9 +133,27 @@ class Child:
         sites: list[dict[str, Any]] = self.ask({"trace": "end"})["sites"]
         return sites
 
+    def kill(self) -> None:
+        """End the child by SIGKILL, as a crash would; returns once it is gone. `stop` is not needed
+        after this."""
+        self._process.kill()
+        self._process.wait(KILL_WAIT_S)
+        self._close()
+
+    def pause(self) -> None:
+        """Stop the child: nothing runs until `resume`, nothing is closed. Returns once it stands
+        still: one that stops after its parent's death would stay for ever."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Let a paused child go on where it was."""
+        self._process.send_signal(signal.SIGCONT)
+
     def release(self) -> None:
         """Tell the child to end, without waiting: several children then end side by side."""
         assert self._process.stdin is not None
+        self.resume()  # a paused one would not notice
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
@@ -146,9 +168,7 @@ class Child:
             self._process.kill()
             self._process.wait(KILL_WAIT_S)
         words = self._words()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._stderr.close()
+        self._close()
         if self.pulse is not None:  # a child that was killed has left it
             self.pulse.unlink(missing_ok=True)
         if killed:
@@ -160,8 +180,9 @@ class Child:
         """One line of the child, read with a deadline by a watchdog that kills a mute child."""
         assert self._process.stdout is not None
         watchdog = threading.Timer(within_s, self._process.kill)
-        watchdog.start()
+        watchdog.daemon = True  # Ctrl-C may come before it can be cancelled
         try:
+            watchdog.start()
             line = self._process.stdout.readline()
         finally:
             watchdog.cancel()
@@ -177,6 +198,12 @@ class Child:
         if "error" in answer:
             raise ChildError(f"child {self.pid} could not {what}: {answer['error']}{self._words()}")
         return answer
+
+    def _close(self) -> None:
+        assert self._process.stdout is not None
+        self.release()
+        self._process.stdout.close()
+        self._stderr.close()
 
     def _words(self) -> str:
         """The last of what the child wrote to its standard error, for a message."""
@@ -227,25 +254,44 @@ def child_environment() -> dict[str, str]:
     return environment
 
 
-def new_loop(kind: str) -> asyncio.AbstractEventLoop:
-    """A new event loop: kind is "asyncio" or "uvloop"."""
+def new_loop(kind: str, source: str | None = None) -> asyncio.AbstractEventLoop:
+    """A new event loop: kind is "asyncio" or "uvloop".
+
+    With a `source`, an address of this machine, every connection that the loop opens comes from
+    there: whoever is dialled can tell who dials.
+    """
     if kind == "uvloop":
         import uvloop
 
-        return uvloop.new_event_loop()
-    if kind == "asyncio":
-        return asyncio.new_event_loop()
-    raise ValueError(f"no event loop is called {kind!r}; there are 'asyncio' and 'uvloop'")
+        loop_class: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    elif kind == "asyncio":
+        loop_class = asyncio.SelectorEventLoop
+    else:
+        raise ValueError(f"no event loop is called {kind!r}; there are 'asyncio' and 'uvloop'")
+    return loop_class() if source is None else _dialling_from(source, loop_class)
+
+
+def _dialling_from(
+    source: str, loop_class: type[asyncio.AbstractEventLoop]
+) -> asyncio.AbstractEventLoop:
+    class Loop(loop_class):  # type: ignore[valid-type, misc]
+        async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+            return await super().create_connection(
+                *arguments, **options | {"local_addr": (source, 0)}
+            )
+
+    loop: asyncio.AbstractEventLoop = Loop()
+    return loop
 
 
 @contextlib.contextmanager
-def running_loop(kind: str) -> Iterator[asyncio.Runner]:
-    """A runner over a new loop of that kind, closed at the end with all its tasks."""
-    with asyncio.Runner(loop_factory=lambda: new_loop(kind)) as runner:
+def running_loop(kind: str, source: str | None = None) -> Iterator[asyncio.Runner]:
+    """A runner over a new loop (see `new_loop`), closed at the end with all its tasks."""
+    with asyncio.Runner(loop_factory=lambda: new_loop(kind, source)) as runner:
         yield runner
 
 
-def serve_parent(service: Service, loop_kind: str) -> None:
+def serve_parent(service: Service, loop_kind: str, source: str | None = None) -> None:
     """Run a service until the parent closes this process's standard input; the child's side."""
     finished = threading.Event()
 
@@ -270,9 +316,19 @@ def serve_parent(service: Service, loop_kind: str) -> None:
             await service.stop()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    with running_loop(loop_kind) as runner:
+    with running_loop(loop_kind, source) as runner:
         runner.run(main())
     finished.set()
+
+
+def allow_descriptors(wanted: int) -> None:
+    """Raise the limit of open files as far as this process may; children inherit it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listen(pass_on: Callable[[bytes], object], finished: threading.Event) -> None:

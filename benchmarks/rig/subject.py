@@ -37,6 +37,7 @@ __all__ = [
     "Machines",
     "Network",
     "Node",
+    "Standing",
     "core_dir",
     "counters",
     "default_loop",
@@ -47,7 +48,10 @@ __all__ = [
     "must_be_gone",
     "part",
     "require",
+    "retrieve_if_there",
+    "standing",
     "supports",
+    "version_of",
 ]
 
 Streams = Callable[[str], Random]
@@ -177,10 +181,21 @@ def require(*features: Feature) -> None:
         raise NotImplementedError(f"this commit's p2pcore has no {', '.join(missing)} yet")
 
 
-def make_node(network: Network, bootstrap: list[str]) -> Node:
-    """A coordinator on a free port of the IPv4 loopback, not started."""
+def make_node(
+    network: Network,
+    bootstrap: list[str],
+    *,
+    listen: str = "127.0.0.1:0",
+    advertise: str | None = None,
+    repair_bytes_per_s: int | None = None,
+) -> Node:
+    """A coordinator, not started: by default on a free port of the IPv4 loopback, and handing
+    records over as fast as the core does by itself."""
     core = _core()
-    node: Node = core.AdaptiveCoordinator(_node_config(core, network, bootstrap))
+    settings: dict[str, Any] = {"listen": listen, "advertise": advertise}
+    if repair_bytes_per_s is not None:
+        settings["repair_bytes_per_s"] = repair_bytes_per_s
+    node: Node = core.AdaptiveCoordinator(_node_config(core, network, bootstrap, **settings))
     return node
 
 
@@ -268,13 +283,44 @@ def machines() -> Machines:
     )
 
 
+async def retrieve_if_there(client: Client, key: str) -> bytes | None:
+    """The value, or None if a retrieve says that there is no such key."""
+    try:
+        return await client.retrieve(key)
+    except _core().KeyNotFoundError:
+        return None
+
+
 async def must_be_gone(client: Client, key: str) -> None:
     """Raise AssertionError unless a retrieve says that there is no such key."""
-    try:
-        value = await client.retrieve(key)
-    except _core().KeyNotFoundError:
-        return
-    raise AssertionError(f"{key!r} was deleted and is still there, {len(value)} bytes of it")
+    value = await retrieve_if_there(client, key)
+    if value is not None:
+        raise AssertionError(f"{key!r} was deleted and is still there, {len(value)} bytes of it")
+
+
+def version_of(receipt: object) -> str:
+    """The version that a store or delete was given, in hexadecimal: its order is that of the
+    writes of a key."""
+    version: bytes = receipt.version  # type: ignore[attr-defined]
+    return version.hex()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a node stands in its network: whether it counts for all that is its, how many others it
+    knows, and how many records it holds, tombstones included."""
+
+    ready: bool
+    known: int
+    records: int
+
+
+def standing(node: Node) -> Standing:
+    """Requires the feature "ready"."""
+    core_node: Any = node
+    return Standing(
+        ready=core_node.ready, known=core_node.known_nodes, records=core_node.stored_records
+    )
 
 
 def counters(of: Node | Client) -> dict[str, int]:
@@ -285,14 +331,14 @@ def counters(of: Node | Client) -> dict[str, int]:
     return {name: value for name, value in found.items() if isinstance(value, int)}
 
 
-def _node_config(core: ModuleType, network: Network, bootstrap: list[str]) -> Any:
+def _node_config(core: ModuleType, network: Network, bootstrap: list[str], **settings: Any) -> Any:
     return core.CoordinatorConfig(
-        listen="127.0.0.1:0",
         bootstrap=bootstrap,
         replication_factor=network.replication,
         write_quorum=network.write_quorum,
         read_quorum=network.read_quorum,
         network_key=bytes.fromhex(network.key),
+        **{"listen": "127.0.0.1:0"} | settings,
     )
 
 

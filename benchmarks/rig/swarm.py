@@ -63,14 +63,15 @@ class Members:
     def addresses(self) -> list[str]:
         return [node.address for node in self._nodes]
 
-    async def add(self, count: int, bootstrap: list[str]) -> None:
+    async def add(self, count: int, bootstrap: list[str], **settings: Any) -> None:
         """Start nodes one after the other, and wait until all of them are ready.
 
-        Without a bootstrap the first one founds the network. SwarmError if they don't get ready.
+        Without a bootstrap the first one founds the network; `settings` go to `subject.make_node`.
+        SwarmError if they don't get ready.
         """
         begun: list[tuple[subject.Node, float]] = []
         for _ in range(count):
-            node = subject.make_node(self._network, bootstrap or self.addresses[:1])
+            node = subject.make_node(self._network, bootstrap or self.addresses[:1], **settings)
             begun.append((node, time.perf_counter()))
             await node.start()
             self.join_s.append(time.perf_counter() - begun[-1][1])
@@ -99,6 +100,10 @@ class Members:
             for name, value in subject.counters(node).items():
                 total[name] = total.get(name, 0) + value
         return total
+
+    def standings(self) -> list[subject.Standing]:
+        """How each node stands in its network."""
+        return [subject.standing(node) for node in self._nodes]
 
     async def shutdown(self) -> None:
         """Shut all nodes down, the founder last; SwarmError if one leaves a task behind."""
@@ -267,7 +272,8 @@ class _Host:
         self._members = Members(subject.Network(**order["network"]))
 
     async def start(self) -> dict[str, Any]:
-        await self._members.add(self._order["count"], self._order["bootstrap"])
+        order = self._order
+        await self._members.add(order["count"], order["bootstrap"], **order.get("settings", {}))
         return {
             "addresses": self._members.addresses,
             "join_s": self._members.join_s,
@@ -280,6 +286,8 @@ class _Host:
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         if question == {"ask": "usage"}:
             return usage() | self._members.counters()
+        if question == {"ask": "standing"}:
+            return {"nodes": [asdict(each) for each in self._members.standings()]}
         raise ValueError(f"a host of nodes cannot answer {question}")
 
     async def stop(self) -> None:
@@ -289,4 +297,4 @@ class _Host:
 def run_child(arguments: list[str]) -> None:
     """A child process of a Swarm; its order is one JSON object."""
     order = json.loads(arguments[0])
-    serve_parent(_Host(order), order["loop"])
+    serve_parent(_Host(order), order["loop"], order.get("source"))

@@ -53,7 +53,8 @@ class StoreReceipt(Struct, frozen=True):
 
 
 class WriteOperation(Operation):
-    """A store, or a delete (`value` None). Its result is a StoreReceipt."""
+    """A store, or a delete (`value` None). Its result is a StoreReceipt; a coordinator's may be the
+    Stale of a replica."""
 
     __slots__ = ("_acked", "_expires_ms", "_value", "_version")
     verb = "store"
@@ -101,8 +102,12 @@ class WriteOperation(Operation):
                         return
                 receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
                 self.finish(receipt, now)
-        elif isinstance(reply, Stale):
+        elif isinstance(reply, Stale) and self._desk.may_delegate:
             self._version_anew(reply.version, now)
+        elif isinstance(reply, Stale):
+            # Whether it shall still be the newest is for the writer to say. What it asked of us may
+            # have been on its way through a whole partition, and others have written meanwhile.
+            self.finish(reply, now)
         elif isinstance(reply, Failed) and reply.reason == Reason.CLOCK_OFFSET:
             self.finish(ClockOffsetError(reply.text), now)
         else:
@@ -144,6 +149,9 @@ class WriteOperation(Operation):
         return Put(call_id, self.key, self._version, self._value, self._expires_ms, budget_ms)
 
     def delegated_reply(self, reply: Reply, now: Instant) -> bool:
+        if isinstance(reply, Stale):
+            self._version_anew(reply.version, now)
+            return True
         if not isinstance(reply, PutDone):
             return False
         version = Version(reply.version)

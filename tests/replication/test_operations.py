@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from p2pcore.errors import KeyNotFoundError
+from p2pcore.errors import DeadlineError, KeyNotFoundError
 from p2pcore.ids import key_of
 from p2pcore.replication.clock import HybridClock, Version
 from p2pcore.replication.operation import ATTEMPT_NS
@@ -198,6 +198,46 @@ def test_retries_are_never_a_second_write(net: Net) -> None:
     net.judge = judge
     receipt = client.store("key", b"value", timeout_s=10)
     assert seen == {receipt.version}
+
+
+def test_a_write_that_arrives_late_does_not_overtake_newer_ones(net: Net) -> None:
+    """A coordinator may be asked through a connection that stood still for a whole partition."""
+    early, late = net.client(), net.client()
+    early.store("warm up", b"")
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, Put):
+            return HOLD
+        return DROP if isinstance(message, Store) and source is early else PASS
+
+    net.judge = judge
+    number = early.write("key", b"old", timeout_s=2)
+    net.run(3)
+    assert isinstance(early.results.pop(number), DeadlineError)
+    late.store("key", b"new")
+    net.judge = lambda *_: PASS
+    net.release()
+    net.run(3)
+    assert late.retrieve("key") == b"new"
+
+
+def test_a_coordinator_leaves_it_to_the_writer_to_be_newer(net: Net) -> None:
+    """The writer still waits, so its write becomes the newest, with a version of its own."""
+    early, late = net.client(), net.client()
+    early.store("warm up", b"")
+    asked: list[Message] = []
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, Put):
+            asked.append(message)
+        return DROP if isinstance(message, Store) and source is early and not asked else PASS
+
+    net.judge = judge
+    number = early.write("key", b"second", timeout_s=8)
+    first = late.store("key", b"first")
+    assert early.result(number).version > first.version
+    assert len(asked) == 1
+    assert late.retrieve("key") == b"second"
 
 
 def test_a_node_that_is_no_replica_says_so_and_is_not_asked_again(net: Net) -> None:

@@ -1,5 +1,6 @@
 """A child starts, answers, ends, and does not outlive whoever started it, however that one died."""
 
+import asyncio
 import os
 import select
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.rig.children import Child, ChildError, stop_all
+from benchmarks.rig.children import Child, ChildError, running_loop, stop_all
 from benchmarks.rig.entry import SUITE_PARENT
 
 HERE = Path(__file__).parent
@@ -76,8 +77,52 @@ def test_interrupts_are_left_to_the_parent(echo: str) -> None:
     child.stop()
 
 
+def test_kill_leaves_nothing_to_be_stopped(echo: str) -> None:
+    child = Child(echo, ["fine"])
+    child.wait_ready()
+    child.kill()
+    assert not psutil.pid_exists(child.pid)
+    with pytest.raises(ChildError, match=str(child.pid)):
+        child.ask({"n": 1})
+
+
+def test_a_paused_child_goes_on_where_it_was(echo: str) -> None:
+    child = Child(echo, ["fine"])
+    child.wait_ready()
+    child.pause()
+    assert psutil.Process(child.pid).status() == psutil.STATUS_STOPPED
+    child.resume()
+    assert child.ask({"n": 1}) == {"echo": {"n": 1}}
+    child.pause()
+    child.stop()
+    assert not psutil.pid_exists(child.pid)
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_loop_can_dial_from_an_address_of_its_own(kind: str) -> None:
+    if kind == "uvloop":
+        pytest.importorskip("uvloop")
+
+    async def seen_from() -> str:
+        dialled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dialled.set_result(writer.get_extra_info("peername")[0])
+            writer.close()
+
+        async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            source = await dialled
+            writer.close()
+            return source
+
+    with running_loop(kind, "127.9.8.7") as runner:
+        assert runner.run(seen_from()) == "127.9.8.7"
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="watches a stranger's end by pidfd")
-def test_a_killed_parent_leaves_no_orphan(echo: str) -> None:
+@pytest.mark.parametrize("then", ["", "; child.pause()"])
+def test_a_killed_parent_leaves_no_orphan(echo: str, then: str) -> None:
     parent = subprocess.Popen(
         [
             sys.executable,
@@ -85,7 +130,8 @@ def test_a_killed_parent_leaves_no_orphan(echo: str) -> None:
             f"import sys; sys.path[:0] = [{SUITE_PARENT!r}, {str(HERE)!r}]\n"
             "from benchmarks.rig.children import Child\n"
             f"child = Child({echo!r}, ['fine'])\n"
-            "print(child.wait_ready()['pid'], flush=True)\n"
+            f"pid = child.wait_ready()['pid']{then}\n"
+            "print(pid, flush=True)\n"
             "sys.stdin.read()",
         ],
         stdin=subprocess.PIPE,
