@@ -1,0 +1,318 @@
+"""What users of a world hold: nodes, clients, and the operations that they start.
+
+A call without `start_` in its name lets virtual time pass until it has its result, and raises what
+the same call on sockets would raise. One with `start_` returns an `Operation` at once, so that any
+number can be in flight; `then` is called with it when it is over.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from p2pcore.client import Client
+from p2pcore.config import ClientConfig, CoordinatorConfig
+from p2pcore.effects import Instant
+from p2pcore.ids import Key, NodeId, key_of
+from p2pcore.node import Node
+from p2pcore.overlay.lookup import Lookup
+from p2pcore.overlay.table import point_of
+from p2pcore.replication.operations import StoreReceipt
+from p2pcore.sim.peers import Peer
+from p2pcore.sim.streams import streams_of
+from p2pcore.storage.memory import Record
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["LookupReport", "Operation", "SimClient", "SimNode", "Then"]
+
+Then = Callable[["Operation"], None]
+
+
+class Operation:
+    """Something that an application has asked for."""
+
+    __slots__ = ("_then", "end_ns", "key", "kind", "peer", "result", "start_ns", "value")
+
+    def __init__(
+        self, peer: Peer, kind: str, key: object = None, value: object = None,
+        then: Then | None = None,
+    ) -> None:  # fmt: skip
+        self.peer = peer
+        self.kind = kind
+        self.key = key
+        self.value = value  # what is stored
+        self.start_ns = peer.world.now_ns
+        self.end_ns: int | None = None
+        self.result: object = None  # the value, or the error
+        self._then = then
+
+    def __repr__(self) -> str:
+        return f"{self.peer} {self.kind} {self.key!r}"
+
+    @property
+    def over(self) -> bool:
+        """Whether there is a result."""
+        return self.end_ns is not None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the result is an error."""
+        return isinstance(self.result, Exception)
+
+    @property
+    def latency_ns(self) -> int:
+        """From its start to its result."""
+        assert self.end_ns is not None, "the operation is not over"
+        return self.end_ns - self.start_ns
+
+    def wait(self, limit_s: float = 120.0) -> Any:
+        """Let time pass until there is a result; returns it, or raises it."""
+        self.peer.world.run_until(lambda: self.over, limit_s)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+    def finish(self, result: object) -> None:
+        """The result is there."""
+        world = self.peer.world
+        self.end_ns, self.result = world.now_ns, result
+        for observer in world.on_operation:
+            observer(self)
+        if self._then is not None:
+            self._then(self)
+
+
+@dataclass(frozen=True)
+class LookupReport:
+    """What one lookup found, and what it took."""
+
+    closest: list[NodeId]
+    """Nearest first."""
+    hops: int
+    """The longest chain of dependent requests until the closest was first heard of."""
+    duration_ns: int
+
+
+class SimNode(Peer):
+    """A node of the simulated network."""
+
+    machine: Node
+    config: CoordinatorConfig
+    identity: NodeId
+    lives = 0  # processes so far
+    manner = ""  # in which it misbehaves, see `misbehaviour.py`
+
+    def boot(self, config: CoordinatorConfig) -> None:
+        """A new process, with nothing in its memory."""
+        self.config = config
+        seed, life = self.world.seed, f"{self.name}/{self.lives}" if self.lives else self.name
+        self.machine = Node(config, self.identity, streams_of(seed, life))
+        self.machine.open(config.advertise or self.address)
+        self.dial_timeout_ns = round(config.handshake_timeout_s * 1e9)
+        self.alive, self.silent, self.accepts, self.manner = True, False, True, ""
+        self.lives += 1
+
+    def start_join(self, then: Then | None = None) -> Operation:
+        """Get into the network. Who can't get in ends."""
+        operation = self.world.started(Operation(self, "join", then=then))
+
+        def joined(result: object) -> None:
+            if isinstance(result, Exception):
+                self.stop()
+            operation.finish(result)
+
+        number = self.operation(joined)
+        self.tell(lambda now: self.machine.join(number, now))
+        return operation
+
+    def start_ready(self, then: Then | None = None) -> Operation:
+        """Wait until this node is ready for every key that is its."""
+        operation = Operation(self, "ready", then=then)
+        number = self.operation(operation.finish)
+        self.tell(lambda now: self.machine.wait_ready(number, now))
+        return operation
+
+    def start_leave(self, then: Then | None = None) -> Operation:
+        """Hand over what this node holds, say goodbye, and end."""
+        operation = self.world.started(Operation(self, "leave", then=then))
+
+        def gone(result: object) -> None:
+            self.depart()
+            operation.finish(result)
+
+        number = self.operation(gone)
+        self.tell(lambda now: self.machine.hand_over(number, now))
+        return operation
+
+    def leave(self) -> None:
+        """Leave in good order."""
+        self.start_leave().wait()
+
+    def depart(self) -> None:
+        """Say goodbye and end, with nothing handed over."""
+        if self.alive:
+            self.machine.leave()
+            self.pump()
+            self.stop()
+
+    def crash(self, *, power: bool = False) -> None:
+        """The process dies; what it had in memory is gone. With `power`, the machine does: then
+        nothing tells the others."""
+        self.world.trace.tell(self.world.now_ns, f"{self.name} crashes")
+        self.stop(power=power)
+
+    def restart(self, *, disk: bool = False) -> Operation:
+        """A new process at the same address joins again, through members that are there now. With
+        its `disk` it has the identity it had, which is what `data_dir` keeps today; records are in
+        memory and lost in either case."""
+        assert not self.alive, f"{self.name} runs"
+        if not disk:
+            self.identity = self.world.new_identity(f"{self.name}/{self.lives}")
+        was_silent, self.silent = self.silent, False
+        self.boot(replace(self.config, bootstrap=self.world.members(3)))
+        if was_silent:
+            self.world.ways_changed()
+        self.world.trace.tell(self.world.now_ns, f"{self.name} restarts")
+        return self.start_join()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it counts for every key that is its."""
+        return self.alive and self.machine.custody.settled
+
+    def holds(self, name: str | bytes) -> Record | None:
+        """The record in this node's own store."""
+        return self.machine.store.get(key_of(name), self.now.wall_ms)
+
+    def lookup(self, target: bytes, *, width: int = 20, limit_s: float = 30.0) -> LookupReport:
+        """Look up the nodes closest to an id or key from here."""
+        reports: list[LookupReport] = []
+        start_ns = self.world.now_ns
+
+        def finish(lookup: Lookup, now: Instant) -> None:
+            closest = [contact.node_id for contact in lookup.closest(width)]
+            reports.append(LookupReport(closest, lookup.hops, self.world.now_ns - start_ns))
+
+        directory = self.machine.directory
+        self.tell(lambda now: directory.search(point_of(target), now, finish, width=width))
+        self.world.run_until(lambda: bool(reports), limit_s)
+        return reports[0]
+
+
+class SimClient(Peer):
+    """A client of the simulated network, with the calls of `AdaptiveClient`."""
+
+    machine: Client
+    config: ClientConfig
+
+    def boot(self, config: ClientConfig, identity: NodeId) -> None:
+        """A new process."""
+        self.config = config
+        self.machine = Client(config, identity, streams_of(self.world.seed, self.name))
+        self.dial_timeout_ns = round(config.connect_timeout_s * 1e9)
+
+    def start_connect(self, then: Then | None = None) -> Operation:
+        """Find a member of the network."""
+        operation = self.world.started(Operation(self, "connect", then=then))
+        number = self.operation(operation.finish)
+        self.tell(lambda now: self.machine.connect(number, now))
+        return operation
+
+    def start_store(
+        self, key: str | bytes, value: bytes | None, *, ttl_s: float | None = None,
+        timeout_s: float | None = None, then: Then | None = None,
+    ) -> Operation:  # fmt: skip
+        """Store a value; None deletes."""
+        kind = "delete" if value is None else "store"
+        operation = self.world.started(Operation(self, kind, key, value, then))
+        number, place, ttl_ms = self.operation(operation.finish), key_of(key), _ms(ttl_s)
+        self.tell(
+            lambda now: self.machine.write(
+                number, place, value, ttl_ms, self._deadline(timeout_s, now), now
+            )
+        )
+        return operation
+
+    def start_retrieve(
+        self, key: str | bytes, *, timeout_s: float | None = None, then: Then | None = None
+    ) -> Operation:
+        """Retrieve the newest value."""
+        operation = self.world.started(Operation(self, "retrieve", key, None, then))
+        number, place = self.operation(operation.finish), key_of(key)
+        self.tell(
+            lambda now: self.machine.read(number, place, key, self._deadline(timeout_s, now), now)
+        )
+        return operation
+
+    def start_store_many(
+        self, items: Mapping[str | bytes, bytes], *, ttl_s: float | None = None,
+        timeout_s: float | None = None, then: Then | None = None,
+    ) -> Operation:  # fmt: skip
+        """Store many values; the result is a list of receipts and errors."""
+        operation = self.world.started(Operation(self, "store_many", list(items), items, then))
+        places: list[tuple[Key, bytes]] = [(key_of(key), items[key]) for key in items]
+        number, ttl_ms = self.operation(operation.finish), _ms(ttl_s)
+        self.tell(
+            lambda now: self.machine.write_many(
+                number, places, ttl_ms, self._deadline(timeout_s, now), now
+            )
+        )
+        return operation
+
+    def start_retrieve_many(
+        self, keys: Sequence[str | bytes], *, timeout_s: float | None = None,
+        then: Then | None = None,
+    ) -> Operation:  # fmt: skip
+        """Retrieve many values; the result is a list of values and errors."""
+        operation = self.world.started(Operation(self, "retrieve_many", list(keys), None, then))
+        places, number = [key_of(key) for key in keys], self.operation(operation.finish)
+        self.tell(
+            lambda now: self.machine.read_many(
+                number, places, keys, self._deadline(timeout_s, now), now
+            )
+        )
+        return operation
+
+    def store(
+        self, key: str | bytes, value: bytes, *, ttl_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> StoreReceipt:  # fmt: skip
+        """Store a value at a write quorum."""
+        operation = self.start_store(key, value, ttl_s=ttl_s, timeout_s=timeout_s)
+        return cast(StoreReceipt, operation.wait())
+
+    def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
+        """The newest value that a read quorum knows."""
+        return cast(bytes, self.start_retrieve(key, timeout_s=timeout_s).wait())
+
+    def delete(self, key: str | bytes, *, timeout_s: float | None = None) -> StoreReceipt:
+        """Delete at a write quorum."""
+        return cast(StoreReceipt, self.start_store(key, None, timeout_s=timeout_s).wait())
+
+    def store_many(self, items: Mapping[str | bytes, bytes], **options: Any) -> list[Any]:
+        """Store many; a list of receipts and errors in the order of the items."""
+        return cast(list[Any], self.start_store_many(items, **options).wait())
+
+    def retrieve_many(self, keys: Sequence[str | bytes], **options: Any) -> list[Any]:
+        """Retrieve many; a list of values and errors in the order of the keys."""
+        return cast(list[Any], self.start_retrieve_many(keys, **options).wait())
+
+    def close(self) -> None:
+        """Say goodbye and end."""
+        if self.alive:
+            self.machine.leave()
+            self.pump()
+            self.stop()
+
+    def crash(self, *, power: bool = False) -> None:
+        """The process dies."""
+        self.stop(power=power)
+
+    def _deadline(self, timeout_s: float | None, now: Instant) -> int:
+        timeout_s = self.config.timeout_s if timeout_s is None else timeout_s
+        return now.mono_ns + round(timeout_s * 1e9)
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -1,0 +1,384 @@
+"""Connections between the peers of a world, with the manners of TCP.
+
+Theory of operation. A connection is two `End`s. What one end sends arrives at the other in order,
+when its `Path` says so. Opening one takes a round trip for TCP and one for TLS 1.3; nobody there
+is a refusal after one round trip, no answer a time-out. An end that is closed, or whose process
+dies, is noticed by the other side after all that was sent before it. While the way is blocked (a
+partition, a machine without power), nothing arrives and nothing breaks: what is sent is *held*, and
+comes when TCP next sends it again after the way is open. If that takes too long, each side gives up
+by itself: after KEEP_ALIVE_NS if it has nothing under way, as the edge of sockets sets it, else
+after GIVE_UP_NS.
+
+Rule: moves messages; does not look into them.
+"""
+
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from p2pcore.effects import Connect, LinkId
+from p2pcore.errors import AuthenticationError, P2PError, UnreachableError
+from p2pcore.sim.books import Books
+from p2pcore.sim.engine import Action, Engine
+from p2pcore.sim.links import Link, Path
+from p2pcore.sim.trace import Trace
+from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
+from p2pcore.wire.messages import Message
+
+if TYPE_CHECKING:
+    from p2pcore.sim.peers import Peer
+
+__all__ = ["End", "Network", "RawFrame"]
+
+SYN_RETRY_NS = 1_000_000_000  # RFC 6298, section 2.1; doubles
+KEEP_IDLE_NS = 30_000_000_000  # aio/connection.py: TCP probes a connection that idle
+KEEP_ALIVE_NS = 60_000_000_000  # ... and gives it up after 3 probes of 10 s each
+GIVE_UP_NS = 924_600_000_000  # Linux's tcp_retries2 = 15: unanswered for so long
+
+
+class RawFrame:
+    """Bytes that a misbehaving peer sends in place of a message."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class End:
+    """One peer's end of a connection."""
+
+    __slots__ = (
+        "accepted", "closed", "dark_since_ns", "far", "held", "last_due_ns", "link_id", "owner",
+        "parser", "path", "said_end",
+    )  # fmt: skip
+
+    far: "End"
+
+    def __init__(self, owner: "Peer", link_id: LinkId, path: Path) -> None:
+        self.owner = owner
+        self.link_id = link_id
+        self.path = path  # from here to the far end
+        self.last_due_ns = 0  # when the last that was sent arrives
+        self.accepted = True  # False on the far side until it has heard of the connection
+        self.closed = False
+        self.said_end = False  # whether the far end is told, or was
+        self.held: list[tuple[int, Action, Any, int]] | None = None  # while the way is blocked
+        self.dark_since_ns: int | None = (
+            None  # nothing is answered: the way there or back is blocked
+        )
+        self.parser: FrameParser | None = None  # only where bytes are parsed
+
+
+class _Dial:
+    __slots__ = ("deadline_ns", "effect", "machine", "peer", "target")
+
+    def __init__(self, peer: "Peer", effect: Connect, deadline_ns: int) -> None:
+        self.peer = peer
+        self.machine = peer.machine
+        self.effect = effect
+        self.deadline_ns = deadline_ns
+        self.target: Peer | None = None
+
+
+class Network:
+    """Everything between the peers.
+
+    Args:
+        full_codec: hand over bytes and parse them, in place of the (frozen) messages themselves.
+    """
+
+    def __init__(self, engine: Engine, trace: Trace, *, full_codec: bool) -> None:
+        self.engine = engine
+        self.trace = trace
+        self.books = Books()
+        self.by_address: dict[str, Peer] = {}
+        self.walls: dict[int, tuple[frozenset[int], frozenset[int]]] = {}  # from, to: indices
+        self._full_codec = full_codec
+        self._paths: dict[tuple[Link, str, Link, str], Path] = {}
+        self._links = 0
+        self._lingering: dict[End, None] = {}  # closed with something held: TCP still tries
+
+    # Sending
+
+    def send(self, peer: "Peer", links: tuple[LinkId, ...], message: Any, depart_ns: int) -> None:
+        """One message on some links of a peer, leaving at `depart_ns`."""
+        raw = type(message) is RawFrame
+        frame = message.data if raw else encode_frame(message)
+        size = len(frame)
+        books, counters = self.books, peer.machine.counters
+        self.trace.note(depart_ns, peer.index, crc32(frame))
+        kind = type(message)
+        books.kinds[kind] = books.kinds.get(kind, 0) + len(links)
+        payload = frame if raw or self._full_codec else message
+        for link_id in links:
+            end = peer.ends[link_id]
+            counters.messages_out += 1
+            counters.bytes_out += size
+            books.sent += 1
+            books.in_flight += 1
+            books.bytes_sent += size
+            self._transmit(end, self._arrive, payload, size, depart_ns)
+
+    def _transmit(self, end: End, action: Action, payload: Any, size: int, depart_ns: int) -> None:
+        """Let `action(far end, payload, size)` happen when that much has arrived there."""
+        if end.held is not None:
+            end.held.append((depart_ns, action, payload, size))
+            return
+        owner, far = end.owner, end.far
+        due_ns = end.path.arrival_ns(depart_ns, size, owner.rng, owner.uplink, far.owner.uplink)
+        if due_ns < end.last_due_ns:
+            due_ns = end.last_due_ns
+        end.last_due_ns = due_ns
+        self.engine.at(due_ns, action, far, payload, size)
+
+    def _arrive(self, end: End, payload: Message | bytes, size: int) -> None:
+        """A message has reached the machine; it may have to wait for the process."""
+        peer = end.owner
+        if end.closed:
+            self.books.in_flight -= 1
+            self.books.dropped += 1
+            self._reset_by(end)
+        elif peer.is_busy:
+            if peer.queue_is_full:
+                self.books.in_flight -= 1
+                self.books.dropped += 1
+                self._break(end, UnreachableError("it does not read what it asked for"))
+            else:
+                peer.enqueue(self._handle, end, payload, size)
+        else:
+            self._handle(end, payload, size)
+
+    def _handle(self, end: End, payload: Message | bytes, size: int) -> None:
+        """The process reads a message."""
+        books = self.books
+        books.in_flight -= 1
+        if end.closed:
+            books.dropped += 1
+            return
+        books.delivered += 1
+        peer = end.owner
+        self.trace.note(self.engine.now_ns, end.link_id, size)
+        if self.trace.story is not None:
+            text = f"{end.far.owner.name} -> {peer.name} {payload!r}"
+            self.trace.tell(self.engine.now_ns, text)
+        if type(payload) is bytes:
+            if end.parser is None:
+                end.parser = FrameParser()
+            messages: list[Incoming] = end.parser.feed(payload)
+        else:
+            messages = [payload]  # type: ignore[list-item]
+        peer.receive(end.link_id, messages, size)
+
+    # Opening
+
+    def dial(self, peer: "Peer", effect: Connect, depart_ns: int) -> None:
+        """Open a connection; the machine hears of it within its time-out."""
+        dial = _Dial(peer, effect, depart_ns + peer.dial_timeout_ns)
+        self.engine.at(depart_ns, self._knock, dial, 0)
+
+    def _knock(self, dial: _Dial, tries: int, _: None) -> None:
+        """The first segment leaves, or does so again."""
+        now_ns, peer = self.engine.now_ns, dial.peer
+        target = dial.target = self.by_address.get(dial.effect.address)
+        if target is None or self._no_way(peer, target):
+            again_ns = now_ns + (SYN_RETRY_NS << tries)
+            if again_ns < dial.deadline_ns:
+                self.engine.at(again_ns, self._knock, dial, tries + 1)
+            else:
+                self._time_out(dial)
+            return
+        path = self.path(peer, target)
+        self.engine.at(now_ns + path.draw_ns(peer.rng), self._knocked, dial, path)
+
+    def _knocked(self, dial: _Dial, path: Path, _: None) -> None:
+        target, now_ns = dial.target, self.engine.now_ns
+        assert target is not None
+        if not target.alive:
+            error = UnreachableError("connection refused")
+            self.engine.at(now_ns + path.latency_ns, self._failed, dial, error)
+            return
+        # Back, the hello of TLS, its answer: the last two wait for the process.
+        open_ns = max(now_ns, target.busy_until_ns) + 3 * path.latency_ns
+        if not target.accepts or open_ns > dial.deadline_ns:
+            self._time_out(dial)
+        else:
+            self.engine.at(open_ns, self._opened, dial, path)
+
+    def _opened(self, dial: _Dial, path: Path, _: None) -> None:
+        peer, target = dial.peer, dial.target
+        assert target is not None
+        expected = dial.effect.node_id
+        if not dial.peer.runs(dial.machine):
+            return
+        if self._no_way(peer, target):
+            self._time_out(dial)
+        elif not target.alive:
+            self._failed(dial, UnreachableError("it ended the connection"), None)
+        elif expected is not None and expected != target.machine.node_id:
+            self._failed(dial, AuthenticationError("somebody else answers there"), None)
+        else:
+            near = End(peer, LinkId(self._links + 1), path)
+            far = End(target, LinkId(self._links + 2), self.path(target, peer))
+            self._links += 2
+            near.far, far.far, far.accepted = far, near, False
+            peer.ends[near.link_id] = near
+            target.ends[far.link_id] = far
+            self._transmit(near, self._accept, dial.effect.address, 0, self.engine.now_ns)
+            peer.connected(near, dial.effect.address, incoming=False)
+
+    def _accept(self, end: End, address: str, _: int) -> None:
+        """The last of the handshake has come: the side that was dialled knows its peer."""
+        if end.closed:
+            self._reset_by(end)
+        elif end.owner.is_busy:
+            end.owner.enqueue(self._accept, end, address, 0)
+        else:
+            end.accepted = True
+            end.owner.connected(end, end.far.owner.address, incoming=True)
+
+    def _time_out(self, dial: _Dial) -> None:
+        due_ns = max(self.engine.now_ns, dial.deadline_ns)
+        error = UnreachableError(f"no answer in {dial.peer.dial_timeout_ns / 1e9:g} s")
+        self.engine.at(due_ns, self._failed, dial, error)
+
+    def _failed(self, dial: _Dial, error: P2PError, _: None) -> None:
+        if dial.peer.runs(dial.machine):
+            dial.peer.connect_failed(dial.effect, error)
+
+    # Ending
+
+    def close(self, end: End, depart_ns: int) -> None:
+        """This side is done; the other hears of it after all that was sent."""
+        self._drop_end(end)
+        end.said_end = True
+        self._transmit(end, self._ended, None, 0, depart_ns)
+        if end.held is not None:
+            self._lingering[end] = None
+
+    def cut_power(self, end: End) -> None:
+        """This side is gone and nothing says so. What it had still to send is lost."""
+        self._drop_end(end)
+        self._forget_held(end)
+
+    def _drop_end(self, end: End) -> None:
+        end.closed = True
+        end.owner.ends.pop(end.link_id, None)
+
+    def _forget_held(self, end: End) -> None:
+        for _, action, _, _ in end.held or ():
+            if action == self._arrive:
+                self.books.in_flight -= 1
+                self.books.dropped += 1
+        if end.held:
+            end.held.clear()
+
+    def _ended(self, end: End, error: P2PError | None, _: int) -> None:
+        """The far side has closed, or its process is gone."""
+        if end.closed:
+            return
+        if end.owner.is_busy:
+            end.owner.enqueue(self._ended, end, error, 0)
+        else:
+            self._break(end, error)
+
+    def _break(self, end: End, error: P2PError | None) -> None:
+        """The connection is over for this side, which did not ask for that."""
+        self._drop_end(end)
+        self._forget_held(end)
+        if not end.said_end and not end.far.closed:
+            end.said_end = True
+            self._transmit(end, self._ended, None, 0, self.engine.now_ns)
+        if end.accepted:
+            end.owner.disconnected(end.link_id, error)
+
+    def _reset_by(self, end: End) -> None:
+        """Something came for a connection that this machine knows nothing of (any more)."""
+        if not end.said_end and end.owner.alive:
+            end.said_end = True
+            error = UnreachableError("connection reset")
+            self.engine.at(self.engine.now_ns + end.path.latency_ns, self._ended, end.far, error, 0)
+
+    # Ways
+
+    def path(self, source: "Peer", target: "Peer") -> Path:
+        """The way from one to the other; the same object for all alike."""
+        key = source.link, source.region, target.link, target.region
+        path = self._paths.get(key)
+        if path is None:
+            path = Path(source.link, source.region, target.link, target.region)
+            self._paths[key] = path
+        return path
+
+    def is_blocked(self, source: "Peer", target: "Peer") -> bool:
+        """Whether nothing gets from one to the other."""
+        if source.silent or target.silent:
+            return True
+        a, b = source.index, target.index
+        return any(a in senders and b in receivers for senders, receivers in self.walls.values())
+
+    def _no_way(self, one: "Peer", other: "Peer") -> bool:
+        return self.is_blocked(one, other) or self.is_blocked(other, one)
+
+    def ways_changed(self, peers: list["Peer"]) -> None:
+        """Walls or silences have come or gone: look at every connection again."""
+        for peer in peers:
+            for end in list(peer.ends.values()):
+                self._look_at(end)
+        for end in list(self._lingering):
+            self._look_at(end)
+
+    def _look_at(self, end: End) -> None:
+        now_ns, far = self.engine.now_ns, end.far
+        there = self.is_blocked(end.owner, far.owner)
+        dark = there or self.is_blocked(far.owner, end.owner)
+        if not dark:
+            if end.dark_since_ns is not None and far.closed:
+                self.engine.at(now_ns + KEEP_IDLE_NS, self._probe, end)
+            end.dark_since_ns = None
+        elif end.dark_since_ns is None:
+            end.dark_since_ns = now_ns
+            self.engine.at(now_ns + KEEP_ALIVE_NS, self._give_up, end, now_ns)
+        if there and end.held is None:
+            end.held = []
+        elif not there and end.held is not None:
+            held, end.held = end.held, None
+            self._lingering.pop(end, None)
+            for first_ns, action, payload, size in held:
+                resume_ns = end.path.resumed_ns(held[0][0], max(now_ns, first_ns))
+                self._transmit(end, action, payload, size, resume_ns)
+
+    def _probe(self, end: End, _: None, __: None) -> None:
+        """TCP asks for a sign of life; a machine that has lost its power since resets."""
+        if not end.closed and end.far.closed:
+            self._reset_by(end.far)
+
+    def _give_up(self, end: End, since_ns: int, _: None) -> None:
+        """Nothing has been answered on this connection for long."""
+        if end.dark_since_ns != since_ns:
+            return
+        if end.held:
+            until_ns = end.held[0][0] + GIVE_UP_NS
+            if until_ns > self.engine.now_ns:
+                self.engine.at(until_ns, self._give_up, end, since_ns)
+                return
+        self._lingering.pop(end, None)
+        if end.closed:
+            self._forget_held(end)
+        else:
+            end.said_end = True
+            self._break(end, UnreachableError("connection timed out"))
+
+    # The books
+
+    def count_in_flight(self, peers: list["Peer"]) -> int:
+        """Every message that is on its way, held, or waits for a process, counted one by one."""
+        messages = (self._arrive, self._handle)
+        count = sum(1 for event in self.engine.events if event[2] in messages)
+        for peer in peers:
+            count += peer.count_waiting(messages)
+            count += sum(_held(end, messages) for end in peer.ends.values())
+        return count + sum(_held(end, messages) for end in self._lingering)
+
+
+def _held(end: End, messages: tuple[Action, ...]) -> int:
+    return sum(1 for _, action, _, _ in end.held or () if action in messages)

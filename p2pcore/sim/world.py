@@ -1,0 +1,314 @@
+"""A simulated network: real nodes and clients, virtual time, one seed.
+
+Theory of operation. The world drives the machines of the core (`Node`, `Client`), the same objects
+that sockets drive, from one heap of events. Nothing in it knows the time of day or draws from the
+system's entropy, so the same seed gives the same run, event for event: `trace_hash` says so. While
+nobody lets time pass (`run`, `run_until`, or a call that waits for its result), nothing happens.
+"""
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import Any
+
+from p2pcore.config import ClientConfig, CoordinatorConfig
+from p2pcore.errors import ConfigError
+from p2pcore.ids import NodeId, key_of
+from p2pcore.machine import Machine
+from p2pcore.overlay.table import point_of
+from p2pcore.sim.applications import Operation, SimClient, SimNode
+from p2pcore.sim.books import Books
+from p2pcore.sim.engine import Engine
+from p2pcore.sim.faults import Fault, Faults
+from p2pcore.sim.links import LAN, Link
+from p2pcore.sim.network import Network
+from p2pcore.sim.peers import Peer, Service
+from p2pcore.sim.regions import REGIONS
+from p2pcore.sim.streams import Stream
+from p2pcore.sim.trace import Trace
+
+__all__ = ["SIM_VERSION", "World"]
+
+SIM_VERSION = 1
+"""Raised when the same seed gives another run: when engine, links or draws of chance change."""
+
+START_NS = 1_000_000_000  # virtual time begins here: 0 means "never" in some places of the core
+MAX_JOINING = 256  # nodes at a time, at most; newcomers should find more members than newcomers
+JOIN_LIMIT_S = 600.0
+CODECS = ("frozen", "full")
+
+
+class World:
+    """Nodes, clients and what is between them.
+
+    Args:
+        seed: names this world; everything that is left to chance follows from it.
+        link: what connects a peer to the world, unless it is given one of its own.
+        service: what a process needs for its work, unless a peer is given its own.
+        codec: "frozen" hands each message over as the object that was sent (its bytes are encoded
+            and counted in either case); "full" sends the bytes and parses them.
+        story: called with a line for every event, for people.
+        faults: what goes wrong, see `p2pcore.sim.faults`; more can be added by `apply`.
+
+    Raises:
+        ConfigError: there is no such codec.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        link: Link = LAN,
+        service: Service | None = None,
+        codec: str = "frozen",
+        story: Callable[[str], None] | None = None,
+        faults: Iterable[Fault] = (),
+    ) -> None:
+        if codec not in CODECS:
+            raise ConfigError(f"codec must be one of {', '.join(CODECS)}, not {codec!r}")
+        self.seed = seed
+        self.link = link
+        self.service = service or Service()
+        self.engine = Engine(START_NS)
+        self.trace = Trace(story)
+        self.network = Network(self.engine, self.trace, full_codec=codec == "full")
+        self.peers: list[Peer] = []
+        self.on_start: list[Callable[[Operation], None]] = []
+        """Called with each operation that a client (or a joining or leaving node) starts."""
+        self.on_operation: list[Callable[[Operation], None]] = []
+        """Called with each operation that is over."""
+        self._by_name: dict[str, Peer] = {}
+        self._counts = {"n": 0, "c": 0, "a": 0}
+        self._rng = self.stream("world")
+        self.faults = Faults(self)
+        for fault in faults:
+            self.apply(fault)
+
+    # Who is there
+
+    def node(
+        self,
+        *,
+        join: bool = True,
+        name: str | None = None,
+        region: str = "",
+        link: Link | None = None,
+        service: Service | None = None,
+        node_id: NodeId | None = None,
+        drift_ppm: int = 0,
+        **settings: Any,
+    ) -> SimNode:
+        """Another node. By default it joins through members that are there, and is waited for.
+
+        Args:
+            join: False: it is not started; call `start_join`.
+            name: how faults and stories call it; by default n1, n2, ...
+            region: one of REGIONS; "": all such nodes are in one place.
+            link: its connection to the world.
+            service: what its process needs.
+            node_id: by default, one that follows from the seed and the name.
+            drift_ppm: how much faster its clock runs than the world.
+            settings: of its CoordinatorConfig.
+        """
+        number = self._count("n")
+        address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:7000"
+        peer = SimNode(self, name or f"n{number}", len(self.peers), address)
+        peer.identity = node_id or self.new_identity(peer.name)
+        if "bootstrap" not in settings:
+            settings["bootstrap"] = self.members(3)
+        self._place(peer, region, link, service, drift_ppm)
+        peer.boot(CoordinatorConfig(**settings))
+        self._add(peer)
+        if join:
+            peer.start_join().wait()
+        return peer
+
+    def swarm(self, count: int, *, regions: Iterable[str] = (), **settings: Any) -> list[SimNode]:
+        """So many more nodes, joined and ready. At most as many join at a time as are there already
+        (and MAX_JOINING), each through members drawn by chance.
+
+        Args:
+            regions: the nodes are placed in these in turn; (): all in one place.
+            settings: as for `node`.
+        """
+        places = tuple(regions) or ("",)
+        nodes: list[SimNode] = []
+        while len(nodes) < count:
+            members = sum(1 for node in self.nodes if node.alive)
+            wave = min(max(1, members), MAX_JOINING, count - len(nodes))
+            batch = []
+            for _ in range(wave):
+                region = places[len(nodes) % len(places)]
+                nodes.append(self.node(join=False, region=region, **settings))
+                batch.append(nodes[-1])
+            joins = [node.start_join() for node in batch]
+            for join in joins:
+                join.wait(JOIN_LIMIT_S)
+        readiness = [node.start_ready() for node in nodes]
+        for ready in readiness:
+            ready.wait(JOIN_LIMIT_S)
+        return nodes
+
+    def client(
+        self,
+        *,
+        connect: bool = True,
+        name: str | None = None,
+        region: str = "",
+        link: Link | None = None,
+        service: Service | None = None,
+        drift_ppm: int = 0,
+        **settings: Any,
+    ) -> SimClient:
+        """A client. By default it is connected; arguments as for `node`, settings of its
+        ClientConfig."""
+        number = self._count("c")
+        address = f"10.200.{number >> 8 & 255}.{number & 255}:9"
+        peer = SimClient(self, name or f"c{number}", len(self.peers), address)
+        if "bootstrap" not in settings:
+            settings["bootstrap"] = self.members(3)
+        self._place(peer, region, link, service, drift_ppm)
+        peer.boot(ClientConfig(**settings), self.new_identity(peer.name))
+        self._add(peer)
+        if connect:
+            peer.start_connect().wait()
+        return peer
+
+    def adopt(self, machine: Machine, *, name: str, link: Link | None = None) -> Peer:
+        """A peer with a machine of the caller's own making: one that knows the sans-IO calls of
+        `p2pcore.machine.Machine`."""
+        number = self._count("a")
+        address = f"10.201.{number >> 8 & 255}.{number & 255}:7000"
+        peer = Peer(self, name, len(self.peers), address)
+        peer.machine = machine
+        self._place(peer, "", link, None, 0)
+        self._add(peer)
+        return peer
+
+    @property
+    def nodes(self) -> list[SimNode]:
+        """All nodes, dead ones included, in the order in which they came."""
+        return [peer for peer in self.peers if isinstance(peer, SimNode)]
+
+    def peer(self, name: str) -> Peer:
+        """The node or client of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in self._by_name:
+            raise ConfigError(f"nobody is called {name!r} in this world")
+        return self._by_name[name]
+
+    def replicas(self, key: str | bytes, count: int = 3) -> list[SimNode]:
+        """Who should hold a key, by brute force: the closest nodes alive, nearest first."""
+        point = point_of(key_of(key))
+        alive = [node for node in self.nodes if node.alive]
+        return sorted(alive, key=lambda node: point_of(node.node_id) ^ point)[:count]
+
+    # Time
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time."""
+        return self.engine.now_ns
+
+    def run(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self.engine.run_to(self.engine.now_ns + round(seconds * 1e9))
+        self._check_books()
+
+    def run_until(self, condition: Callable[[], bool], limit_s: float = 120.0) -> None:
+        """Let time pass until the condition holds.
+
+        Raises:
+            StillError: it does not, within the limit.
+        """
+        self.engine.run_until(condition, self.engine.now_ns + round(limit_s * 1e9))
+        self._check_books()
+
+    def after(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Call back when so much time has passed."""
+        self.engine.at(self.engine.now_ns + round(seconds * 1e9), _call, callback)
+
+    # What goes wrong
+
+    def apply(self, fault: Fault) -> None:
+        """Let this fault happen: its `at_s` counts from now."""
+        self.faults.plan(fault)
+
+    def ways_changed(self) -> None:
+        """A wall or a silence has come or gone."""
+        self.network.ways_changed(self.peers)
+
+    # What is known of it
+
+    @property
+    def books(self) -> Books:
+        """What became of every message."""
+        return self.network.books
+
+    @property
+    def trace_hash(self) -> str:
+        """Equal for equal runs."""
+        return self.trace.digest()
+
+    def check(self) -> None:
+        """The books balance, counted message by message.
+
+        Raises:
+            AssertionError: they do not: a bug of the simulator.
+        """
+        self._check_books()
+        waiting = self.network.count_in_flight(self.peers)
+        assert waiting == self.books.in_flight, f"{self.books}, but {waiting} are to be found"
+
+    def _check_books(self) -> None:
+        assert self.books.balanced, str(self.books)
+
+    # What nodes, clients and faults need
+
+    def stream(self, purpose: str) -> Stream:
+        """The world's own random stream of one purpose."""
+        return Stream(f"{self.seed}//{purpose}")
+
+    def new_identity(self, name: str) -> NodeId:
+        """An id that follows from the seed and the name."""
+        return NodeId(sha256(f"{self.seed}/{name}/id".encode()).digest())
+
+    def started(self, operation: Operation) -> Operation:
+        """Tell whoever listens."""
+        for observer in self.on_start:
+            observer(operation)
+        return operation
+
+    def _count(self, kind: str) -> int:
+        self._counts[kind] += 1
+        return self._counts[kind]
+
+    def members(self, count: int) -> list[str]:
+        """Addresses of so many members, drawn by chance: a way in."""
+        members = [node.address for node in self.nodes if node.alive and node.machine.table.size]
+        members = members or [node.address for node in self.nodes if node.alive][:1]
+        return self._rng.sample(members, min(count, len(members)))
+
+    def _place(
+        self, peer: Peer, region: str, link: Link | None, service: Service | None, drift_ppm: int
+    ) -> None:
+        if region and region not in REGIONS:
+            raise ConfigError(f"no region {region!r}; there are {', '.join(REGIONS)}")
+        peer.region = region
+        peer.link = link or self.link
+        peer.service = service or self.service
+        if drift_ppm:
+            peer.clock.set_drift(drift_ppm, self.now_ns)
+
+    def _add(self, peer: Peer) -> None:
+        if peer.name in self._by_name:
+            raise ConfigError(f"two peers are called {peer.name!r}")
+        self.peers.append(peer)
+        self._by_name[peer.name] = peer
+        self.network.by_address[peer.address] = peer
+
+
+def _call(callback: Callable[[], object], _: None, __: None) -> None:
+    callback()
