@@ -9,6 +9,7 @@ answer still serves, and forgotten at once when a replica says that it is none.
 Rule: says where records belong; never what is in them.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 
@@ -57,7 +58,12 @@ class _Query(Call):
         """The contact answered; anything but contacts counts as no answer."""
         contacts = None
         if isinstance(reply, Contacts):
-            contacts = [Contact.of(c.node_id, c.address) for c in reply.contacts if c.address]
+            knows = self.search.lookup.knows  # most, towards the end
+            contacts = [
+                Contact.of(c.node_id, c.address)
+                for c in reply.contacts
+                if c.address and not knows(c.node_id)
+            ]
         self.search.heard(self, contacts, now)
 
     def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
@@ -128,8 +134,7 @@ class Directory:
         """The closest that the table holds, ourselves included if we are a node."""
         contacts = self._table.closest(point, count)
         if self.is_node:
-            contacts.append(self.myself())
-            contacts.sort(key=lambda contact: contact.point ^ point)
+            insort(contacts, self.myself(), key=lambda contact: contact.point ^ point)
         return contacts[:count]
 
     def replicas(self, point: int, count: int, now: Instant) -> list[Contact] | None:

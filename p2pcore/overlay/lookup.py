@@ -8,6 +8,7 @@ questions, not the round.
 """
 
 import enum
+from operator import attrgetter
 
 from p2pcore.ids import NodeId
 from p2pcore.overlay.table import BUCKET_SIZE, Contact
@@ -24,11 +25,15 @@ class _Progress(enum.Enum):
     FAILED = enum.auto()
 
 
-class _Entry:
-    __slots__ = ("contact", "depth", "progress")
+_distance = attrgetter("distance")
 
-    def __init__(self, contact: Contact, depth: int) -> None:
+
+class _Entry:
+    __slots__ = ("contact", "depth", "distance", "progress")
+
+    def __init__(self, contact: Contact, distance: int, depth: int) -> None:
         self.contact = contact
+        self.distance = distance
         self.depth = depth  # how many answers it took to hear of this contact
         self.progress = _Progress.HEARD
 
@@ -51,34 +56,39 @@ class Lookup:
         self._width = width
         self._owner = owner
         self._entries: dict[NodeId, _Entry] = {}
+        self._ranked: list[_Entry] = []  # all that did not fail, nearest first
         self._asked = 0
         self._hear(seeds, depth=0)
 
     def _hear(self, contacts: list[Contact], depth: int) -> None:
+        heard = len(self._ranked)
         for contact in contacts:
             if contact.node_id != self._owner and contact.node_id not in self._entries:
-                self._entries[contact.node_id] = _Entry(contact, depth)
-
-    def _nearest(self, count: int) -> list[_Entry]:
-        alive = [e for e in self._entries.values() if e.progress is not _Progress.FAILED]
-        alive.sort(key=lambda entry: entry.contact.point ^ self.target)
-        return alive[:count]
+                entry = _Entry(contact, contact.point ^ self.target, depth)
+                self._entries[contact.node_id] = entry
+                self._ranked.append(entry)
+        if len(self._ranked) > heard:
+            self._ranked.sort(key=_distance)
 
     @property
     def hops(self) -> int:
         """The longest chain of dependent requests until the closest node was first heard of."""
-        nearest = self._nearest(1)
-        return nearest[0].depth if nearest else 0
+        return self._ranked[0].depth if self._ranked else 0
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to ask; then `closest` is the result (empty: all failed)."""
-        return all(e.progress is _Progress.ANSWERED for e in self._nearest(self._width))
+        nearest = self._ranked[: self._width]
+        return all(entry.progress is _Progress.ANSWERED for entry in nearest)
+
+    def knows(self, node_id: bytes) -> bool:
+        """Whether this contact was heard of: nothing new can be heard of it."""
+        return node_id in self._entries
 
     def next_to_ask(self) -> list[Contact]:
         """Whom to ask now, marked as asked: as many as keep PARALLEL questions in flight."""
         chosen = []
-        for entry in self._nearest(self._width):
+        for entry in self._ranked[: self._width]:
             if self._asked >= PARALLEL:
                 break
             if entry.progress is _Progress.HEARD:
@@ -101,10 +111,11 @@ class Lookup:
         if entry.progress is _Progress.ASKED:
             self._asked -= 1
             entry.progress = _Progress.FAILED
+            self._ranked.remove(entry)
 
     def closest(self, count: int = BUCKET_SIZE) -> list[Contact]:
         """The closest that are not known to be gone, nearest first."""
-        return [entry.contact for entry in self._nearest(count)]
+        return [entry.contact for entry in self._ranked[:count]]
 
     def silent(self) -> list[Contact]:
         """Those that were asked and have not answered, in the order in which they were heard of."""
