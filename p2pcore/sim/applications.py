@@ -68,7 +68,11 @@ class Operation:
 
     def wait(self, limit_s: float = 120.0) -> Any:
         """Let time pass until there is a result; returns it, or raises it."""
-        self.peer.world.run_until(lambda: self.over, limit_s)
+        engine = self.peer.world.engine
+        end_ns = engine.now_ns + round(limit_s * 1e9)
+        while not self.over:
+            engine.halted = False
+            engine.run_until_halted(end_ns)
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
@@ -77,6 +81,7 @@ class Operation:
         """The result is there."""
         world = self.peer.world
         self.end_ns, self.result = world.now_ns, result
+        world.engine.halted = True  # somebody may wait for this
         for observer in world.on_operation:
             observer(self)
         if self._then is not None:

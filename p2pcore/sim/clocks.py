@@ -14,10 +14,11 @@ _MILLION = 1_000_000
 class Clock:
     """A monotonic clock that may run fast or slow, and a time of day that may also jump."""
 
-    __slots__ = ("_drift_ppm", "_local_origin_ns", "_world_origin_ns", "wall_offset_ms")
+    __slots__ = ("_drift_ppm", "_drifted", "_local_origin_ns", "_world_origin_ns", "wall_offset_ms")
 
     def __init__(self) -> None:
         self.wall_offset_ms = 0
+        self._drifted = False  # ever: most never do
         self._drift_ppm = 0
         self._world_origin_ns = 0
         self._local_origin_ns = 0
@@ -27,6 +28,7 @@ class Clock:
         self._local_origin_ns = self.mono_ns(world_ns)
         self._world_origin_ns = world_ns
         self._drift_ppm = drift_ppm
+        self._drifted = True
 
     def mono_ns(self, world_ns: int) -> int:
         """What the monotonic clock shows."""
@@ -35,12 +37,12 @@ class Clock:
 
     def instant(self, world_ns: int) -> Instant:
         """What both clocks show."""
-        mono_ns = self.mono_ns(world_ns) if self._world_origin_ns else world_ns
+        mono_ns = self.mono_ns(world_ns) if self._drifted else world_ns
         return Instant(mono_ns, EPOCH_MS + self.wall_offset_ms + mono_ns // _MILLION)
 
     def world_ns(self, mono_ns: int) -> int:
         """When, in the world, the monotonic clock will show at least this."""
-        if not self._world_origin_ns:
+        if not self._drifted:
             return mono_ns
         passed_ns = mono_ns - self._local_origin_ns
         return self._world_origin_ns - (-passed_ns * _MILLION // (_MILLION + self._drift_ppm))

@@ -27,6 +27,7 @@ class Engine:
     def __init__(self, start_ns: int = 0) -> None:
         self.now_ns = start_ns
         self.executed = 0  # events so far
+        self.halted = False  # an event may set it, for `run_until_halted`
         self.events: list[tuple[int, int, Action, Any, Any, Any]] = []
         self._sequence = 0
 
@@ -54,13 +55,28 @@ class Engine:
         Raises:
             StillError: it does not hold by `end_ns`, or nothing is left that could happen.
         """
-        events = self.events
         while not condition():
-            if not events:
-                raise StillError("nothing will happen any more")
-            if events[0][0] > end_ns:
-                self.now_ns = end_ns
-                raise StillError("it did not happen in time")
-            self.now_ns, _, action, a, b, c = heappop(events)
-            self.executed += 1
-            action(a, b, c)
+            self.halted = True  # after each event
+            self.run_until_halted(end_ns)
+
+    def run_until_halted(self, end_ns: int) -> None:
+        """Let events happen until one of them has set `halted`; at least one does happen.
+
+        Raises:
+            StillError: none has by `end_ns`, or nothing is left that could happen.
+        """
+        events = self.events
+        executed = 0
+        try:
+            while events:
+                if events[0][0] > end_ns:
+                    self.now_ns = end_ns
+                    raise StillError("it did not happen in time")
+                self.now_ns, _, action, a, b, c = heappop(events)
+                executed += 1
+                action(a, b, c)
+                if self.halted:
+                    return
+            raise StillError("nothing will happen any more")
+        finally:
+            self.executed += executed

@@ -110,8 +110,8 @@ class Path:
     """The way from nodes with one link in one region to those with another link in another."""
 
     __slots__ = (
-        "_down_ps", "_duplicate_ppm", "_loss_ppm", "_reorder_ns", "_reorder_ppm", "_up_ps",
-        "jitter_ns", "latency_ns", "plain", "rto_ns", "rtt_ns",
+        "_down_ps", "_duplicate_ppm", "_loss_ppm", "_reorder_ns", "_reorder_ppm", "_troubled",
+        "_up_ps", "jitter_ns", "latency_ns", "plain", "rto_ns", "rtt_ns",
     )  # fmt: skip
 
     def __init__(self, source: Link, from_region: str, target: Link, to_region: str) -> None:
@@ -128,10 +128,8 @@ class Path:
         self._reorder_ppm = _either(source.reorder_ppm, target.reorder_ppm)
         reordering = [link.reorder_us for link in (source, target) if link.reorder_ppm]
         self._reorder_ns = 1000 * max(reordering, default=0)
-        self.plain = not (
-            self._up_ps or self._down_ps or self._loss_ppm or self._duplicate_ppm
-            or self._reorder_ppm
-        )  # fmt: skip
+        self._troubled = bool(self._loss_ppm or self._duplicate_ppm or self._reorder_ppm)
+        self.plain = not (self._up_ps or self._down_ps or self._troubled)
         """Whether `arrival_ns` is latency and jitter alone, whatever is sent."""
 
     def draw_ns(self, rng: Stream) -> int:
@@ -143,26 +141,41 @@ class Path:
         self, depart_ns: int, size_bytes: int, rng: Stream, up: Uplink, down: Uplink
     ) -> int:
         """When the last byte of a message arrives that is sent at `depart_ns`."""
-        if self.plain:
-            return depart_ns + self.draw_ns(rng)
-        segments = 1 + (size_bytes + RECORD_OVERHEAD_BYTES) // MTU_PAYLOAD_BYTES
-        delay_ns = 0
-        wire_bytes = size_bytes + RECORD_OVERHEAD_BYTES + segments * SEGMENT_OVERHEAD_BYTES
+        due_ns = depart_ns + self.latency_ns
+        wire_bytes = 0
+        if not self.plain:
+            segments = 1 + (size_bytes + RECORD_OVERHEAD_BYTES) // MTU_PAYLOAD_BYTES
+            wire_bytes = size_bytes + RECORD_OVERHEAD_BYTES + segments * SEGMENT_OVERHEAD_BYTES
+            if self._troubled:
+                delay_ns, doubled = self._trouble(segments, rng)
+                due_ns += delay_ns
+                wire_bytes += doubled * wire_bytes // segments
+        if self.jitter_ns:
+            due_ns += self.jitter_ns[rng.bits64() >> 64 - TABLE_BITS]
+        if self._up_ps:
+            out_ns = wire_bytes * self._up_ps // 1000
+            if up.up_free_ns > depart_ns:
+                out_ns += up.up_free_ns - depart_ns
+            up.up_free_ns = depart_ns + out_ns
+            due_ns += out_ns
+        if self._down_ps:
+            if down.down_free_ns > due_ns:
+                due_ns = down.down_free_ns
+            due_ns += wire_bytes * self._down_ps // 1000
+            down.down_free_ns = due_ns
+        return due_ns
+
+    def _trouble(self, segments: int, rng: Stream) -> tuple[int, int]:
+        """How much later a message comes, and how many of its segments come twice."""
+        delay_ns = doubled = 0
         for _ in range(segments):
             if self._duplicate_ppm and rng.random() * 1_000_000 < self._duplicate_ppm:
-                wire_bytes += wire_bytes // segments
+                doubled += 1
             if self._reorder_ppm and rng.random() * 1_000_000 < self._reorder_ppm:
                 delay_ns = max(delay_ns, self._reorder_ns)
             if self._loss_ppm:
                 delay_ns = max(delay_ns, self._retransmission_ns(rng))
-        if self._up_ps:
-            depart_ns = max(depart_ns, up.up_free_ns) + wire_bytes * self._up_ps // 1000
-            up.up_free_ns = depart_ns
-        due_ns = depart_ns + self.draw_ns(rng) + delay_ns
-        if self._down_ps:
-            due_ns = max(due_ns, down.down_free_ns) + wire_bytes * self._down_ps // 1000
-            down.down_free_ns = due_ns
-        return due_ns
+        return delay_ns, doubled
 
     def _retransmission_ns(self, rng: Stream) -> int:
         """How much later a segment comes for having been lost, as often as it is."""

@@ -21,7 +21,7 @@ from p2pcore.sim.books import Books
 from p2pcore.sim.engine import Action, Engine
 from p2pcore.sim.links import Link, Path
 from p2pcore.sim.trace import Trace
-from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
+from p2pcore.wire.codec import FrameParser, encode_frame
 from p2pcore.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -102,22 +102,22 @@ class Network:
 
     def send(self, peer: "Peer", links: tuple[LinkId, ...], message: Any, depart_ns: int) -> None:
         """One message on some links of a peer, leaving at `depart_ns`."""
-        raw = type(message) is RawFrame
-        frame = message.data if raw else encode_frame(message)
-        size = len(frame)
-        books, counters = self.books, peer.machine.counters
-        self.trace.note(depart_ns, peer.index, crc32(frame))
         kind = type(message)
-        books.kinds[kind] = books.kinds.get(kind, 0) + len(links)
+        raw = kind is RawFrame
+        frame = message.data if raw else encode_frame(message)
+        size, count = len(frame), len(links)
+        self.trace.note(depart_ns, peer.index, crc32(frame))
+        counters = peer.machine.counters
+        counters.messages_out += count
+        counters.bytes_out += size * count
+        books = self.books
+        books.sent += count
+        books.in_flight += count
+        books.bytes_sent += size * count
+        books.kinds[kind] = books.kinds.get(kind, 0) + count
         payload = frame if raw or self._full_codec else message
         for link_id in links:
-            end = peer.ends[link_id]
-            counters.messages_out += 1
-            counters.bytes_out += size
-            books.sent += 1
-            books.in_flight += 1
-            books.bytes_sent += size
-            self._transmit(end, self._arrive, payload, size, depart_ns)
+            self._transmit(peer.ends[link_id], self._arrive, payload, size, depart_ns)
 
     def _transmit(self, end: End, action: Action, payload: Any, size: int, depart_ns: int) -> None:
         """Let `action(far end, payload, size)` happen when that much has arrived there."""
@@ -138,36 +138,34 @@ class Network:
             self.books.in_flight -= 1
             self.books.dropped += 1
             self._reset_by(end)
-        elif peer.is_busy:
-            if peer.queue_is_full:
-                self.books.in_flight -= 1
-                self.books.dropped += 1
-                self._break(end, UnreachableError("it does not read what it asked for"))
-            else:
-                peer.enqueue(self._handle, end, payload, size)
-        else:
+        elif not peer.is_busy:
             self._handle(end, payload, size)
+        elif not peer.queue_is_full:
+            peer.enqueue(self._handle, end, payload, size)
+        else:
+            self.books.in_flight -= 1
+            self.books.dropped += 1
+            self._break(end, UnreachableError("it does not read what it asked for"))
 
     def _handle(self, end: End, payload: Message | bytes, size: int) -> None:
         """The process reads a message."""
-        books = self.books
+        books, trace = self.books, self.trace
         books.in_flight -= 1
         if end.closed:
             books.dropped += 1
             return
         books.delivered += 1
-        peer = end.owner
-        self.trace.note(self.engine.now_ns, end.link_id, size)
-        if self.trace.story is not None:
-            text = f"{end.far.owner.name} -> {peer.name} {payload!r}"
-            self.trace.tell(self.engine.now_ns, text)
-        if type(payload) is bytes:
-            if end.parser is None:
-                end.parser = FrameParser()
-            messages: list[Incoming] = end.parser.feed(payload)
-        else:
-            messages = [payload]  # type: ignore[list-item]
-        peer.receive(end.link_id, messages, size)
+        trace.note(self.engine.now_ns, end.link_id, size)
+        if trace.story is not None:
+            trace.tell(self.engine.now_ns, f"{end.far.owner.name} -> {end.owner.name} {payload!r}")
+        if type(payload) is not bytes:
+            end.owner.receive(end.link_id, payload, size)  # type: ignore[arg-type]
+            return
+        if end.parser is None:
+            end.parser = FrameParser()
+        for message in end.parser.feed(payload):
+            end.owner.receive(end.link_id, message, size)
+            size = 0  # counted with the first
 
     # Opening
 
@@ -223,16 +221,20 @@ class Network:
             near.far, far.far, far.accepted = far, near, False
             peer.ends[near.link_id] = near
             target.ends[far.link_id] = far
-            self._transmit(near, self._accept, dial.effect.address, 0, self.engine.now_ns)
+            self._transmit(near, self._accept, None, 0, self.engine.now_ns)
             peer.connected(near, dial.effect.address, incoming=False)
 
-    def _accept(self, end: End, address: str, _: int) -> None:
+    def _accept(self, end: End, _: None, __: int) -> None:
         """The last of the handshake has come: the side that was dialled knows its peer."""
         if end.closed:
             self._reset_by(end)
         elif end.owner.is_busy:
-            end.owner.enqueue(self._accept, end, address, 0)
+            end.owner.enqueue(self._accepted, end)
         else:
+            self._accepted(end)
+
+    def _accepted(self, end: End, _: None = None, __: None = None) -> None:
+        if not end.closed:
             end.accepted = True
             end.owner.connected(end, end.far.owner.address, incoming=True)
 
@@ -274,15 +276,15 @@ class Network:
 
     def _ended(self, end: End, error: P2PError | None, _: int) -> None:
         """The far side has closed, or its process is gone."""
-        if end.closed:
-            return
         if end.owner.is_busy:
-            end.owner.enqueue(self._ended, end, error, 0)
+            end.owner.enqueue(self._break, end, error)
         else:
             self._break(end, error)
 
-    def _break(self, end: End, error: P2PError | None) -> None:
+    def _break(self, end: End, error: P2PError | None, _: None = None) -> None:
         """The connection is over for this side, which did not ask for that."""
+        if end.closed:
+            return
         self._drop_end(end)
         self._forget_held(end)
         if not end.said_end and not end.far.closed:

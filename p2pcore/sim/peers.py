@@ -65,8 +65,10 @@ class Peer:
         self.address = address
         self.link: Link = world.link
         self.region = ""
-        self.service: Service = world.service
-        self.slowness = 1  # service takes so many times as long
+        self._engine = world.engine
+        self._network = world.network
+        self._slowness = 1
+        self.service = world.service
         self.clock = Clock()
         self.rng = Stream(f"{world.seed}/{name}/link")
         self.uplink = Uplink()
@@ -95,7 +97,7 @@ class Peer:
     @property
     def now(self) -> Instant:
         """This instant on the clocks of the peer."""
-        return self.clock.instant(self.world.engine.now_ns)
+        return self.clock.instant(self._engine.now_ns)
 
     # What happens
 
@@ -105,15 +107,15 @@ class Peer:
             event(self.now)
             self.pump()
 
-    def receive(self, link_id: LinkId, messages: list[Incoming], size: int) -> None:
-        """The process reads what came on one connection."""
-        machine, now = self.machine, self.now
+    def receive(self, link_id: LinkId, message: Incoming, size: int) -> None:
+        """The process reads a message."""
+        machine, now_ns = self.machine, self._engine.now_ns
         counters = machine.counters
-        counters.messages_in += len(messages)
+        counters.messages_in += 1
         counters.bytes_in += size
-        self._work(1)
-        for message in messages:
-            machine.receive(link_id, message, now)
+        busy_ns = self.busy_until_ns
+        self.busy_until_ns = (busy_ns if busy_ns > now_ns else now_ns) + self._cost_ns
+        machine.receive(link_id, message, self.clock.instant(now_ns))
         self.pump()
 
     def connected(self, end: End, address: str, *, incoming: bool) -> None:
@@ -140,21 +142,21 @@ class Peer:
 
     def pump(self) -> None:
         """Carry out the machine's effects, and see to its timer."""
-        machine = self.machine
-        network = self.world.network
+        machine, now_ns = self.machine, self._engine.now_ns
         for effect in machine.drain():
-            kind = type(effect)
-            if kind is Send:
-                links = effect.links  # type: ignore[union-attr]
-                self._work(len(links))
-                depart_ns = max(self.busy_until_ns, network.engine.now_ns)
-                network.send(self, links, effect.message, depart_ns)  # type: ignore[union-attr]
+            depart_ns = self.busy_until_ns
+            if depart_ns < now_ns:
+                depart_ns = now_ns
+            if type(effect) is Send:
+                links = effect.links
+                self.busy_until_ns = depart_ns = depart_ns + self._cost_ns * len(links)
+                self._network.send(self, links, effect.message, depart_ns)
             elif isinstance(effect, Connect):
-                network.dial(self, effect, max(self.busy_until_ns, network.engine.now_ns))
+                self._network.dial(self, effect, depart_ns)
             elif isinstance(effect, Close):
                 end = self.ends.get(effect.link)
                 if end is not None:
-                    network.close(end, max(self.busy_until_ns, network.engine.now_ns))
+                    self._network.close(end, depart_ns)
             elif isinstance(effect, Complete):
                 self._complete(effect)
             elif isinstance(effect, Notice):
@@ -166,10 +168,10 @@ class Peer:
             self._set_timer(deadline_ns)
 
     def _complete(self, effect: Complete) -> None:
-        self.world.trace.note(self.world.engine.now_ns, self.index, effect.operation)
+        self.world.trace.note(self._engine.now_ns, self.index, effect.operation)
         done = self._completions.pop(effect.operation, None)
         if done is not None:  # an event of its own: it may ask for something else at once
-            engine = self.world.engine
+            engine = self._engine
             engine.at(engine.now_ns, _hand_over, done, effect.result)
 
     def operation(self, done: Callable[[object], None]) -> int:
@@ -181,7 +183,7 @@ class Peer:
     # Its timer
 
     def _set_timer(self, deadline_ns: int) -> None:
-        engine = self.world.engine
+        engine = self._engine
         self._deadline_ns = deadline_ns
         self._wake_at_ns = max(self.clock.world_ns(deadline_ns), engine.now_ns)
         engine.at(self._wake_at_ns, self._wake, self._wake_at_ns)
@@ -191,7 +193,7 @@ class Peer:
             return  # another was set meanwhile
         if self.busy_until_ns > due_ns:
             self._wake_at_ns = self.busy_until_ns
-            self.world.engine.at(self.busy_until_ns, self._wake, self.busy_until_ns)
+            self._engine.at(self.busy_until_ns, self._wake, self.busy_until_ns)
             return
         self._wake_at_ns = self._deadline_ns = None
         self.machine.handle_timer(self.now)
@@ -205,14 +207,30 @@ class Peer:
 
     # Its process
 
-    def _work(self, messages: int) -> None:
-        cost_ns = 1000 * self.service.message_us * self.slowness * messages
-        self.busy_until_ns = max(self.busy_until_ns, self.world.engine.now_ns) + cost_ns
+    @property
+    def service(self) -> Service:
+        """What its work takes."""
+        return self._service
+
+    @service.setter
+    def service(self, service: Service) -> None:
+        self._service = service
+        self._cost_ns = 1000 * service.message_us * self._slowness
+
+    @property
+    def slowness(self) -> int:
+        """Its work takes so many times as long."""
+        return self._slowness
+
+    @slowness.setter
+    def slowness(self, slowness: int) -> None:
+        self._slowness = slowness
+        self.service = self._service
 
     @property
     def is_busy(self) -> bool:
         """Whether what comes now has to wait."""
-        return bool(self._queue) or self.busy_until_ns > self.world.engine.now_ns
+        return self.busy_until_ns > self._engine.now_ns or bool(self._queue)
 
     @property
     def queue_length(self) -> int:
@@ -228,25 +246,21 @@ class Peer:
         """How many of these wait for the process."""
         return sum(1 for action, _, _, _ in self._queue if action in actions)
 
-    def enqueue(self, action: Action, a: Any, b: Any, c: Any) -> None:
+    def enqueue(self, action: Action, a: Any, b: Any = None, c: Any = None) -> None:
         """Do this once the process has time for it."""
         self._queue.append((action, a, b, c))
         if not self._serving:
             self._serving = True
-            self.world.engine.at(self.busy_until_ns, self._serve)
+            self._engine.at(max(self.busy_until_ns, self._engine.now_ns), self._serve)
 
     def _serve(self, _: None, __: None, ___: None) -> None:
-        self._serving = False
-        engine = self.world.engine
-        queue, self._queue = self._queue, deque()
+        queue, engine = self._queue, self._engine
         while queue and self.busy_until_ns <= engine.now_ns:
             action, a, b, c = queue.popleft()
             action(a, b, c)
-        queue.extend(self._queue)
-        self._queue = queue
+        self._serving = bool(queue)
         if queue:
-            self._serving = True
-            engine.at(max(self.busy_until_ns, engine.now_ns), self._serve)
+            engine.at(self.busy_until_ns, self._serve)
 
     def pause_until(self, due_ns: int) -> None:
         """The process does nothing until then: what comes waits, and its timer is late."""
@@ -259,7 +273,7 @@ class Peer:
         if not self.alive:
             return
         self.alive = False
-        network, now_ns = self.world.network, self.world.engine.now_ns
+        network, now_ns = self._network, self._engine.now_ns
         for end in list(self.ends.values()):
             if power:
                 network.cut_power(end)
