@@ -14,6 +14,7 @@ Source: Kademlia, sections 2.2 to 2.4. The limit per subnet is the defence of Ba
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
@@ -49,6 +50,7 @@ def point_of(identifier: bytes) -> int:
     return int.from_bytes(identifier)
 
 
+@lru_cache(maxsize=1 << 14)  # parsing takes longer than all else that a new contact costs
 def subnet_of(address: str) -> str | None:
     """The /24 (IPv4) or /48 (IPv6) of a public `host:port`; None where no limit applies.
 
