@@ -16,7 +16,7 @@ from p2pcore.errors import (
 from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
 from p2pcore.overlay.membership import Membership
-from p2pcore.overlay.table import BUCKET_SIZE, point_of
+from p2pcore.overlay.table import BUCKET_SIZE, Contact, point_of
 from p2pcore.replication.clock import Version
 from p2pcore.replication.custody import Custody
 from p2pcore.replication.handover import Handover
@@ -144,6 +144,17 @@ class Node(Machine):
             self.complete(operation, error)
 
         self._membership.join(now, now.mono_ns + self._join_timeout_ns, joined)
+
+    def settle(self, contacts: list[Contact], now: Instant) -> None:
+        """Be a member at once, as if this node had long been one, of a network that holds no
+        records: nothing is looked up and nothing handed over. For simulations of many nodes."""
+        for contact in contacts:
+            self.table.heard_from(contact)
+        self.custody.synced(self.custody.epoch)
+        self._seen_epoch = self.custody.epoch
+        self._membership.settle(now)
+        self._sync.start(now, settled=True)
+        self._handover.start(now)
 
     def wait_ready(self, operation: int, now: Instant) -> None:
         """Completes with None once this node is ready for every key that is its."""

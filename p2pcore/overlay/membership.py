@@ -71,6 +71,10 @@ class Membership:
         else:
             self._finish(None, now)
 
+    def settle(self, now: Instant) -> None:
+        """This node is in the overlay already; look around in due time."""
+        self._wake_in(REFRESH_NS, now)
+
     def handle_timer(self, now: Instant) -> None:
         """Try to get in again, look around, or look for those that were lost."""
         if self.lost.wake_at_ns is not None and now.mono_ns >= self.lost.wake_at_ns:

@@ -234,9 +234,15 @@ class Sync:
             return self._begin_ns
         return earliest(*(pull.resume_ns for pull in self._session.pulls.values()))
 
-    def start(self, now: Instant) -> None:
-        """This node is in the overlay: get what is its."""
+    def start(self, now: Instant, *, settled: bool = False) -> None:
+        """This node is in the overlay: get what is its. `settled`: it has long been there, and its
+        sessions are to be as far apart from those of others as by then."""
         self._started = True
+        if settled:
+            self._full_due = False
+            self._changed_ns = now.mono_ns - RECENT_NS
+            self._begin_ns = now.mono_ns + round(ANTI_ENTROPY_NS * self.rng.uniform(0, 1))
+            return
         self._changed_ns = now.mono_ns
         self._plan(self._due_ns(now), now)
 
