@@ -15,7 +15,7 @@ from p2pcore.effects import Instant
 from p2pcore.ids import Key, NodeId, key_of
 from p2pcore.node import Node
 from p2pcore.overlay.lookup import Lookup
-from p2pcore.overlay.table import point_of
+from p2pcore.overlay.table import Contact, point_of
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.sim.peers import Peer
 from p2pcore.sim.streams import streams_of
@@ -130,6 +130,13 @@ class SimNode(Peer):
         number = self.operation(joined)
         self.tell(lambda now: self.machine.join(number, now))
         return operation
+
+    def settle(self, contacts: list[Contact]) -> None:
+        """Be a member at once, with these contacts; see `World.warm_swarm`. Finds its way back by
+        three of them if it should ever be alone."""
+        ways_in = [contact.address for contact in contacts[:3]]
+        self.boot(replace(self.config, bootstrap=ways_in))
+        self.tell(lambda now: self.machine.settle(contacts, now))
 
     def start_ready(self, then: Then | None = None) -> Operation:
         """Wait until this node is ready for every key that is its."""

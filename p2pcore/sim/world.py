@@ -14,7 +14,7 @@ from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import ConfigError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.machine import Machine
-from p2pcore.overlay.table import point_of
+from p2pcore.overlay.table import Contact, point_of
 from p2pcore.sim.applications import Operation, SimClient, SimNode
 from p2pcore.sim.books import Books
 from p2pcore.sim.engine import Engine
@@ -25,6 +25,7 @@ from p2pcore.sim.peers import Peer, Service
 from p2pcore.sim.regions import REGIONS
 from p2pcore.sim.streams import Stream
 from p2pcore.sim.trace import Trace
+from p2pcore.sim.warm import tables
 
 __all__ = ["SIM_VERSION", "World"]
 
@@ -76,6 +77,10 @@ class World:
         """Called with each operation that a client (or a joining or leaving node) starts."""
         self.on_operation: list[Callable[[Operation], None]] = []
         """Called with each operation that is over."""
+        self.warm = False
+        """Whether its nodes were put in their places by `warm_swarm`."""
+        self.nodes: list[SimNode] = []
+        """All nodes, dead ones included, in the order in which they came."""
         self._by_name: dict[str, Peer] = {}
         self._counts = {"n": 0, "c": 0, "a": 0}
         self._rng = self.stream("world")
@@ -148,6 +153,33 @@ class World:
             ready.wait(JOIN_LIMIT_S)
         return nodes
 
+    def warm_swarm(
+        self, count: int, *, regions: Iterable[str] = (), **settings: Any
+    ) -> list[SimNode]:
+        """So many nodes whose contact tables are filled directly, as if they had been members for
+        long: no joins are simulated, and nobody is connected yet. For an empty world; what is
+        measured in one is to be labelled so (`world.warm`).
+
+        Args:
+            regions, settings: as for `swarm`.
+
+        Raises:
+            ConfigError: there are nodes in this world.
+        """
+        if self.nodes:
+            raise ConfigError(f"{len(self.nodes)} nodes are here; only an empty world starts warm")
+        places = tuple(regions) or ("",)
+        nodes = [
+            self.node(join=False, region=places[n % len(places)], bootstrap=(), **settings)
+            for n in range(count)
+        ]
+        contacts = [Contact.of(node.node_id, node.address) for node in nodes]
+        rng = self.stream("warm")
+        for node, table in zip(nodes, tables(contacts, rng), strict=True):
+            node.settle(table)
+        self.warm = True
+        return nodes
+
     def client(
         self,
         *,
@@ -183,11 +215,6 @@ class World:
         self._place(peer, "", link, None, 0)
         self._add(peer)
         return peer
-
-    @property
-    def nodes(self) -> list[SimNode]:
-        """All nodes, dead ones included, in the order in which they came."""
-        return [peer for peer in self.peers if isinstance(peer, SimNode)]
 
     def peer(self, name: str) -> Peer:
         """The node or client of that name.
@@ -287,9 +314,12 @@ class World:
 
     def members(self, count: int) -> list[str]:
         """Addresses of so many members, drawn by chance: a way in."""
-        members = [node.address for node in self.nodes if node.alive and node.machine.table.size]
-        members = members or [node.address for node in self.nodes if node.alive][:1]
-        return self._rng.sample(members, min(count, len(members)))
+        members: dict[str, None] = {}
+        for _ in range(8 * count if self.nodes else 0):  # so that nobody looks through thousands
+            node = self._rng.choice(self.nodes)
+            if node.alive and node.machine.table.size and len(members) < count:
+                members[node.address] = None
+        return list(members) or [node.address for node in self.nodes if node.alive][:1]
 
     def _place(
         self, peer: Peer, region: str, link: Link | None, service: Service | None, drift_ppm: int
@@ -306,6 +336,8 @@ class World:
         if peer.name in self._by_name:
             raise ConfigError(f"two peers are called {peer.name!r}")
         self.peers.append(peer)
+        if isinstance(peer, SimNode):
+            self.nodes.append(peer)
         self._by_name[peer.name] = peer
         self.network.by_address[peer.address] = peer
 
