@@ -33,6 +33,7 @@ from p2pcore.sim.faults import (
 )
 from p2pcore.sim.links import IDEAL, LAN, MOBILE, PROFILES, WAN, Link
 from p2pcore.sim.peers import Peer, Service
+from p2pcore.sim.plans import draw_faults
 from p2pcore.sim.regions import REGIONS
 from p2pcore.sim.world import SIM_VERSION, World
 
@@ -40,5 +41,6 @@ __all__ = [
     "FAULTS", "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Books",
     "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Link",
     "LookupReport", "Misbehaviour", "Operation", "Partition", "Pause", "Peer", "Service",
-    "SimClient", "SimNode", "Slowness", "StillError", "World", "fault_from",
+    "SimClient", "SimNode", "Slowness", "StillError", "World", "draw_faults",
+    "fault_from",
 ]  # fmt: skip

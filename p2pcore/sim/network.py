@@ -171,17 +171,16 @@ class Network:
 
     def dial(self, peer: "Peer", effect: Connect, depart_ns: int) -> None:
         """Open a connection; the machine hears of it within its time-out."""
-        dial = _Dial(peer, effect, depart_ns + peer.dial_timeout_ns)
-        self.engine.at(depart_ns, self._knock, dial, 0)
+        self._knock(_Dial(peer, effect, depart_ns + peer.dial_timeout_ns), 0, depart_ns)
 
-    def _knock(self, dial: _Dial, tries: int, _: None) -> None:
+    def _knock(self, dial: _Dial, tries: int, now_ns: int) -> None:
         """The first segment leaves, or does so again."""
-        now_ns, peer = self.engine.now_ns, dial.peer
+        peer = dial.peer
         target = dial.target = self.by_address.get(dial.effect.address)
         if target is None or self._no_way(peer, target):
             again_ns = now_ns + (SYN_RETRY_NS << tries)
             if again_ns < dial.deadline_ns:
-                self.engine.at(again_ns, self._knock, dial, tries + 1)
+                self.engine.at(again_ns, self._knock, dial, tries + 1, again_ns)
             else:
                 self._time_out(dial)
             return
