@@ -19,7 +19,7 @@ from p2pcore.errors import (
     P2PError,
     UnreachableError,
 )
-from p2pcore.ids import ID_BITS, NodeId
+from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
 from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
 from p2pcore.overlay.liveness import Liveness
@@ -61,6 +61,8 @@ class Membership:
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
         self._to_fill: list[int] = []  # bucket indices still to be looked up
+        self._again: int | None = None  # the one that is looked up though it may be full
+        self._turn = 0
 
     def join(self, now: Instant, deadline_ns: int, joined: Joined) -> None:
         """Get into the network; calls back with None, or with why it was not possible."""
@@ -151,8 +153,16 @@ class Membership:
             self._wake_in(RETRY_NS, now)
 
     def _settled(self, lookup: Lookup, now: Instant) -> None:
-        if self._table.size >= BUCKET_SIZE:
-            self._to_fill = list(self._table.sparse_ranges())
+        closest = lookup.closest()
+        if len(closest) == BUCKET_SIZE:
+            # Whoever shares more bits with us than the farthest of these is one of them.
+            known = shared_prefix_bits(self._table.point, closest[-1].point)
+            ranges = self._table.sparse_ranges()[: known + 1]
+            self._to_fill = [index for index in ranges if not self._table.is_full(index)]
+            if self._joined is None and ranges:
+                self._turn += 1
+                self._again = ranges[self._turn % len(ranges)]
+                self._to_fill.append(self._again)
             self._fill_next(lookup, now)
         if self._joined is None:
             self._wake_in(REFRESH_NS, now)
@@ -162,9 +172,14 @@ class Membership:
             self._linked(UnreachableError("the member that let us in has gone"), now)
 
     def _fill_next(self, _: Lookup, now: Instant) -> None:
-        """Look up a random id in the next range that is still to be filled."""
-        if self._to_fill:
-            self._directory.search(self._random_point(self._to_fill.pop()), now, self._fill_next)
+        """Look up a random id in the next range that is still to be filled. Others fill our buckets
+        too: of those that are full, only the one whose turn it is is looked up."""
+        while self._to_fill:
+            index = self._to_fill.pop()
+            if index == self._again or not self._table.is_full(index):
+                self._again = None
+                self._directory.search(self._random_point(index), now, self._fill_next)
+                return
 
     def _finish(self, error: P2PError | None, now: Instant) -> None:
         joined, self._joined = self._joined, None

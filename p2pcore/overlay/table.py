@@ -158,14 +158,13 @@ class ContactTable:
         groups += [[i] for i in sorted((i for i in self._buckets if i < shared), reverse=True)]
         found: list[Contact] = []
         for group in groups:
-            members = [
-                contact
+            members = {
+                contact.point ^ target: contact
                 for index in group
                 if index in self._buckets
                 for contact in self._buckets[index].members.values()
-            ]
-            members.sort(key=lambda contact: contact.point ^ target)
-            found += members
+            }
+            found += [members[distance] for distance in sorted(members)]
             if len(found) >= count:
                 break
         return found[:count]
@@ -185,6 +184,11 @@ class ContactTable:
     def _changed(self, contact: Contact, added: bool) -> None:
         self.size += 1 if added else -1
         self.on_change(contact, added)
+
+    def is_full(self, index: int) -> bool:
+        """Whether the bucket of this index has all the members that it may have."""
+        bucket = self._buckets.get(index)
+        return bucket is not None and len(bucket.members) >= BUCKET_SIZE
 
     def sparse_ranges(self) -> range:
         """Indices of the buckets farther away than the nearest contact: those a node that has
