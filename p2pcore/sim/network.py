@@ -63,9 +63,7 @@ class End:
         self.closed = False
         self.said_end = False  # whether the far end is told, or was
         self.held: list[tuple[int, Action, Any, int]] | None = None  # while the way is blocked
-        self.dark_since_ns: int | None = (
-            None  # nothing is answered: the way there or back is blocked
-        )
+        self.dark_since_ns: int | None = None  # since when the way there or back is blocked
         self.parser: FrameParser | None = None  # only where bytes are parsed
 
 
@@ -116,7 +114,7 @@ class Network:
         books.bytes_sent += size * count
         books.kinds[kind] = books.kinds.get(kind, 0) + count
         payload = frame if raw or self._full_codec else message
-        for link_id in links:
+        for link_id in links:  # a KeyError: the machine sends on a link that it knows is closed
             self._transmit(peer.ends[link_id], self._arrive, payload, size, depart_ns)
 
     def _transmit(self, end: End, action: Action, payload: Any, size: int, depart_ns: int) -> None:
