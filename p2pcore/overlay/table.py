@@ -185,6 +185,10 @@ class ContactTable:
         self.size += 1 if added else -1
         self.on_change(contact, added)
 
+    def populations(self) -> dict[int, int]:
+        """How many members share so many leading bits with the owner."""
+        return {index: len(bucket.members) for index, bucket in self._buckets.items()}
+
     def is_full(self, index: int) -> bool:
         """Whether the bucket of this index has all the members that it may have."""
         bucket = self._buckets.get(index)

@@ -25,7 +25,7 @@ Rule: decides about keys by ids alone; asks nobody.
 
 import enum
 
-from p2pcore.ids import ID_BITS, NodeId, deciding_bits
+from p2pcore.ids import ID_BITS, NodeId, deciding_bits, shared_prefix_bits
 from p2pcore.overlay.table import Contact, ContactTable
 
 __all__ = ["SETTLE_NS", "Custody", "Standing"]
@@ -54,7 +54,7 @@ class Custody:
         self.replicas = replicas
         self.joined = False  # whether there was ever a view in which everything was handed over
         self.leaving = False  # records are placed without us
-        self.epoch = 0  # counts the changes of membership
+        self.epoch = 0  # counts the changes of membership that concern us
         self._table = table
         self.alone = False  # the first of its network, and nobody was met so far
         self._unsure = False  # it seemed so, but somebody was ready without it
@@ -107,6 +107,8 @@ class Custody:
         self._forget()
 
     def _on_change(self, contact: Contact, added: bool) -> None:
+        if contact.node_id not in self._lost and not self._concerned_by(contact, added):
+            return
         self.epoch += 1
         if added:
             self._added_epoch = self.epoch
@@ -114,6 +116,24 @@ class Custody:
         else:
             self._lost[contact.node_id] = contact.point, self.epoch
         self._forget()
+
+    def _concerned_by(self, contact: Contact, added: bool) -> bool:
+        """Whether some key can have both this contact and us among its replicas, or has us there
+        for want of this contact: then what we answer for, or with whom, may have changed. In a
+        large network that is so for few contacts.
+
+        Let the contact share `shared` bits with us. All contacts that share fewer than a key does
+        are farther from it than we are; all that share just as many are closer. So a key that
+        shares as many bits with us as the contact, or fewer, is ours only if less than N contacts
+        share that many; and of a key that shares more, the contact is a replica only if less than
+        N, we and those who share more, are closer to it.
+        """
+        shared = shared_prefix_bits(self._table.point, contact.point)
+        sharing = self._table.populations()
+        sharing[shared] = sharing.get(shared, 0) - added
+        if any(sharing.get(bits, 0) < self.replicas for bits in range(shared + 1)):
+            return True
+        return 1 + sum(n for bits, n in sharing.items() if bits > shared) < self.replicas
 
     def _forget(self) -> None:
         self._memo.clear()

@@ -206,3 +206,30 @@ def test_who_has_no_room_for_what_is_its_does_not_count(net: Net) -> None:
     assert not newcomer.machine.custody.settled
     for number in range(20):
         assert client.retrieve(f"key {number}") == bytes(1000)
+
+
+ids = st.integers(0, 4095).map(lambda number: NodeId((number << 4).to_bytes(2) + bytes(30)))
+
+
+@given(st.lists(ids, max_size=60, unique=True), ids, st.sampled_from([1, 2, 3]))
+def test_who_does_not_concern_us_shares_no_key_with_us(
+    others: list[NodeId], newcomer: NodeId, replicas: int
+) -> None:
+    """By brute force: no key has both among its replicas, and none is ours for want of it."""
+    table = ContactTable(OWNER)
+    for node_id in others:
+        table.heard_from(Contact.of(node_id, "10.0.0.1:1"))
+    custody = Custody(table, replicas)
+    if newcomer == OWNER or table.get(newcomer) is not None:
+        return
+    without = [contact.point for contact in table.contacts()]
+    table.heard_from(Contact.of(newcomer, "10.0.0.1:1"))
+    if custody.epoch or table.get(newcomer) is None:
+        return  # it concerns us, or its bucket is full
+    point = point_of(newcomer)
+    for first in range(0, 4096, 7):
+        key = point_of((first << 4).to_bytes(2) + bytes(30))
+        rank = sum(p ^ key < key for p in without)
+        assert rank >= replicas or point ^ key > key, "it takes the key from us"
+        nearer = sum(p ^ key < point ^ key for p in [*without, 0])
+        assert rank >= replicas or nearer >= replicas, "we share the key with it"
