@@ -5,7 +5,12 @@ loses power, or a network that swallows packets, ends nothing: such a link looks
 a node that we know, but are not linked to (see `session/pool.py`), ends nothing here either: it is
 dialled to ask it, the nearest ones at every look and the others every FAR_NS, and the link stays if
 it is worth keeping.
+
+A node asks those nearest to it often, for with them it shares its records; whoever is far away is
+found to be gone when it is needed, at the latest.
 """
+
+from collections.abc import Container
 
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError
@@ -22,7 +27,7 @@ PATIENCE_NS = 2_000_000_000  # for one answer; a node may be busy, or pause for 
 TRIES = 2
 LATE_NS = 500_000_000  # when the time is up so long ago, it is this machine that has stood still
 MAX_LATE = 10  # looks put off for that; a machine that never keeps up must not watch dead links
-FAR_NS = 30_000_000_000  # as often as a region of the directory is looked up again
+FAR_NS = 30_000_000_000  # for nodes far away: as often as a region is looked up again
 MAX_DIALS = 32  # of one look: a table of 200 without a single link is through within FAR_NS
 
 
@@ -105,19 +110,21 @@ class Liveness:
         """Ask the nodes whose links have been silent."""
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
+        near = self._board.pool.favoured()
         for link in list(self._board.links.values()):
-            quiet = now.mono_ns - link.heard_ns >= QUIET_NS
-            if quiet and link.contact is not None and not link.retiring:
+            quiet_ns = now.mono_ns - link.heard_ns
+            if quiet_ns < QUIET_NS or link.contact is None or link.retiring:
+                continue
+            if self._known is None or link.peer_id in near or quiet_ns >= FAR_NS:
                 self.probe(link.contact, now)
         if self._known is not None:
-            self._ask_unlinked(self._known, now)
+            self._ask_unlinked(self._known, near, now)
         anybody = self._board.links or (self._known is not None and self._known.size)
         self.wake_at_ns = now.mono_ns + QUIET_NS if anybody else None
 
-    def _ask_unlinked(self, known: ContactTable, now: Instant) -> None:
+    def _ask_unlinked(self, known: ContactTable, near: Container[NodeId], now: Instant) -> None:
         is_linked = self._board.is_linked
         unlinked = [c for c in known.contacts() if not is_linked(c.node_id)]
-        near = self._board.pool.favoured() if unlinked else ()
         due_ns: dict[NodeId, int] = {}
         dials = 0
         for contact in unlinked:
