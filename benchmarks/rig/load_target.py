@@ -1,0 +1,142 @@
+"""Whom the load is for: a swarm that is started for it, or a network that is already running.
+
+Rule: gives addresses and processes; measures nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks.rig import subject
+from benchmarks.rig.monitor import Monitor
+from benchmarks.rig.records import Layout, LoopKind
+from benchmarks.rig.swarm import Swarm
+
+__all__ = [
+    "Nobody",
+    "RunningNetwork",
+    "StartedSwarm",
+    "Target",
+    "TargetError",
+    "network_of_key_file",
+]
+
+CONNECT_S = 10.0  # to a network that is said to be running
+LEAST_KEY_BYTES = 16  # the core's own limit
+
+
+class TargetError(RuntimeError):
+    """A network that cannot be reached, or a key file that holds none; one line."""
+
+
+class StartedSwarm:
+    """Node processes on loopback (layout B), from entering to leaving."""
+
+    layout: Layout = "B"
+
+    def __init__(self, nodes: int, loop: LoopKind) -> None:
+        self.name, self.nodes = "swarm", nodes
+        self.network = subject.Network.of(nodes)
+        self._swarm = Swarm(layout="B", nodes=nodes, network=self.network, loop=loop, watched=True)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> StartedSwarm:
+        self._stack.enter_context(self._swarm)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def addresses(self) -> list[str]:
+        return self._swarm.addresses
+
+    def watch(self, monitor: Monitor) -> None:
+        """Have the monitor watch every node."""
+        for number, child in enumerate(self._swarm.children, 1):
+            monitor.watch(child.pid, f"n{number}", child.pulse)
+
+
+class RunningNetwork:
+    """A network by the addresses of some members; its processes are somebody else's."""
+
+    layout: Layout = "B"
+    nodes = 0
+
+    def __init__(self, addresses: list[str], network: subject.Network) -> None:
+        self.name, self.addresses, self.network = ", ".join(addresses), addresses, network
+
+    def __enter__(self) -> RunningNetwork:
+        async def reach() -> None:
+            async with (
+                asyncio.timeout(CONNECT_S),
+                subject.make_client(self.network, self.addresses),
+            ):
+                pass
+
+        try:
+            asyncio.run(reach())
+        except TimeoutError as error:
+            raise TargetError(f"{self.name} did not answer within {CONNECT_S:g} s") from error
+        except Exception as error:
+            raise TargetError(f"{self.name} cannot be reached: {error}") from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """It stays as it was, but for the records."""
+
+    def watch(self, monitor: Monitor) -> None:
+        """Nothing: who runs there is not known here."""
+
+
+class Nobody:
+    """No network at all: every operation is answered at once, where it was started."""
+
+    layout: Layout = "C"
+    nodes = 0
+    name = "null"
+
+    def __init__(self) -> None:
+        self.network, self.addresses = subject.Network(), list[str]()
+
+    def __enter__(self) -> Nobody:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """There is nothing to end."""
+
+    def watch(self, monitor: Monitor) -> None:
+        """There is nobody."""
+
+
+Target = StartedSwarm | RunningNetwork | Nobody
+
+
+def network_of_key_file(path: Path) -> subject.Network:
+    """The network whose key a file holds, in hexadecimal; TargetError if it holds none."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+        key = bytes.fromhex(text)
+    except (OSError, ValueError) as error:
+        raise TargetError(f"{path} holds no network key: {error}") from error
+    if len(key) < LEAST_KEY_BYTES:
+        raise TargetError(f"{path} holds {len(key)} bytes; a network key has {LEAST_KEY_BYTES}")
+    return subject.Network(key=text)
