@@ -59,6 +59,11 @@ class StartedSwarm:
     def addresses(self) -> list[str]:
         return self._swarm.addresses
 
+    @property
+    def pids(self) -> list[int]:
+        """The nodes' processes."""
+        return self._swarm.pids
+
     def watch(self, monitor: Monitor) -> None:
         """Have the monitor watch every node."""
         for number, child in enumerate(self._swarm.children, 1):
