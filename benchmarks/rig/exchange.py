@@ -11,13 +11,14 @@ Rule: bytes only; knows nothing of what is in them.
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import struct
 from collections import deque
 from typing import Any, cast
 
 from benchmarks.rig.children import allow_descriptors, serve_parent
-from benchmarks.rig.relay import HEALTHY, HERE, Conditions
+from benchmarks.rig.relay import HEALTHY, HERE, RETRANSMISSION_S, Conditions
 
 __all__ = ["QUEUE_BYTES", "run_child"]
 
@@ -54,6 +55,8 @@ class _Way:
             busy_until = begin + len(data) / conditions.bytes_per_s
             self._exchange.busy_until[self.pair] = busy_until
             due = busy_until + conditions.delay_s
+        if conditions.loss and self._exchange.chance.random() < conditions.loss:
+            due += RETRANSMISSION_S
         if self._queue:
             due = max(due, self._queue[-1][0])  # a stream stays in order
         self._queue.append((due, data))
@@ -239,6 +242,7 @@ class _Exchange:
         self.connections: dict[int, _Connection] = {}
         self.busy_until: dict[tuple[str, str], float] = {}  # of narrowed links, on the loop's clock
         self.passed_bytes = self.made = self.refused = 0
+        self.chance = random.Random(0)
         self._conditions: dict[tuple[str, str], Conditions] = {}
         self._servers: dict[str, asyncio.Server] = {}
 
