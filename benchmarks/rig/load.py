@@ -15,7 +15,9 @@ from typing import Any, get_args
 
 from benchmarks.rig import subject
 from benchmarks.rig.children import ChildError
-from benchmarks.rig.load_run import LoadRun, Plan, View
+from benchmarks.rig.load_faults import needs_relay
+from benchmarks.rig.load_live import LiveView
+from benchmarks.rig.load_run import LoadRun, Plan
 from benchmarks.rig.load_target import (
     Nobody,
     RunningNetwork,
@@ -24,16 +26,16 @@ from benchmarks.rig.load_target import (
     TargetError,
     network_of_key_file,
 )
-from benchmarks.rig.load_view import PlainView
+from benchmarks.rig.load_view import PlainView, View
 from benchmarks.rig.mix import DISTRIBUTIONS
 from benchmarks.rig.records import LoopKind
 from benchmarks.rig.scenario import NEEDS, Scenario, read_scenario, scenario_of, shipped
 from benchmarks.rig.swarm import SwarmError
 from benchmarks.rig.trace import ScenarioError
 from benchmarks.verdict.load_figures import figures, judged
-from benchmarks.verdict.load_record import LoadRecord
+from benchmarks.verdict.load_record import FaultResult, LoadRecord
 
-__all__ = ["add_arguments", "main"]
+__all__ = ["add_arguments", "conclude", "main"]
 
 LOAD_OPTIONS = ("mix", "distribution", "records", "value_bytes", "clients", "max_in_flight")
 PHASE_OPTIONS = (
@@ -117,11 +119,12 @@ def main(options: argparse.Namespace, root: Path) -> int:
             command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
         )
         target = _target(options, plan)
-        record = _run(plan, target, PlainView())
+        live = sys.stdout.isatty() and not options.plain
+        record = _run(plan, target, LiveView() if live else PlainView())
     except (ScenarioError, TargetError, ChildError, SwarmError) as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
-    return _conclude(record)
+    return conclude(record)
 
 
 def _run(plan: Plan, target: Target, view: View) -> LoadRecord:
@@ -132,8 +135,8 @@ def _run(plan: Plan, target: Target, view: View) -> LoadRecord:
         return LoadRun(plan, target, view).run()
 
 
-def _conclude(record: LoadRecord) -> int:
-    """Say what came of it."""
+def conclude(record: LoadRecord) -> int:
+    """Say what came of a run; the exit code (see `main`)."""
     for line in _summary(record):
         print(line)
     result = record.result
@@ -142,7 +145,9 @@ def _conclude(record: LoadRecord) -> int:
     if result.end == "broken":
         print(f"error: {_one_line(result.message)}", file=sys.stderr)
         return 2
-    return 130 if result.end == "interrupted" else 0
+    if result.end == "interrupted":
+        return 130
+    return 1 if result.records_lost or not all(fault.recovered for fault in result.faults) else 0
 
 
 def _summary(record: LoadRecord) -> list[str]:
@@ -174,10 +179,30 @@ def _summary(record: LoadRecord) -> list[str]:
         f"the generator: {found.late} starts late by more than 2 ms, P99 of the lag "
         f"{found.lag_p99_s * 1e3:.2f} ms, at most {found.lag_max_s * 1e3:.1f} ms",
     ]  # fmt: skip
+    lines += [_told(fault) for fault in result.faults]
+    if result.records_lost is not None:
+        lines.append(
+            f"{result.records_lost} of {result.records_acknowledged} acknowledged records lost"
+        )
     if result.generator_bound:
         lines.append("GENERATOR-BOUND, no verdict may use this: " + "; ".join(
             result.generator_reasons))  # fmt: skip
     return lines
+
+
+def _told(fault: FaultResult) -> str:
+    def seconds(value: float | None) -> str:
+        return "never" if value is None else f"{value:.1f} s"
+
+    healed = "" if fault.healed_s is None else f", healed after {fault.healed_s:.1f} s"
+    return (
+        f"{'' if fault.recovered else 'NOT RECOVERED '}{fault.kind} at {fault.at_s:.1f} s{healed}: "
+        f"noticed by the nodes after {seconds(fault.seen_by_nodes_s)}, by clients after "
+        f"{seconds(fault.seen_by_clients_s)}; served as before after {seconds(fault.recovered_s)}"
+        + ("" if fault.healed_s is None
+           else f", {seconds(fault.recovered_after_heal_s)} after the heal")
+        + f"; {fault.operations_lost} operations lost ({fault.reason})"
+    )  # fmt: skip
 
 
 def _scenario(options: argparse.Namespace) -> Scenario:
@@ -230,7 +255,10 @@ def _target(options: argparse.Namespace, plan: Plan) -> Target:
     if options.network_key_file and not options.target:
         raise TargetError("--network-key-file is for a running network: --target HOST:PORT")
     if not options.target:
-        return StartedSwarm(plan.scenario.nodes, plan.loop)
+        scenario = plan.scenario
+        return StartedSwarm(
+            scenario.nodes, plan.loop, relayed=needs_relay(scenario), seed=scenario.seed
+        )
     if options.nodes or plan.scenario.fault:
         raise TargetError("a running network has its own nodes: neither --nodes nor faults")
     if options.target == ["null"]:

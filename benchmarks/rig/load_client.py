@@ -25,27 +25,18 @@ from typing import Any
 
 from benchmarks.rig import subject
 from benchmarks.rig.children import Child, serve_parent
+from benchmarks.rig.load_book import DELETED, Acknowledged, Book
 from benchmarks.rig.mix import Step, steps
-from benchmarks.rig.open_loop import LATE_NS, NEVER, Log, OpenLoop
+from benchmarks.rig.open_loop import OpenLoop
 from benchmarks.rig.records import LoopKind
 from benchmarks.rig.scenario import STAMP_BYTES, scenario_of
 from benchmarks.rig.workload import WrongValueError, closed_loop
-from benchmarks.verdict.load_record import (
-    HEAD,
-    KINDS,
-    OUTCOMES,
-    ROW,
-    intervals_file,
-    operations_file,
-)
 
 __all__ = ["LoadClient", "LoadOrder", "StampedValues", "key_of", "run_child"]
 
 FLUSH_S = 0.2
 FILL_IN_FLIGHT = 16
 FILL_CHUNK = 2000  # records per question: a child has 30 s for each
-OUTCOME = {name: number for number, name in enumerate(OUTCOMES)}
-KIND = {name: number for number, name in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +73,13 @@ class LoadClient:
     def go(self, zero_ns: int) -> None:
         """Let the schedule begin at that time of the performance counter."""
         self.child.ask({"do": "go", "zero_ns": zero_ns})
+
+    def acknowledged(self) -> tuple[dict[int, tuple[str, int]], dict[int, list[int]]]:
+        """Of each record the version and number of the write that was acknowledged last (0: a
+        delete), and the numbers of those that failed."""
+        found = self.child.ask({"ask": "acknowledged"})
+        newest = {int(record): (str(v), int(w)) for record, (v, w) in found["newest"].items()}
+        return newest, {int(record): writes for record, writes in found["unsure"].items()}
 
     def halt(self) -> None:
         """Start nothing more."""
@@ -127,83 +125,6 @@ class StampedValues:
         return self._bodies[(record * 2_654_435_769 >> 16) % len(self._bodies)]
 
 
-class _Book(Log):
-    """Writes rows and intervals."""
-
-    def __init__(self, order: LoadOrder, take: Callable[[int], Step], deletes: bool) -> None:
-        directory = Path(order.directory)
-        # Unbuffered: whatever was written survives this process.
-        self._rows = (directory / operations_file(order.part)).open("wb", buffering=0)
-        self._lines = (directory / intervals_file(order.part)).open("wb", buffering=0)
-        self._rows.write(HEAD)
-        self._take, self._deletes, self._process = take, deletes, order.part
-        self._buffer = bytearray()
-        self._names: dict[type[Exception] | None, tuple[int, int]] = {None: (OUTCOME["ok"], 0)}
-        self._scheduled = self._dropped = self._late = self._ended = self._lag_max_ns = 0
-
-    def due(self, number: int, due_ns: int, dropped: bool) -> None:
-        self._scheduled += 1
-        if dropped:
-            self._dropped += 1
-            self._add(self._take(number), due_ns, NEVER, NEVER, OUTCOME["dropped"], 0)
-
-    def ended(
-        self, number: int, due_ns: int, begun_ns: int, ended_ns: int, error: Exception | None
-    ) -> None:
-        lag_ns = begun_ns - due_ns
-        self._ended += 1
-        self._late += lag_ns > LATE_NS
-        self._lag_max_ns = max(self._lag_max_ns, lag_ns)
-        kind = None if error is None else type(error)
-        outcome, name = self._names.get(kind) or self._name(kind, error)
-        self._add(self._take(number), due_ns, begun_ns, ended_ns, outcome, name)
-
-    def flush(self) -> None:
-        data, self._buffer = self._buffer, bytearray()
-        while data:
-            data = data[self._rows.write(data) :]
-
-    def interval(self, at_ns: int, in_flight: int, cpu_s: float) -> None:
-        """End an interval."""
-        self.flush()
-        self._line(
-            type="interval",
-            process=self._process,
-            at_ns=at_ns,
-            scheduled=self._scheduled,
-            dropped=self._dropped,
-            late=self._late,
-            ended=self._ended,
-            in_flight=in_flight,
-            lag_max_ns=self._lag_max_ns,
-            cpu_s=cpu_s,
-        )
-        self._scheduled = self._dropped = self._late = self._ended = self._lag_max_ns = 0
-
-    def close(self) -> None:
-        self.flush()
-        self._rows.close()
-        self._lines.close()
-
-    def _name(self, kind: type[Exception] | None, error: Exception | None) -> tuple[int, int]:
-        """The outcome that an error means, and its number; told before a row has it."""
-        assert kind is not None
-        assert error is not None
-        found: str = "wrong" if kind is WrongValueError else subject.failure(error)
-        if found == "absent":
-            found = "ok" if self._deletes else "wrong"  # what nobody deletes has to be there
-        number = len(self._names)
-        self._line(type="error", number=number, name=kind.__name__)
-        self._names[kind] = OUTCOME[found], number
-        return self._names[kind]
-
-    def _add(self, step: Step, due: int, begun: int, ended: int, outcome: int, name: int) -> None:
-        self._buffer += ROW.pack(due, begun, ended, step.record, KIND[step.kind], outcome, name)
-
-    def _line(self, **line: Any) -> None:
-        self._lines.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-
-
 class _Nobody:
     """A client of no network: answers at once, and rightly."""
 
@@ -211,13 +132,15 @@ class _Nobody:
         self._values = values
 
     async def store(self, key: str, value: bytes) -> object:
-        return None
+        return self
+
+    version = b"\x01"  # of everything
 
     async def retrieve(self, key: str) -> bytes:
         return self._values.value(record_of(key), 1)
 
     async def delete(self, key: str) -> object:
-        return None
+        return self
 
     async def retrieve_many(self, keys: list[str]) -> dict[str, bytes]:
         return {key: self._values.value(record_of(key), 1) for key in keys}
@@ -232,6 +155,7 @@ class _Service:
         self._values = StampedValues(self._scenario.load.sizes)
         self._deletes = self._scenario.deletes
         self._pending: dict[int, Step] = {}
+        self._acknowledged = Acknowledged()
         self._writes = (order.part + 1) << 48  # no other process has these numbers
         self._stack = AsyncExitStack()
         self._driver: OpenLoop | None = None
@@ -242,7 +166,7 @@ class _Service:
             "insert": self._store,
             "scan": self._scan,
             "modify": self._modify,
-            "delete": lambda step: self._client.delete(key_of(step.record)),
+            "delete": self._delete,
         }
 
     async def start(self) -> dict[str, Any]:
@@ -267,6 +191,8 @@ class _Service:
                 if self._driver is not None:
                     self._driver.stop()
                 return {}
+            case {"ask": "acknowledged"}:
+                return {"newest": self._acknowledged.newest, "unsure": self._acknowledged.unsure}
             case {"ask": "done"}:
                 if self._running is None or not self._running.done():
                     return {"done": False}
@@ -291,7 +217,7 @@ class _Service:
 
     async def _run(self, zero_ns: int) -> None:
         load = self._scenario.load
-        book = _Book(self._order, self._pending.pop, self._deletes)
+        book = Book(Path(self._order.directory), self._order.part, self._pending.pop, self._deletes)
         try:
             self._driver = OpenLoop(
                 lambda number: self._do[self._pending[number].kind](self._pending[number]),
@@ -329,7 +255,7 @@ class _Service:
                 number += 1
                 yield due_ns
 
-    async def _keep_writing(self, book: _Book, driver: OpenLoop, zero_ns: int) -> None:
+    async def _keep_writing(self, book: Book, driver: OpenLoop, zero_ns: int) -> None:
         await asyncio.sleep(max(0, zero_ns - time.perf_counter_ns()) / 1e9)
         self._cpu_s = time.process_time()
         interval_ns = round(self._order.interval_s * 1e9)
@@ -341,7 +267,7 @@ class _Service:
                 self._interval(book, driver)
                 end_ns = (passed_ns // interval_ns + 1) * interval_ns
 
-    def _interval(self, book: _Book, driver: OpenLoop) -> None:
+    def _interval(self, book: Book, driver: OpenLoop) -> None:
         begun_s: float = getattr(self, "_cpu_s", 0.0)
         at_ns = max(0, driver.passed_ns())
         book.interval(at_ns, driver.in_flight, time.process_time() - begun_s)
@@ -351,7 +277,13 @@ class _Service:
 
     async def _store(self, step: Step) -> None:
         self._writes += 1
-        await self._client.store(key_of(step.record), self._values.value(step.record, self._writes))
+        record, write = step.record, self._writes
+        storing = self._client.store(key_of(record), self._values.value(record, write))
+        await self._acknowledged.note(record, write, storing)
+
+    async def _delete(self, step: Step) -> None:
+        deleting = self._client.delete(key_of(step.record))
+        await self._acknowledged.note(step.record, DELETED, deleting)
 
     async def _modify(self, step: Step) -> None:
         await self._retrieve(step)
@@ -373,4 +305,4 @@ def run_child(arguments: list[str]) -> None:
     """The process of a LoadClient; its order is one JSON object."""
     table = json.loads(arguments[0])
     order = LoadOrder(**table | {"network": subject.Network(**table["network"])})
-    serve_parent(_Service(order), order.loop)
+    serve_parent(_Service(order), order.loop, order.source or None)

@@ -20,12 +20,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.rig import subject
 from benchmarks.rig.children import ChildError, stop_all
-from benchmarks.rig.load_client import FILL_CHUNK, LoadClient, LoadOrder
-from benchmarks.rig.load_target import Target
+from benchmarks.rig.load_client import FILL_CHUNK, LoadClient, LoadOrder, StampedValues
+from benchmarks.rig.load_faults import Faults
+from benchmarks.rig.load_readback import ReadBack, read_back
+from benchmarks.rig.load_target import StartedSwarm, Target
+from benchmarks.rig.load_view import View
 from benchmarks.rig.monitor import Monitor
 from benchmarks.rig.records import LoopKind, now_utc, this_machine
 from benchmarks.rig.scenario import Scenario
@@ -45,38 +48,21 @@ from benchmarks.verdict.load_record import (
     Manifest,
     Result,
     decode_rows,
+    intervals_file,
     operations_file,
     read_load,
 )
+from benchmarks.verdict.recovery import recoveries
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LoadRun", "Plan", "View"]
+__all__ = ["LoadRun", "Plan"]
 
 TICK_S = 0.25  # between looks at what the clients have written
 LEAD_S = 0.5  # from the word to the beginning: every client has heard it by then
 GRACE_S = 15.0  # beyond the last deadline, until clients are done
-
-
-class View(Protocol):
-    """Who is shown the run."""
-
-    def say(self, text: str) -> None:
-        """One line of progress."""
-
-    def begin(self, run: LoadRun) -> None:
-        """The schedule is about to begin."""
-
-    def rows(self, rows: NDArray[np.void]) -> None:
-        """Operations that have ended, of any client."""
-
-    def event(self, event: Event) -> None:
-        """Something has happened."""
-
-    def tick(self, now_s: float) -> None:
-        """Time has passed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +86,21 @@ class LoadRun:
         self._stack = ExitStack()
         self._tails: list[_Tail] = []
         self._halted = False
+        self._faults: Faults | None = None
+        self._kept: ReadBack | None = None
 
     def run(self) -> LoadRecord:
         """Do it all, and file it; the record says how it ended. ChildError if it cannot begin."""
         plan, scenario = self.plan, self.plan.scenario
         with self._stack:
+            self._stack.callback(self.view.end)
             self._start_clients()
             self._fill()
             self._monitor = self._stack.enter_context(Monitor(plan.directory / MONITOR))
             self.target.watch(self._monitor)
             for number, client in enumerate(self.clients):
                 self._monitor.watch(client.child.pid, f"client {number}", client.child.pulse)
+            self._prepare_faults()
             self._events = self._stack.enter_context((plan.directory / EVENTS).open("wb", 0))
             self.zero_ns = time.perf_counter_ns() + round(LEAD_S * 1e9)
             self._write_manifest()
@@ -118,12 +108,24 @@ class LoadRun:
                 client.go(self.zero_ns)
             self.view.begin(self)
             end, message = self._attend(scenario)
-        return self._file(end, message)
+            elapsed_s = self.now_s
+            if end == "complete" and self.target.addresses:
+                self._read_back()
+        return self._file(end, message, elapsed_s)
 
     @property
     def now_s(self) -> float:
         """Seconds since the schedule began."""
         return (time.perf_counter_ns() - self.zero_ns) / 1e9
+
+    def error_names(self, process: int, rows: NDArray[np.void]) -> dict[int, str]:
+        """The names of the errors in some rows of a process, by their numbers."""
+        if not rows["error"].any():
+            return {}
+        path = self.plan.directory / intervals_file(process)
+        lines = path.read_bytes().split(b"\n")[:-1]
+        told = [json.loads(line) for line in lines if b'"error"' in line]
+        return {each["number"]: each["name"] for each in told}
 
     def note(self, kind: str, text: str, fault: int | None = None) -> None:
         """File an event that happens now, and show it."""
@@ -136,6 +138,7 @@ class LoadRun:
     def _start_clients(self) -> None:
         plan, load = self.plan, self.plan.scenario.load
         self._stack.callback(lambda: stop_all([client.child for client in self.clients]))
+        self._sources = [self.target.new_source() for _ in range(load.clients)]
         for part in range(load.clients):
             order = LoadOrder(
                 scenario=asdict(plan.scenario),
@@ -144,7 +147,7 @@ class LoadRun:
                 network=self.target.network,
                 bootstrap=self.target.addresses[:3],
                 loop=plan.loop,
-                source="",
+                source=self._sources[part],
                 interval_s=plan.interval_s,
             )
             self.clients.append(LoadClient(order))
@@ -222,7 +225,25 @@ class LoadRun:
         def begins(name: str) -> Callable[[], None]:
             return lambda: self.note("phase", name)
 
-        return [(begin_s, begins(name)) for name, begin_s, _ in self._phases]
+        deeds = [(begin_s, begins(name)) for name, begin_s, _ in self._phases]
+        if self._faults is not None:
+            deeds += self._faults.deeds()
+        return sorted(deeds, key=lambda deed: deed[0])
+
+    def _prepare_faults(self) -> None:
+        scenario, target, monitor = self.plan.scenario, self.target, self._monitor
+        if not scenario.fault:
+            return
+        if not isinstance(target, StartedSwarm):
+            raise ChildError(f"faults are for a swarm that was started, not for {target.name}")
+        self._faults = Faults(
+            scenario,
+            target,
+            sources=self._sources,
+            now_s=lambda: self.now_s,
+            note=self.note,
+            watch=lambda member: target.watch_one(monitor, member),
+        )
 
     def _finished(self) -> bool:
         return sum(client.done() for client in self.clients) == len(self.clients)
@@ -239,22 +260,45 @@ class LoadRun:
         if not self._tails:
             names = [operations_file(number) for number in range(len(self.clients))]
             self._tails = [_Tail(self.plan.directory / name) for name in names]
-        for tail in self._tails:
+        for process, tail in enumerate(self._tails):
             rows = tail.read()
             if len(rows):
-                self.view.rows(rows)
+                self.view.rows(rows, process)
+        if self._faults is not None:
+            self._faults.look()
         self.view.tick(self.now_s)
 
-    def _file(self, end: End, message: str) -> LoadRecord:
+    def _read_back(self) -> None:
+        """Whether what was acknowledged is there."""
+        self.view.say("reading every record again")
+        self._kept = read_back(
+            self.clients,
+            self.target.network,
+            self.target.addresses[:3],
+            StampedValues(self.plan.scenario.load.sizes),
+            loop=self.plan.loop,
+            source=self.target.new_source(),
+        )
+        if self._kept.unread:
+            raise ChildError(f"records could not be read again: {self._kept.unread}")
+
+    def _file(self, end: End, message: str, elapsed_s: float) -> LoadRecord:
         """Look at what was recorded, and file the result."""
         record = read_load(self.plan.directory)
         reasons = generator_reasons(record) if len(record.rows) else []
+        faults = []
+        if self._faults is not None and end == "complete":
+            end_s, warm_s = _ends(record)
+            faults = recoveries(record.rows, self._faults.happened(end_s), warm_s)
         result = Result(
             end=end,
             message=message,
-            elapsed_s=self.now_s,
+            elapsed_s=elapsed_s,
             generator_bound=bool(reasons),
             generator_reasons=reasons,
+            faults=faults,
+            records_acknowledged=None if self._kept is None else self._kept.acknowledged,
+            records_lost=None if self._kept is None else len(self._kept.lost),
         )
         self._write(RESULT, result)
         return read_load(self.plan.directory)
@@ -286,6 +330,15 @@ def _interrupts() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ends(record: LoadRecord) -> tuple[float, float]:
+    """The end of the schedule and that of its last warm-up, in seconds."""
+    warm_s = 0.0
+    spans = zip(record.manifest.scenario["phase"], record.manifest.phases, strict=True)
+    for phase, (_, _, end_s) in spans:
+        warm_s = end_s if phase["warm_up"] else warm_s
+    return record.manifest.phases[-1][2], warm_s
 
 
 class _Tail:

@@ -6,14 +6,16 @@ Rule: gives addresses and processes; measures nothing.
 from __future__ import annotations
 
 import asyncio
+import random
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from benchmarks.rig import subject
+from benchmarks.rig.fleet import Fleet, Member
 from benchmarks.rig.monitor import Monitor
 from benchmarks.rig.records import Layout, LoopKind
-from benchmarks.rig.swarm import Swarm
 
 __all__ = [
     "Nobody",
@@ -24,6 +26,7 @@ __all__ = [
     "network_of_key_file",
 ]
 
+SETTLE_S = 60.0  # until a fresh network is in order; it takes seconds on a crowded machine
 CONNECT_S = 10.0  # to a network that is said to be running
 LEAST_KEY_BYTES = 16  # the core's own limit
 
@@ -33,18 +36,34 @@ class TargetError(RuntimeError):
 
 
 class StartedSwarm:
-    """Node processes on loopback (layout B), from entering to leaving."""
+    """Node processes on loopback (layout B), from entering to leaving.
+
+    `relayed`: every link goes through a relay, which faults of links need and which costs each byte
+    a copy. `seed` decides who is who.
+    """
 
     layout: Layout = "B"
 
-    def __init__(self, nodes: int, loop: LoopKind) -> None:
+    def __init__(self, nodes: int, loop: LoopKind, *, relayed: bool = False, seed: int = 0) -> None:
         self.name, self.nodes = "swarm", nodes
         self.network = subject.Network.of(nodes)
-        self._swarm = Swarm(layout="B", nodes=nodes, network=self.network, loop=loop, watched=True)
+        self.fleet = Fleet(
+            network=self.network,
+            loop=loop,
+            relayed=relayed,
+            rng=random.Random(f"{seed} places"),
+            watched=True,
+        )
         self._stack = ExitStack()
 
     def __enter__(self) -> StartedSwarm:
-        self._stack.enter_context(self._swarm)
+        self._stack.enter_context(self.fleet)
+        try:
+            self.fleet.join(self.nodes)
+            self.fleet.wait_settled(SETTLE_S)
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(
@@ -57,17 +76,25 @@ class StartedSwarm:
 
     @property
     def addresses(self) -> list[str]:
-        return self._swarm.addresses
+        return self.fleet.addresses()
 
     @property
     def pids(self) -> list[int]:
         """The nodes' processes."""
-        return self._swarm.pids
+        return [member.child.pid for member in self.fleet.members]
+
+    def new_source(self) -> str:
+        """The address from which a client has to dial; "" for any."""
+        return self.fleet.new_end()
 
     def watch(self, monitor: Monitor) -> None:
         """Have the monitor watch every node."""
-        for number, child in enumerate(self._swarm.children, 1):
-            monitor.watch(child.pid, f"n{number}", child.pulse)
+        for member in self.fleet.members:
+            self.watch_one(monitor, member)
+
+    def watch_one(self, monitor: Monitor, member: Member) -> None:
+        """Have the monitor watch a node, one that came later too."""
+        monitor.watch(member.child.pid, member.name, member.child.pulse)
 
 
 class RunningNetwork:
@@ -103,6 +130,10 @@ class RunningNetwork:
     ) -> None:
         """It stays as it was, but for the records."""
 
+    def new_source(self) -> str:
+        """Any."""
+        return ""
+
     def watch(self, monitor: Monitor) -> None:
         """Nothing: who runs there is not known here."""
 
@@ -127,6 +158,10 @@ class Nobody:
         trace: TracebackType | None = None,
     ) -> None:
         """There is nothing to end."""
+
+    def new_source(self) -> str:
+        """Any."""
+        return ""
 
     def watch(self, monitor: Monitor) -> None:
         """There is nobody."""

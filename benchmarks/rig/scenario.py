@@ -221,9 +221,10 @@ class Fault:
     """Something that is done to nodes, `at_s` seconds after the beginning, for `for_s` seconds.
 
     kill: SIGKILL. restart: SIGKILL, and after `for_s` another node in its place. pause: SIGSTOP.
-    partition: nobody reaches the nodes. slow: links delay by `delay_ms`, and pass `bytes_per_s` if
-    given. lossy: of what is sent, a share of `loss` comes a retransmission later. descriptors,
-    memory: nodes may open so many more, `limit`, or have so many more bytes.
+    partition: nobody reaches the nodes; connections are reset, or with `hold` nothing passes. slow:
+    links delay by `delay_ms`, and pass `bytes_per_s` if given. lossy: of what is sent, a share of
+    `loss` comes a retransmission later. descriptors, memory: nodes may open so many more, `limit`,
+    or take so many more bytes of address space.
     """
 
     kind: FaultKind
@@ -234,6 +235,7 @@ class Fault:
     bytes_per_s: float | None = None
     loss: float = 0.0
     limit: int = 0
+    hold: bool = False
     recover_within_s: float = 30.0
     """After it was healed; the run fails if it takes longer."""
 
@@ -267,11 +269,14 @@ class Scenario:
     def __post_init__(self) -> None:
         _need(bool(self.phase), "phase", self.phase, "one or more")
         _need(1 <= self.nodes <= 64, "nodes", self.nodes, "1 to 64")
+        left, before_s = self.nodes, 0.0
         for number, fault in enumerate(self.fault):
-            place = f"fault[{number}]"
-            _need(fault.nodes < self.nodes, f"{place}.nodes", fault.nodes, "fewer than there are")
-            end_s = fault.at_s + fault.for_s
+            place, end_s = f"fault[{number}]", fault.at_s + fault.for_s
+            _need(fault.at_s >= before_s, f"{place}.at_s", fault.at_s, "after the one before")
             _need(end_s < self.duration_s, f"{place}.at_s", fault.at_s, "over before the end")
+            _need(fault.nodes < left, f"{place}.nodes", fault.nodes, f"fewer than the {left} left")
+            left -= fault.nodes if fault.kind == "kill" else 0
+            before_s = end_s
 
     @property
     def duration_s(self) -> float:

@@ -150,12 +150,15 @@ class FaultResult:
     seen_by_nodes_s: float | None
     """Until the nodes that could had noticed, by their own account."""
     seen_by_clients_s: float | None
-    """Until an operation was due that failed or took longer than before."""
+    """Until operations were due that fared worse than before."""
     recovered_s: float | None
     """Until the clients were served as before; `verdict/recovery.py` says what that is."""
+    recovered_after_heal_s: float | None
+    """The same, counted and looked for from the heal on; None without a heal."""
     operations_lost: int
     """Operations due since the fault, until it had recovered, that did not succeed."""
     recovered: bool
+    """Whether, after the heal or without one, clients were served as before, and soon enough."""
     reason: str
     """What "as before" was, and what was seen, in words."""
 

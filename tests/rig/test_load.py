@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,8 +16,16 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.rig.entry import SUITE_PARENT
+from benchmarks.rig.load import conclude
 from benchmarks.verdict.load_figures import figures
-from benchmarks.verdict.load_record import HEAD, ROW, LoadRecord, operations_file, read_load
+from benchmarks.verdict.load_record import (
+    HEAD,
+    ROW,
+    FaultResult,
+    LoadRecord,
+    operations_file,
+    read_load,
+)
 from benchmarks.verdict.series import read_recording
 
 WAIT_S = 60.0
@@ -157,3 +166,71 @@ def test_a_killed_run_leaves_a_readable_record_and_no_process(tmp_path: Path) ->
     assert record.manifest.nodes == 3
     assert [event.kind for event in record.events] == ["phase"]
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["seed"] == 1
+
+
+def test_a_network_that_did_not_come_back_fails_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--target", "null", "--pattern", "constant", "--rate", "100", "--seconds", "1"]
+    assert main(command(tmp_path / "run", *options)) == 0
+    record = read_load(tmp_path / "run")
+    assert record.result is not None
+    fault = FaultResult(
+        fault=0, kind="pause", at_s=1.0, healed_s=2.0, seen_by_nodes_s=None, seen_by_clients_s=0.1,
+        recovered_s=None, recovered_after_heal_s=None, operations_lost=7, recovered=False,
+        reason="so it was",
+    )  # fmt: skip
+    assert conclude(record) == 0
+    assert conclude(replace(record, result=replace(record.result, faults=[fault]))) == 1
+    assert "NOT RECOVERED pause" in capsys.readouterr().out
+    kept = replace(record.result, records_acknowledged=9, records_lost=1)
+    assert conclude(replace(record, result=kept)) == 1
+
+
+FAULTS = """
+nodes = 4
+[load]
+records = 200
+[[phase]]
+pattern = "constant"
+rate = 100
+seconds = 19
+[[fault]]
+kind = "pause"
+at_s = 3
+for_s = 1
+[[fault]]
+kind = "descriptors"
+at_s = 7
+for_s = 1
+limit = 2
+[[fault]]
+kind = "lossy"
+at_s = 11
+for_s = 1
+loss = 0.2
+[[fault]]
+kind = "kill"
+at_s = 15
+"""
+
+
+@pytest.mark.slow
+def test_faults_are_carried_out_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "faults.toml").write_text(FAULTS)
+    code = main(command(tmp_path / "run", str(tmp_path / "faults.toml")))
+    record = read_load(tmp_path / "run")
+    result = record.result
+    assert result is not None
+    assert [fault.kind for fault in result.faults] == ["pause", "descriptors", "lossy", "kill"]
+    assert (result.records_acknowledged, result.records_lost) == (200, 0)
+    assert code == (0 if all(fault.recovered for fault in result.faults) else 1)
+    told = [(event.kind, event.fault) for event in record.events if event.kind in ("fault", "heal")]
+    both = [(kind, number) for number in range(3) for kind in ("fault", "heal")]
+    assert told == [*both, ("fault", 3)]
+    # A node that is killed closes its connections, and the others notice.
+    assert result.faults[3].seen_by_nodes_s is not None
+    assert result.faults[0].healed_s == pytest.approx(1, abs=0.9)
+    nodes = read_recording(tmp_path / "run" / "monitor.jsonl").processes
+    assert sum(each.gone_s is not None for each in nodes if each.name.startswith("n")) == 1
+    assert not psutil.Process().children(recursive=True)
