@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from benchmarks.rig import subject
 from benchmarks.rig.children import ChildError
+from benchmarks.rig.load_capacity import Slo, find_capacity
 from benchmarks.rig.load_faults import needs_relay
 from benchmarks.rig.load_live import LiveView
 from benchmarks.rig.load_run import LoadRun, Plan
@@ -76,6 +77,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--network-key-file", type=Path, metavar="FILE", help="the key of that network"
     )
+    capacity = parser.add_argument_group("the capacity")
+    capacity.add_argument(
+        "--find-capacity", action="store_true", help="search the highest rate that keeps the SLO, "
+        "with this scenario's operations; its phases and faults do not count"
+    )  # fmt: skip
+    capacity.add_argument(
+        "--slo-p99-ms", type=float, default=200.0, metavar="MS", help="(default: 200)"
+    )
+    capacity.add_argument(
+        "--slo-success", type=float, default=0.99, metavar="SHARE", help="(default: 0.99)"
+    )
+    capacity.add_argument(
+        "--from-rate", type=float, default=200.0, metavar="X", help="the first (default: 200)"
+    )
     parser.add_argument(
         "--loop", choices=get_args(LoopKind), help="event loop (default: uvloop where it exists)"
     )
@@ -119,6 +134,8 @@ def main(options: argparse.Namespace, root: Path) -> int:
             command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
         )
         target = _target(options, plan)
+        if options.find_capacity:
+            return _capacity(options, plan, target)
         live = sys.stdout.isatty() and not options.plain
         record = _run(plan, target, LiveView() if live else PlainView())
     except (ScenarioError, TargetError, ChildError, SwarmError) as error:
@@ -133,6 +150,24 @@ def _run(plan: Plan, target: Target, view: View) -> LoadRecord:
         view.say(f"target: {target.name} {', '.join(target.addresses[:3])}")
         plan.directory.mkdir(parents=True)
         return LoadRun(plan, target, view).run()
+
+
+def _capacity(options: argparse.Namespace, plan: Plan, target: Target) -> int:
+    slo = Slo(p99_ms=options.slo_p99_ms, success=options.slo_success)
+    if not (slo.p99_ms > 0 and 0 < slo.success <= 1 and options.from_rate >= 1):
+        raise ScenarioError(
+            f"--slo-p99-ms is above 0, --slo-success above 0 up to 1 and --from-rate 1 or more, "
+            f"not {slo.p99_ms:g}, {slo.success:g} and {options.from_rate:g}"
+        )
+    with target:
+        plan.directory.mkdir(parents=True)
+        found = find_capacity(plan, target, slo, options.from_rate, print)
+    words = "no rate keeps" if found.rate is None else f"{found.rate:,.0f} operations/s keep"
+    print(f"{words} P99 <= {slo.p99_ms:g} ms and success >= {slo.success:.2%}: {found.stopped}")
+    if found.generator_bound:
+        print("the generator was the limit, and the target may do more: --clients")
+    print(f"record: {plan.directory}")
+    return 1 if found.rate is None else 0
 
 
 def conclude(record: LoadRecord) -> int:
@@ -192,15 +227,15 @@ def _summary(record: LoadRecord) -> list[str]:
 
 def _told(fault: FaultResult) -> str:
     def seconds(value: float | None) -> str:
-        return "never" if value is None else f"{value:.1f} s"
+        return "never" if value is None else f"after {value:.1f} s"
 
-    healed = "" if fault.healed_s is None else f", healed after {fault.healed_s:.1f} s"
+    healed = "" if fault.healed_s is None else f", healed {seconds(fault.healed_s)}"
     return (
         f"{'' if fault.recovered else 'NOT RECOVERED '}{fault.kind} at {fault.at_s:.1f} s{healed}: "
-        f"noticed by the nodes after {seconds(fault.seen_by_nodes_s)}, by clients after "
-        f"{seconds(fault.seen_by_clients_s)}; served as before after {seconds(fault.recovered_s)}"
+        f"noticed by the nodes: {seconds(fault.seen_by_nodes_s)}, by clients: "
+        f"{seconds(fault.seen_by_clients_s)}; served as before: {seconds(fault.recovered_s)}"
         + ("" if fault.healed_s is None
-           else f", {seconds(fault.recovered_after_heal_s)} after the heal")
+           else f", from the heal on {seconds(fault.recovered_after_heal_s)}")
         + f"; {fault.operations_lost} operations lost ({fault.reason})"
     )  # fmt: skip
 

@@ -10,6 +10,8 @@ intervals-N.jsonl   the same process: an `Interval` a line, and the names of err
 events.jsonl        phases and faults as they happened, lines of `Event`
 monitor.jsonl       the processes' figures, where a monitor ran (`series.read_recording`)
 result.json         how it ended (`Result`); it is there whole or not at all
+capacity.json       instead of all these, of a search for the capacity (`Capacity`), beside the
+                    directories of its trials
 
 All but the first and the last are appended to as the run goes on, so a run that is killed leaves
 what it had: no result, and at worst a torn last row or line in each file, which the reader leaves
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "CAPACITY",
     "EVENTS",
     "FORMAT",
     "HEAD",
@@ -46,6 +49,7 @@ __all__ = [
     "RESULT",
     "ROW",
     "VERSION",
+    "Capacity",
     "End",
     "Event",
     "FaultResult",
@@ -54,16 +58,18 @@ __all__ = [
     "LoadRecordError",
     "Manifest",
     "Result",
+    "Trial",
     "decode_rows",
     "intervals_file",
     "operations_file",
+    "read_capacity",
     "read_load",
 ]
 
 FORMAT = "p2pcore-load"
 VERSION = 1  # raised when a reader of the old form would misread the new one
 HEAD = b"p2pcore-load 1\n\0"
-MANIFEST, RESULT = "manifest.json", "result.json"
+MANIFEST, RESULT, CAPACITY = "manifest.json", "result.json", "capacity.json"
 EVENTS, MONITOR = "events.jsonl", "monitor.jsonl"
 
 ROW = struct.Struct("<qqqIBBH")
@@ -177,7 +183,40 @@ class Result:
     records_acknowledged: int | None = None
     """Records with an acknowledged write that were read again at the end; None: not looked for."""
     records_lost: int | None = None
-    capacity: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One rate of a search for the capacity."""
+
+    rate: float
+    kept: bool
+    p99_s: float | None
+    """None: so many failed that the P99 is a failure."""
+    success: float
+    generator_bound: bool
+    directory: str
+    """The record of the trial, beside the file."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """The highest rate that kept an SLO, as `capacity.json` of a search has it."""
+
+    format: str
+    version: int
+    p99_ms: float
+    success: float
+    rate: float | None
+    """Operations per second; None: not even the lowest rate kept it."""
+    missed_rate: float | None
+    """The lowest rate above it that did not; None: there was none."""
+    generator_bound: bool
+    """At that rate the generator was the bottleneck: the target may be able to do more."""
+    stopped: str
+    """Why the search ended."""
+    trials: list[Trial]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +259,14 @@ def decode_rows(data: bytes) -> NDArray[np.void]:
     names = [("due_ns", "<i8"), ("begun_ns", "<i8"), ("ended_ns", "<i8"), ("record", "<u4")]
     names += [("kind", "u1"), ("outcome", "u1"), ("error", "<u2")]
     return np.frombuffer(data, dtype=names, count=len(data) // ROW.size)
+
+
+def read_capacity(directory: Path) -> Capacity:
+    """Read what a search for the capacity found; LoadRecordError or OSError."""
+    found = _decode((directory / CAPACITY).read_bytes(), Capacity, CAPACITY)
+    if (found.format, found.version) != (FORMAT, VERSION):
+        raise LoadRecordError(f"{CAPACITY}: {found.format!r} version {found.version}")
+    return found
 
 
 def read_load(directory: Path) -> LoadRecord:
