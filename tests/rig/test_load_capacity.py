@@ -12,8 +12,14 @@ from benchmarks.verdict.load_record import LoadRecordError, Trial, read_capacity
 
 def trial(rate: float, kept: bool) -> Trial:
     return Trial(
-        rate=rate, kept=kept, p99_s=0.1, success=1.0, generator_bound=False, directory="", message=""
-    )  # fmt: skip
+        rate=rate,
+        kept=kept,
+        p99_s=0.1,
+        success=1.0,
+        generator_bound=False,
+        directory="",
+        message="",
+    )
 
 
 @pytest.mark.parametrize("capacity", [1.5, 37, 200, 4321, 80_000])
