@@ -34,7 +34,7 @@ from benchmarks.rig.scenario import NEEDS, Scenario, read_scenario, scenario_of,
 from benchmarks.rig.swarm import SwarmError
 from benchmarks.rig.trace import ScenarioError
 from benchmarks.verdict.load_figures import figures, judged
-from benchmarks.verdict.load_record import FaultResult, LoadRecord
+from benchmarks.verdict.load_record import OUTCOMES, FaultResult, LoadRecord
 
 __all__ = ["add_arguments", "conclude", "main"]
 
@@ -199,7 +199,7 @@ def _summary(record: LoadRecord) -> list[str]:
     )
     seconds = min(record.manifest.phases[-1][2], result.elapsed_s) - warm_s
     found = figures(rows, record.errors, seconds)
-    bad = {name: getattr(found, name) for name in ("timed_out", "refused", "failed", "wrong")}
+    bad = {name: getattr(found, name) for name in OUTCOMES if name != "ok"}
     errors = ", ".join(f"{name} {count}" for name, count in found.errors.items())
     times = "  ".join(
         f"{name} {'-' if value is None else f'{value * 1e3:.2f}'}"
@@ -209,7 +209,7 @@ def _summary(record: LoadRecord) -> list[str]:
         f"asked {found.rate_asked:,.1f}/s, reached {found.rate_reached:,.1f}/s; "
         f"{found.ok:,} of {found.scheduled:,} succeeded ({found.success:.3%})",
         f"latency from the due time, ms: {times}",
-        f"dropped {found.dropped}, " + ", ".join(f"{n} {c}" for n, c in bad.items())
+        ", ".join(f"{name} {count}" for name, count in bad.items())
         + (f" ({errors})" if errors else ""),
         f"the generator: {found.late} starts late by more than 2 ms, P99 of the lag "
         f"{found.lag_p99_s * 1e3:.2f} ms, at most {found.lag_max_s * 1e3:.1f} ms",

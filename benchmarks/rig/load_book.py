@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.rig import subject
 from benchmarks.rig.mix import Step
-from benchmarks.rig.open_loop import LATE_NS, NEVER, Log
+from benchmarks.rig.open_loop import LATE_NS, NEVER, Fate, Log
 from benchmarks.rig.workload import WrongValueError
 from benchmarks.verdict.load_record import (
     HEAD,
@@ -44,13 +44,16 @@ class Book(Log):
         self._take, self._deletes, self._process = take, deletes, process
         self._buffer = bytearray()
         self._names: dict[type[Exception] | None, tuple[int, int]] = {None: (OUTCOME["ok"], 0)}
-        self._scheduled = self._dropped = self._late = self._ended = self._lag_max_ns = 0
+        self._scheduled = self._dropped = self._missed = 0
+        self._late = self._ended = self._lag_max_ns = 0
 
-    def due(self, number: int, due_ns: int, dropped: bool) -> None:
+    def due(self, number: int, due_ns: int, fate: Fate) -> None:
         self._scheduled += 1
-        if dropped:
-            self._dropped += 1
-            self._add(self._take(number), due_ns, NEVER, NEVER, OUTCOME["dropped"], 0)
+        if fate == "begun":
+            return
+        self._dropped += fate == "dropped"
+        self._missed += fate == "missed"
+        self._add(self._take(number), due_ns, NEVER, NEVER, OUTCOME[fate], 0)
 
     def ended(
         self, number: int, due_ns: int, begun_ns: int, ended_ns: int, error: Exception | None
@@ -77,13 +80,15 @@ class Book(Log):
             at_ns=at_ns,
             scheduled=self._scheduled,
             dropped=self._dropped,
+            missed=self._missed,
             late=self._late,
             ended=self._ended,
             in_flight=in_flight,
             lag_max_ns=self._lag_max_ns,
             cpu_s=cpu_s,
         )
-        self._scheduled = self._dropped = self._late = self._ended = self._lag_max_ns = 0
+        self._scheduled = self._dropped = self._missed = 0
+        self._late = self._ended = self._lag_max_ns = 0
 
     def close(self) -> None:
         self.flush()

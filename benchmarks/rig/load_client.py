@@ -225,6 +225,7 @@ class _Service:
                 max_in_flight=load.max_in_flight,
                 log=book,
                 zero_ns=zero_ns,
+                begin_within_ns=round(load.timeout_s * 1e9),
             )
             writing = asyncio.create_task(self._keep_writing(book, self._driver, zero_ns))
             try:

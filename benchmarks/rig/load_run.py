@@ -62,7 +62,7 @@ __all__ = ["LoadRun", "Plan"]
 
 TICK_S = 0.25  # between looks at what the clients have written
 LEAD_S = 0.5  # from the word to the beginning: every client has heard it by then
-GRACE_S = 15.0  # beyond the last deadline, until clients are done
+GRACE_S = 15.0  # beyond the last start and its deadline, until clients are done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +196,7 @@ class LoadRun:
 
     def _attend(self, scenario: Scenario) -> tuple[End, str]:
         """Wait for the clients, and see to what is due meanwhile."""
-        latest_s = scenario.duration_s + scenario.load.timeout_s + GRACE_S
+        latest_s = scenario.duration_s + 2 * scenario.load.timeout_s + GRACE_S
         deeds = self._deeds()
         try:
             with _interrupts() as came:

@@ -24,11 +24,11 @@ from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from benchmarks.rig.alarm import Alarm, sharpest_alarm
 
-__all__ = ["LATE_NS", "Arrivals", "Log", "OpenLoop", "open_loop"]
+__all__ = ["LATE_NS", "Arrivals", "Fate", "Log", "OpenLoop", "open_loop"]
 
 GRAIN_NS = 200_000
 BATCH = 64  # starts in one turn of the loop: some 0.5 ms of it
@@ -102,11 +102,15 @@ class Arrivals:
         return [begun - due for due, begun in pairs if begun != NEVER]
 
 
+Fate = Literal["begun", "dropped", "missed"]
+
+
 class Log(Protocol):
     """Who is told what becomes of each operation, on the loop and at once: it has to be quick."""
 
-    def due(self, number: int, due_ns: int, dropped: bool) -> None:
-        """An operation's time has come: it is begun, or dropped, for too many are unanswered."""
+    def due(self, number: int, due_ns: int, fate: Fate) -> None:
+        """An operation's time has come. It is begun; or dropped, for too many are unanswered; or
+        missed, for the loop comes to it so late that nobody waits for it any more."""
 
     def ended(
         self, number: int, due_ns: int, begun_ns: int, ended_ns: int, error: Exception | None
@@ -152,7 +156,7 @@ class _Columns:
         self.due_ns, self.begun_ns, self.answered_ns = array("q"), array("q"), array("q")
         self.errors: Counter[str] = Counter()
 
-    def due(self, number: int, due_ns: int, dropped: bool) -> None:
+    def due(self, number: int, due_ns: int, fate: Fate) -> None:
         self.due_ns.append(due_ns)
         self.begun_ns.append(NEVER)
         self.answered_ns.append(NEVER)
@@ -171,7 +175,9 @@ class OpenLoop:
     """A schedule being kept, with the log of the caller's choice; `open_loop` says the rest.
 
     `zero_ns` is when the schedule begins, on the alarm's clock: processes that are given the same
-    one begin together. By default it begins at once.
+    one begin together. By default it begins at once. What is not begun `begin_within_ns` after it
+    was due is missed, so that a loop that is too slow for its schedule does not fall behind without
+    end; by default nothing is.
     """
 
     def __init__(
@@ -184,6 +190,7 @@ class OpenLoop:
         check: Callable[[int, object], None] | None = None,
         alarm: Callable[[Callable[[], None]], Alarm] = sharpest_alarm,
         zero_ns: int | None = None,
+        begin_within_ns: int | None = None,
     ) -> None:
         if max_in_flight < 1:
             raise ValueError(f"at least 1 operation has to be in flight, not {max_in_flight}")
@@ -192,6 +199,7 @@ class OpenLoop:
         self._schedule = iter(due_ns)
         self._max_in_flight = max_in_flight
         self._zero_ns = zero_ns
+        self._begin_within_ns = begin_within_ns
         self._next_ns: int | None = 0
         self._broken: Exception | None = None
         self._all_started = asyncio.Event()
@@ -241,17 +249,22 @@ class OpenLoop:
                 return
             if self._next_ns > now_ns:
                 break
-            self._start(self._next_ns)
+            self._start(self._next_ns, now_ns)
             self._advance()
         self._alarm.set(self._zero_ns + max(self._next_ns or 0, now_ns + GRAIN_NS))
 
-    def _start(self, due_ns: int) -> None:
-        number, dropped = self.scheduled, self.in_flight >= self._max_in_flight
+    def _start(self, due_ns: int, now_ns: int) -> None:
+        number, fate = self.scheduled, self._fate(due_ns, now_ns)
         self.scheduled += 1
-        self._log.due(number, due_ns, dropped)
-        if not dropped:
+        self._log.due(number, due_ns, fate)
+        if fate == "begun":
             self.in_flight += 1
             self._group.create_task(self._one(number, due_ns))
+
+    def _fate(self, due_ns: int, now_ns: int) -> Fate:
+        if self._begin_within_ns is not None and now_ns - due_ns > self._begin_within_ns:
+            return "missed"
+        return "dropped" if self.in_flight >= self._max_in_flight else "begun"
 
     async def _one(self, number: int, due_ns: int) -> None:
         begun_ns = ended_ns = self.passed_ns()

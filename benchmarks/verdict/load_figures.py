@@ -40,6 +40,7 @@ class Figures:
     scheduled: int
     ok: int
     dropped: int
+    missed: int
     timed_out: int
     refused: int
     failed: int
@@ -118,21 +119,23 @@ def _rank(ordered_ns: NDArray[np.int64], total: int, per_mille: float) -> float 
 def generator_reasons(record: LoadRecord) -> list[str]:
     """Why the generator was the bottleneck of a run, in words; none if it was not.
 
-    Either the lag of its starts is most of the latency that the run shows (P99 of the lag above
-    10 ms and above half the P99 of the latency), or more than 1 % of the starts were late while a
-    process of it used more than 90 % of a core.
+    Either operations were missed; or the lag of its starts is most of the latency that it shows
+    (P99 of the lag above 10 ms and above half the P99 of the latency, of those that succeeded); or
+    more than 1 % of the starts were late while a process of it used more than 90 % of a core.
     """
     rows = judged(record)
     found = figures(rows, record.errors, record.manifest.phases[-1][2])
     reasons = []
-    p99_s = found.latency_s["p99"]
-    lag_s = found.lag_p99_s
+    if found.missed:
+        reasons.append(f"{found.missed} operations were not begun before their deadline")
+    ok = figures(rows[rows["outcome"] == 0], record.errors, found.seconds)
+    p99_s, lag_s = ok.latency_s["p99"], found.lag_p99_s
     if p99_s is not None and lag_s > MOST_LAG_S and lag_s > MOST_LAG_SHARE * p99_s:
         reasons.append(
             f"the P99 of the start lag is {lag_s * 1e3:.1f} ms, that of the latency, which "
             f"includes it, {p99_s * 1e3:.1f} ms"
         )
-    begun = found.scheduled - found.dropped
+    begun = found.scheduled - found.dropped - found.missed
     if found.late > MOST_LATE_SHARE * begun:
         reasons += [
             f"client process {number} used {share:.0%} of a core, and {found.late} of {begun} "

@@ -76,9 +76,10 @@ ROW = struct.Struct("<qqqIBBH")
 """Due, begun and ended (nanoseconds; -1 for what never came), the number of the record, kind,
 outcome, and the number of the error (0: none) in the names that the intervals file tells."""
 KINDS = ("retrieve", "store", "insert", "scan", "modify", "delete")
-OUTCOMES = ("ok", "dropped", "timed_out", "refused", "failed", "wrong")
+OUTCOMES = ("ok", "dropped", "timed_out", "refused", "failed", "wrong", "missed")
 """Dropped: not begun, for as many as allowed were unanswered. Wrong: answered with something that
-was never written. *Late* is none of these: an operation that began 2 ms after its time."""
+was never written. Missed: not begun, for the generator came to it after its deadline. *Late* is
+none of these: an operation that began more than 2 ms after its time."""
 
 End = Literal["complete", "interrupted", "broken"]
 T = TypeVar("T")
@@ -125,6 +126,7 @@ class Interval:
     at_ns: int
     scheduled: int
     dropped: int
+    missed: int = 0
     late: int
     ended: int
     in_flight: int

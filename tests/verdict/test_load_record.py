@@ -148,3 +148,12 @@ def test_anything_else_is_refused(tmp_path: Path, name: str, content: bytes, wor
     (tmp_path / name).write_bytes(content)
     with pytest.raises(LoadRecordError, match=words):
         read_load(tmp_path)
+
+
+def test_what_was_missed_makes_a_run_unusable_whatever_the_percentiles_say(tmp_path: Path) -> None:
+    rows = [row(1000 + number, 5) for number in range(90)]
+    never = [ROW.pack(2000 * MS, -1, -1, 7, 0, 6, 0)] * 10
+    record = read_load(write(tmp_path, [rows, never], [[], []]))
+    found = figures(record.rows, record.errors, 10.0)
+    assert (found.missed, found.success) == (10, 0.9)
+    assert ["10 operations" in reason for reason in generator_reasons(record)] == [True]
