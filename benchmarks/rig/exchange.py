@@ -15,6 +15,7 @@ import random
 import socket
 import struct
 from collections import deque
+from itertools import product
 from typing import Any, cast
 
 from benchmarks.rig.children import allow_descriptors, serve_parent
@@ -67,6 +68,17 @@ class _Way:
         """The reader has closed its half."""
         self.ended = True
         self.pass_on()
+
+    def hasten(self) -> None:
+        """The conditions have changed: what waits for its turn on a link that was narrower, or for
+        a longer delay, waits no longer than what comes now would."""
+        conditions = self._exchange.conditions(*self.pair)
+        if self._queue and conditions.bytes_per_s is None:
+            latest = self._exchange.loop.time() + conditions.delay_s
+            self._queue = deque((min(due, latest), data) for due, data in self._queue)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     def pass_on(self) -> None:
         """Write what is due, if it may pass; ask for more, or for no more."""
@@ -196,6 +208,7 @@ class _Connection:
             self.drop(reset=True)
         elif self.stands:
             for way in self.ways:
+                way.hasten()
                 way.pass_on()
         elif "hold" not in cuts and self._dial is None:
             self._dial = self.exchange.loop.create_task(self._reach())
@@ -264,10 +277,13 @@ class _Exchange:
                     connection.drop()
             case {"do": "set", "sources": sources, "targets": targets, "conditions": conditions}:
                 wanted = Conditions(**conditions)
-                self._conditions |= {(s, t): wanted for s in sources for t in targets}
+                for pair in product(sources, targets):
+                    self._conditions[pair] = wanted
+                    self.busy_until.pop(pair, None)
                 self._review()
             case {"do": "heal"}:
                 self._conditions.clear()
+                self.busy_until.clear()
                 self._review()
             case {"do": "count"}:
                 waiting = [way.waiting_bytes for c in self.connections.values() for way in c.ways]
