@@ -3,8 +3,9 @@
 Theory of operation. Every process goes through the whole schedule and takes each `parts`-th
 operation of it, so that together they keep it to the nanosecond whatever their number; what the
 operations are, each draws for itself. What has ended becomes a row of 32 bytes in a buffer that
-is written FLUSH_S apart; nothing is kept in memory, so that a soak of days needs no more of it than
-a burst. The format is `verdict/load_record.py`.
+is written FLUSH_S apart. In memory stay only the newest acknowledged write of each record and the
+writes that failed, so that a soak of days needs hardly more of it than a burst. The format is
+`verdict/load_record.py`.
 
 Values name their record and their write, and their size follows from the record: every answer is
 checked, whoever wrote it.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -34,6 +36,7 @@ from benchmarks.rig.workload import WrongValueError, closed_loop
 
 __all__ = ["LoadClient", "LoadOrder", "StampedValues", "key_of", "run_child"]
 
+KEY_VARIABLE = "P2PCORE_RIG_NETWORK_KEY"
 FLUSH_S = 0.2
 FILL_IN_FLIGHT = 16
 FILL_CHUNK = 2000  # records per question: a child has 30 s for each
@@ -59,10 +62,13 @@ class LoadClient:
 
     def __init__(self, order: LoadOrder) -> None:
         self.order = order
+        # Arguments can be read by every user of the machine, environments only by this one.
+        table = asdict(order) | {"network": asdict(order.network) | {"key": ""}}
         self.child = Child(
             "benchmarks.rig.load_client",
-            [json.dumps(asdict(order))],
+            [json.dumps(table)],
             subject.core_dir(),
+            {KEY_VARIABLE: order.network.key},
             pulse=True,
         )
 
@@ -305,5 +311,6 @@ class _Service:
 def run_child(arguments: list[str]) -> None:
     """The process of a LoadClient; its order is one JSON object."""
     table = json.loads(arguments[0])
-    order = LoadOrder(**table | {"network": subject.Network(**table["network"])})
+    network = subject.Network(**table["network"] | {"key": os.environ.pop(KEY_VARIABLE)})
+    order = LoadOrder(**table | {"network": network})
     serve_parent(_Service(order), order.loop, order.source or None)

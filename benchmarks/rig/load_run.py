@@ -110,7 +110,7 @@ class LoadRun:
             end, message = self._attend(scenario)
             elapsed_s = self.now_s
             if end == "complete" and self.target.addresses:
-                self._read_back()
+                end, message = self._read_back()
         return self._file(end, message, elapsed_s)
 
     @property
@@ -168,7 +168,6 @@ class LoadRun:
     def _write_manifest(self) -> None:
         plan, scenario, target = self.plan, self.plan.scenario, self.target
         identity = subject.identity(plan.loop)
-        spans = enumerate(scenario.spans())
         manifest = Manifest(
             format=FORMAT,
             version=VERSION,
@@ -187,8 +186,8 @@ class LoadRun:
             zero_mono_ns=self.zero_ns,
             zero_wall_ns=time.time_ns() + self.zero_ns - time.perf_counter_ns(),
             phases=[
-                (phase.name or f"phase {number}", begin_s, end_s)
-                for number, (phase, begin_s, end_s) in spans
+                (phase.name or phase.pattern, begin_s, end_s)
+                for phase, begin_s, end_s in scenario.spans()
             ],
         )
         self._write(MANIFEST, manifest)
@@ -268,19 +267,25 @@ class LoadRun:
             self._faults.look()
         self.view.tick(self.now_s)
 
-    def _read_back(self) -> None:
-        """Whether what was acknowledged is there."""
+    def _read_back(self) -> tuple[End, str]:
+        """Whether what was acknowledged is there; how the run has ended with that."""
         self.view.say("reading every record again")
-        self._kept = read_back(
-            self.clients,
-            self.target.network,
-            self.target.addresses[:3],
-            StampedValues(self.plan.scenario.load.sizes),
-            loop=self.plan.loop,
-            source=self.target.new_source(),
-        )
+        try:
+            self._kept = read_back(
+                self.clients,
+                self.target.network,
+                self.target.addresses[:3],
+                StampedValues(self.plan.scenario.load.sizes),
+                loop=self.plan.loop,
+                source=self.target.new_source(),
+            )
+        except KeyboardInterrupt:
+            return "interrupted", "while records were read again"
+        except Exception as error:  # of the core, for one: a network that lets nobody in
+            return "broken", f"records could not be read again: {error}"
         if self._kept.unread:
-            raise ChildError(f"records could not be read again: {self._kept.unread}")
+            return "broken", f"records could not be read again: {self._kept.unread}"
+        return "complete", ""
 
     def _file(self, end: End, message: str, elapsed_s: float) -> LoadRecord:
         """Look at what was recorded, and file the result."""

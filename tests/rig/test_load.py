@@ -74,7 +74,7 @@ def test_a_run_records_every_operation_of_all_clients(
     assert record.result is not None
     assert record.result.end == "complete"
     assert record.torn == ()
-    assert [event.text for event in record.events] == ["phase 0"]
+    assert [event.text for event in record.events] == ["steps"]
     assert {each.name for each in read_recording(out / "monitor.jsonl").processes} == {
         "n1", "n2", "n3", "client 0", "client 1",
     }  # fmt: skip
@@ -172,6 +172,8 @@ def test_a_killed_run_leaves_a_readable_record_and_no_process(tmp_path: Path) ->
         wait_until(lambda: rows_written(tmp_path / "run") > 50)
         children = psutil.Process(lab.pid).children(recursive=True)
         ends = [os.pidfd_open(child.pid) for child in children]
+        (order,) = [each for child in children for each in child.cmdline() if '"part"' in each]
+        assert json.loads(order)["network"]["key"] == ""  # everybody may read arguments
         lab.kill()
     assert len(ends) == 3 + 1 + 1  # nodes, client, monitor
     for end in ends:  # readable when the process has ended, reaped or not
