@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +38,15 @@ from benchmarks.verdict.load_record import OUTCOMES, FaultResult, LoadRecord
 
 __all__ = ["add_arguments", "conclude", "main"]
 
-LOAD_OPTIONS = ("mix", "distribution", "records", "value_bytes", "clients", "max_in_flight")
+LOAD_OPTIONS = (
+    "mix",
+    "distribution",
+    "records",
+    "value_bytes",
+    "clients",
+    "max_in_flight",
+    "timeout_s",
+)
 PHASE_OPTIONS = (
     "rate", "to_rate", "rates", "size", "every_s", "spike_rate", "spike_at_s", "spike_s", "seconds",
     "file", "random",
@@ -116,7 +124,9 @@ def _add_pattern(group: Any) -> None:
     group.add_argument("--rates", metavar="X,…", help="of steps")
     group.add_argument("--size", type=int, metavar="N", help="operations of a burst")
     group.add_argument("--file", metavar="FILE", help="a trace: lines `seconds operation record`")
-    group.add_argument("--random", action="store_true", help="at random moments, not evenly spaced")
+    group.add_argument(
+        "--random", action="store_true", default=None, help="at random moments, not evenly spaced"
+    )
 
 
 def main(options: argparse.Namespace, root: Path) -> int:
@@ -242,7 +252,10 @@ def _told(fault: FaultResult) -> str:
 
 def _scenario(options: argparse.Namespace) -> Scenario:
     """The one that was asked for, with the options in place of its own words."""
-    phase = {name: getattr(options, name) for name in PHASE_OPTIONS if getattr(options, name)}
+    given = {name: getattr(options, name) for name in PHASE_OPTIONS}
+    phase = {
+        name: value for name, value in given.items() if value is not None and value is not False
+    }
     if options.scenario and (options.pattern or phase):
         raise ScenarioError("a scenario by name, or one by options such as --pattern, not both")
     if not options.scenario and not options.pattern:
@@ -253,16 +266,18 @@ def _scenario(options: argparse.Namespace) -> Scenario:
         if "rates" in phase:
             phase["rates"] = _numbers("--rates", options.rates)
         table = {"name": options.pattern, "phase": [{"pattern": options.pattern, **phase}]}
-    load = dict(table.get("load", {}))
-    load |= {n: getattr(options, n) for n in LOAD_OPTIONS if getattr(options, n) is not None}
-    if options.timeout_s is not None:
-        load["timeout_s"] = options.timeout_s
+    load = dict(table.get("load", {})) | _given(options, LOAD_OPTIONS)
     if options.mix and "=" in options.mix:
         load["mix"] = _weights(options.mix)
     if options.value_bytes is not None:
         load["value_bytes"] = [int(size) for size in _numbers("--value-bytes", options.value_bytes)]
-    given = {n: getattr(options, n) for n in ("seed", "nodes") if getattr(options, n) is not None}
-    return scenario_of(table | given | {"load": load})
+    return scenario_of(table | _given(options, ("seed", "nodes")) | {"load": load})
+
+
+def _given(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the options that were given; 0 is."""
+    found = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _numbers(name: str, text: str) -> list[float]:

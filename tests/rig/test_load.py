@@ -193,7 +193,8 @@ def test_a_killed_run_leaves_a_readable_record_and_no_process(tmp_path: Path) ->
 def test_a_network_that_did_not_come_back_fails_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--target", "null", "--pattern", "constant", "--rate", "100", "--seconds", "1"]
+    options = ["--target", "null", "--pattern", "ramp", "--rate", "0", "--to-rate", "200"]
+    options += ["--seconds", "1"]
     assert main(command(tmp_path / "run", *options)) == 0
     record = read_load(tmp_path / "run")
     assert record.result is not None
