@@ -11,8 +11,11 @@ RETRY ?=
 MACHINE ?=
 PORT ?= 8080
 
+# make load: a shipped scenario (python -m benchmarks load --list) or a TOML file.
+SCENARIO ?= sustained-100
+
 .DEFAULT_GOAL := help
-.PHONY: help bench site preview test check clean
+.PHONY: help bench load site preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,9 @@ $(VENV)/.ready: pyproject.toml
 bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=5|A..B FULL=1 RETRY=1 MACHINE=)
 	@$(BIN)/python -m benchmarks bench --commits '$(COMMITS)' $(if $(filter-out 0,$(FULL)),--full) \
 		$(if $(filter-out 0,$(RETRY)),--retry-failed) $(if $(MACHINE),--machine '$(MACHINE)')
+
+load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=sustained-100, or a TOML file)
+	@$(BIN)/python -m benchmarks load '$(SCENARIO)'
 
 site: $(VENV)/.ready ## build the site from the results there are
 	@$(BIN)/python -m benchmarks site

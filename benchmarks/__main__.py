@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.rig import chaos, micro, peers, watch
+from benchmarks.rig import chaos, load, micro, peers, watch
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
 from benchmarks.verdict import budget
@@ -153,6 +153,15 @@ COMMANDS = (
         "be made to run, beside the figures of other systems. Exit code 1: a floor was missed.",
         peers.add_arguments,
         peers.main,
+    ),
+    Command(
+        "load",
+        "offer a network a load on a schedule, with faults, and write down what came of it",
+        "Operations start when the schedule says, whatever became of those before, and their "
+        "latency counts from then. Exit code 1: the network did not come back after a fault, or "
+        "lost what it had acknowledged; 2: it could not be measured.",
+        load.add_arguments,
+        lambda options: load.main(options, ROOT),
     ),
     Command(
         "micro",

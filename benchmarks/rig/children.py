@@ -169,8 +169,6 @@ class Child:
             self._process.wait(KILL_WAIT_S)
         words = self._words()
         self._close()
-        if self.pulse is not None:  # a child that was killed has left it
-            self.pulse.unlink(missing_ok=True)
         if killed:
             raise ChildError(f"child {self.pid} ignored the end of its input, killed{words}")
         if self._process.returncode:
@@ -204,6 +202,8 @@ class Child:
         self.release()
         self._process.stdout.close()
         self._stderr.close()
+        if self.pulse is not None:  # a child that was killed has left it
+            self.pulse.unlink(missing_ok=True)
 
     def _words(self) -> str:
         """The last of what the child wrote to its standard error, for a message."""

@@ -11,13 +11,15 @@ Rule: bytes only; knows nothing of what is in them.
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import struct
 from collections import deque
+from itertools import product
 from typing import Any, cast
 
 from benchmarks.rig.children import allow_descriptors, serve_parent
-from benchmarks.rig.relay import HEALTHY, HERE, Conditions
+from benchmarks.rig.relay import HEALTHY, HERE, RETRANSMISSION_S, Conditions
 
 __all__ = ["QUEUE_BYTES", "run_child"]
 
@@ -54,6 +56,8 @@ class _Way:
             busy_until = begin + len(data) / conditions.bytes_per_s
             self._exchange.busy_until[self.pair] = busy_until
             due = busy_until + conditions.delay_s
+        if conditions.loss and self._exchange.chance.random() < conditions.loss:
+            due += RETRANSMISSION_S
         if self._queue:
             due = max(due, self._queue[-1][0])  # a stream stays in order
         self._queue.append((due, data))
@@ -64,6 +68,17 @@ class _Way:
         """The reader has closed its half."""
         self.ended = True
         self.pass_on()
+
+    def hasten(self) -> None:
+        """The conditions have changed: what waits for its turn on a link that was narrower, or for
+        a longer delay, waits no longer than what comes now would."""
+        conditions = self._exchange.conditions(*self.pair)
+        if self._queue and conditions.bytes_per_s is None:
+            latest = self._exchange.loop.time() + conditions.delay_s
+            self._queue = deque((min(due, latest), data) for due, data in self._queue)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     def pass_on(self) -> None:
         """Write what is due, if it may pass; ask for more, or for no more."""
@@ -193,6 +208,7 @@ class _Connection:
             self.drop(reset=True)
         elif self.stands:
             for way in self.ways:
+                way.hasten()
                 way.pass_on()
         elif "hold" not in cuts and self._dial is None:
             self._dial = self.exchange.loop.create_task(self._reach())
@@ -239,6 +255,7 @@ class _Exchange:
         self.connections: dict[int, _Connection] = {}
         self.busy_until: dict[tuple[str, str], float] = {}  # of narrowed links, on the loop's clock
         self.passed_bytes = self.made = self.refused = 0
+        self.chance = random.Random(0)
         self._conditions: dict[tuple[str, str], Conditions] = {}
         self._servers: dict[str, asyncio.Server] = {}
 
@@ -260,10 +277,13 @@ class _Exchange:
                     connection.drop()
             case {"do": "set", "sources": sources, "targets": targets, "conditions": conditions}:
                 wanted = Conditions(**conditions)
-                self._conditions |= {(s, t): wanted for s in sources for t in targets}
+                for pair in product(sources, targets):
+                    self._conditions[pair] = wanted
+                    self.busy_until.pop(pair, None)
                 self._review()
             case {"do": "heal"}:
                 self._conditions.clear()
+                self.busy_until.clear()
                 self._review()
             case {"do": "count"}:
                 waiting = [way.waiting_bytes for c in self.connections.values() for way in c.ways]

@@ -59,7 +59,8 @@ class Member:
 
 
 class Fleet:
-    """A network in layout B and its relay, from entering to leaving."""
+    """A network in layout B and its relay, from entering to leaving. `watched` members keep a pulse
+    for the monitor."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Fleet:
         relayed: bool,
         rng: random.Random,
         repair_bytes_per_s: int | None = None,
+        watched: bool = False,
     ) -> None:
         subject.require("network", "ready")
         self.network = network
@@ -76,6 +78,7 @@ class Fleet:
         self.members: list[Member] = []  # those that are there, oldest first
         self.relay: Relay | None = Relay() if relayed else None
         self._repair_bytes_per_s = repair_bytes_per_s
+        self._watched = watched
         self._rng = rng
         self._ends = f"127.{rng.randrange(16, 255)}.{rng.randrange(256)}."
         self._named = self._placed = 0
@@ -176,16 +179,19 @@ class Fleet:
             advertise, listen = self.relay.open(end)
             settings |= {"advertise": advertise, "listen": listen}
             order["source"] = end
-        return Child("benchmarks.rig.swarm", [json.dumps(order)], subject.core_dir()), end
+        arguments = [json.dumps(order)]
+        core = subject.core_dir()
+        return Child("benchmarks.rig.swarm", arguments, core, pulse=self._watched), end
 
     # How things stand
 
+    def standing(self, member: Member) -> subject.Standing:
+        """How a member stands."""
+        return subject.Standing(**member.child.ask({"ask": "standing"})["nodes"][0])
+
     def standings(self) -> dict[str, subject.Standing]:
         """How each member stands, by name."""
-        return {
-            member.name: subject.Standing(**member.child.ask({"ask": "standing"})["nodes"][0])
-            for member in self.members
-        }
+        return {member.name: self.standing(member) for member in self.members}
 
     def settled(self, sides: Sequence[Sequence[Member]] | None = None) -> bool:
         """Whether everybody is ready, knows everybody and nobody who is gone; given sides that are

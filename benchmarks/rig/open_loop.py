@@ -24,10 +24,11 @@ from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from benchmarks.rig.alarm import Alarm, sharpest_alarm
 
-__all__ = ["LATE_NS", "Arrivals", "open_loop"]
+__all__ = ["LATE_NS", "Arrivals", "Fate", "Log", "OpenLoop", "open_loop"]
 
 GRAIN_NS = 200_000
 BATCH = 64  # starts in one turn of the loop: some 0.5 ms of it
@@ -101,6 +102,22 @@ class Arrivals:
         return [begun - due for due, begun in pairs if begun != NEVER]
 
 
+Fate = Literal["begun", "dropped", "missed"]
+
+
+class Log(Protocol):
+    """Who is told what becomes of each operation, on the loop and at once: it has to be quick."""
+
+    def due(self, number: int, due_ns: int, fate: Fate) -> None:
+        """An operation's time has come. It is begun; or dropped, for too many are unanswered; or
+        missed, for the loop comes to it so late that nobody waits for it any more."""
+
+    def ended(
+        self, number: int, due_ns: int, begun_ns: int, ended_ns: int, error: Exception | None
+    ) -> None:
+        """One that was begun has ended; its error may be that the check refused the answer."""
+
+
 async def open_loop(
     operation: Callable[[int], Awaitable[object]],
     *,
@@ -115,37 +132,88 @@ async def open_loop(
     that raises, or whose answer the check refuses, is counted and the run goes on. ValueError for
     a schedule that is empty, falls, or begins before 0.
     """
-    return await _Generator(operation, due_ns, max_in_flight, check).run(alarm)
+    columns = _Columns()
+    loop = OpenLoop(
+        operation, due_ns=due_ns, max_in_flight=max_in_flight, log=columns, check=check, alarm=alarm
+    )
+    cpu = time.process_time()
+    elapsed_s = await loop.run()
+    return Arrivals(
+        due_ns=columns.due_ns,
+        begun_ns=columns.begun_ns,
+        answered_ns=columns.answered_ns,
+        errors=dict(columns.errors),
+        max_in_flight=max_in_flight,
+        elapsed_s=elapsed_s,
+        cpu_s=time.process_time() - cpu,
+    )
 
 
-class _Generator:
+class _Columns:
+    """A log that keeps everything in memory."""
+
+    def __init__(self) -> None:
+        self.due_ns, self.begun_ns, self.answered_ns = array("q"), array("q"), array("q")
+        self.errors: Counter[str] = Counter()
+
+    def due(self, number: int, due_ns: int, fate: Fate) -> None:
+        self.due_ns.append(due_ns)
+        self.begun_ns.append(NEVER)
+        self.answered_ns.append(NEVER)
+
+    def ended(
+        self, number: int, due_ns: int, begun_ns: int, ended_ns: int, error: Exception | None
+    ) -> None:
+        self.begun_ns[number] = begun_ns
+        if error is None:
+            self.answered_ns[number] = ended_ns
+        else:
+            self.errors[type(error).__name__] += 1
+
+
+class OpenLoop:
+    """A schedule being kept, with the log of the caller's choice; `open_loop` says the rest.
+
+    `zero_ns` is when the schedule begins, on the alarm's clock: processes that are given the same
+    one begin together. By default it begins at once. What is not begun `begin_within_ns` after it
+    was due is missed, so that a loop that is too slow for its schedule does not fall behind without
+    end; by default nothing is.
+    """
+
     def __init__(
         self,
         operation: Callable[[int], Awaitable[object]],
+        *,
         due_ns: Iterable[int],
         max_in_flight: int,
-        check: Callable[[int, object], None] | None,
+        log: Log,
+        check: Callable[[int, object], None] | None = None,
+        alarm: Callable[[Callable[[], None]], Alarm] = sharpest_alarm,
+        zero_ns: int | None = None,
+        begin_within_ns: int | None = None,
     ) -> None:
         if max_in_flight < 1:
             raise ValueError(f"at least 1 operation has to be in flight, not {max_in_flight}")
-        self._operation, self._check = operation, check
+        self._operation, self._check, self._log = operation, check, log
+        self._make_alarm = alarm
         self._schedule = iter(due_ns)
         self._max_in_flight = max_in_flight
-        self._in_flight = 0
+        self._zero_ns = zero_ns
+        self._begin_within_ns = begin_within_ns
         self._next_ns: int | None = 0
-        self._due, self._begun, self._answered = array("q"), array("q"), array("q")
-        self._errors: Counter[str] = Counter()
         self._broken: Exception | None = None
+        self._all_started = asyncio.Event()
+        self.in_flight = 0
+        self.scheduled = 0
         self._advance()
         if self._next_ns is None:
             raise ValueError("an empty schedule measures nothing")
 
-    async def run(self, alarm: Callable[[Callable[[], None]], Alarm]) -> Arrivals:
-        cpu = time.process_time()
-        self._all_started = asyncio.Event()
+    async def run(self) -> float:
+        """Seconds from the beginning of the schedule to the end of the last operation."""
         async with asyncio.TaskGroup() as self._group:
-            self._alarm = alarm(self._ring)
-            self._zero_ns = self._alarm.now_ns()
+            self._alarm = self._make_alarm(self._ring)
+            self._zero_ns = self._alarm.now_ns() if self._zero_ns is None else self._zero_ns
             try:
                 self._ring()
                 await self._all_started.wait()
@@ -153,15 +221,17 @@ class _Generator:
                 self._alarm.close()
         if self._broken is not None:
             raise self._broken
-        return Arrivals(
-            due_ns=self._due,
-            begun_ns=self._begun,
-            answered_ns=self._answered,
-            errors=dict(self._errors),
-            max_in_flight=self._max_in_flight,
-            elapsed_s=self._passed_ns() / SECOND_NS,
-            cpu_s=time.process_time() - cpu,
-        )
+        return self.passed_ns() / SECOND_NS
+
+    def stop(self) -> None:
+        """Start nothing more; `run` returns when what has been started has ended."""
+        self._next_ns = None
+        self._all_started.set()
+
+    def passed_ns(self) -> int:
+        """Since the beginning of the schedule; below 0 before it."""
+        assert self._zero_ns is not None
+        return self._alarm.now_ns() - self._zero_ns
 
     def _ring(self) -> None:
         try:
@@ -171,45 +241,47 @@ class _Generator:
             self._all_started.set()
 
     def _start_due(self) -> None:
-        now_ns = self._passed_ns()
+        assert self._zero_ns is not None
+        now_ns = self.passed_ns()
         for _ in range(BATCH):
             if self._next_ns is None:
                 self._all_started.set()
                 return
             if self._next_ns > now_ns:
                 break
-            self._start(self._next_ns)
+            self._start(self._next_ns, now_ns)
             self._advance()
         self._alarm.set(self._zero_ns + max(self._next_ns or 0, now_ns + GRAIN_NS))
 
-    def _start(self, due_ns: int) -> None:
-        number = len(self._due)
-        self._due.append(due_ns)
-        self._begun.append(NEVER)
-        self._answered.append(NEVER)
-        if self._in_flight < self._max_in_flight:
-            self._in_flight += 1
-            self._group.create_task(self._one(number))
+    def _start(self, due_ns: int, now_ns: int) -> None:
+        number, fate = self.scheduled, self._fate(due_ns, now_ns)
+        self.scheduled += 1
+        self._log.due(number, due_ns, fate)
+        if fate == "begun":
+            self.in_flight += 1
+            self._group.create_task(self._one(number, due_ns))
 
-    async def _one(self, number: int) -> None:
-        self._begun[number] = self._passed_ns()
+    def _fate(self, due_ns: int, now_ns: int) -> Fate:
+        if self._begin_within_ns is not None and now_ns - due_ns > self._begin_within_ns:
+            return "missed"
+        return "dropped" if self.in_flight >= self._max_in_flight else "begun"
+
+    async def _one(self, number: int, due_ns: int) -> None:
+        begun_ns = ended_ns = self.passed_ns()
+        failure: Exception | None = None
         try:
             answer = await self._operation(number)
-            answered_ns = self._passed_ns()
+            ended_ns = self.passed_ns()
             if self._check is not None:
                 self._check(number, answer)
         except Exception as error:  # what failed is part of the result
-            self._errors[type(error).__name__] += 1
-        else:
-            self._answered[number] = answered_ns
+            ended_ns, failure = self.passed_ns(), error
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
+        self._log.ended(number, due_ns, begun_ns, ended_ns, failure)
 
     def _advance(self) -> None:
         """Look at the next entry of the schedule."""
         before_ns, self._next_ns = self._next_ns, next(self._schedule, None)
         if self._next_ns is not None and before_ns is not None and self._next_ns < before_ns:
             raise ValueError(f"a schedule never falls: {self._next_ns} ns after {before_ns} ns")
-
-    def _passed_ns(self) -> int:
-        return self._alarm.now_ns() - self._zero_ns

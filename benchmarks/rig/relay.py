@@ -29,7 +29,7 @@ from typing import Literal
 from benchmarks.rig import subject
 from benchmarks.rig.children import Child
 
-__all__ = ["HEALTHY", "HERE", "Conditions", "Cut", "Relay"]
+__all__ = ["HEALTHY", "HERE", "RETRANSMISSION_S", "Conditions", "Cut", "Relay"]
 
 HERE = "127.0.0.1"  # where the relay listens; ends have other addresses of 127.0.0.0/8
 
@@ -38,22 +38,28 @@ Cut = Literal["refuse", "hold"]
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What one direction of a link is like. `bytes_per_s` None: as fast as it goes."""
+    """What one direction of a link is like. `bytes_per_s` None: as fast as it goes. A stream loses
+    nothing, it waits: a share of `loss` of what is read at a time comes RETRANSMISSION_S later, and
+    what follows it too."""
 
     cut: Cut | None = None
     delay_s: float = 0.0
     bytes_per_s: float | None = None
+    loss: float = 0.0
 
     def __post_init__(self) -> None:
         if self.cut not in (None, "refuse", "hold"):
             raise ValueError(f"a cut refuses or holds, it cannot {self.cut!r}")
         if not 0 <= self.delay_s <= 60:
             raise ValueError(f"a delay of 0 to 60 s, not {self.delay_s}")
+        if not 0 <= self.loss <= 1:
+            raise ValueError(f"a loss of 0 to 1, not {self.loss}")
         if self.bytes_per_s is not None and self.bytes_per_s < 1:
             raise ValueError(f"a bandwidth of 1 byte/s or more, not {self.bytes_per_s}")
 
 
 HEALTHY = Conditions()
+RETRANSMISSION_S = 0.2  # Linux' shortest time-out of TCP before it sends again
 
 
 class Relay:

@@ -41,6 +41,7 @@ __all__ = [
     "core_dir",
     "counters",
     "default_loop",
+    "failure",
     "identity",
     "machines",
     "make_client",
@@ -93,6 +94,9 @@ class Client(Protocol):
     async def retrieve(self, key: str) -> bytes: ...
 
     async def delete(self, key: str) -> object: ...
+
+    async def retrieve_many(self, keys: list[str]) -> dict[str, bytes]:
+        """Keys without a record are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,13 +203,27 @@ def make_node(
     return node
 
 
-def make_client(network: Network, bootstrap: list[str]) -> AbstractAsyncContextManager[Client]:
-    """A client of the network, connected on entering it."""
+def make_client(
+    network: Network, bootstrap: list[str], *, timeout_s: float | None = None
+) -> AbstractAsyncContextManager[Client]:
+    """A client of the network, connected on entering it; operations have the core's own deadline,
+    or the one that is given."""
     core = _core()
+    settings = {} if timeout_s is None else {"timeout_s": timeout_s}
     client: AbstractAsyncContextManager[Client] = core.AdaptiveClient(
-        core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key))
+        core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key), **settings)
     )
     return client
+
+
+def failure(error: Exception) -> Literal["absent", "timed_out", "refused", "failed"]:
+    """What an error of an operation means to its caller."""
+    core = _core()
+    if isinstance(error, core.KeyNotFoundError):
+        return "absent"
+    if isinstance(error, TimeoutError):
+        return "timed_out"
+    return "refused" if isinstance(error, core.RefusedError) else "failed"
 
 
 def part(module: str, name: str) -> Any:

@@ -42,6 +42,7 @@ SUITES: Mapping[str, Budget] = {
     "counts": Budget(15, short=True),
     "hotpath": Budget(60),
     "latency": Budget(40),
+    "load": Budget(50),
     "memory": Budget(12, short=True),
     "scale": Budget(12, short=True),
     "startup": Budget(20),

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from benchmarks.rig.alarm import LoopAlarm
-from benchmarks.rig.open_loop import BATCH, Arrivals, open_loop
+from benchmarks.rig.open_loop import BATCH, Arrivals, Fate, Log, OpenLoop, open_loop
 from benchmarks.rig.records import summarize
 from benchmarks.rig.schedule import constant
 from benchmarks.rig.workload import Values, closed_loop
@@ -182,3 +182,73 @@ async def test_it_runs_on_the_real_clock() -> None:
     assert min(done.lags_s) >= 0
     assert min(done.latencies_s) >= 0.0009  # the loop's clock rounds
     assert done.elapsed_s >= 0.019
+
+
+class Noted(Log):
+    """A log that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def due(self, number: int, due_ns: int, fate: Fate) -> None:
+        self.told.append((fate, number, due_ns))
+
+    def ended(
+        self, number: int, due_ns: int, begun_ns: int, ended_ns: int, error: Exception | None
+    ) -> None:
+        self.told.append(("ended", number, due_ns, begun_ns, ended_ns, error))
+
+
+def test_a_log_is_told_at_once_and_a_schedule_may_begin_later_and_end_early() -> None:
+    loop, noted = VirtualLoop(), Noted()
+
+    async def operation(number: int) -> None:
+        await takes_a_millisecond(number)
+        if number == 2:
+            driver.stop()
+
+    async def run() -> float:
+        nonlocal driver
+        driver = OpenLoop(
+            operation,
+            due_ns=constant(100),
+            max_in_flight=1,
+            log=noted,
+            alarm=lambda ring: LoopAlarm(ring, loop.now_ns),
+            zero_ns=1000 * MS,
+        )
+        return await driver.run()
+
+    driver: OpenLoop
+    assert run_virtually(loop, run()) == pytest.approx(0.021)
+    assert loop.now_s == pytest.approx(1.021)
+    assert [told[:3] for told in noted.told] == [
+        (what, number, number * 10 * MS) for number in range(3) for what in ("begun", "ended")
+    ]
+    assert driver.scheduled == 3
+    assert driver.in_flight == 0
+
+
+def test_a_loop_that_is_too_slow_misses_what_nobody_waits_for() -> None:
+    """Each operation blocks the loop for 10 ms, and one is due every 5 ms."""
+    loop, noted = VirtualLoop(), Noted()
+
+    async def operation(_: int) -> None:
+        loop.now_s += 0.010
+
+    async def run() -> None:
+        await OpenLoop(
+            operation,
+            due_ns=islice(constant(200), 100),
+            max_in_flight=1000,
+            log=noted,
+            alarm=lambda ring: LoopAlarm(ring, loop.now_ns),
+            begin_within_ns=20 * MS,
+        ).run()
+
+    run_virtually(loop, run())
+    fates = [told[0] for told in noted.told if told[0] != "ended"]
+    assert len(fates) == 100
+    assert fates.count("missed") > 30
+    assert fates.count("begun") > 30
+    assert loop.now_s < 0.7  # and not the 1 s that all of them would have taken

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from benchmarks.rig.exchange import QUEUE_BYTES
-from benchmarks.rig.relay import Conditions, Relay
+from benchmarks.rig.relay import RETRANSMISSION_S, Conditions, Relay
 from p2pcore.address import split_address
 from tests.aio.support import eventually
 
@@ -148,6 +148,31 @@ async def test_delay_and_bandwidth(relay: Relay) -> None:
         assert loop.time() - begin >= 0.2
 
 
+async def test_what_waits_on_a_narrow_link_passes_when_it_is_healed(relay: Relay) -> None:
+    async with listening(relay) as server:
+        (_, writer), (arrived, _) = await server.linked(A)
+        relay.set([A], [B], Conditions(bytes_per_s=1))
+        writer.write(bytes(1000))
+        await eventually(lambda: relay.counts()["waiting_bytes"] > 0)
+        relay.heal()
+        await arrived.readexactly(1000)  # not in 1,000 s
+        writer.write(b"and on")
+        assert await arrived.readexactly(6) == b"and on"
+
+
+async def test_what_is_lost_comes_later_and_in_order(relay: Relay) -> None:
+    loop = asyncio.get_running_loop()
+    async with listening(relay) as server:
+        (_, writer), (arrived, _) = await server.linked(A)
+        relay.set([A], [B], Conditions(loss=1.0))
+        begin = loop.time()
+        writer.write(b"lost")
+        await eventually(lambda: relay.counts()["waiting_bytes"] == 4)
+        writer.write(b" and next")
+        assert await arrived.readexactly(13) == b"lost and next"
+        assert loop.time() - begin >= RETRANSMISSION_S - 0.001
+
+
 async def test_memory_is_bounded(relay: Relay) -> None:
     """The sender feels it when nobody reads."""
     async with listening(relay) as server:
@@ -173,7 +198,8 @@ async def test_nobody_there(relay: Relay) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"cut": "maybe"}, {"delay_s": -1}, {"delay_s": 61}, {"bytes_per_s": 0.5}]
+    "wrong",
+    [{"cut": "maybe"}, {"delay_s": -1}, {"delay_s": 61}, {"bytes_per_s": 0.5}, {"loss": 1.5}],
 )
 def test_impossible_conditions(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
