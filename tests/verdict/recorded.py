@@ -1,0 +1,48 @@
+"""A quick readiness run as the tools left it on a crowded machine, made smaller.
+
+The load step is a shorter one, and of the monitors' samples every second or third is kept.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.verdict.report import build
+from benchmarks.verdict.report_form import Report, StepReport, TargetRow
+from benchmarks.verdict.run_record import read_record
+from benchmarks.verdict.targets import read_targets
+
+RECORDED = Path(__file__).with_name("recorded_run")
+CAUSES = Path(__file__).with_name("recorded_causes")
+"""Load runs with one cause injected by the lab's relay from beginning to end: 5 nodes, 60 records,
+100 operations per second; one node 60 ms away, or behind a link that loses 2 %."""
+
+
+def copied(to: Path, name: str = "run") -> Path:
+    """The recorded run, to be changed."""
+    directory = to / name
+    shutil.copytree(RECORDED, directory)
+    return directory
+
+
+def change(path: Path, how: Callable[[Any], None]) -> None:
+    """Change a JSON file in place."""
+    content = json.loads(path.read_text())
+    how(content)
+    path.write_text(json.dumps(content))
+
+
+def report_of(directory: Path) -> Report:
+    return build(read_record(directory), read_targets(), ["production"])
+
+
+def step_of(report: Report, name: str) -> StepReport:
+    (found,) = [each for each in report.steps if each.name == name]
+    return found
+
+
+def row_of(report: Report, name: str) -> TargetRow:
+    (found,) = [each for each in report.targets if each.name == name]
+    return found
