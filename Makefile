@@ -9,13 +9,14 @@ COMMITS ?= 5
 FULL ?=
 RETRY ?=
 MACHINE ?=
+QUICK ?=
 PORT ?= 8080
 
 # make load: a shipped scenario (python -m benchmarks load --list) or a TOML file.
 SCENARIO ?= sustained-100
 
 .DEFAULT_GOAL := help
-.PHONY: help bench load site preview test check clean
+.PHONY: help bench load site report preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=
 
 site: $(VENV)/.ready ## build the site from the results there are
 	@$(BIN)/python -m benchmarks site
+
+report: $(VENV)/.ready ## is it ready? measure, judge, report (QUICK=1 for two minutes)
+	@$(BIN)/python -m benchmarks readiness $(if $(filter-out 0,$(QUICK)),--quick)
 
 preview: $(VENV)/.ready ## serve the site on this machine alone (PORT=8080)
 	@test -f .asv/html/index.html || { echo "no site yet: make bench" >&2; exit 2; }

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.rig import chaos, load, micro, peers, watch
+from benchmarks.rig import chaos, load, micro, peers, readiness, watch
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
 from benchmarks.verdict import budget
@@ -186,6 +186,31 @@ COMMANDS = (
         "at Ctrl-C, after --seconds, or with the last of them.",
         watch.add_arguments,
         watch.main,
+    ),
+    Command(
+        "readiness",
+        "is it ready? measure a fixed set, file it, report, judge",
+        "Measure the fixed set of scenarios (up to ten minutes on two cores), file the run beside "
+        "asv's results, and end with a verdict per target and overall. Exit code 0: ready; 1: a "
+        "target was not met; 2: none was missed, but something could not be measured.",
+        readiness.add_arguments,
+        lambda options: readiness.main(options, ROOT),
+    ),
+    Command(
+        "report",
+        "the report of a filed readiness run, made again",
+        "Make the report of a readiness run again, perhaps with other targets. Exit codes as of "
+        "readiness.",
+        readiness.add_report_arguments,
+        lambda options: readiness.report_main(options, ROOT),
+    ),
+    Command(
+        "trends",
+        "each figure of the filed readiness runs: changes, drift, when it crosses its target",
+        "Over the filed readiness runs of a machine: the range of each figure, where it changed "
+        "its level, and when it crosses its target if it goes on drifting as it does.",
+        readiness.add_trends_arguments,
+        lambda options: readiness.trends_main(options, ROOT),
     ),
 )
 
