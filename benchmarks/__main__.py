@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.rig import chaos, load, micro, peers, watch
+from benchmarks.rig import chaos, gate, load, micro, peers, watch
 from benchmarks.rig.checkout import CheckoutError
 from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
 from benchmarks.verdict import budget
@@ -39,7 +39,7 @@ class Command(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parsed(list(sys.argv[1:] if arguments is None else arguments))
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code: int = options.run(options)
@@ -51,6 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
     return code
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit as end:
+        if end.code == 2 and arguments[:1] == ["gate"]:  # whose 2 means something else
+            raise SystemExit(gate.BAD_USAGE) from None
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,6 +171,15 @@ COMMANDS = (
         "lost what it had acknowledged; 2: it could not be measured.",
         load.add_arguments,
         lambda options: load.main(options, ROOT),
+    ),
+    Command(
+        "gate",
+        "judge a change: is HEAD slower than BASE?",
+        "Measure two commits beside each other and judge each benchmark by its kind: counts and "
+        "instructions exactly, processor time in interleaved rounds with bounds.",
+        gate.add_arguments,
+        gate.main,
+        gate.EPILOG,
     ),
     Command(
         "micro",

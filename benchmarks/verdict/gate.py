@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean, median
 
-from benchmarks.verdict.bounds import Bounds, of_minima, of_pairs
+from benchmarks.verdict.bounds import Bounds, of_minima, of_pairs, rounds_needed
 from benchmarks.verdict.measured import Kind, Measured, Metric
 from benchmarks.verdict.policy import Accepted, Limits, Policy
 
@@ -230,6 +230,10 @@ def _bounded(
     blank: Judgement, base: Metric, head: Metric, limits: Limits, policy: Policy, share: float
 ) -> Judgement:
     first = len(base.stages) == 1
+    if not first and len(base.stages[-1]) < rounds_needed(share):
+        # Cut short: the first stage at least knows how far off it can be.
+        one, other = (replace(side, stages=side.stages[:1]) for side in (base, head))
+        return _bounded(blank, one, other, limits, policy, share)
     before, after = base.stages[-1], head.stages[-1]
     summary = min if blank.kind is Kind.PAIRED else median
     found = _valued(blank, summary(before), summary(after), Verdict.UNCHANGED)
