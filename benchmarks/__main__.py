@@ -10,15 +10,22 @@ something could not be measured or the arguments are wrong, 130 interrupted.
 import argparse
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.rig import chaos, gate, load, micro, peers, watch
-from benchmarks.rig.checkout import CheckoutError
-from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
-from benchmarks.verdict import budget
+try:
+    from benchmarks.rig import chaos, gate, load, micro, peers, watch
+    from benchmarks.rig.checkout import CheckoutError
+    from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
+    from benchmarks.verdict import budget
+except Exception:  # Python would end with 1, which here has another meaning
+    if __name__ != "__main__":
+        raise
+    traceback.print_exc()
+    sys.exit(2)
 
 __all__ = ["main"]
 
@@ -46,8 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CheckoutError, MeasureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Exception:  # a bug of ours, told as such: 1 would say that something was measured
+        traceback.print_exc()
+        return 2
     except KeyboardInterrupt:
-        kept = ": the commits finished before are kept" if options.command == "bench" else ""
+        kept = {
+            "bench": ": the commits finished before are kept",
+            "gate": ": what was measured is kept",
+        }.get(options.command, "")
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
     return code

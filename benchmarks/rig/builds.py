@@ -46,7 +46,8 @@ def build(root: Path, commit: Commit, store: Path) -> Path:
         _install(commit, source, target)
         if not (target / "p2pcore" / "__init__.py").is_file():
             raise BuildError(f"{commit}: it builds, but brings no package p2pcore")
-        target.rename(place)
+        if not place.is_dir():  # another gate may have been faster
+            target.rename(place)
     _forget_old(store)
     return place
 
@@ -75,6 +76,8 @@ def _install(commit: Commit, source: Path, target: Path) -> None:
         )
     except subprocess.TimeoutExpired:
         raise BuildError(f"{commit}: not built within {BUILD_S} s") from None
+    except OSError as error:
+        raise BuildError(f"{commit}: Python cannot be started: {error}") from error
     if done.returncode:
         raise BuildError(f"{commit} does not build:\n{done.stdout.strip()[-2000:]}")
 

@@ -139,6 +139,7 @@ def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Mea
         raise _Usage(f"no benchmark matches '{options.only}'; there are {names[0]} … {names[-1]}")
     place = options.output or _place(*commits)
     place.mkdir(parents=True, exist_ok=True)
+    _say(f"== files: {place}")
     about = _about(options)
     base, head = (Sheet(commit, about, wanted) for commit in commits)
     with _kept((base, head), place):
@@ -247,7 +248,6 @@ def _file(outcome: Outcome, place: Path) -> None:
     }
     for name, form in forms.items():
         (place / name).write_text(form(outcome), encoding="utf-8")
-    _say(f"files: {place}")
 
 
 def _tell_github(outcome: Outcome) -> None:

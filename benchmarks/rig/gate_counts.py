@@ -8,8 +8,9 @@ Rule: counts and notes; what a difference means is the verdict's matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from benchmarks.rig.children import ChildError
@@ -39,22 +40,25 @@ __all__ = [
 
 OPERATIONS = ("store", "retrieve", "delete", "store_many", "retrieve_many", "first_retrieve")
 NODES = (8, 32)  # below and above a bucket of 20, beyond which nobody knows everybody
-METERS = {"calls": ("python_calls", "c_calls"), "allocations": ("allocations",)}
+METERS = {
+    # Every meter's run counts messages and bytes too; one of them is enough.
+    "calls": ("messages", "bytes", "python_calls", "c_calls"),
+    "allocations": ("allocations",),
+}
 QUESTIONS = {
     "upkeep": ("upkeep",),
     "visit": ("join", "upkeep_after_join"),
     "visit_with_records": ("take_over", "leave"),
 }
 EVENTS = tuple(event for events in QUESTIONS.values() for event in events)
-COUNTED = ("messages", "bytes")
 OPERATION_METRICS = tuple(
     f"counts.{what}.{operation}.{nodes}"
-    for what in (*COUNTED, *METERS["calls"], *METERS["allocations"])
+    for what in (*METERS["calls"], *METERS["allocations"])
     for operation in OPERATIONS
     for nodes in NODES
 )
 EVENT_METRICS = tuple(
-    f"events.{what}.{event}.{NODES[0]}" for what in (*COUNTED, *METERS["calls"]) for event in EVENTS
+    f"events.{what}.{event}.{NODES[0]}" for what in METERS["calls"] for event in EVENTS
 )
 FIRST_SEEDS = range(4)  # a change that shows under none of them is none
 SECOND_SEEDS = range(100, 116)  # enough for bounds that share a false-alarm rate among all events
@@ -107,20 +111,23 @@ def _end_children() -> None:
 def take_operations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[], bool]) -> None:
     """Messages, bytes, calls and allocations of a client's operations: exact."""
 
-    def job(core: str, nodes: int, meter: str) -> Callable[[], dict[str, Counts]]:
-        return lambda: _count(core, nodes, meter, 0, OPERATIONS)
-
-    jobs = [
-        ((side, nodes, meter), job(core, nodes, meter))
-        for nodes in NODES
-        for meter in METERS
-        for side, core in enumerate(cores)
-    ]
+    jobs: list[Job] = []
+    for nodes in NODES:
+        for meter, counted in METERS.items():
+            names = [f"counts.{what}.%s.{nodes}" for what in counted]
+            asked = [
+                operation
+                for operation in OPERATIONS
+                if any(sheets[0].wanted(name % operation) for name in names)
+            ]
+            if asked:
+                jobs += [
+                    ((side, nodes, meter), partial(_count, core, nodes, meter, 0, asked))
+                    for side, core in enumerate(cores)
+                ]
     for (side, nodes, meter), result in side_by_side(jobs, time_left).items():
-        # Every meter's run counts messages and bytes too; one of them is enough.
-        counted = (*COUNTED, *METERS[meter]) if meter == "calls" else METERS[meter]
         for operation in OPERATIONS:
-            for what in counted:
+            for what in METERS[meter]:
                 name = f"counts.{what}.{operation}.{nodes}"
                 _note(sheets[side], name, Kind.EXACT, what, result, operation)
 
@@ -146,20 +153,30 @@ def _take_events(
     stage: int,
     time_left: Callable[[], bool],
 ) -> None:
-    def job(core: str, seed: int) -> Callable[[], dict[str, Counts]]:
-        return lambda: _count(core, NODES[0], "calls", seed, tuple(QUESTIONS))
-
-    jobs = [((side, seed), job(core, seed)) for seed in seeds for side, core in enumerate(cores)]
+    jobs = [
+        ((side, seed), partial(_count, core, NODES[0], "calls", seed, tuple(QUESTIONS)))
+        for seed in seeds
+        for side, core in enumerate(cores)
+    ]
     found = side_by_side(jobs, time_left)
+    whole = _complete(found, seeds)
+    if stage and not whole:
+        return  # no time: what the first stage said stands
     for side, sheet in enumerate(sheets):
-        results = [found[side, seed] for seed in seeds]
+        results = [found[side, seed] for seed in whole or seeds]
         # One seed that failed fails all: the rounds of base and head must stay pairs.
         results = next(([each] for each in results if isinstance(each, Exception)), results)
         for event in EVENTS:
-            for what in (*COUNTED, *METERS["calls"]):
+            for what in METERS["calls"]:
                 for result in results:
                     name = f"events.{what}.{event}.{NODES[0]}"
                     _note(sheet, name, Kind.SEEDED, what, result, event, stage)
+
+
+def _complete(found: Mapping[Any, Any], seeds: Sequence[int]) -> list[int]:
+    """The seeds that both sides had the time for: where it was over early, these are enough."""
+    late = {seed for (_, seed), result in found.items() if isinstance(result, TimeoutError)}
+    return [seed for seed in seeds if seed not in late]
 
 
 def _count(
@@ -193,14 +210,16 @@ def take_instructions(
     """Instructions per operation of the micro benchmarks, under fixed hash seeds: exact."""
     kind, unit = Kind.EXACT, "instructions"
 
-    def job(core: str, seed: int) -> Callable[[], InstructionCount]:
-        return lambda: count_instructions(core, names, seed)
-
     reason = unavailable()
-    jobs = [((side, seed), job(core, seed)) for seed in SEEDS for side, core in enumerate(cores)]
+    jobs = [
+        ((side, seed), partial(count_instructions, core, names, seed))
+        for seed in SEEDS
+        for side, core in enumerate(cores)
+    ]
     found = {} if reason else side_by_side(jobs, time_left)
+    whole = _complete(found, SEEDS) if found else ()
     for side, sheet in enumerate(sheets):
-        results = [found[side, seed] for seed in SEEDS] if found else []
+        results = [found[side, seed] for seed in whole or SEEDS] if found else []
         broken = next((each for each in results if isinstance(each, Exception)), None)
         for name in names:
             full = f"instructions.{name}"

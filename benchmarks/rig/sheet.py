@@ -26,7 +26,7 @@ class Sheet:
         about: Mapping[str, str] | None = None,
         wanted: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        self._wanted = wanted
+        self.wanted = wanted
         self._metrics: dict[str, dict[str, Any]] = {}
         self._about = dict(about or {})
         self._content = {
@@ -41,7 +41,7 @@ class Sheet:
         self, name: str, kind: Kind, unit: str, value: float | Sequence[float], stage: int = 0
     ) -> None:
         """One more round of a stage: its value, or its blocks. What went wrong once stays so."""
-        if not self._wanted(name):
+        if not self.wanted(name):
             return
         metric = self._metrics.setdefault(name, {"kind": kind.value, "unit": unit})
         if "failed" in metric or "skipped" in metric:
@@ -55,7 +55,7 @@ class Sheet:
         self, name: str, kind: Kind, unit: str, why: Literal["skipped", "failed"], reason: str
     ) -> None:
         """There is no value, or the values there are don't count."""
-        if not self._wanted(name):
+        if not self.wanted(name):
             return
         self._metrics[name] = {"kind": kind.value, "unit": unit, why: reason}
 

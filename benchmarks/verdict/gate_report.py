@@ -197,8 +197,9 @@ def _footnotes(outcome: Outcome) -> list[str]:
 
 
 def _because(each: Judgement) -> str:
-    reason = each.accepted.reason if each.accepted else each.why
-    return f": {reason.splitlines()[0]}" if reason else ""
+    """The reason in one line; of a traceback, how it came about and its last line."""
+    lines = (each.accepted.reason if each.accepted else each.why).splitlines()
+    return f": {' … '.join(dict.fromkeys([lines[0], lines[-1]]))}" if lines else ""
 
 
 def _ratio(each: Judgement) -> str:
