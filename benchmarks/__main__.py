@@ -17,7 +17,7 @@ from types import FrameType
 from typing import NamedTuple
 
 try:
-    from benchmarks.rig import chaos, gate, load, micro, peers, watch
+    from benchmarks.rig import bisect, chaos, gate, load, micro, peers, watch
     from benchmarks.rig.checkout import CheckoutError
     from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
     from benchmarks.verdict import budget
@@ -70,7 +70,8 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     try:
         return _parser().parse_args(arguments)
     except SystemExit as end:
-        if end.code == 2 and arguments[:1] == ["gate"]:  # whose 2 means something else
+        # Whose 2 means something else.
+        if end.code == 2 and arguments[:1] in (["gate"], ["bisect"]):
             raise SystemExit(gate.BAD_USAGE) from None
         raise
 
@@ -193,6 +194,15 @@ COMMANDS = (
         gate.add_arguments,
         gate.main,
         gate.EPILOG,
+    ),
+    Command(
+        "bisect",
+        "find the commit that made a benchmark slower",
+        "Search the commits between GOOD and BAD for the one that changed a benchmark, measuring "
+        "each beside GOOD; commits that do not build or answer are searched around.",
+        bisect.add_arguments,
+        bisect.main,
+        bisect.EPILOG,
     ),
     Command(
         "micro",

@@ -35,11 +35,27 @@ from benchmarks.verdict.gate import Outcome, judge
 from benchmarks.verdict.measured import Measured, MeasuredError, load
 from benchmarks.verdict.policy import POLICY, Policy, PolicyError, load_policy
 
-__all__ = ["BAD_USAGE", "EPILOG", "add_arguments", "main"]
+__all__ = [
+    "BAD_USAGE",
+    "EPILOG",
+    "METRICS",
+    "UsageError",
+    "add_arguments",
+    "budget_s",
+    "compare",
+    "main",
+]
 
 ROOT = Path(__file__).parents[2]
 BAD_USAGE = 3
 COUNTING = 0.7  # of the budget; the rest is for processor time, which takes what is left
+METRICS = (
+    *gate_counts.OPERATION_METRICS,
+    *gate_counts.EVENT_METRICS,
+    *(f"instructions.{name}" for name in MICROS),
+    *(paired_rounds.PREFIX + name for name in MICROS),
+)
+"""Every benchmark that a gate can measure."""
 MOST_BUDGET_S = 86_400
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
@@ -61,7 +77,7 @@ Commits are measured, uncommitted changes are not. docs/gate.md says how to read
 """
 
 
-class _Usage(Exception):
+class UsageError(Exception):
     """The arguments make no sense; the message says why."""
 
 
@@ -111,7 +127,7 @@ def main(options: argparse.Namespace) -> int:
             place = options.output
         else:
             base, head, place = _measure(options, policy)
-    except (_Usage, PolicyError, CheckoutError, MeasuredError) as error:
+    except (UsageError, PolicyError, CheckoutError, MeasuredError) as error:
         print(f"gate: {error}", file=sys.stderr)
         return BAD_USAGE
     outcome = judge(base, head, policy, datetime.date.today())
@@ -123,31 +139,37 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Measured, Path]:
-    clock = _Clock(_budget_s(options.budget), time.monotonic())
+    clock = _Clock(budget_s(options.budget), time.monotonic())
     commits = commit_of(ROOT, options.base), commit_of(ROOT, options.head)
 
     def wanted(name: str) -> bool:
         return fnmatchcase(name, options.only)
 
-    names = [
-        *gate_counts.OPERATION_METRICS,
-        *gate_counts.EVENT_METRICS,
-        *(f"instructions.{name}" for name in MICROS),
-        *(paired_rounds.PREFIX + name for name in MICROS),
-    ]
-    if not any(wanted(name) for name in names):
-        raise _Usage(f"no benchmark matches '{options.only}'; there are {names[0]} … {names[-1]}")
+    if not any(map(wanted, METRICS)):
+        known = f"there are {METRICS[0]} … {METRICS[-1]}"
+        raise UsageError(f"no benchmark matches '{options.only}'; {known}")
     place = options.output or _place(*commits)
     place.mkdir(parents=True, exist_ok=True)
     _say(f"== files: {place}")
     about = _about(options)
     base, head = (Sheet(commit, about, wanted) for commit in commits)
     with _kept((base, head), place):
-        _take_all((base, head), commits, policy, clock, wanted)
+        _take_all(ROOT, (base, head), commits, policy, clock, wanted)
     return base.measured(), head.measured(), place
 
 
+def compare(
+    root: Path, commits: tuple[Commit, Commit], name: str, policy: Policy, budget_s: float
+) -> Outcome:
+    """Measure one benchmark of two commits and judge it; no files."""
+    base, head = (Sheet(commit, None, lambda each: each == name) for commit in commits)
+    clock = _Clock(budget_s, time.monotonic())
+    _take_all(root, (base, head), commits, policy, clock, lambda each: each == name)
+    return judge(base.measured(), head.measured(), policy, datetime.date.today())
+
+
 def _take_all(
+    root: Path,
     sheets: tuple[Sheet, Sheet],
     commits: tuple[Commit, Commit],
     policy: Policy,
@@ -159,7 +181,7 @@ def _take_all(
     for side, sheet, commit in zip(("base", "head"), sheets, commits, strict=True):
         _progress(clock, f"building {side}: {commit}")
         try:
-            cores.append(str(build(ROOT, commit, ROOT / ".asv" / "gate" / "builds")))
+            cores.append(str(build(root, commit, root / ".asv" / "gate" / "builds")))
         except BuildError as error:
             sheet.fail(str(error))
     if len(cores) < 2:
@@ -230,11 +252,12 @@ def _about(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def _budget_s(text: str) -> float:
+def budget_s(text: str) -> float:
+    """Seconds in a time such as 90s, 10m, 1h. Raises UsageError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     seconds = float(match[1]) * UNITS_S[match[2]] if match else 0.0
     if not 1 <= seconds <= MOST_BUDGET_S:
-        raise _Usage(f"--budget takes a time such as 90s, 10m or 1h, up to 24h, not '{text}'")
+        raise UsageError(f"--budget takes a time such as 90s, 10m or 1h, up to 24h, not '{text}'")
     return seconds
 
 
