@@ -64,6 +64,8 @@ class Judgement:
     high: float = math.nan
     smallest: float = math.nan
     """The least ratio that would have been called a regression, had it been so."""
+    typical: float = math.nan
+    """Head's median block over base's: it sees pauses, which minima hide, and all of the noise."""
     rounds: int = 0
     why: str = ""
     accepted: Accepted | None = None
@@ -237,7 +239,8 @@ def _bounded(
     before, after = base.stages[-1], head.stages[-1]
     summary = min if blank.kind is Kind.PAIRED else median
     found = _valued(blank, summary(before), summary(after), Verdict.UNCHANGED)
-    found = replace(found, rounds=len(before))
+    typical = [median(metric.typical) for metric in (head, base)]
+    found = replace(found, rounds=len(before), typical=typical[0] / (typical[1] or math.nan))
     if before == after:
         return replace(found, smallest=1 + limits.floor)
     if not min(before) or not min(after):

@@ -54,7 +54,7 @@ class Metric:
     stages: tuple[tuple[float, ...], ...] = ()
     """One value per round and stage."""
     typical: tuple[float, ...] = ()
-    """The median of each round's blocks, all stages in a row: what minima hide."""
+    """The median of each round's blocks, all stages in a row."""
     skipped: str = ""
     failed: str = ""
 
