@@ -10,13 +10,17 @@ FULL ?=
 RETRY ?=
 MACHINE ?=
 QUICK ?=
+# make gate: the commits to compare, and how long it may take.
+BASE ?= main
+HEAD ?= HEAD
+BUDGET ?= 10m
 PORT ?= 8080
 
 # make load: a shipped scenario (python -m benchmarks load --list) or a TOML file.
 SCENARIO ?= sustained-100
 
 .DEFAULT_GOAL := help
-.PHONY: help bench load site report preview test check clean
+.PHONY: help bench gate load site report preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +39,9 @@ bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=
 
 load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=sustained-100, or a TOML file)
 	@$(BIN)/python -m benchmarks load '$(SCENARIO)'
+
+gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m)
+	@$(BIN)/python -m benchmarks gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)'
 
 site: $(VENV)/.ready ## build the site from the results there are
 	@$(BIN)/python -m benchmarks site

@@ -10,15 +10,22 @@ something could not be measured or the arguments are wrong, 130 interrupted.
 import argparse
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from benchmarks.rig import chaos, load, micro, peers, readiness, watch
-from benchmarks.rig.checkout import CheckoutError
-from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
-from benchmarks.verdict import budget
+try:
+    from benchmarks.rig import bisect, chaos, gate, load, micro, peers, readiness, watch
+    from benchmarks.rig.checkout import CheckoutError
+    from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
+    from benchmarks.verdict import budget
+except Exception:  # Python would end with 1, which here has another meaning
+    if __name__ != "__main__":
+        raise
+    traceback.print_exc()
+    sys.exit(2)
 
 __all__ = ["main"]
 
@@ -39,18 +46,34 @@ class Command(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parsed(list(sys.argv[1:] if arguments is None else arguments))
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code: int = options.run(options)
     except (CheckoutError, MeasureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Exception:  # a bug of ours, told as such: 1 would say that something was measured
+        traceback.print_exc()
+        return 2
     except KeyboardInterrupt:
-        kept = ": the commits finished before are kept" if options.command == "bench" else ""
+        kept = {
+            "bench": ": the commits finished before are kept",
+            "gate": ": what was measured is kept",
+        }.get(options.command, "")
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
     return code
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit as end:
+        # Whose 2 means something else.
+        if end.code == 2 and arguments[:1] in (["gate"], ["bisect"]):
+            raise SystemExit(gate.BAD_USAGE) from None
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,6 +185,24 @@ COMMANDS = (
         "lost what it had acknowledged; 2: it could not be measured.",
         load.add_arguments,
         lambda options: load.main(options, ROOT),
+    ),
+    Command(
+        "gate",
+        "judge a change: is HEAD slower than BASE?",
+        "Measure two commits beside each other and judge each benchmark by its kind: counts and "
+        "instructions exactly, processor time in interleaved rounds with bounds.",
+        gate.add_arguments,
+        gate.main,
+        gate.EPILOG,
+    ),
+    Command(
+        "bisect",
+        "find the commit that made a benchmark slower",
+        "Search the commits between GOOD and BAD for the one that changed a benchmark, measuring "
+        "each beside GOOD; commits that do not build or answer are searched around.",
+        bisect.add_arguments,
+        bisect.main,
+        bisect.EPILOG,
     ),
     Command(
         "micro",

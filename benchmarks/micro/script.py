@@ -12,18 +12,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from benchmarks.micro.catalogue import MICROS
 from benchmarks.micro.prepared import Micro
+from benchmarks.micro.timer import processor_seconds
 from benchmarks.rig import entry, subject
 
 __all__ = ["run_child"]
-
-AT_ONCE = 16  # runs between two looks at the processor's time, which take a microsecond each
 
 
 def run_child(arguments: list[str]) -> None:
@@ -44,22 +42,8 @@ def run_child(arguments: list[str]) -> None:
 
 
 def _timer(micro: Micro) -> Callable[[int], float]:
-    """Seconds of processor time that so many runs take. Nothing here waits, so what the clock would
-    show beyond that is other processes' work."""
     prepare = cache(micro.prepare)  # in the worker that times it, and there once
-
-    def seconds(loops: int) -> float:
-        prepared = prepare()
-        run, fresh, clock, total = prepared.run, prepared.fresh, time.process_time, 0.0
-        for start in range(0, loops, AT_ONCE):
-            states = [fresh() for _ in range(min(AT_ONCE, loops - start))]
-            begin = clock()
-            for state in states:
-                run(state)
-            total += clock() - begin
-        return total
-
-    return seconds
+    return lambda loops: processor_seconds(prepare(), loops)
 
 
 def _end_with_input() -> None:

@@ -7,7 +7,15 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CheckoutError", "Commit", "branch_to_publish", "history", "is_shallow", "uncommitted"]
+__all__ = [
+    "CheckoutError",
+    "Commit",
+    "branch_to_publish",
+    "commit_of",
+    "history",
+    "is_shallow",
+    "uncommitted",
+]
 
 
 class CheckoutError(Exception):
@@ -37,6 +45,16 @@ def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
         raise CheckoutError(f"'{revisions}' is an option, not a range of commits such as a..b")
     lines = _git(root, "log", "--first-parent", "--format=%H %s", revisions, "--").splitlines()
     return [Commit(line[:40], line[41:]) for line in lines]
+
+
+def commit_of(root: Path, revision: str) -> Commit:
+    """The one commit that a revision names. Raises CheckoutError when git knows none."""
+    asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    if not _succeeds(root, *asked):
+        hint = "; a shallow clone may lack it" if is_shallow(root) else ""
+        raise CheckoutError(f"git knows no commit '{revision}'{hint}")
+    found = _git(root, *asked)
+    return Commit(found, _git(root, "log", "-1", "--format=%s", found, "--"))
 
 
 def is_shallow(root: Path) -> bool:

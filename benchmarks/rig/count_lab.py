@@ -53,14 +53,17 @@ MINUTE_NS = 60_000_000_000
 
 
 class CountLab:
-    """The caller's side: one swarm in a process of its own, and one of METERS."""
+    """The caller's side: one swarm in a process of its own, and one of METERS.
 
-    def __init__(self, nodes: int, meter: str, seed: int = 0) -> None:
+    `core_dir` holds the p2pcore package to count; by default it is the one installed here.
+    """
+
+    def __init__(self, nodes: int, meter: str, seed: int = 0, core_dir: str | None = None) -> None:
         order = {"nodes": nodes, "meter": meter, "seed": seed}
         self._child = Child(
             "benchmarks.rig.count_lab",
             [json.dumps(order)],
-            subject.core_dir(),
+            core_dir or subject.core_dir(),
             {"PYTHONMALLOC": "malloc"},
         )
 

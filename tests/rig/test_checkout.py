@@ -8,6 +8,7 @@ import pytest
 from benchmarks.rig.checkout import (
     CheckoutError,
     branch_to_publish,
+    commit_of,
     history,
     is_shallow,
     uncommitted,
@@ -105,3 +106,11 @@ def test_uncommitted_files_are_listed(repository: Path) -> None:
 def test_outside_a_repository_git_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(CheckoutError, match="not a git repository"):
         history(tmp_path)
+
+
+def test_one_commit_by_its_name(repository: Path) -> None:
+    assert commit_of(repository, "main~1").subject == "Merge"
+    assert commit_of(repository, git(repository, "rev-parse", "side")).subject == "Aside"
+    for revision in ("nowhere", "side..main", "--all", ""):
+        with pytest.raises(CheckoutError, match="git knows no commit"):
+            commit_of(repository, revision)

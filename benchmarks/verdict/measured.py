@@ -1,0 +1,140 @@
+"""The file that a gate's measurements of one commit are kept in, and its reading.
+
+JSON of this form, of which two, base and head, make a gate:
+
+    {"format": 1, "commit": "<40 digits>", "subject": "…", "about": {"python": "3.11.7", …},
+     "metrics": {"cpu.encode_store": {"kind": "paired", "unit": "seconds",
+                                      "stages": [[[1.1e-6, 1.2e-6], …], …]}, …}}
+
+A metric has *stages*: the first measurement, and what was measured again because of it, in fresh
+processes or with fresh seeds. A stage has *rounds*; those of base and head with the same place were
+measured together (at the same time, under the same seed). A round is a number, or the list of its
+blocks, of which the least counts. A metric without stages says why: {"skipped": "…"} where the
+commit lacks the thing, {"failed": "…"} where measuring went wrong; so does a whole commit, with
+"failed" beside "metrics". Lower is better, always.
+
+Rule: reads and writes files, and judges nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+__all__ = ["FORMAT", "Kind", "Measured", "MeasuredError", "Metric", "load", "parse"]
+
+FORMAT = 1
+
+
+class MeasuredError(Exception):
+    """A file of measurements cannot be read; the message says which and why."""
+
+
+class Kind(StrEnum):
+    """How a metric is judged; docs/benchmarking.md has the table."""
+
+    EXACT = "exact"
+    SEEDED = "seeded"
+    PAIRED = "paired"
+    OBSERVED = "observed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    """One figure of one commit, or why there is none."""
+
+    kind: Kind
+    unit: str
+    stages: tuple[tuple[float, ...], ...] = ()
+    """One value per round and stage."""
+    typical: tuple[float, ...] = ()
+    """The median of each round's blocks, all stages in a row."""
+    skipped: str = ""
+    failed: str = ""
+
+    @property
+    def problem(self) -> str:
+        """Why there is no value, or no valid one; "" if there is."""
+        if self.skipped or self.failed:
+            return self.skipped or self.failed
+        values = [value for stage in self.stages for value in stage]
+        if not values:
+            return "no value"
+        bad = [value for value in values if not math.isfinite(value) or value < 0]
+        return f"{bad[0]} among its values" if bad else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What was measured of one commit."""
+
+    commit: str
+    subject: str = ""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """Machine, versions, when: by name."""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    failed: str = ""
+    """Why nothing could be measured: the commit does not build, say."""
+
+
+def load(path: Path) -> Measured:
+    """Read one file. Raises MeasuredError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MeasuredError(f"{path} is no file of measurements: {error}") from error
+    try:
+        return parse(content)
+    except MeasuredError as error:
+        raise MeasuredError(f"{path}: {error}") from error
+
+
+def parse(content: object) -> Measured:
+    """The measurements in what was read from JSON. Raises MeasuredError."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise MeasuredError(f"not a file of measurements in format {FORMAT}")
+    try:
+        return Measured(
+            commit=str(content["commit"]),
+            subject=str(content.get("subject", "")),
+            about={str(name): str(value) for name, value in content.get("about", {}).items()},
+            metrics={name: _metric(entry) for name, entry in content["metrics"].items()},
+            failed=str(content.get("failed", "")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MeasuredError(f"not as it must be: {type(error).__name__}: {error}") from error
+
+
+def _metric(entry: dict[str, Any]) -> Metric:
+    stages = [[_blocks(each) for each in stage] for stage in entry.get("stages", ())]
+    return Metric(
+        kind=Kind(entry["kind"]),
+        unit=str(entry["unit"]),
+        stages=tuple(tuple(_least(blocks) for blocks in stage) for stage in stages),
+        typical=tuple(median(blocks) for stage in stages for blocks in stage),
+        skipped=str(entry.get("skipped", "")),
+        failed=str(entry.get("failed", "")),
+    )
+
+
+def _blocks(each: Any) -> list[float]:
+    # null is how strict writers of JSON spell NaN.
+    blocks = [math.nan if value is None else float(value) for value in _listed(each)]
+    if not blocks:
+        raise ValueError("a round without blocks")
+    return blocks
+
+
+def _listed(each: Any) -> list[Any]:
+    return each if isinstance(each, list) else [each]
+
+
+def _least(blocks: list[float]) -> float:
+    # min() of a list with NaN depends on its order, and would hide it.
+    return math.nan if any(math.isnan(value) for value in blocks) else min(blocks)

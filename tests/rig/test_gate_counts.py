@@ -1,0 +1,207 @@
+"""Real defects, put into copies of p2pcore: the gate finds each in the metric it belongs to.
+
+Base is the checkout's core, head the same with one line more; both are counted by real processes.
+"""
+
+import datetime
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+import p2pcore
+from benchmarks.rig import gate_counts
+from benchmarks.rig.checkout import Commit
+from benchmarks.rig.instructions import InstructionError, count_instructions, unavailable
+from benchmarks.rig.sheet import Sheet
+from benchmarks.verdict.gate import Outcome, Verdict, judge
+from benchmarks.verdict.policy import load_policy
+
+CORE = Path(p2pcore.__file__).parent
+COMMIT = Commit("0" * 40, "Mutated")
+EVENTS = gate_counts.EVENTS
+FIGURES = {"messages": 1.0, "bytes": 2.0, "python_calls": 3.0, "c_calls": 4.0}
+
+REPLY = "            self._effects.append(Send((link.id,), reply))\n"
+ENCODE = "    body = _encode(message)\n"
+FRAME = "    return len(body).to_bytes(HEADER_BYTES) + body\n"
+PARSE = "                messages.append(_decode(data[body:start]))\n"
+PADDED = {
+    ENCODE: "    body = _encode(message) + bytes(200)\n",
+    PARSE: PARSE.replace("start]", "start - 200]"),
+}
+MUTATIONS = {
+    "one extra message": ("session/switchboard.py", {REPLY: REPLY + REPLY}, "messages"),
+    "200 bytes more per frame": ("wire/codec.py", PADDED, "bytes"),
+    "an allocation per message": (
+        "wire/codec.py",
+        {FRAME: "    bytes(64)\n" + FRAME},
+        "allocations",
+    ),
+    "a call per message": ("wire/codec.py", {FRAME: "    len(body)\n" + FRAME}, "c_calls"),
+}
+
+
+def mutated(place: Path, file: str, changes: dict[str, str]) -> str:
+    """A directory with a copy of p2pcore in which the lines are replaced."""
+    shutil.copytree(CORE, place / "p2pcore", ignore=shutil.ignore_patterns("__pycache__"))
+    target = place / "p2pcore" / file
+    text = target.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert text.count(old) == 1, f"{file} has changed: the mutation needs another line"
+        text = text.replace(old, new)
+    target.write_text(text, encoding="utf-8")
+    return str(place)
+
+
+def counted(head: str, pattern: str) -> Outcome:
+    def wanted(name: str) -> bool:
+        return fnmatchcase(name, pattern)
+
+    sheets = Sheet(COMMIT, None, wanted), Sheet(COMMIT, None, wanted)
+    gate_counts.take_operations(sheets, (str(CORE.parent), head), lambda: True)
+    base, after = (sheet.measured() for sheet in sheets)
+    return judge(base, after, load_policy(), datetime.date.today())
+
+
+def blamed(outcome: Outcome) -> set[str]:
+    return {each.name.split(".")[1] for each in outcome.regressions}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_each_mutation_is_found_where_it_belongs(mutation: str, tmp_path: Path) -> None:
+    file, changes, what = MUTATIONS[mutation]
+    outcome = counted(mutated(tmp_path, file, changes), "counts.*.store.8")
+    assert outcome.code == 1
+    assert what in blamed(outcome)
+    if what != "messages":  # a message more is everything else more, too
+        assert "messages" not in blamed(outcome)
+    each = next(one for one in outcome.judgements if one.name == f"counts.{what}.store.8")
+    if what == "bytes":
+        assert each.head - each.base == pytest.approx(6 * 200)
+    if what == "messages":
+        assert each.head - each.base == pytest.approx(3)  # replies of three replicas
+
+
+def test_neutral_edits_change_no_count(tmp_path: Path) -> None:
+    renamed = {
+        ENCODE: ENCODE.replace("body", "packed"),
+        FRAME: FRAME.replace("body", "packed"),
+    }
+    outcome = counted(mutated(tmp_path, "wire/codec.py", renamed), "counts.*.store.8")
+    assert outcome.code == 0
+    assert outcome.counts() == {Verdict.UNCHANGED: 5}
+
+
+def test_a_core_that_breaks_is_not_slower(tmp_path: Path) -> None:
+    broken = {ENCODE: ENCODE + "    raise RuntimeError('broken on purpose')\n"}
+    outcome = counted(mutated(tmp_path, "wire/codec.py", broken), "counts.messages.store.8")
+    assert outcome.code == 2
+    [each] = outcome.judgements
+    assert each.verdict is Verdict.FAILED
+    assert "broken on purpose" in each.why
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
+def test_one_call_more_shows_in_instructions(tmp_path: Path) -> None:
+    head = mutated(tmp_path, "wire/codec.py", {ENCODE: ENCODE + "    len(body)\n"})
+    names = ["encode_store", "clock"]
+    sheets = Sheet(COMMIT), Sheet(COMMIT)
+    gate_counts.take_instructions(sheets, (str(CORE.parent), head), names, lambda: True)
+    base, after = (sheet.measured() for sheet in sheets)
+    outcome = judge(base, after, load_policy(), datetime.date.today())
+    [found] = outcome.regressions
+    assert found.name == "instructions.encode_store"
+    assert 1.02 < found.ratio < 1.06
+    assert outcome.counts()[Verdict.UNCHANGED] == 1
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
+def test_a_process_that_fails_under_callgrind_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "p2pcore").mkdir()
+    (tmp_path / "p2pcore" / "__init__.py").write_text("raise SystemExit(7)", encoding="utf-8")
+    with pytest.raises(InstructionError, match="ended with 7"):
+        count_instructions(str(tmp_path), ["clock"], 0)
+
+
+def test_without_valgrind_instructions_are_skipped_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    sheet = Sheet(COMMIT)
+    core = str(CORE.parent)
+    gate_counts.take_instructions((sheet, Sheet(COMMIT)), (core, core), ["clock"], lambda: True)
+    assert sheet.measured().metrics["instructions.clock"].skipped == "valgrind is not installed"
+
+
+def test_jobs_that_never_began_say_so_and_errors_stay_with_their_job() -> None:
+    def fails() -> None:
+        raise ValueError("7 is wrong")
+
+    found = gate_counts.side_by_side([("good", lambda: 1), ("bad", fails)], lambda: True)
+    assert found["good"] == 1
+    assert str(found["bad"]) == "7 is wrong"
+    found = gate_counts.side_by_side([("late", lambda: 1)], lambda: False)
+    assert isinstance(found["late"], TimeoutError)
+
+
+def test_an_interrupt_ends_what_the_jobs_have_started() -> None:
+    started: Queue[subprocess.Popen[bytes]] = Queue()
+
+    def waits_forever() -> int:
+        process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        started.put(process)
+        return process.wait()
+
+    def looks() -> Iterator[bool]:
+        yield True
+        yield True
+        raise KeyboardInterrupt  # before the third job, which the second one's end makes room for
+
+    look = looks()
+    processes: list[subprocess.Popen[bytes]] = []
+    jobs = [
+        ("one", waits_forever),
+        ("two", lambda: processes.append(started.get())),
+        ("three", int),
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        gate_counts.side_by_side(jobs, lambda: next(look))
+    assert processes[0].poll() is not None
+
+
+def test_seeds_that_both_sides_had_time_for_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([True] * 6)  # three seeds of four, both sides
+    monkeypatch.setattr(gate_counts, "_count", lambda *_: dict.fromkeys(EVENTS, FIGURES))
+    sheets = Sheet(COMMIT), Sheet(COMMIT)
+    gate_counts.take_events(sheets, ("a", "b"), load_policy(), lambda: next(looks, False))
+    base, head = (sheet.measured() for sheet in sheets)
+    assert [len(metric.stages[0]) for metric in base.metrics.values()] == [3] * 20
+    assert judge(base, head, load_policy(), datetime.date.today()).code == 0
+
+
+def test_events_that_moved_are_counted_again_under_fresh_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def count(core: str, nodes: int, meter: str, seed: int, questions: object) -> object:
+        figures = dict.fromkeys(FIGURES, 10.0 + seed % 7)
+        if core == "head":
+            figures["bytes"] *= 1.3
+        return dict.fromkeys(EVENTS, figures)
+
+    monkeypatch.setattr(gate_counts, "_count", count)
+    sheets = Sheet(COMMIT), Sheet(COMMIT)
+    gate_counts.take_events(sheets, ("base", "head"), load_policy(), lambda: True)
+    base, head = (sheet.measured() for sheet in sheets)
+    assert {len(metric.stages[1]) for metric in head.metrics.values()} == {16}
+    outcome = judge(base, head, load_policy(), datetime.date.today())
+    assert [each.name for each in outcome.regressions] == [
+        f"events.bytes.{event}.8" for event in sorted(EVENTS)
+    ]
+    assert outcome.counts()[Verdict.UNCHANGED] == 15
