@@ -10,9 +10,14 @@ FULL ?=
 RETRY ?=
 MACHINE ?=
 PORT ?= 8080
+# make sim: how many seeds; or one SEED, with its SCENARIO if it is not the drawn one, and TRACE=1.
+SEEDS ?= 200
+SEED ?=
+SCENARIO ?=
+TRACE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help bench site preview test check clean
+.PHONY: help bench sim site preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +41,10 @@ preview: $(VENV)/.ready ## serve the site on this machine alone (PORT=8080)
 	@test -f .asv/html/index.html || { echo "no site yet: make bench" >&2; exit 2; }
 	@echo "== http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .asv/html $(PORT)
+
+sim: $(VENV)/.ready ## play the simulated scenarios of many seeds (SEEDS=200), or of one (SEED=17 SCENARIO=partition TRACE=1)
+	@$(BIN)/python -m p2pcore.sim $(if $(SEED),replay --seed '$(SEED)' \
+		$(if $(filter-out 0,$(TRACE)),--trace),sweep --seeds '$(SEEDS)') $(if $(SCENARIO),--scenario '$(SCENARIO)')
 
 check: $(VENV)/.ready ## lint and types
 	$(BIN)/ruff check .

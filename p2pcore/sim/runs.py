@@ -7,6 +7,7 @@ at. Each value names its key and number, so that a read tells which write it saw
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from traceback import format_exc
 from typing import Any
 
 from p2pcore.errors import P2PError
@@ -15,6 +16,7 @@ from p2pcore.sim.checkers import BrokenPromiseError, Checkers
 from p2pcore.sim.engine import StillError
 from p2pcore.sim.faults import fault_from
 from p2pcore.sim.links import PROFILES
+from p2pcore.sim.peers import Service
 from p2pcore.sim.scenarios import Scenario
 from p2pcore.sim.world import World
 
@@ -51,7 +53,7 @@ class Outcome:
 
 
 def play(scenario: Scenario, *, story: Callable[[str], None] | None = None) -> Outcome:
-    """Play a scenario. What is broken is in the outcome; anything that raises is a bug."""
+    """Play a scenario. What is broken is in the outcome, also an exception of the core."""
     outcome = Outcome(scenario)
     world = World(scenario.seed, link=PROFILES[scenario.link], story=story)
     run: _Run | None = None
@@ -62,6 +64,9 @@ def play(scenario: Scenario, *, story: Callable[[str], None] | None = None) -> O
         outcome.broken, outcome.text, outcome.story = error.checker, error.text, error.story
     except (StillError, P2PError) as error:
         outcome.broken, outcome.text = "start", f"the network was not set up: {error!r}"
+    except Exception as error:
+        outcome.broken, outcome.text = "exception", repr(error)
+        outcome.story = format_exc().splitlines()
     if run is not None:
         records = run.checkers.records
         outcome.acknowledged, outcome.read = records.acknowledged, records.read
@@ -85,6 +90,8 @@ class _Run:
         }  # fmt: skip
         start = world.warm_swarm if scenario.warm else world.swarm
         start(scenario.nodes, regions=scenario.regions, **settings)
+        for node in world.nodes:
+            node.service = Service(message_us=scenario.message_us)
         self._settings = settings
         self._rng = world.stream("workload")
         self._clients: list[SimClient] = []  # those that are connected
@@ -103,17 +110,25 @@ class _Run:
     def go(self) -> None:
         scenario, world = self._scenario, self._world
         times = sorted(self._rng.uniform(0, scenario.over_s) for _ in range(scenario.operations))
-        for at_s in times:
+        for at_s in times[: scenario.limit]:
             world.after(at_s, self._begin)
         for _ in range(scenario.hangups):
             world.after(self._rng.uniform(1, scenario.over_s), self._hang_up)
-        for table in scenario.faults:
-            fault = table
+        for place in scenario.kept:
+            table = fault = scenario.faults[place]
             if table["fault"] in ("churn", "flash-crowd"):
                 fault = {"settings": self._settings, **table}
             world.apply(fault_from(fault))
         world.run(max(scenario.over_s, scenario.faults_end_s))
+        self._check_availability()
         self.checkers.finish(self._clients[0])
+
+    def _check_availability(self) -> None:
+        records, most = self.checkers.records, self._scenario.max_failed
+        count = records.acknowledged + records.read + records.failed
+        if records.failed > most * count:
+            text = f"{records.failed} of {count} operations failed, {most:.0%} may"
+            raise BrokenPromiseError("availability", text)
 
     # Clients
 

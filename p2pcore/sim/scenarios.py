@@ -56,12 +56,30 @@ class Scenario:
     hangups: int = 0
     """So many clients die amid their operations; another comes in the place of each."""
 
+    message_us: int = 10
+    """What a node needs for each message."""
+
+    max_failed: float = 1.0
+    """Which part of the operations may fail."""
+
     faults: tuple[Table, ...] = ()
+
+    keep: tuple[int, ...] | None = None
+    """Only these of the faults happen; None: all."""
+
+    limit: int | None = None
+    """Only so many of the operations begin; None: all."""
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The places of the faults that happen."""
+        return tuple(range(len(self.faults))) if self.keep is None else self.keep
 
     @property
     def faults_end_s(self) -> float:
         """When the last fault is over."""
-        return max((f["at_s"] + f.get("for_s", 0) for f in self.faults), default=0.0)
+        faults = [self.faults[place] for place in self.kept]
+        return max((fault["at_s"] + fault.get("for_s", 0) for fault in faults), default=0.0)
 
 
 def draw(name: str, seed: int) -> Scenario:
