@@ -14,7 +14,7 @@ from p2pcore.errors import P2PError
 from p2pcore.sim.applications import Operation, SimClient
 from p2pcore.sim.checkers import BrokenPromiseError, Checkers
 from p2pcore.sim.engine import StillError
-from p2pcore.sim.faults import fault_from
+from p2pcore.sim.faults import Partition, fault_from
 from p2pcore.sim.links import PROFILES
 from p2pcore.sim.peers import Service
 from p2pcore.sim.scenarios import Scenario
@@ -23,7 +23,8 @@ from p2pcore.sim.world import World
 __all__ = ["Outcome", "play"]
 
 TIMEOUT_S = 6.0  # of each operation: a round that fails, and a connection that does, fit in
-STEP_S = 1.0  # of virtual time, between looks at whether the run was interrupted
+SEVERED_S = 3.0  # less than what others would notice
+SEVERED_GAP_S = 8.0
 MAX_ZIPF = 4  # draws of which the smallest names the key: the first keys are the hottest
 
 
@@ -114,6 +115,8 @@ class _Run:
             world.after(at_s, self._begin)
         for _ in range(scenario.hangups):
             world.after(self._rng.uniform(1, scenario.over_s), self._hang_up)
+        for number in range(scenario.severed):
+            world.after((number + self._rng.random()) * SEVERED_GAP_S, self._sever)
         for place in scenario.kept:
             table = fault = scenario.faults[place]
             if table["fault"] in ("churn", "flash-crowd"):
@@ -155,27 +158,41 @@ class _Run:
             client.crash()
             self._add_client()
 
+    def _sever(self) -> None:
+        """A client that reaches one node alone writes, and is gone."""
+        client, node = self._clients.pop(0), self._rng.choice(self._world.nodes)
+        self._add_client()
+        self._world.apply(Partition(side=(client.name, node.name), for_s=SEVERED_S))
+        values = {key: self._value(key) for key in self._some_keys()}
+        self._world.after(0.1, lambda: [client.start_store(*each) for each in values.items()])
+        self._world.after(SEVERED_S / 2, lambda: client.crash(power=True))
+
     # Operations
 
     def _begin(self, client: SimClient | None = None) -> None:
         rng = self._rng
         client = client or rng.choice(self._clients)
-        draw, key = rng.random(), self._key()
-        if draw < 0.40:
-            client.start_retrieve(key)
-        elif draw < 0.47:
+        reads, batch, key = rng.random() < self._scenario.reads, rng.random() < 0.15, self._key()
+        if reads and batch:
             client.start_retrieve_many(self._some_keys())
-        elif draw < 0.78:
-            client.start_store(key, self._value(key))
-        elif draw < 0.84:
+        elif reads:
+            client.start_retrieve(key)
+        elif batch:
+            client.start_store_many({each: self._value(each) for each in self._some_keys()})
+        else:
+            self._write(client, key)
+
+    def _write(self, client: SimClient, key: str) -> None:
+        rng, value = self._rng, self._value(key)
+        draw = rng.random()
+        if draw < 0.2:
+            client.start_store(key, None)
+        elif draw < 0.3:
             ttl_s = rng.uniform(2, 20)
-            value = self._value(key)
             self.checkers.records.ttl_s[value] = ttl_s
             client.start_store(key, value, ttl_s=ttl_s)
-        elif draw < 0.94:
-            client.start_store(key, None)
         else:
-            client.start_store_many({each: self._value(each) for each in self._some_keys()})
+            client.start_store(key, value)
 
     def _key(self) -> str:
         draws = 1 + self._rng.below(MAX_ZIPF)

@@ -31,6 +31,9 @@ class Scenario:
     keys: int = 16
     clients: int = 3
     operations: int = 240
+    reads: float = 0.5
+    """Which part of the operations reads; of the others, one in five deletes."""
+
     over_s: float = 40.0
     """The operations begin at random moments of this time."""
 
@@ -55,6 +58,10 @@ class Scenario:
 
     hangups: int = 0
     """So many clients die amid their operations; another comes in the place of each."""
+
+    severed: int = 0
+    """So many clients are cut off, each together with one node, and lose their power amid their
+    writes: these get half-way."""
 
     message_us: int = 10
     """What a node needs for each message."""
@@ -241,6 +248,14 @@ def _tombstones(rng: Stream, values: Table) -> Table:
     return {"faults": tuple(faults), "settings": {"tombstone_grace_s": 30.0}, "skews_ms": ()}
 
 
+def _halfway(rng: Stream, values: Table) -> Table:
+    """Writes that reach one replica, of clients that are never heard of again."""
+    return {
+        "severed": 3 + rng.below(4), "hangups": 0, "nodes": 4 + rng.below(3), "quorums": (3, 2, 2),
+        "keys": 8, "clients": 2, "reads": 0.9,
+    }  # fmt: skip
+
+
 def _misbehaviour(rng: Stream, values: Table) -> Table:
     """One member does not do its part, and is taken out after a while."""
     at_s, manner = _span(rng, 3, 10), rng.choice(("garbage", "silence", "refusal"))
@@ -282,8 +297,8 @@ def _mixed(rng: Stream, values: Table) -> Table:
 SCENARIOS: dict[str, Callable[[Stream, Table], Table]] = {
     "calm": _calm, "partition": _partition, "crash": _crash, "restart": _restart, "pause": _pause,
     "slow": _slow, "exhaustion": _exhaustion, "clocks": _clocks, "churn": _churn, "crowd": _crowd,
-    "tombstones": _tombstones, "misbehaviour": _misbehaviour, "lies": _lies, "large": _large,
-    "mixed": _mixed,
+    "tombstones": _tombstones, "halfway": _halfway, "misbehaviour": _misbehaviour, "lies": _lies,
+    "large": _large, "mixed": _mixed,
 }  # fmt: skip
 """Every scenario by name, with what draws its own part."""
 

@@ -23,6 +23,9 @@ __all__ = ["Overlay"]
 
 LOOKUP_NS = 15_000_000_000  # a round of 0.4 s for each of some dead contacts, and dials of 5 s
 CALM_NS = 30_000_000_000  # after a fault, links to those who are there may still break
+LINKS_NS = (
+    15_000_000_000  # a link to a machine that lost its power is asked on until it is given up
+)
 SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 WIDTH = 3  # of the lookups: as wide as the replicas that they look for
 
@@ -101,7 +104,8 @@ class Overlay:
             found.append(lookup)
             self.lookups += 1
             self._premises.look()
-            if settled and self._calm() and self._premises.changed_ns < start_ns:
+            unchanged = self._premises.changed_ns < start_ns - LINKS_NS
+            if settled and unchanged and self._calm():
                 self._judge_result(node, lookup)
 
         def end(*_: object) -> None:

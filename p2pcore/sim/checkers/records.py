@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Records"]
 
 REPAIR_NS = 1_000_000_000  # after a read; a repair is one message to a node that has just answered
-CALM_NS = 15_000_000_000  # without faults before a repair can be expected: views agree again
+CALM_NS = 2_000_000_000  # without faults before a read from which a repair can be expected
 STORE = frozenset(("store", "delete", "store_many"))
 READ = frozenset(("retrieve", "retrieve_many"))
 
