@@ -109,7 +109,7 @@ class Node(Machine):
             changed=self._sync_over,
         )
         rng = streams("handover")
-        self._handover = Handover(board, table, custody, store, rng, bytes_per_s=rate)
+        self._handover = Handover(board, self.directory, custody, store, rng, bytes_per_s=rate)
         self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
         self._membership = Membership(
