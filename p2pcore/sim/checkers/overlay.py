@@ -1,7 +1,8 @@
 """The overlay: one for all, free of the dead, and found by lookups.
 
 - After healing, whoever is there can be reached from everybody, by contact tables (*one overlay*).
-- Every lookup ends in time; in a settled network it finds the closest there are (*lookups*).
+- Every lookup ends in time; in a settled network that loses no segments, it finds the closest
+  there are (*lookups*). A question whose segment is lost is not waited for.
 - A member that is there, and answers, keeps its place in a bucket (*buckets*).
 """
 
@@ -105,7 +106,8 @@ class Overlay:
             self.lookups += 1
             self._premises.look()
             unchanged = self._premises.changed_ns < start_ns - LINKS_NS
-            if settled and unchanged and self._calm():
+            lossy = any(each.link.loss_ppm for each in self._world.nodes)
+            if settled and unchanged and not lossy and self._calm():
                 self._judge_result(node, lookup)
 
         def end(*_: object) -> None:
