@@ -33,6 +33,7 @@ __all__ = ["LYING", "Premises"]
 LYING = ("amnesia", "liar", "eclipse")
 """Manners that the promise is not given for. The others do not answer, or refuse."""
 
+SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 LONG_PAUSE_NS = 3_000_000_000  # others give up a link after 5 s of silence and two pings
 
 Life = tuple[SimNode, int]  # a node, and which of its processes
@@ -59,6 +60,7 @@ class Premises:
         self._writes = writes
         self.grace_ns = round((grace_s - clocks_s) * 1e9)
         self._members: dict[Life, None] = {}
+        self._still_until_ns = 0  # a long pause lasts
         self._apart_since_ns: int | None = None
         self._void: str | None = None  # why nothing is promised for the rest of the run
         self.breaches: list[str] = []
@@ -86,14 +88,24 @@ class Premises:
         world = self._world
         if world.network.walls:
             return "the network is partitioned"
+        now_ns = world.now_ns
         for node in world.nodes:
-            if node.alive and node.busy_until_ns - world.now_ns > LONG_PAUSE_NS:
-                return f"{node} stands still"
+            if node.alive and node.busy_until_ns - now_ns > LONG_PAUSE_NS:
+                self._still_until_ns = max(self._still_until_ns, node.busy_until_ns)
             if node.alive and not node.accepts:
                 return f"{node} accepts no connections"
             if node.alive and node.manner:
                 return f"{node} misbehaves ({node.manner})"
-        return None
+        return "a process stands still" if now_ns < self._still_until_ns else None
+
+    @property
+    def sluggish(self) -> bool:
+        """Whether an answer may take longer than others wait."""
+        now_ns = self._world.now_ns
+        return any(
+            node.alive and (node.slowness > 1 or node.busy_until_ns - now_ns > SLUGGISH_NS)
+            for node in self._world.nodes
+        )
 
     def look(self) -> None:
         """Notice what has changed since the last look."""

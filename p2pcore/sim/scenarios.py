@@ -135,6 +135,7 @@ def _span(rng: Stream, low_s: float, high_s: float) -> float:
 
 
 def _calm(rng: Stream, values: Table) -> Table:
+    """Nothing goes wrong; also networks of one or two nodes."""
     return {"nodes": 1 + rng.below(12)} | ({"quorums": (1, 1, 1)} if rng.random() < 0.2 else {})
 
 
@@ -174,6 +175,7 @@ def _stop(rng: Stream, at_s: float, for_s: float) -> Table:
 
 
 def _pause(rng: Stream, values: Table) -> Table:
+    """Processes stand still, for less than others notice or for longer."""
     return {
         "faults": tuple(
             {"fault": "pause", "at_s": at_s, "for_s": _span(rng, 0.2, 15), "count": 1}
@@ -196,6 +198,7 @@ def _slow(rng: Stream, values: Table) -> Table:
 
 
 def _exhaustion(rng: Stream, values: Table) -> Table:
+    """A process takes no new connections, while old ones break or not."""
     faults: list[Table] = []
     for at_s in _times(rng, values, 15):
         for_s = _span(rng, 5, 15)
@@ -206,6 +209,7 @@ def _exhaustion(rng: Stream, values: Table) -> Table:
 
 
 def _clocks(rng: Stream, values: Table) -> Table:
+    """The time of day jumps, and clients disagree about it."""
     faults: list[Table] = [
         {
             "fault": "clock-jump", "at_s": at_s, "for_s": _span(rng, 2, 15), "count": 1,
@@ -219,6 +223,7 @@ def _clocks(rng: Stream, values: Table) -> Table:
 
 
 def _churn(rng: Stream, values: Table) -> Table:
+    """Nodes come and go, in good order or not."""
     fault = {
         "fault": "churn", "at_s": 3.0, "for_s": 35.0, "session_s": _span(rng, 60, 400),
         "graceful": rng.choice((0.0, 0.5, 1.0)), "keep": ("n1", "n2", "n3"),
@@ -286,6 +291,7 @@ def _large(rng: Stream, values: Table) -> Table:
 
 
 def _mixed(rng: Stream, values: Table) -> Table:
+    """Several kinds of trouble, one after the other, before all is repaired."""
     faults: list[Table] = []
     makers = (_partition, _crash, _restart, _pause, _slow, _clocks, _crowd, _exhaustion)
     for at_s in _times(rng, values, 9):

@@ -99,7 +99,7 @@ class Checkers:
             raise BrokenPromiseError("convergence", f"{text} in a network that has healed")
         world.run(END_S)
         self.look()
-        self._bounds.look(0)
+        self._bounds.look(0, idle=True)
         try:
             world.check()
         except AssertionError as error:

@@ -27,11 +27,16 @@ class Bounds:
 
     def __init__(self, world: "World") -> None:
         self._world = world
+        self._most = 0  # operations in flight at a time, so far
 
-    def look(self, in_flight: int) -> None:
-        """At any time; `in_flight` operations have begun and are not over, all items counted."""
+    def look(self, in_flight: int, *, idle: bool = False) -> None:
+        """At any time; `in_flight` operations have begun and are not over, all items counted.
+        `idle`: nor has any of late. (What clients have given up may wait for a connection, and be
+        worked on by a coordinator once a partition is over.)"""
+        self._most = max(self._most, in_flight)
         peers = len(self._world.peers)
-        calls = CALLS_PER_OPERATION * in_flight + IDLE_CALLS_PER_PEER * peers + SPARE
+        operations = 0 if idle else self._most
+        calls = CALLS_PER_OPERATION * operations + IDLE_CALLS_PER_PEER * peers + SPARE
         for peer in self._world.peers:
             if peer.alive and isinstance(peer, SimNode | SimClient):
                 board = peer.machine.board

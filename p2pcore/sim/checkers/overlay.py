@@ -27,7 +27,6 @@ CALM_NS = 30_000_000_000  # after a fault, links to those who are there may stil
 LINKS_NS = (
     15_000_000_000  # a link to a machine that lost its power is asked on until it is given up
 )
-SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 WIDTH = 3  # of the lookups: as wide as the replicas that they look for
 
 
@@ -53,7 +52,7 @@ class Overlay:
     def look(self) -> None:
         """Look at every contact table."""
         premises, now_ns = self._premises, self._world.now_ns
-        if premises.disturbance() is not None or _sluggish(self._world):
+        if premises.disturbance() is not None or premises.sluggish:
             self._disturbed_ns = now_ns
         members = {node.node_id: node for node in premises.members()}
         calm = self._calm()
@@ -129,11 +128,3 @@ class Overlay:
             words = [names.get(node_id, "somebody else") for node_id in result]
             text = f"{node} looks up {lookup.target:064x} and finds {', '.join(words) or 'nobody'}"
             raise BrokenPromiseError("lookups", f"{text}; the closest are {others[:WIDTH]}")
-
-
-def _sluggish(world: "World") -> bool:
-    now_ns = world.now_ns
-    return any(
-        node.alive and (node.slowness > 1 or node.busy_until_ns - now_ns > SLUGGISH_NS)
-        for node in world.nodes
-    )

@@ -27,6 +27,7 @@ __all__ = ["Records"]
 
 REPAIR_NS = 1_000_000_000  # after a read; a repair is one message to a node that has just answered
 CALM_NS = 2_000_000_000  # without faults before a read from which a repair can be expected
+CLOCKS_MS = 1000  # clocks of clients are off as well, by up to 20 s of the 30 s that are tolerated
 STORE = frozenset(("store", "delete", "store_many"))
 READ = frozenset(("retrieve", "retrieve_many"))
 
@@ -197,12 +198,17 @@ class Records:
 
     def look(self) -> None:
         """Look at what every node holds of every key."""
-        if self._premises.disturbance() is not None:
+        premises = self._premises
+        if premises.disturbance() or premises.sluggish or self._clocks_differ():
             self._disturbed_ns = self._world.now_ns
         for history in self._histories.values():
             self._look_at_drops(history)
             if history.lenient is None and self._premises.promised:
                 self._look_at_readiness(history)
+
+    def _clocks_differ(self) -> bool:
+        """Whether a replica may refuse a version that is ahead of its clock."""
+        return any(abs(node.clock.wall_offset_ms) > CLOCKS_MS for node in self._alive())
 
     def _look_at_readiness(self, history: KeyHistory) -> None:
         floor = history.held_floor(self._world.now_ns, self._premises.grace_ns)
