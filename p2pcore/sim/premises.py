@@ -47,12 +47,13 @@ class Premises:
         keys: the histories of the workload's keys.
         replicas, writes: N and W.
         grace_s: how long tombstones are remembered.
+        durable: who goes comes back with all that it held.
         clocks_s: how far clocks may be off; so much earlier tombstones may be gone.
     """
 
     def __init__(
         self, world: "World", keys: Iterable[KeyHistory], *, replicas: int, writes: int,
-        grace_s: float, clocks_s: float = 0.0,
+        grace_s: float, clocks_s: float = 0.0, durable: bool = False,
     ) -> None:  # fmt: skip
         self._world = world
         self._keys = list(keys)
@@ -62,6 +63,7 @@ class Premises:
         self._members: dict[Life, None] = {}
         self._still_until_ns = 0  # a long pause lasts
         self._apart_since_ns: int | None = None
+        self._durable = durable
         self._void: str | None = None  # why nothing is promised for the rest of the run
         self.breaches: list[str] = []
         """By which events keys got outside the premises, in order."""
@@ -158,7 +160,9 @@ class Premises:
         now_ns = self._world.now_ns
         text = f"{_names(lost)} went"
         key.tell(now_ns, text)
-        if key.window is not None:
+        if self._durable:
+            key.excuse(text)
+        elif key.window is not None:
             self._breach(key, f"{text} before this was repaired: {key.window}")
         elif len(lost) > self._writes - 1:
             self._breach(key, f"{text} at once, W-1 is {self._writes - 1}")

@@ -106,6 +106,7 @@ class _Run:
         self.checkers = Checkers(
             world, self._keys, quorums=self._quorums, clocks_s=clocks_ms / 1000,
             grace_s=scenario.settings.get("tombstone_grace_s", 86_400.0), timeout_s=TIMEOUT_S,
+            durable=scenario.durable,
         )  # fmt: skip
 
     def go(self) -> None:
@@ -123,8 +124,8 @@ class _Run:
                 fault = {"settings": self._settings, **table}
             world.apply(fault_from(fault))
         world.run(max(scenario.over_s, scenario.faults_end_s))
-        self._check_availability()
         self.checkers.finish(self._clients[0])
+        self._check_availability()
 
     def _check_availability(self) -> None:
         records, most = self.checkers.records, self._scenario.max_failed

@@ -63,6 +63,9 @@ class Scenario:
     """So many clients are cut off, each together with one node, and lose their power amid their
     writes: these get half-way."""
 
+    durable: bool = False
+    """A node that comes back with its disk has not lost what it held."""
+
     message_us: int = 10
     """What a node needs for each message."""
 
@@ -136,7 +139,8 @@ def _span(rng: Stream, low_s: float, high_s: float) -> float:
 
 def _calm(rng: Stream, values: Table) -> Table:
     """Nothing goes wrong; also networks of one or two nodes."""
-    return {"nodes": 1 + rng.below(12)} | ({"quorums": (1, 1, 1)} if rng.random() < 0.2 else {})
+    quorums = (1, 1, 1) if rng.random() < 0.2 else values["quorums"]
+    return {"nodes": 1 + rng.below(12), "quorums": quorums, "max_failed": 0.0}
 
 
 def _partition(rng: Stream, values: Table) -> Table:
@@ -280,6 +284,21 @@ def _lies(rng: Stream, values: Table) -> Table:
     return {"faults": (faults[0] | {"manner": manner}, faults[1]), "nodes": max(6, values["nodes"])}
 
 
+def _outage(rng: Stream, values: Table) -> Table:
+    """Most nodes lose their power at once, and come back with their disks."""
+    at_s = _span(rng, 15, 25)
+    stop = _stop(rng, at_s, _span(rng, 2, 5)) | {"count": 4, "power": True, "disk": True}
+    return {"nodes": 5, "quorums": (3, 2, 2), "faults": (stop,), "durable": True}
+
+
+def _overload(rng: Stream, values: Table) -> Table:
+    """Clients ask for about three times what the nodes can do."""
+    return {
+        "nodes": 5, "quorums": (3, 2, 2), "message_us": 2000, "operations": 5000, "over_s": 5.0,
+        "hangups": 0, "max_failed": 0.75, "link": "lan", "regions": (), "value_bytes": 16,
+    }  # fmt: skip
+
+
 def _large(rng: Stream, values: Table) -> Table:
     """More nodes than a contact table holds: placement needs lookups."""
     faults = [_stop(rng, at_s, 0) for at_s in _times(rng, values, 12)[:2]]
@@ -304,8 +323,8 @@ SCENARIOS: dict[str, Callable[[Stream, Table], Table]] = {
     "calm": _calm, "partition": _partition, "crash": _crash, "restart": _restart, "pause": _pause,
     "slow": _slow, "exhaustion": _exhaustion, "clocks": _clocks, "churn": _churn, "crowd": _crowd,
     "tombstones": _tombstones, "halfway": _halfway, "misbehaviour": _misbehaviour, "lies": _lies,
-    "large": _large, "mixed": _mixed,
+    "outage": _outage, "overload": _overload, "large": _large, "mixed": _mixed,
 }  # fmt: skip
 """Every scenario by name, with what draws its own part."""
 
-WEIGHTS = dict.fromkeys(SCENARIOS, 3) | {"large": 1, "mixed": 5}
+WEIGHTS = dict.fromkeys(SCENARIOS, 3) | {"large": 1, "outage": 1, "overload": 1, "mixed": 5}

@@ -44,17 +44,25 @@ class Checkers:
         grace_s: how long its nodes remember deletions.
         clocks_s: how far clocks may be off.
         timeout_s: the longest that an operation of the workload may take.
+        durable: nodes keep their records when they end: to go is no loss.
     """
 
     def __init__(
         self, world: "World", keys: Sequence[str], *, quorums: tuple[int, int, int],
         grace_s: float = 24 * 3600.0, clocks_s: float = 0.0, timeout_s: float = 5.0,
+        durable: bool = False,
     ) -> None:  # fmt: skip
         self._world = world
         self.histories = {name: KeyHistory(name) for name in keys}
         n, w, _ = quorums
         self.premises = Premises(
-            world, self.histories.values(), replicas=n, writes=w, grace_s=grace_s, clocks_s=clocks_s
+            world,
+            self.histories.values(),
+            replicas=n,
+            writes=w,
+            grace_s=grace_s,
+            clocks_s=clocks_s,
+            durable=durable,
         )
         self.records = Records(world, self.histories, self.premises, quorums, clocks_s)
         self.overlay = Overlay(world, self.premises, world.stream("checkers"))
