@@ -34,6 +34,7 @@ LYING = ("amnesia", "liar", "eclipse")
 """Manners that the promise is not given for. The others do not answer, or refuse."""
 
 SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
+SLUGGISH_QUEUE = 20  # messages that wait; no more than a few do unless a node is overloaded
 LONG_PAUSE_NS = 3_000_000_000  # others give up a link after 5 s of silence and two pings
 
 Life = tuple[SimNode, int]  # a node, and which of its processes
@@ -105,7 +106,12 @@ class Premises:
         """Whether an answer may take longer than others wait."""
         now_ns = self._world.now_ns
         return any(
-            node.alive and (node.slowness > 1 or node.busy_until_ns - now_ns > SLUGGISH_NS)
+            node.alive
+            and (
+                node.slowness > 1
+                or node.busy_until_ns - now_ns > SLUGGISH_NS
+                or node.queue_length > SLUGGISH_QUEUE
+            )
             for node in self._world.nodes
         )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Overlay"]
 
-LOOKUP_NS = 15_000_000_000  # a round of 0.4 s for each of some dead contacts, and dials of 5 s
+LOOKUP_NS = 30_000_000_000  # rounds of 0.4 s for some dead contacts, dials of 5 s, and an overload
 CALM_NS = 30_000_000_000  # after a fault, links to those who are there may still break
 LINKS_NS = (
     15_000_000_000  # a link to a machine that lost its power is asked on until it is given up
