@@ -15,12 +15,16 @@ BASE ?= main
 HEAD ?= HEAD
 BUDGET ?= 10m
 PORT ?= 8080
+# make sim: how many seeds; or one SEED, with its SCENARIO if it is not the drawn one, and TRACE=1.
+SEEDS ?= 200
+SEED ?=
+TRACE ?=
+# make load, too: a shipped scenario (python -m benchmarks load --list) or a TOML file.
+SCENARIO ?=
 
-# make load: a shipped scenario (python -m benchmarks load --list) or a TOML file.
-SCENARIO ?= sustained-100
 
 .DEFAULT_GOAL := help
-.PHONY: help bench gate load site report preview test check clean
+.PHONY: help bench gate load sim site report preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +42,7 @@ bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=
 		$(if $(filter-out 0,$(RETRY)),--retry-failed) $(if $(MACHINE),--machine '$(MACHINE)')
 
 load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=sustained-100, or a TOML file)
-	@$(BIN)/python -m benchmarks load '$(SCENARIO)'
+	@$(BIN)/python -m benchmarks load '$(or $(SCENARIO),sustained-100)'
 
 gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m)
 	@$(BIN)/python -m benchmarks gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)'
@@ -53,6 +57,10 @@ preview: $(VENV)/.ready ## serve the site on this machine alone (PORT=8080)
 	@test -f .asv/html/index.html || { echo "no site yet: make bench" >&2; exit 2; }
 	@echo "== http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .asv/html $(PORT)
+
+sim: $(VENV)/.ready ## play the simulated scenarios of many seeds (SEEDS=200), or of one (SEED=17 SCENARIO=partition TRACE=1)
+	@$(BIN)/python -m p2pcore.sim $(if $(SEED),replay --seed '$(SEED)' \
+		$(if $(filter-out 0,$(TRACE)),--trace),sweep --seeds '$(SEEDS)') $(if $(SCENARIO),--scenario '$(SCENARIO)')
 
 check: $(VENV)/.ready ## lint and types
 	$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """A node: holds its share of the records, and runs operations for clients that ask it to."""
 
+from collections.abc import Callable
+
 from msgspec.structs import asdict
 
 from p2pcore import __version__
@@ -103,10 +105,11 @@ class Node(Machine):
             streams("sync"),
             bytes_per_s=rate,
             max_offset_ms=offset_ms,
+            look=self._look_around,
             changed=self._sync_over,
         )
         rng = streams("handover")
-        self._handover = Handover(board, table, custody, store, rng, bytes_per_s=rate)
+        self._handover = Handover(board, self.directory, custody, store, rng, bytes_per_s=rate)
         self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
         self._membership = Membership(
@@ -238,6 +241,9 @@ class Node(Machine):
             self._seen_epoch = self.custody.epoch
             self._sync.membership_changed(now, returned=returned)
             self._handover.membership_changed(now)
+
+    def _look_around(self, looked: Callable[[Instant], None], now: Instant) -> None:
+        self.directory.search(self.table.point, now, lambda _, now: looked(now))
 
     def _sync_over(self, now: Instant) -> None:
         self._replica.tidy_later(now)

@@ -15,12 +15,14 @@ Rule: a record leaves the store only here and in `MemoryStore.expire`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from p2pcore.effects import Instant, earliest
 from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
-from p2pcore.overlay.table import Contact, ContactTable, point_of
+from p2pcore.overlay.directory import Directory, Placed
+from p2pcore.overlay.table import Contact, point_of
 from p2pcore.replication.clock import Version
 from p2pcore.replication.custody import Custody, Standing
 from p2pcore.session.links import Call
@@ -111,28 +113,46 @@ class _Part(Call):
 class _Step:
     """Some records, and all the nodes that are to have them."""
 
-    __slots__ = ("_entries", "_open", "_parts", "handover")
+    __slots__ = ("_ended", "_entries", "_open", "_parts", "_unplaced", "handover")
 
     def __init__(self, handover: "Handover", entries: list[Entry]) -> None:
         self.handover = handover
         self._entries = entries
+        self._unplaced: dict[bytes, None] = {}  # keys whose heirs could not be found
         self._parts: dict[NodeId, _Part] = {}
-        self._open = 0
+        self._open = 0  # places, then parts, that are waited for
+        self._ended = False
 
     def begin(self, now: Instant) -> None:
+        self._open = len(self._entries)
         for entry in self._entries:
-            for contact in self.handover.heirs(entry):
+            self.handover.place(entry, partial(self._placed, entry), now)
+
+    def _placed(self, entry: Entry, heirs: list[Contact] | P2PError, now: Instant) -> None:
+        if self._ended:
+            return
+        if isinstance(heirs, P2PError) or len(heirs) < self.handover.fewest:
+            self._unplaced[entry.key] = None
+        else:
+            for contact in heirs:
                 part = self._parts.get(contact.node_id)
                 if part is None:
                     part = self._parts[contact.node_id] = _Part(self, contact)
                 part.entries.append(entry)
+        self._open -= 1
+        if not self._open:
+            self._ask(now)
+
+    def _ask(self, now: Instant) -> None:
         self._open = len(self._parts)
         for part in list(self._parts.values()):
             part.confirm(now)
         if not self._parts:  # nobody else is there
-            self.handover.step_over([], [], now)
+            left = [entry for entry in self._entries if entry.key in self._unplaced]
+            self.handover.step_over(left, [], now)
 
     def end(self) -> None:
+        self._ended = True
         for part in self._parts.values():
             self.handover.board.drop(part)
 
@@ -141,7 +161,7 @@ class _Step:
         self._open -= 1
         if self._open:
             return
-        missing: dict[bytes, None] = {}
+        missing = dict(self._unplaced)
         for each in self._parts.values():
             places = each.lacking if self.handover.leaving else each.lacking | each.unready
             missing |= {each.entries[place].key: None for place in places}
@@ -160,7 +180,7 @@ class Handover:
     def __init__(
         self,
         board: Switchboard,
-        table: ContactTable,
+        directory: Directory,
         custody: Custody,
         store: MemoryStore,
         rng: Random,
@@ -168,7 +188,7 @@ class Handover:
         bytes_per_s: int,
     ) -> None:
         self.board = board
-        self._table = table
+        self._directory = directory
         self._custody = custody
         self._store = store
         self._rng = rng
@@ -186,6 +206,11 @@ class Handover:
     def leaving(self) -> bool:
         """Whether everything is handed over."""
         return self._gone is not None
+
+    @property
+    def fewest(self) -> int:
+        """How many have to hold a record before we may give it up."""
+        return 0 if self.leaving else self._custody.replicas
 
     @property
     def wake_at_ns(self) -> int | None:
@@ -256,6 +281,8 @@ class Handover:
         """Every node that was asked has answered, or will not."""
         self._step = None
         self._left = self._left or bool(left)
+        for entry in left:
+            self._directory.doubt(point_of(entry.key), now)
         if not self.leaving:
             for entry in done:
                 # A change meanwhile may have made the record ours again, or it has a newer version.
@@ -295,9 +322,15 @@ class Handover:
 
     # What steps need
 
-    def heirs(self, entry: Entry) -> list[Contact]:
-        """Who is to hold a record that we give up: as many as there are, up to N."""
-        return self._table.closest(point_of(entry.key), self._custody.replicas)
+    def place(self, entry: Entry, placed: Placed, now: Instant) -> None:
+        """Find out who is to hold a record that we give up: as many as there are, up to N. In a
+        network larger than our table, those closest to a distant key are looked up."""
+        point, count = point_of(entry.key), self._custody.replicas
+        known = self._directory.replicas(point, count, now)
+        if known is not None:
+            placed(known, now)
+        else:
+            self._directory.locate(point, count, now, placed)
 
     def items(self, part: _Part, now: Instant) -> list[StoreItem]:
         """What a node lacks of a step, as much as fits into one message."""

@@ -12,6 +12,11 @@ Who was never ready holds nothing acknowledged that others lack, and is not wait
 all join through each other would wait for ever. Whoever can't be asked to the end is asked again,
 or has left the table by then, which is a change and another session.
 
+Nodes that join at the same time need not have met when their first sessions end, and would both
+count for the same keys. So each looks around once more before it is ready for the first time: its
+neighbours know it by then, so of two such nodes the one that looks later finds the other, and
+begins another session.
+
 Repair must not starve service: one small request is in flight per source, and a source is asked for
 the next records only when the last ones are paid for at `bytes_per_s`.
 
@@ -164,7 +169,7 @@ class _Pull(Call):
 class _Session:
     """Some sources, asked side by side. `full`: it can make us ready."""
 
-    __slots__ = ("begun_ns", "epoch", "failed", "full", "pulls", "sync")
+    __slots__ = ("begun_ns", "epoch", "failed", "full", "looked", "pulls", "sync")
 
     def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
         self.sync = sync
@@ -172,6 +177,7 @@ class _Session:
         self.epoch = sync.custody.epoch
         self.begun_ns = now.mono_ns
         self.failed = False
+        self.looked = False  # for others who joined meanwhile
         self.pulls = {contact.node_id: _Pull(self, contact) for contact in sources}
 
     def over(
@@ -193,6 +199,7 @@ class Sync:
     Args:
         bytes_per_s: how fast records may be pulled, on average.
         max_offset_ms: versions further ahead of our time of day are not taken.
+        look: looks around for members, and calls back.
         changed: called whenever a session has ended.
     """
 
@@ -206,11 +213,13 @@ class Sync:
         *,
         bytes_per_s: int,
         max_offset_ms: int,
+        look: Callable[[Callable[[Instant], None], Instant], None],
         changed: Callable[[Instant], None],
     ) -> None:
         self.board = board
         self.custody = custody
         self.store = store
+        self._look = look
         self._table = table
         self.rng = rng
         self._bytes_per_s = bytes_per_s
@@ -312,13 +321,18 @@ class Sync:
         """Every source has given what it has, or will not."""
         if self._session is not session:
             return
-        self._session = None
-        self.board.counters.syncs += 1
         custody = self.custody
         # The lost can't be asked for a write that they had taken and that is still half way.
         settled = not custody.missed or session.begun_ns - self._changed_ns >= SETTLE_NS
         alone = not self._table.size and not custody.joined  # nobody there who could have told
-        if session.full and settled and not session.failed and not alone:
+        complete = session.full and settled and not session.failed and not alone
+        if complete and not custody.joined and not session.looked:
+            session.looked = True
+            self._look(lambda now: self.session_over(session, now), now)
+            return
+        self._session = None
+        self.board.counters.syncs += 1
+        if complete:
             custody.synced(session.epoch)
         self._changed(now)
         self._plan(self._next_ns(session, now), now)

@@ -154,6 +154,9 @@ class FlashCrowd(_Timed):
     clients: bool = False
     """Clients that connect, in place of nodes that join."""
 
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the nodes (or clients) that come."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Misbehaviour(_Aimed):
@@ -326,13 +329,13 @@ class Faults:
 
     def _crowd(self, fault: FlashCrowd) -> None:
         for _ in range(fault.count):
-            self._world.after(self._rng.uniform(0, fault.for_s), lambda: self._come(fault.clients))
+            self._world.after(self._rng.uniform(0, fault.for_s), lambda: self._come(fault))
 
-    def _come(self, client: bool) -> None:
-        if client:
-            self._world.client(connect=False).start_connect()
+    def _come(self, fault: FlashCrowd) -> None:
+        if fault.clients:
+            self._world.client(connect=False, **fault.settings).start_connect()
         else:
-            self._world.node(join=False).start_join()
+            self._world.node(join=False, **fault.settings).start_join()
 
     def _tell(self, text: str) -> None:
         self._world.trace.tell(self._world.now_ns, text)

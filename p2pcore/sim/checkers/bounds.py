@@ -1,0 +1,52 @@
+"""What a peer keeps is bounded: calls in flight, connections, contacts, and what waits for it.
+
+The limits are what the core states, or follow from how many peers there are. Calls are counted most
+strictly when nothing is asked any more: then a few remain for upkeep.
+"""
+
+from typing import TYPE_CHECKING
+
+from p2pcore.overlay.table import BUCKET_SIZE
+from p2pcore.sim.applications import SimClient, SimNode
+from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
+from p2pcore.sim.peers import Peer
+
+if TYPE_CHECKING:
+    from p2pcore.sim.world import World
+
+__all__ = ["Bounds"]
+
+LINKS_PER_PEER = 4  # both may dial at once, and one that is dead is not noticed at once
+CALLS_PER_OPERATION = 4  # itself, a delegation, and what a coordinator does for it
+IDLE_CALLS_PER_PEER = 4  # ping, survey, confirm, and a lookup's question
+SPARE = 16
+
+
+class Bounds:
+    """Looks at how much every peer keeps."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._most = 0  # operations in flight at a time, so far
+
+    def look(self, in_flight: int, *, idle: bool = False) -> None:
+        """At any time; `in_flight` operations have begun and are not over, all items counted.
+        `idle`: nor has any of late. (What clients have given up may wait for a connection, and be
+        worked on by a coordinator once a partition is over.)"""
+        self._most = max(self._most, in_flight)
+        peers = len(self._world.peers)
+        operations = 0 if idle else self._most
+        calls = CALLS_PER_OPERATION * operations + IDLE_CALLS_PER_PEER * peers + SPARE
+        for peer in self._world.peers:
+            if peer.alive and isinstance(peer, SimNode | SimClient):
+                board = peer.machine.board
+                self._hold(peer, "calls in flight", len(board.calls), calls)
+                self._hold(peer, "connections", len(board.links), LINKS_PER_PEER * peers)
+                contacts = max(peers, BUCKET_SIZE)
+                self._hold(peer, "contacts", peer.machine.table.size, contacts)
+                self._hold(peer, "queue", peer.queue_length, peer.service.queue_limit)
+
+    def _hold(self, peer: Peer, what: str, count: int, limit: int) -> None:
+        if count > limit:
+            text = f"{peer} has {count} {what} at {self._world.now_ns / 1e9:.3f} s"
+            raise BrokenPromiseError("bounds", f"{text}, the limit is {limit}")

@@ -1,0 +1,284 @@
+"""What readers and writers are told, and what the replicas hold.
+
+- A read gives a value that was written to that key, and none older than the newest write that was
+  acknowledged before the read began; a deleted record stays deleted (*read-your-writes*, *deletes*,
+  *foreign value*).
+- An acknowledged write is the newest of its key, and W nodes hold it (*order*, *quorum*).
+- Of those that count as ready, fewer than R lack what was acknowledged (*readiness*).
+- Who drops a record drops one that N others hold (*custody*).
+- What a read has given, R replicas hold soon afterwards (*read repair*).
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from p2pcore.errors import KeyNotFoundError, P2PError
+from p2pcore.overlay.table import point_of
+from p2pcore.replication.custody import Standing
+from p2pcore.replication.operations import StoreReceipt
+from p2pcore.sim.applications import Operation, SimNode
+from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
+from p2pcore.sim.history import KeyHistory, Write
+from p2pcore.sim.premises import Premises
+
+if TYPE_CHECKING:
+    from p2pcore.sim.world import World
+
+__all__ = ["Records"]
+
+REPAIR_NS = 1_000_000_000  # after a read; a repair is one message to a node that has just answered
+CALM_NS = 2_000_000_000  # without faults before a read from which a repair can be expected
+CLOCKS_MS = 1000  # clocks of clients are off as well, by up to 20 s of the 30 s that are tolerated
+STORE = frozenset(("store", "delete", "store_many"))
+READ = frozenset(("retrieve", "retrieve_many"))
+
+
+class _Begun(NamedTuple):
+    """What was so when an operation began, for one of its keys."""
+
+    history: KeyHistory
+    write: Write | None
+    floor: bytes
+    leniences: int
+    judged: bool  # reads of the key were held against its floor
+
+
+class Records:
+    """Judges every operation of a world on the keys that it is given.
+
+    Args:
+        world: its operations are observed.
+        histories: by the names that the workload uses.
+        premises: whether the promise applies.
+        quorums: N, W and R.
+        clocks_s: how far clocks may be off: expiry is judged no more finely.
+    """
+
+    def __init__(
+        self, world: "World", histories: dict[str, KeyHistory], premises: Premises,
+        quorums: tuple[int, int, int], clocks_s: float,
+    ) -> None:  # fmt: skip
+        self._world = world
+        self._histories = histories
+        self._premises = premises
+        self._replicas, self._writes, self._reads = quorums
+        self._tolerance_ns = round((clocks_s + 1.0) * 1e9)
+        self._begun: dict[Operation, list[_Begun]] = {}
+        self._held: dict[KeyHistory, dict[tuple[SimNode, int], bytes]] = {}
+        self._disturbed_ns = 0
+        self.ttl_s: dict[bytes, float] = {}
+        """How long values are to be kept; told before they are stored. Others: for ever."""
+        self.acknowledged = self.read = self.failed = 0
+        world.on_start.append(self._started)
+        world.on_operation.append(self._over)
+
+    @property
+    def pending(self) -> list[Operation]:
+        """Operations whose clients are alive and wait."""
+        return [operation for operation in self._begun if operation.peer.alive]
+
+    @property
+    def items_in_flight(self) -> int:
+        """The same, items of batches counted one by one."""
+        return sum(len(begun) for operation, begun in self._begun.items() if operation.peer.alive)
+
+    def scattered(self, history: KeyHistory) -> str | None:
+        """Why a key is not on its replicas in one version, and nowhere else."""
+        replicas = self._premises.replicas(history)
+        held = {node: node.machine.store.version(history.key) for node in self._alive()}
+        if len({held[node] for node in replicas}) > 1:
+            return f"the replicas of {history.name} differ"
+        others = [node for node, version in held.items() if version and node not in replicas]
+        return f"{history.name} is still on {others}, no replicas of it" if others else None
+
+    # Operations
+
+    def _started(self, operation: Operation) -> None:
+        if operation.kind in STORE or operation.kind in READ:
+            self._begun[operation] = [
+                self._begin(operation, str(name), value) for name, value in _items(operation)
+            ]
+
+    def _begin(self, operation: Operation, name: str, value: bytes | None) -> _Begun:
+        history, now_ns, write = self._histories[name], self._world.now_ns, None
+        if operation.kind in STORE:
+            ttl_s = self.ttl_s.get(value) if value is not None else None
+            write = Write(value, now_ns, None if ttl_s is None else now_ns + round(ttl_s * 1e9))
+            history.begin(write)
+        return _Begun(
+            history, write, history.floor, history.leniences,
+            history.lenient is None and self._premises.promised,
+        )  # fmt: skip
+
+    def _over(self, operation: Operation) -> None:
+        begun = self._begun.pop(operation, None)
+        if begun is None:
+            return
+        self._premises.look()
+        result = operation.result
+        results = result if isinstance(result, list) else [result] * len(begun)
+        for each, outcome in zip(begun, results, strict=True):
+            name = f"{operation.peer} {each.write or 'read'} since {operation.start_ns / 1e9:.6f}"
+            each.history.tell(self._world.now_ns, f"{name}: {_words(outcome)}")
+            if isinstance(outcome, P2PError) and not isinstance(outcome, KeyNotFoundError):
+                self.failed += 1
+            elif isinstance(outcome, StoreReceipt):
+                self.acknowledged += 1
+                self._judge_receipt(each, outcome, operation)
+            elif each.write is None:
+                self.read += 1
+                self._judge_read(each, outcome if isinstance(outcome, bytes) else None, operation)
+            else:
+                self._broken("outcome", each.history, f"a write ended with {outcome!r}")
+
+    def _applies(self, begun: _Begun) -> bool:
+        history = begun.history
+        return begun.judged and history.lenient is None and begun.leniences == history.leniences
+
+    def _judge_receipt(self, begun: _Begun, receipt: StoreReceipt, operation: Operation) -> None:
+        history, write, version = begun.history, begun.write, receipt.version
+        assert write is not None
+        if self._applies(begun) and version <= begun.floor:
+            text = f"{write} got version {version.hex()}, no newer than {begun.floor.hex()}"
+            self._broken("order", history, f"{text}, which was acknowledged before it began")
+        unchanged = self._premises.changed_ns < operation.start_ns and self._premises.promised
+        if unchanged and history.floor < version:
+            holders = self._holders(history, version)
+            if len(holders) < self._writes:
+                text = f"{write} is acknowledged and held by {holders}: W is {self._writes}"
+                self._broken("quorum", history, text)
+        history.acknowledge(write, version, self._world.now_ns)
+
+    def _judge_read(self, begun: _Begun, value: bytes | None, operation: Operation) -> None:
+        history = begun.history
+        write = history.by_value.get(value) if value is not None else None
+        if value is not None and write is None:
+            self._broken("foreign value", history, f"it reads as {value!r}, never written there")
+        if self._applies(begun) and not self._possible(begun, write):
+            newest = history.floor_write if history.floor == begun.floor else None
+            deleted = newest is not None and newest.value is None
+            what = f"the value of '{write}'" if write else "nothing"
+            text = f"{operation.peer} reads {what}, after {begun.floor.hex()} was acknowledged"
+            self._broken("deletes" if deleted else "read-your-writes", history, text)
+        if write is not None:
+            self._expect_repair(history, write, operation)
+
+    def _possible(self, begun: _Begun, read: Write | None) -> bool:
+        """Whether a read may give this: its write, or an end of the record (None)."""
+        now_ns, floor, tolerance_ns = self._world.now_ns, begun.floor, self._tolerance_ns
+        if read is not None:
+            if read.expires_ns is not None and read.expires_ns + tolerance_ns < now_ns:
+                return False
+            return not read.version or read.version >= floor
+        if not floor:
+            return True
+        ends = [w for w in begun.history.writes if w.value is None or w.ends(now_ns, tolerance_ns)]
+        return any(not write.version or write.version >= floor for write in ends)
+
+    # Repair by reads
+
+    def _expect_repair(self, history: KeyHistory, write: Write, operation: Operation) -> None:
+        held = [node.machine.store.get(history.key, node.now.wall_ms) for node in self._alive()]
+        versions = [each.version for each in held if each and each.value == write.value]
+        if versions:
+            version, start_ns = min(versions), operation.start_ns
+            self._world.engine.at(
+                self._world.now_ns + REPAIR_NS, self._look_at_repair, history, version, start_ns
+            )
+
+    def _look_at_repair(self, history: KeyHistory, version: bytes, start_ns: int) -> None:
+        premises, calm_ns = self._premises, start_ns - CALM_NS
+        if max(premises.changed_ns, self._disturbed_ns) > calm_ns or not premises.promised:
+            return
+        holders = self._holders(history, version)
+        if len(holders) < self._reads and premises.unsettled() is None:
+            text = f"a read gave version {version.hex()}, {REPAIR_NS / 1e9:g} s later it is held by"
+            self._broken("read repair", history, f"{text} {holders}: R is {self._reads}")
+
+    # What is held, looked at regularly
+
+    def look(self) -> None:
+        """Look at what every node holds of every key."""
+        premises = self._premises
+        if premises.disturbance() or premises.sluggish or self._clocks_differ():
+            self._disturbed_ns = self._world.now_ns
+        for history in self._histories.values():
+            self._look_at_drops(history)
+            if history.lenient is None and self._premises.promised:
+                self._look_at_readiness(history)
+
+    def _clocks_differ(self) -> bool:
+        """Whether a replica may refuse a version that is ahead of its clock."""
+        return any(abs(node.clock.wall_offset_ms) > CLOCKS_MS for node in self._alive())
+
+    def _look_at_readiness(self, history: KeyHistory) -> None:
+        floor = history.held_floor(self._world.now_ns, self._premises.grace_ns)
+        if not floor:
+            return
+        lacking = []
+        for node in self._premises.replicas(history):
+            machine = node.machine
+            ready = machine.custody.standing(history.point) is Standing.READY
+            if ready and (machine.store.version(history.key) or b"") < floor:
+                lacking.append(node)
+        if len(lacking) >= self._reads:
+            text = f"{lacking} count as ready and lack {floor.hex()}: a quorum of R={self._reads}"
+            self._broken("readiness", history, f"{text} would not find it")
+
+    def _look_at_drops(self, history: KeyHistory) -> None:
+        before = self._held.get(history, {})
+        now: dict[tuple[SimNode, int], bytes] = {}
+        for node in self._alive():
+            version = node.machine.store.version(history.key)
+            if version is not None:
+                now[node, node.lives] = bytes(version)
+        self._held[history] = now
+        if len(now) >= len(before) and now.keys() >= before.keys():
+            return
+        floor = history.held_floor(self._world.now_ns, self._premises.grace_ns)
+        for (node, life), held in before.items():
+            dropped = (node, life) not in now and node.alive and node.lives == life
+            if dropped and held >= floor and floor and self._premises.promised:
+                self._judge_drop(history, node, held)
+
+    def _judge_drop(self, history: KeyHistory, node: SimNode, version: bytes) -> None:
+        history.tell(self._world.now_ns, f"{node} drops version {version.hex()}")
+        point = history.point
+        distance = point_of(node.node_id) ^ point
+        held = self._held[history]
+        closer = [
+            each for (each, _), other in held.items()
+            if other >= version and point_of(each.node_id) ^ point < distance
+        ]  # fmt: skip
+        lost = self._world.now_ns - self._premises.changed_ns < REPAIR_NS
+        if len(closer) < self._replicas and not lost:
+            text = f"{node} has dropped version {version.hex()}; of those closer, {closer} hold it"
+            self._broken("custody", history, f"{text}: N is {self._replicas}")
+
+    def _alive(self) -> list[SimNode]:
+        return [node for node in self._world.nodes if node.alive]
+
+    def _holders(self, history: KeyHistory, version: bytes) -> list[SimNode]:
+        key = history.key
+        return [n for n in self._alive() if (n.machine.store.version(key) or b"") >= version]
+
+    def _broken(self, checker: str, history: KeyHistory, text: str) -> None:
+        held = {node: node.machine.store.version(history.key) for node in self._alive()}
+        holders = ", ".join(f"{node} {version.hex()}" for node, version in held.items() if version)
+        replicas = self._premises.replicas(history)
+        story = [*history.story, f"replicas {replicas}, held by {holders or 'nobody'}"]
+        raise BrokenPromiseError(checker, f"{history.name}: {text}", story)
+
+
+def _items(operation: Operation) -> list[tuple[object, bytes | None]]:
+    if operation.kind == "store_many":
+        assert isinstance(operation.value, dict)
+        return list(operation.value.items())
+    names = operation.key if isinstance(operation.key, list) else [operation.key]
+    value = operation.value if isinstance(operation.value, bytes) else None
+    return [(name, value) for name in names]
+
+
+def _words(outcome: object) -> str:
+    if isinstance(outcome, StoreReceipt):
+        return f"acknowledged, version {outcome.version.hex()}"
+    return f"{outcome!r}"

@@ -1,0 +1,159 @@
+"""The core, broken on purpose in ten ways: what the checkers are there to catch.
+
+Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from p2pcore.effects import Instant
+from p2pcore.overlay.lookup import Lookup, _Progress
+from p2pcore.overlay.table import Contact, ContactTable
+from p2pcore.replication import batch, operations
+from p2pcore.replication.custody import Custody, Standing
+from p2pcore.replication.handover import Handover
+from p2pcore.replication.operations import WriteOperation
+from p2pcore.session.links import Call, Link
+from p2pcore.session.questions import Questions
+from p2pcore.session.switchboard import Switchboard
+from p2pcore.storage.memory import MemoryStore, Record
+
+Patch = tuple[object, str, object]
+
+
+def acknowledge_before_w() -> list[Patch]:
+    """One replica is enough."""
+    return [(WriteOperation, "needed", property(lambda self: 1))]
+
+
+def no_read_repair() -> list[Patch]:
+    """Replicas that answered with less than the newest do not get it."""
+    return [(operations, "repair", _nothing), (batch, "repair", _nothing)]
+
+
+def tombstone_lost() -> list[Patch]:
+    """A deletion removes the record, and leaves nothing behind."""
+    keep = MemoryStore.put
+
+    def put(self: MemoryStore, key: Any, record: Record, wall_ms: int) -> Any:
+        newer = keep(self, key, record, wall_ms)
+        if newer is None and record.value is None and key in self._records:
+            self._remove(key, self._records[key])
+        return newer
+
+    return [(MemoryStore, "put", put)]
+
+
+def stale_version_acknowledged() -> list[Patch]:
+    """A replica that holds a newer version says that it has stored the older one."""
+    keep = MemoryStore.put
+
+    def put(self: MemoryStore, key: Any, record: Record, wall_ms: int) -> None:
+        keep(self, key, record, wall_ms)
+
+    return [(MemoryStore, "put", put)]
+
+
+def ready_before_handoff() -> list[Patch]:
+    """Whoever is close enough counts, whatever it has been given."""
+
+    def judge(self: Custody, point: int) -> Standing:
+        near = self._table.rank_of_owner(point) < self.replicas and not self.leaving
+        return Standing.READY if near else Standing.STRANGER
+
+    return [(Custody, "_judge", judge)]
+
+
+def drop_before_confirmation() -> list[Patch]:
+    """What is not a node's any more is gone at once."""
+    gather = Handover._extras
+
+    def extras(self: Handover, slot: int) -> list[Any]:
+        for entry in gather(self, slot):
+            self._store.drop(entry.key, entry.version)
+        return []
+
+    return [(Handover, "_extras", extras)]
+
+
+def bucket_without_liveness_check() -> list[Patch]:
+    """A newcomer takes the place of the stalest member of a full bucket, which nobody asks."""
+    hear = ContactTable.heard_from
+
+    def heard_from(self: ContactTable, contact: Contact) -> None:
+        stalest = hear(self, contact)
+        if stalest is not None:
+            self.remove(stalest.node_id)
+
+    return [(ContactTable, "heard_from", heard_from)]
+
+
+def lookup_stops_early() -> list[Patch]:
+    """The first answer is taken for the last."""
+
+    def done(self: Lookup) -> bool:
+        nearest = self._ranked[: self._width]
+        return not nearest or any(e.progress is _Progress.ANSWERED for e in self._ranked)
+
+    return [(Lookup, "done", property(done))]
+
+
+def request_table_grows() -> list[Patch]:
+    """A call that is over leaves something behind."""
+    drop = Switchboard.drop
+
+    def leave_behind(self: Switchboard, call: Call) -> None:
+        drop(self, call)
+        self.calls[-call.id] = Call(-call.id, 1 << 62)
+
+    return [(Switchboard, "drop", leave_behind)]
+
+
+def reply_to_the_wrong_request() -> list[Patch]:
+    """Any call that waits for this peer gets its reply."""
+    match = Questions.on_reply
+
+    def on_reply(self: Questions, link: Link, message: Any, now: Instant) -> None:
+        for call in self.calls.values():
+            if link.peer_id in call.outstanding:
+                del call.outstanding[link.peer_id]
+                call.replied(link.peer_id, message, now)
+                return
+        match(self, link, message, now)
+
+    return [(Questions, "on_reply", on_reply)]
+
+
+BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
+    "acknowledge before W": (acknowledge_before_w, ""),
+    "no read repair": (no_read_repair, "halfway"),
+    "tombstone lost": (tombstone_lost, ""),
+    "stale version acknowledged": (stale_version_acknowledged, ""),
+    "ready before hand-off": (ready_before_handoff, ""),
+    "drop before confirmation": (drop_before_confirmation, ""),
+    "bucket without liveness check": (bucket_without_liveness_check, "large"),
+    "lookup that stops a round early": (lookup_stops_early, "large"),
+    "request table that grows": (request_table_grows, ""),
+    "reply matched to the wrong request": (reply_to_the_wrong_request, ""),
+}
+"""Every way, with the scenario that is played; empty: the one that a sweep draws."""
+
+
+@contextmanager
+def broken(name: str) -> Iterator[str]:
+    """Within it, the core is broken in this way. Gives the name of the scenario."""
+    make, scenario = BROKEN[name]
+    patches = [patch.object(*each) for each in make()]
+    for each in patches:
+        each.start()
+    try:
+        yield scenario
+    finally:
+        for each in patches:
+            each.stop()
+
+
+def _nothing(*_: object) -> None:
+    pass
