@@ -197,19 +197,24 @@ class SimNode(Peer):
         """The record in this node's own store."""
         return self.machine.store.get(key_of(name), self.now.wall_ms)
 
-    def lookup(self, target: bytes, *, width: int = 20, limit_s: float = 30.0) -> LookupReport:
-        """Look up the nodes closest to an id or key from here."""
-        reports: list[LookupReport] = []
-        start_ns = self.world.now_ns
+    def start_lookup(
+        self, target: bytes, *, width: int = 20, then: Then | None = None
+    ) -> Operation:
+        """Look up the nodes closest to an id or key from here; the result is a LookupReport."""
+        operation = Operation(self, "lookup", target, then=then)
 
         def finish(lookup: Lookup, now: Instant) -> None:
             closest = [contact.node_id for contact in lookup.closest(width)]
-            reports.append(LookupReport(closest, lookup.hops, self.world.now_ns - start_ns))
+            duration_ns = self.world.now_ns - operation.start_ns
+            operation.finish(LookupReport(closest, lookup.hops, duration_ns))
 
         directory = self.machine.directory
         self.tell(lambda now: directory.search(point_of(target), now, finish, width=width))
-        self.world.run_until(lambda: bool(reports), limit_s)
-        return reports[0]
+        return operation
+
+    def lookup(self, target: bytes, *, width: int = 20, limit_s: float = 30.0) -> LookupReport:
+        """Look up the nodes closest to an id or key from here."""
+        return cast(LookupReport, self.start_lookup(target, width=width).wait(limit_s))
 
 
 class SimClient(Peer):

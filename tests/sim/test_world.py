@@ -84,6 +84,19 @@ def test_lookups_report_hops_and_the_closest() -> None:
     assert report.duration_ns > 0
 
 
+def test_lookups_go_on_side_by_side() -> None:
+    world = World(seed=3)
+    nodes = world.warm_swarm(40)
+    seen: list[Operation] = []
+    started = [node.start_lookup(key_of("anything"), width=3, then=seen.append) for node in nodes]
+    assert not any(each.over for each in started)
+    world.run_until(lambda: len(seen) == len(started))
+    for each in started:
+        brute = [node.node_id for node in world.replicas("anything", 4) if node is not each.peer]
+        assert each.result.closest == brute[:3]
+        assert each.result.duration_ns == each.latency_ns
+
+
 def test_regions_and_links_are_felt() -> None:
     world = World(seed=4)
     world.swarm(3, regions=("london",))
