@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 PATIENCE_S = 60.0  # for anything that a process does; far above what it takes on a busy machine
@@ -89,3 +91,15 @@ def command() -> Callable[..., "subprocess.CompletedProcess[bytes]"]:
         )
 
     return run
+
+
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """Another process takes all of a processor that it can get."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+        assert psutil.Process(process.pid).cpu_times().user > 0
+    finally:
+        process.kill()
+        process.wait()

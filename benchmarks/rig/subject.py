@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
@@ -42,10 +42,12 @@ __all__ = [
     "counters",
     "default_loop",
     "failure",
+    "fault_from",
     "identity",
     "machines",
     "make_client",
     "make_node",
+    "make_world",
     "must_be_gone",
     "part",
     "require",
@@ -58,8 +60,8 @@ __all__ = [
 Streams = Callable[[str], Random]
 """Random streams by purpose."""
 
-Feature = Literal["network", "delete", "stats", "ready", "batches"]
-FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready", "batches")
+Feature = Literal["network", "delete", "stats", "ready", "batches", "simulator"]
+FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready", "batches", "simulator")
 
 # For a fresh interpreter: prints the seconds that an import takes, and whence it came (`core_dir`).
 IMPORT_PROGRAM = """
@@ -175,6 +177,10 @@ def supports(feature: Feature) -> bool:
         return network and hasattr(core.AdaptiveClient, "store_many")
     if feature == "ready":
         return network and hasattr(core.AdaptiveCoordinator, "wait_ready")
+    if feature == "simulator":
+        if not network or find_spec("p2pcore.sim") is None:
+            return False
+        return hasattr(import_module("p2pcore.sim").SimNode, "start_lookup")
     raise ValueError(f"no feature is called {feature!r}; there are {', '.join(FEATURES)}")
 
 
@@ -224,6 +230,18 @@ def failure(error: Exception) -> Literal["absent", "timed_out", "refused", "fail
     if isinstance(error, TimeoutError):
         return "timed_out"
     return "refused" if isinstance(error, core.RefusedError) else "failed"
+
+
+def make_world(seed: int, link: Mapping[str, Any]) -> Any:
+    """An empty simulated network (docs/simulation.md has its calls), all of whose peers have this
+    link. Requires the feature "simulator"."""
+    sim = import_module("p2pcore.sim")
+    return sim.World(seed, link=sim.Link(**link))
+
+
+def fault_from(table: Mapping[str, Any]) -> Any:
+    """What a simulated network can `apply`, as plain data says it. Requires "simulator"."""
+    return import_module("p2pcore.sim").fault_from(table)
 
 
 def part(module: str, name: str) -> Any:

@@ -38,6 +38,7 @@ class Budget:
 
 SUITES: Mapping[str, Budget] = {
     "baseline": Budget(10, short=True),
+    "chaos": Budget(30),
     "concurrency": Budget(12, short=True),
     "counts": Budget(15, short=True),
     "hotpath": Budget(60),
@@ -45,6 +46,7 @@ SUITES: Mapping[str, Budget] = {
     "load": Budget(50),
     "memory": Budget(12, short=True),
     "scale": Budget(12, short=True),
+    "simulated": Budget(90),
     "startup": Budget(20),
 }
 

@@ -1,19 +1,15 @@
 """Counts are the same wherever and whenever they are made, and see the smallest waste."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from benchmarks.rig import subject
 from benchmarks.rig.children import Child
 from benchmarks.rig.count_lab import CountLab, Counts
 from p2pcore.wire.codec import encode_frame
+from tests.processes import busy_core
 from tests.rig.wasteful_child import EXTRA
 
 HERE = Path(__file__).parent
@@ -21,18 +17,6 @@ EVERYTHING = [
     "store", "retrieve", "delete", "store_many", "retrieve_many", "first_retrieve",
     "upkeep", "visit", "visit_with_records",
 ]  # fmt: skip
-
-
-@contextmanager
-def busy_core() -> Iterator[None]:
-    """Another process takes all of a processor that it can get."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-        assert psutil.Process(process.pid).cpu_times().user > 0
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.slow

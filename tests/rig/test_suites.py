@@ -19,7 +19,9 @@ MODULES = sorted(ROOT.rglob("*.py"))
 PREFIXES = ("time_", "timeraw_", "mem_", "peakmem_", "track_")
 LONGEST_S = 300  # a group of hotpath takes 15 s of processor time; machines may be crowded
 # asv scales the first two for people; the others read well as they are.
-UNITS = ("seconds", "bytes", "ppm", "messages", "calls", "allocations")
+UNITS = (
+    "seconds", "bytes", "ppm", "messages", "calls", "allocations", "hops", "operations", "records",
+)  # fmt: skip
 
 
 def classes() -> dict[str, tuple[type, list[Any]]]:
