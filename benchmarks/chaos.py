@@ -9,13 +9,13 @@ commits.
 
 from __future__ import annotations
 
-from benchmarks.rig.sampling import Record, Samples, as_samples, read, record
+from benchmarks.rig.sampling import Record, Samples, as_samples, few, read, record
 
 FAULTS = [
     "partition", "crash", "power_loss", "pause", "slow_node", "exhaustion", "clock_jump", "churn",
     "flash_crowd",
 ]  # fmt: skip
-SEEDS = range(6)
+SEEDS = few(6)
 
 
 def _figures() -> Record:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.rig.sampling import Record, Samples, as_samples, read, record
+from benchmarks.rig.sampling import Record, Samples, as_samples, few, read, record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -65,9 +65,7 @@ def _events() -> Record:
     found: Record = {}
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         runs = [
-            (n, _ask(pool, QUESTIONS, n, "nothing", seed))
-            for n in NODES
-            for seed in range(SEEDS[n])
+            (n, _ask(pool, QUESTIONS, n, "nothing", seed)) for n in NODES for seed in few(SEEDS[n])
         ]
         metered = [_ask(pool, QUESTIONS, n, meter) for n in FEW for meter in METERS]
         for nodes, run in runs:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from benchmarks.rig.sampling import Record, Samples, as_samples, read, record
+from benchmarks.rig.sampling import Record, Samples, as_samples, few, read, record
 
 if TYPE_CHECKING:
     from benchmarks.rig.sim_lab import Question
@@ -52,7 +52,7 @@ def _questions(what: str, seeds: dict[int, int], **arguments: float) -> list[Que
         {"play": what, "nodes": nodes, "seed": seed, **arguments}
         for nodes, count in seeds.items()
         if nodes != NIGHTLY or os.environ.get("P2PCORE_NIGHTLY") == "1"
-        for seed in range(count)
+        for seed in few(count)
     ]
 
 

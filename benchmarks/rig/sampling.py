@@ -10,15 +10,18 @@ Rule: no measuring here, and nothing that depends on the machine.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeAlias
 
 from benchmarks.rig import subject
 
-__all__ = ["BLOCKS", "Record", "Samples", "as_samples", "read", "record"]
+__all__ = ["BLOCKS", "Record", "Samples", "as_samples", "few", "read", "record"]
 
+# Does every benchmark still run? The tests ask that; the figures of such a run are worth nothing.
+QUICK = os.environ.get("P2PCORE_QUICK") == "1"
 # asv's test needs six values a side to say anything; eight leave room for two that were disturbed.
-BLOCKS = 8
+BLOCKS = 3 if QUICK else 8
 DIGITS = 5  # asv prints and stores all of them; a clock on a shared machine has fewer
 
 Record: TypeAlias = dict[Hashable, list[float]]
@@ -34,6 +37,11 @@ def record(scenario: Callable[[], Record], *features: subject.Feature) -> Record
     except NotImplementedError as reason:
         return {SKIPPED: str(reason)}
     return scenario()
+
+
+def few(seeds: int) -> range:
+    """The seeds of as many runs; of a single one in a quick run."""
+    return range(1 if QUICK else seeds)
 
 
 def read(found: Record | dict[str, str], *key: Hashable) -> list[float]:
