@@ -327,6 +327,8 @@ class Handover:
         network larger than our table, those closest to a distant key are looked up."""
         point, count = point_of(entry.key), self._custody.replicas
         known = self._directory.replicas(point, count, now)
+        if known is None and not self._directory.closest_known(point, 1):
+            known = []  # we leave, and nobody else is there
         if known is not None:
             placed(known, now)
         else:

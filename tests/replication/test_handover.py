@@ -140,3 +140,12 @@ def test_looking_through_nothing_takes_one_step(net: Net) -> None:
     handover = node.machine._handover
     net.run((handover.wake_at_ns - net.mono_ns) / 1e9 + 0.001)
     assert handover.wake_at_ns - net.mono_ns > 0.7 * SWEEP_NS
+
+
+def test_the_last_one_leaves_at_once(net: Net) -> None:
+    """There is nobody to hand records to, and nobody to wait for."""
+    filled(net, 3)
+    begun_ns = net.mono_ns
+    for node in net.nodes:
+        net.leave(node)
+    assert net.mono_ns - begun_ns < 1_000_000_000
