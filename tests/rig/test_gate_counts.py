@@ -109,7 +109,10 @@ def test_a_core_that_breaks_is_not_slower(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
-def test_one_call_more_shows_in_instructions(tmp_path: Path) -> None:
+def test_one_call_more_shows_in_instructions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_counts, "SEEDS", (0,))  # a process takes half a minute
     head = mutated(tmp_path, "wire/codec.py", {ENCODE: ENCODE + "    len(body)\n"})
     names = ["encode_store", "clock"]
     sheets = Sheet(COMMIT), Sheet(COMMIT)
