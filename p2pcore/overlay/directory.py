@@ -78,7 +78,7 @@ class _Query(Call):
 class _Search:
     """A lookup with its questions on the wire."""
 
-    __slots__ = ("_board", "_finish", "lookup")
+    __slots__ = ("_board", "_finish", "_queries", "lookup")
 
     def __init__(
         self, board: Switchboard, lookup: Lookup, finish: Callable[[Lookup, Instant], None]
@@ -86,19 +86,24 @@ class _Search:
         self._board = board
         self.lookup = lookup
         self._finish = finish
+        self._queries: dict[int, _Query] = {}  # in flight
 
     def proceed(self, now: Instant) -> None:
         """Ask whoever is to be asked now, or finish."""
         if self.lookup.done:
+            for query in self._queries.values():  # of some who turned out not to be the closest
+                self._board.drop(query)
             self._finish(self.lookup, now)
             return
         target = self.lookup.target.to_bytes(ID_BITS // 8)
         for contact in self.lookup.next_to_ask():
             query = _Query(self._board.new_call_id(), now.mono_ns + QUERY_TIMEOUT_NS, self, contact)
+            self._queries[query.id] = query
             self._board.ask(query, [contact], FindNode(query.id, target), now)
 
     def heard(self, query: _Query, contacts: list[Contact] | None, now: Instant) -> None:
         self._board.drop(query)
+        del self._queries[query.id]
         if contacts is None:
             self.lookup.failed(query.contact.node_id)
         else:
