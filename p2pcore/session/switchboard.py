@@ -18,15 +18,13 @@ from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Sen
 from p2pcore.errors import (
     AuthenticationError,
     BrokenError,
-    BusyError,
     IncompatibleError,
     P2PError,
-    RefusedError,
     UnreachableError,
 )
 from p2pcore.ids import NodeId
 from p2pcore.overlay.table import Contact
-from p2pcore.session.greeting import greeting, objection
+from p2pcore.session.greeting import farewell, greeting, objection
 from p2pcore.session.links import Call, Counters, Link
 from p2pcore.session.pool import Pool
 from p2pcore.session.questions import Questions
@@ -44,7 +42,6 @@ from p2pcore.wire.messages import (
     Role,
     Settings,
     Unknown,
-    words_of,
 )
 
 __all__ = ["GREETING_NS", "SWEEP_NS", "Switchboard"]
@@ -327,17 +324,10 @@ class Switchboard:
             self._close_retired(now)
             self._arm_sweep(now)
             return
-        text = f"{link.address} said goodbye: {message.text or words_of(message.reason)}"
-        self._effects.append(Close(link.id, text))
+        error = farewell(message, link.address)
+        self._effects.append(Close(link.id, str(error)))
         if link.role is None:
-            self._effects.append(Notice(text))
-        error: P2PError = UnreachableError(text)
-        if message.reason == Reason.INCOMPATIBLE:
-            error = IncompatibleError(text)
-        elif message.reason == Reason.TOO_MANY_CONNECTIONS:
-            error = BusyError(text)
-        elif message.reason != Reason.SHUTDOWN:
-            error = RefusedError(text)
+            self._effects.append(Notice(str(error)))
         self._forget(link, error, now, planned=message.reason == Reason.SHUTDOWN)
 
     def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
