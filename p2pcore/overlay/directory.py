@@ -26,6 +26,7 @@ from p2pcore.wire.messages import Contacts, FindNode, Reply
 __all__ = ["Directory", "Placed"]
 
 QUERY_TIMEOUT_NS = 400_000_000  # one FindNode; a loaded node answers in tens of ms
+LATE_NS = 60_000_000_000  # longer than any lookup: its end is the end of its questions
 REGION_FRESH_NS = 30_000_000_000  # a node that joined unnoticed is found after this at the latest
 DOUBT_NS = 1_000_000_000  # nodes that disagree for a while must not make every operation look up
 MAX_REGIONS = 4096  # some 20 contacts each: a few MiB
@@ -71,8 +72,9 @@ class _Query(Call):
         self.search.heard(self, None, now)
 
     def expired(self, now: Instant) -> None:
-        """The contact is slow: the lookup goes on without it."""
-        self.search.heard(self, None, now)
+        """The contact is slow: the lookup goes on without it, and takes its answer if it comes."""
+        self.due_ns = now.mono_ns + LATE_NS
+        self.search.late(self, now)
 
 
 class _Search:
@@ -100,6 +102,10 @@ class _Search:
             query = _Query(self._board.new_call_id(), now.mono_ns + QUERY_TIMEOUT_NS, self, contact)
             self._queries[query.id] = query
             self._board.ask(query, [contact], FindNode(query.id, target), now)
+
+    def late(self, query: _Query, now: Instant) -> None:
+        self.lookup.late(query.contact.node_id)
+        self.proceed(now)
 
     def heard(self, query: _Query, contacts: list[Contact] | None, now: Instant) -> None:
         self._board.drop(query)
