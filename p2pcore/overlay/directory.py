@@ -25,7 +25,6 @@ from p2pcore.wire.messages import Contacts, FindNode, Reply
 
 __all__ = ["Directory", "Placed"]
 
-QUERY_TIMEOUT_NS = 400_000_000  # one FindNode; a loaded node answers in tens of ms
 LATE_NS = 60_000_000_000  # longer than any lookup: its end is the end of its questions
 REGION_FRESH_NS = 30_000_000_000  # a node that joined unnoticed is found after this at the latest
 DOUBT_NS = 1_000_000_000  # nodes that disagree for a while must not make every operation look up
@@ -99,7 +98,8 @@ class _Search:
             return
         target = self.lookup.target.to_bytes(ID_BITS // 8)
         for contact in self.lookup.next_to_ask():
-            query = _Query(self._board.new_call_id(), now.mono_ns + QUERY_TIMEOUT_NS, self, contact)
+            due_ns = now.mono_ns + self._board.patience.of([contact], now)
+            query = _Query(self._board.new_call_id(), due_ns, self, contact)
             self._queries[query.id] = query
             self._board.ask(query, [contact], FindNode(query.id, target), now)
 

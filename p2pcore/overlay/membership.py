@@ -81,7 +81,7 @@ class Membership:
         """Try to get in again, look around, or look for those that were lost."""
         if self.lost.wake_at_ns is not None and now.mono_ns >= self.lost.wake_at_ns:
             for contact in self.lost.due(now):
-                self._board.connect(contact.address, contact.node_id)
+                self._board.connect(contact.address, contact.node_id, now)
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
         self.wake_at_ns = None
@@ -116,7 +116,7 @@ class Membership:
             self._directory.forget(link.peer_id)
             self._notice_solitude(now)
         elif link.peer_id in self._table:
-            self._board.connect(link.contact.address, link.peer_id)
+            self._board.connect(link.contact.address, link.peer_id, now)
 
     def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
         """Nobody answers where this node was, or somebody else does."""

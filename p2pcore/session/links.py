@@ -51,6 +51,7 @@ class Link:
         "heard_ns",
         "id",
         "incoming",
+        "opening_ns",
         "ours_to_close",
         "peer_id",
         "retiring",
@@ -67,6 +68,7 @@ class Link:
         self.role: Role | None = None
         self.end_by_ns = 0  # when it ends unless the peer has greeted, or though it is retiring
         self.heard_ns = 0
+        self.opening_ns = 0  # from our dial to its greeting, where we have opened it
         self.used_ns = 0  # when the peer last answered a question of ours, pings aside
         self.contact: Contact | None = None
         self.coordinating = 0  # operations in flight that we run for this peer
