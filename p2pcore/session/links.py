@@ -56,6 +56,7 @@ class Link:
         "peer_id",
         "retiring",
         "role",
+        "since_ns",
         "unanswered",
         "used_ns",
     )
@@ -68,6 +69,7 @@ class Link:
         self.role: Role | None = None
         self.end_by_ns = 0  # when it ends unless the peer has greeted, or though it is retiring
         self.heard_ns = 0
+        self.since_ns = 0  # when the peer has greeted us
         self.opening_ns = 0  # from our dial to its greeting, where we have opened it
         self.used_ns = 0  # when the peer last answered a question of ours, pings aside
         self.contact: Contact | None = None

@@ -319,7 +319,9 @@ class Switchboard:
             for question in self._questions.linked(link.peer_id):
                 self._effects.append(Send((link.id,), question))
             second = self.pool.add(link, now)
-            if second is not None:
+            if self.pool.is_outlived_by(link, now):
+                self.give_up(link.peer_id, "the node has come back on another link", now)
+            elif second is not None:
                 self._retire(second, "there is another link between us", now)
         self.on_link(link, now)
 

@@ -71,6 +71,20 @@ def test_a_crash_is_forever_or_a_while() -> None:
     world.check()
 
 
+def test_who_is_back_from_a_loss_of_power_is_asked_where_it_is_now() -> None:
+    """Nothing has told the others that their old connections lead nowhere."""
+    world = World(seed=6)
+    world.swarm(8)
+    world.run(20)
+    node = world.nodes[3]
+    world.apply(Crash(nodes=(node.name,), for_s=2, disk=True, power=True))
+    world.run(3)
+    for other in world.nodes:
+        if other is not node:
+            link = other.machine.board.pool.by_node[node.node_id]
+            assert not other.ends[link.id].far.closed, f"{other} asks on a dead connection"
+
+
 def test_records_do_not_survive_a_restart() -> None:
     world = swarm(3)
     client = world.client(bootstrap=[node.address for node in world.nodes])
