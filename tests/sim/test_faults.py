@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from p2pcore.effects import Instant
 from p2pcore.errors import ConfigError, P2PError
+from p2pcore.ids import key_of
 from p2pcore.sim import (
     FAULTS,
     Churn,
@@ -192,6 +194,23 @@ def test_records_outlive_one_misbehaving_member(manner: str) -> None:
     for answer in answers:
         assert answer.wait() == b"value"
     world.check()
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_misbehaving_member_answers_itself(manner: str) -> None:
+    world = swarm(3)
+    world.apply(Misbehaviour(nodes=("n2",), manner=manner))
+    world.run(1)
+    node, key, receipts = world.nodes[1], key_of("key"), []
+
+    def write(now: Instant) -> None:
+        done = lambda receipt, now: receipts.append(receipt)  # noqa: E731
+        node.machine.start_write(key, b"value", None, now.mono_ns + 10**9, done, now)
+
+    node.tell(write)
+    world.run(1)
+    assert receipts
+    assert node.machine.store.version(key) is not None
 
 
 def test_garbage_is_noticed_and_hung_up_on() -> None:
