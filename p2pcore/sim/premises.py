@@ -35,6 +35,7 @@ LYING = ("amnesia", "liar", "eclipse")
 
 SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 SLUGGISH_QUEUE = 20  # messages that wait; no more than a few do unless a node is overloaded
+AFTERMATH_NS = 6_000_000_000  # a call is given up after 5 s, or a link that lost it is dialled anew
 LONG_PAUSE_NS = 3_000_000_000  # others give up a link after 5 s of silence and two pings
 
 Life = tuple[SimNode, int]  # a node, and which of its processes
@@ -63,6 +64,8 @@ class Premises:
         self.grace_ns = round((grace_s - clocks_s) * 1e9)
         self._members: dict[Life, None] = {}
         self._still_until_ns = 0  # a long pause lasts
+        self._aftermath = ""  # of which disturbance
+        self._aftermath_until_ns = 0
         self._apart_since_ns: int | None = None
         self._durable = durable
         self._void: str | None = None  # why nothing is promised for the rest of the run
@@ -87,7 +90,19 @@ class Premises:
         return self._void is None
 
     def disturbance(self) -> str | None:
-        """Why members may see different networks at this moment, nobody being lost."""
+        """Why members may see different networks at this moment, nobody being lost. Calls that
+        began in a disturbance may still fail in its aftermath, and who was called is forgotten."""
+        reason, now_ns = self._present_disturbance(), self._world.now_ns
+        if reason is not None:
+            self._aftermath, self._aftermath_until_ns = (
+                f"{reason}, or was just now",
+                now_ns + AFTERMATH_NS,
+            )
+        elif now_ns < self._aftermath_until_ns:
+            reason = self._aftermath
+        return reason
+
+    def _present_disturbance(self) -> str | None:
         world = self._world
         if world.network.walls:
             return "the network is partitioned"
@@ -131,7 +146,6 @@ class Premises:
         if reason is not None:
             self._excuse(reason)
             return
-        self._apart_since_ns = None
         if self._void is None and any(key.window or key.lenient for key in self._keys):
             self._close()
 
@@ -193,7 +207,9 @@ class Premises:
                 key.tell(now_ns, reason)
             key.excuse(reason)
             key.window = key.window or f"{reason} at {now_ns / 1e9:.3f} s"
-        if self._world.network.walls:
+        if not self._world.network.walls:
+            self._apart_since_ns = None
+        else:
             since_ns = self._apart_since_ns = self._apart_since_ns or now_ns
             if now_ns - since_ns > self.grace_ns and self._void is None:
                 self._end("a partition longer than the tombstone grace")

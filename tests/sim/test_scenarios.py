@@ -93,6 +93,12 @@ def test_outside_the_premises_nothing_is_promised() -> None:
     assert any("at once, W-1 is 1" in breach for breach in outcome.breaches)
 
 
+def test_a_partition_has_an_aftermath() -> None:
+    """Calls that began in it fail 0.7 s after it is over, and both sides forget each other."""
+    outcome = play(draw("exhaustion", 1))
+    assert outcome.ok, outcome.text
+
+
 def test_known_failures_name_scenarios() -> None:
     assert all(each.scenario in SCENARIOS and each.reason for each in EXPECTED)
 
