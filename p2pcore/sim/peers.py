@@ -18,9 +18,9 @@ from p2pcore.errors import ConfigError, P2PError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
 from p2pcore.sim.clocks import Clock
+from p2pcore.sim.ends import End
 from p2pcore.sim.engine import Action
 from p2pcore.sim.links import Link, Uplink
-from p2pcore.sim.network import End
 from p2pcore.sim.streams import Stream
 from p2pcore.wire.codec import Incoming
 
