@@ -1,7 +1,6 @@
 """AdaptiveClient: stores and retrieves, on real sockets."""
 
 import asyncio
-import math
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -12,23 +11,13 @@ from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.inquiries import Inquiries
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
-from p2pcore.errors import (
-    BatchError,
-    BusyError,
-    ClosedError,
-    KeyNotFoundError,
-    LimitError,
-    P2PError,
-    UsageError,
-)
+from p2pcore.errors import ClosedError
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.requests import checked_value, lifetime_ms, receipts_of, room_for_one, values_of
 from p2pcore.session.links import Counters
-from p2pcore.wire.limits import MAX_VALUE_BYTES
 
 __all__ = ["AdaptiveClient"]
-
-MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
 
 
 class AdaptiveClient(Inquiries):
@@ -108,8 +97,8 @@ class AdaptiveClient(Inquiries):
             StorageFullError, ClockOffsetError, BusyError: replicas, or this client, refuse it.
         """
         place = key_of(key)
-        _checked(value)
-        ttl_ms = _ttl_ms(ttl_s)
+        checked_value(value)
+        ttl_ms = lifetime_ms(ttl_s)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write(operation, place, value, ttl_ms, deadline_ns, now())
@@ -159,18 +148,13 @@ class AdaptiveClient(Inquiries):
             BatchError: some items failed; it says which and why, and has the others' receipts.
             UsageError: a key, value or the ttl can't be meant; nothing was stored.
         """
-        placed = [(key_of(key), _checked(value)) for key, value in items.items()]
-        ttl_ms = _ttl_ms(ttl_s)
+        placed = [(key_of(key), checked_value(value)) for key, value in items.items()]
+        ttl_ms = lifetime_ms(ttl_s)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write_many(operation, placed, ttl_ms, deadline_ns, now())
         host.pump()
-        results = dict(zip(items, await self._result(host, operation, future), strict=True))
-        errors = {key: r for key, r in results.items() if isinstance(r, P2PError)}
-        if errors:
-            stored = {key: r for key, r in results.items() if key not in errors}
-            raise BatchError(stored, errors, len(results))
-        return results
+        return receipts_of(items, await self._result(host, operation, future))
 
     async def retrieve_many(
         self, keys: Iterable[str | bytes], *, timeout_s: float | None = None
@@ -187,26 +171,13 @@ class AdaptiveClient(Inquiries):
         host, operation, future = self._begin()
         self._client.read_many(operation, places, names, deadline_ns, now())
         host.pump()
-        values: dict[str | bytes, bytes] = {}
-        errors: dict[str | bytes, P2PError] = {}
-        for name, result in zip(names, await self._result(host, operation, future), strict=True):
-            if isinstance(result, bytes):
-                values[name] = result
-            elif not isinstance(result, KeyNotFoundError):
-                errors[name] = result
-        if errors:
-            raise BatchError(values, errors, len(names))
-        return values
+        return values_of(names, await self._result(host, operation, future))
 
     def _begin(self) -> tuple[Host, int, asyncio.Future[Any]]:
         host = self._host
         if host is None:
             raise ClosedError("the client is not connected: use `async with`, or await connect()")
-        if host.in_flight >= self.config.max_in_flight:
-            raise BusyError(
-                f"{host.in_flight} operations are in flight, max_in_flight is "
-                f"{self.config.max_in_flight}"
-            )
+        room_for_one(host.in_flight, self.config.max_in_flight)
         operation, future = host.operation()
         return host, operation, future
 
@@ -221,19 +192,3 @@ class AdaptiveClient(Inquiries):
         trace: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-def _checked(value: bytes) -> bytes:
-    if not isinstance(value, bytes):
-        raise UsageError(f"a value is bytes, not {type(value).__name__}")
-    if len(value) > MAX_VALUE_BYTES:
-        raise LimitError(f"a value of {len(value)} bytes, the limit is {MAX_VALUE_BYTES}")
-    return value
-
-
-def _ttl_ms(ttl_s: float | None) -> int | None:
-    if ttl_s is None:
-        return None
-    if not 0 < ttl_s <= MAX_TTL_S:
-        raise UsageError(f"ttl_s must be more than 0 and at most {MAX_TTL_S:g}: {ttl_s}")
-    return math.ceil(ttl_s * 1000)
