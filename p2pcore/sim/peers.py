@@ -180,6 +180,17 @@ class Peer:
         self._completions[self._operations] = done
         return self._operations
 
+    @property
+    def in_flight(self) -> int:
+        """How many operations have no result yet."""
+        return len(self._completions)
+
+    def abandon(self, error: P2PError) -> None:
+        """All operations that have no result end with this error."""
+        completions, self._completions = self._completions, {}
+        for done in completions.values():
+            done(error)
+
     # Its timer
 
     def _set_timer(self, deadline_ns: int) -> None:
