@@ -17,6 +17,7 @@ from p2pcore.errors import (
 )
 from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
+from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.membership import Membership
 from p2pcore.overlay.table import BUCKET_SIZE, Contact, point_of
 from p2pcore.replication.clock import Version
@@ -130,6 +131,11 @@ class Node(Machine):
             Inspect: self._on_inspect,
         }
 
+    @property
+    def lost(self) -> LostContacts:
+        """Whom this node looks for."""
+        return self._membership.lost
+
     def open(self, address: str) -> None:
         """Others reach this node at `address` from now on."""
         self.board.address = address
@@ -195,7 +201,7 @@ class Node(Machine):
             self.board.wake_at_ns,
             self.liveness.wake_at_ns,
             self._membership.wake_at_ns,
-            self._membership.lost.wake_at_ns,
+            self.lost.wake_at_ns,
             self._sync.wake_at_ns,
             self._handover.wake_at_ns,
             self._replica.wake_at_ns,
@@ -209,7 +215,7 @@ class Node(Machine):
         self._replica.handle_timer(now)
 
     def _on_link(self, link: Link, now: Instant) -> None:
-        returned = link.peer_id in self._membership.lost
+        returned = link.peer_id in self.lost
         self._membership.on_link(link, now)
         super()._on_link(link, now)
         self._notice_change(now, returned=returned)
