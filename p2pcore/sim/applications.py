@@ -181,7 +181,7 @@ class SimNode(Peer):
         self.world.trace.tell(self.world.now_ns, f"{self.name} crashes")
         self.stop(power=power)
 
-    def restart(self, *, disk: bool = False) -> Operation:
+    def restart(self, *, disk: bool = False, then: Then | None = None) -> Operation:
         """A new process at the same address joins again, through members that are there now. With
         its `disk` it has the identity it had, which is what `data_dir` keeps today; records are in
         memory and lost in either case."""
@@ -193,7 +193,7 @@ class SimNode(Peer):
         if was_silent:
             self.world.ways_changed()
         self.world.trace.tell(self.world.now_ns, f"{self.name} restarts")
-        return self.start_join()
+        return self.start_join(then)
 
     @property
     def is_ready(self) -> bool:

@@ -270,8 +270,10 @@ def _misbehaviour(rng: Stream, values: Table) -> Table:
     at_s, manner = _span(rng, 3, 10), rng.choice(("garbage", "silence", "refusal"))
     return {
         "faults": (
-            {"fault": "misbehaviour", "at_s": at_s, "nodes": ("n2",), "manner": manner},
-            {"fault": "crash", "at_s": at_s + 20, "nodes": ("n2",)},
+            {
+                "fault": "misbehaviour", "at_s": at_s, "for_s": 20.0, "nodes": ("n2",),
+                "manner": manner,
+            },
         ),
         "nodes": max(6, values["nodes"]),
     }  # fmt: skip
@@ -279,9 +281,9 @@ def _misbehaviour(rng: Stream, values: Table) -> Table:
 
 def _lies(rng: Stream, values: Table) -> Table:
     """One member lies: about contacts, or about what it keeps."""
-    faults = _misbehaviour(rng, values)["faults"]
+    scenario = _misbehaviour(rng, values)
     manner = rng.choice(("liar", "eclipse", "amnesia"))
-    return {"faults": (faults[0] | {"manner": manner}, faults[1]), "nodes": max(6, values["nodes"])}
+    return scenario | {"faults": (scenario["faults"][0] | {"manner": manner},)}
 
 
 def _outage(rng: Stream, values: Table) -> Table:
