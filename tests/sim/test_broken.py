@@ -17,7 +17,7 @@ CAUGHT_BY = {
     "lookup that stops a round early": "lookups",
     "request table that grows": "bounds",
     "book of lost contacts that grows": "bounds",
-    "reply matched to the wrong request": "quorum",
+    "reply matched to the wrong request": "foreign value",
 }
 
 

@@ -69,6 +69,15 @@ def test_a_failing_run_is_made_smaller() -> None:
         assert play(after.scenario).trace == after.trace
 
 
+def test_the_fault_that_matters_is_left() -> None:
+    scenario = replace(draw("mixture", 1), limit=0)
+    assert len(scenario.faults) > 4
+    with broken("book of lost contacts that grows"):
+        after = shrunk(play(scenario))
+    assert after.broken == "bounds"
+    assert [scenario.faults[place]["fault"] for place in after.scenario.kept] == ["partition"]
+
+
 def test_a_broken_run_tells_the_story_of_the_key() -> None:
     with broken("acknowledge before W"):
         outcome = failing()
@@ -115,7 +124,7 @@ def command(
 
 
 def test_a_replay_ends_with_its_hash() -> None:
-    words = ("replay", "--seed", "17", "--scenario", "partition")
+    words = ("replay", "--seed", "2", "--scenario", "mixture")
     code, out, _ = command(*words)
     assert code == 0
     assert out.splitlines()[-1].startswith("trace ")
