@@ -123,7 +123,8 @@ class _Run:
             if table["fault"] in ("churn", "flash-crowd") and not table.get("clients"):
                 fault = {"settings": self._settings, **table}
             world.apply(fault_from(fault))
-        world.run(max(scenario.over_s, scenario.faults_end_s))
+        severed_s = scenario.severed * SEVERED_GAP_S + SEVERED_S if scenario.severed else 0.0
+        world.run(max(scenario.over_s, scenario.faults_end_s, severed_s))
         self.checkers.finish(self._clients[0])
         self._check_availability()
 
