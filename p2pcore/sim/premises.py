@@ -8,9 +8,10 @@ W-1 holders. A member that goes while a window is open, or one of more than W-1 
 comes takes nothing from anybody, and is inside them, though the letter of the contract has it
 otherwise.) The promise begins anew when the key has been repaired.
 
-While views of the membership differ without anybody being lost (a partition, a long pause, no
+While views of the membership may differ without anybody being lost (a partition, a long pause, no
 descriptors left), nothing that was acknowledged may get lost, but reads need not find it: they are
-*excused* until all is repaired. A partition longer than the tombstone grace, and a member that
+*excused* until all is repaired. Once somebody has forgotten a member that is there, they do differ:
+that is a change, too, and a window. A partition longer than the tombstone grace, and a member that
 lies, end the promise for the rest of the run.
 
 Rule: looks from outside, by brute force, at who is there and what each holds; asks no machine what
@@ -202,17 +203,24 @@ class Premises:
 
     def _excuse(self, reason: str) -> None:
         now_ns = self._world.now_ns
+        apart = self._apart()
         for key in self._keys:
             if key.lenient is None:
                 key.tell(now_ns, reason)
             key.excuse(reason)
-            key.window = key.window or f"{reason} at {now_ns / 1e9:.3f} s"
+            if apart:
+                key.window = key.window or f"{reason} at {now_ns / 1e9:.3f} s"
         if not self._world.network.walls:
             self._apart_since_ns = None
         else:
             since_ns = self._apart_since_ns = self._apart_since_ns or now_ns
             if now_ns - since_ns > self.grace_ns and self._void is None:
                 self._end("a partition longer than the tombstone grace")
+
+    def _apart(self) -> bool:
+        """Whether somebody has forgotten a member. In large networks nobody knows all of them."""
+        most = len(self._members) - 1
+        return most >= BUCKET_SIZE or any(n.machine.table.size < most for n in self.members())
 
     # Repair
 

@@ -102,6 +102,15 @@ def test_outside_the_premises_nothing_is_promised() -> None:
     assert any("at once, W-1 is 1" in breach for breach in outcome.breaches)
 
 
+def test_one_crash_amid_a_short_partition_loses_nothing() -> None:
+    partition = {"fault": "partition", "at_s": 10.0, "for_s": 3.0, "share": 0.2}
+    crash = {"fault": "crash", "at_s": 11.0, "for_s": 0, "count": 1}
+    scenario = replace(draw("calm", 5), nodes=8, quorums=(3, 2, 2), faults=(partition, crash))
+    outcome = play(scenario)
+    assert outcome.ok, outcome.text
+    assert not outcome.breaches
+
+
 def test_a_partition_has_an_aftermath() -> None:
     """Calls that began in it fail 0.7 s after it is over, and both sides forget each other."""
     outcome = play(draw("exhaustion", 1))
