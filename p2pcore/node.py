@@ -1,12 +1,13 @@
 """A node: holds its share of the records, and runs operations for clients that ask it to."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec.structs import asdict
 
 from p2pcore import __version__
 from p2pcore.config import CoordinatorConfig
-from p2pcore.effects import Instant, earliest
+from p2pcore.effects import Instant
 from p2pcore.errors import (
     BusyError,
     ClockOffsetError,
@@ -63,6 +64,13 @@ _REASONS: dict[type[P2PError], Reason] = {
 }
 
 
+class _Timed(Protocol):
+    """A part of the node that wants to be woken."""
+
+    @property
+    def wake_at_ns(self) -> int | None: ...
+
+
 class Node(Machine):
     """The sans-IO node.
 
@@ -113,13 +121,10 @@ class Node(Machine):
         self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
         self._membership = Membership(
-            self.board,
-            self.table,
-            self.directory,
-            self.bootstrap,
-            self.liveness,
-            streams("membership"),
+            board, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
+        upkeep = self.liveness, self._membership, self._membership.lost
+        self._timed: tuple[_Timed, ...] = board, *upkeep, self._sync, self._handover, self._replica
         self.board.pool.favoured = self._neighbours
         self.board.handlers |= {
             Ping: self._on_ping,
@@ -191,15 +196,12 @@ class Node(Machine):
         self.board.goodbye("the node leaves")
 
     def next_deadline(self) -> int | None:
-        return earliest(
-            self.board.wake_at_ns,
-            self.liveness.wake_at_ns,
-            self._membership.wake_at_ns,
-            self._membership.lost.wake_at_ns,
-            self._sync.wake_at_ns,
-            self._handover.wake_at_ns,
-            self._replica.wake_at_ns,
-        )
+        first = None
+        for part in self._timed:
+            due_ns = part.wake_at_ns
+            if due_ns is not None and (first is None or due_ns < first):
+                first = due_ns
+        return first
 
     def handle_timer(self, now: Instant) -> None:
         super().handle_timer(now)

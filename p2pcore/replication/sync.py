@@ -98,6 +98,7 @@ class _Pull(Call):
         sync = self._session.sync
         self.resume_ns = sync.paid_until(now) if self._wanted else None
         if self.resume_ns is not None:
+            self._session.paced = True
             return
         self._asked = []
         while self._wanted and len(self._asked) < FETCH_ITEMS:
@@ -169,7 +170,7 @@ class _Pull(Call):
 class _Session:
     """Some sources, asked side by side. `full`: it can make us ready."""
 
-    __slots__ = ("begun_ns", "epoch", "failed", "full", "looked", "pulls", "sync")
+    __slots__ = ("begun_ns", "epoch", "failed", "full", "looked", "paced", "pulls", "sync")
 
     def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
         self.sync = sync
@@ -178,6 +179,7 @@ class _Session:
         self.begun_ns = now.mono_ns
         self.failed = False
         self.looked = False  # for others who joined meanwhile
+        self.paced = False  # whether a source ever had to wait for its records to be paid for
         self.pulls = {contact.node_id: _Pull(self, contact) for contact in sources}
 
     def over(
@@ -239,9 +241,12 @@ class Sync:
     @property
     def wake_at_ns(self) -> int | None:
         """When `handle_timer` has work, in monotonic ns."""
-        if self._session is None:
+        session = self._session
+        if session is None:
             return self._begin_ns
-        return earliest(*(pull.resume_ns for pull in self._session.pulls.values()))
+        if not session.paced:
+            return None
+        return earliest(*(pull.resume_ns for pull in session.pulls.values()))
 
     def start(self, now: Instant, *, settled: bool = False) -> None:
         """This node is in the overlay: get what is its. `settled`: it has long been there, and its
