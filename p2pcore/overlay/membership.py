@@ -106,7 +106,7 @@ class Membership:
             self.look_around_soon(now)  # it may know others whom we have lost
         stalest = self._table.heard_from(link.contact)
         if stalest is not None:
-            self._liveness.probe(stalest, now)
+            self._liveness.doubt(stalest, now)
 
     def on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         """A link ended. A node that did not say why is dialled once more."""
