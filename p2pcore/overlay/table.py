@@ -188,10 +188,14 @@ class ContactTable:
         """How many members share so many leading bits with the owner."""
         return {index: len(bucket.members) for index, bucket in self._buckets.items()}
 
+    def vacancies(self, index: int) -> int:
+        """How many members more the bucket of this index may have."""
+        bucket = self._buckets.get(index)
+        return BUCKET_SIZE - (len(bucket.members) if bucket is not None else 0)
+
     def is_full(self, index: int) -> bool:
         """Whether the bucket of this index has all the members that it may have."""
-        bucket = self._buckets.get(index)
-        return bucket is not None and len(bucket.members) >= BUCKET_SIZE
+        return not self.vacancies(index)
 
     def sparse_ranges(self) -> range:
         """Indices of the buckets farther away than the nearest contact: those a node that has
