@@ -38,6 +38,8 @@ from p2pcore.wire.messages import (
     Inspect,
     Inspected,
     Leaving,
+    Mark,
+    Marked,
     Missing,
     Ping,
     Pong,
@@ -71,6 +73,10 @@ class Node(Machine):
         node_id: its authenticated id.
         streams: random streams by purpose.
     """
+
+    read_clock: Callable[[], int] | None = None
+    """The edge's clock in monotonic ns, for marks: what came in one read has one `now`. In virtual
+    time, which stands still meanwhile, that will do."""
 
     def __init__(self, config: CoordinatorConfig, node_id: NodeId, streams: Streams) -> None:
         self.settings = Settings(config.replication_factor, config.write_quorum, config.read_quorum)
@@ -128,6 +134,7 @@ class Node(Machine):
             Get: self._on_get,
             Leaving: self._on_leaving,
             Inspect: self._on_inspect,
+            Mark: self._on_mark,
         }
 
     def open(self, address: str) -> None:
@@ -281,6 +288,10 @@ class Node(Machine):
             counters=asdict(self.counters),
         )
         self.board.reply(link, state)
+
+    def _on_mark(self, link: Link, request: Mark, now: Instant) -> None:
+        turn_ns = now.mono_ns if self.read_clock is None else self.read_clock()
+        self.board.reply(link, Marked(request.id, now.mono_ns, turn_ns))
 
     # Requests that this node coordinates
 

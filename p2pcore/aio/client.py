@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,7 @@ from p2pcore.errors import (
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.session.links import Counters
+from p2pcore.session.trace import Trace
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 
 __all__ = ["AdaptiveClient"]
@@ -92,6 +94,7 @@ class AdaptiveClient(Inquiries):
         *,
         ttl_s: float | None = None,
         timeout_s: float | None = None,
+        trace: Trace | None = None,
     ) -> StoreReceipt:
         """Store a value; returns once a write quorum of replicas has confirmed it.
 
@@ -100,6 +103,7 @@ class AdaptiveClient(Inquiries):
             value: up to 1 MiB.
             ttl_s: seconds until it expires; None for never.
             timeout_s: the deadline of this call; the configuration's by default.
+            trace: a new one is told where the time of this call goes.
 
         Raises:
             UsageError: the key, value or ttl can't be meant.
@@ -113,22 +117,30 @@ class AdaptiveClient(Inquiries):
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write(operation, place, value, ttl_ms, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
         host.pump()
         receipt: StoreReceipt = await self._result(host, operation, future)
         return receipt
 
-    async def delete(self, key: str | bytes, *, timeout_s: float | None = None) -> StoreReceipt:
+    async def delete(
+        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+    ) -> StoreReceipt:
         """Delete a record; returns once a write quorum has confirmed it. Deleting what is not
         there is no error. Raises what `store` raises."""
         place = key_of(key)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write(operation, place, None, None, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
         host.pump()
         receipt: StoreReceipt = await self._result(host, operation, future)
         return receipt
 
-    async def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
+    async def retrieve(
+        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+    ) -> bytes:
         """The newest value that a read quorum of replicas knows.
 
         Raises:
@@ -140,6 +152,8 @@ class AdaptiveClient(Inquiries):
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.read(operation, place, key, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
         host.pump()
         value: bytes = await self._result(host, operation, future)
         return value
@@ -210,6 +224,16 @@ class AdaptiveClient(Inquiries):
         operation, future = host.operation()
         return host, operation, future
 
+    def _follow(
+        self, host: Host, operation: int, future: asyncio.Future[Any], trace: Trace
+    ) -> None:
+        """Trace an operation that was begun just now, and let it go on."""
+        self._client.follow(operation, trace)
+        future.add_done_callback(lambda _: trace.close())
+        host.pump()
+        # Behind the flush of this turn, which `pump` has asked for at the latest.
+        asyncio.get_running_loop().call_soon(_stamp, trace)
+
     async def __aenter__(self) -> Self:
         await self.connect()
         return self
@@ -221,6 +245,10 @@ class AdaptiveClient(Inquiries):
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _stamp(trace: Trace) -> None:
+    trace.written_ns = time.monotonic_ns()
 
 
 def _checked(value: bytes) -> bytes:
