@@ -46,6 +46,7 @@ LOAD_OPTIONS = (
     "clients",
     "max_in_flight",
     "timeout_s",
+    "trace_every",
 )
 PHASE_OPTIONS = (
     "rate", "to_rate", "rates", "size", "every_s", "spike_rate", "spike_at_s", "spike_s", "seconds",
@@ -74,6 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("--clients", type=int, metavar="N", help="processes that generate the load")
     load.add_argument("--max-in-flight", type=int, metavar="N", help="per process; more is dropped")
     load.add_argument("--timeout-s", type=float, metavar="S", help="deadline of an operation")
+    load.add_argument(
+        "--trace-every", type=int, metavar="N", help="follow one operation in N through its "
+        "stages (default: 20; 0: none)"
+    )  # fmt: skip
     load.add_argument("--seed", type=int, help="decides all that is by chance")
     target = parser.add_argument_group("of whom")
     target.add_argument("--nodes", type=int, metavar="N", help="size of the swarm that is started")
