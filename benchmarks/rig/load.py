@@ -33,6 +33,7 @@ from benchmarks.rig.records import LoopKind
 from benchmarks.rig.scenario import NEEDS, Scenario, read_scenario, scenario_of, shipped
 from benchmarks.rig.swarm import SwarmError
 from benchmarks.rig.trace import ScenarioError
+from benchmarks.verdict.critical_path import path_of, told
 from benchmarks.verdict.load_figures import figures, judged
 from benchmarks.verdict.load_record import OUTCOMES, FaultResult, LoadRecord
 
@@ -229,6 +230,8 @@ def _summary(record: LoadRecord) -> list[str]:
         f"the generator: {found.late} starts late by more than 2 ms, P99 of the lag "
         f"{found.lag_p99_s * 1e3:.2f} ms, at most {found.lag_max_s * 1e3:.1f} ms",
     ]  # fmt: skip
+    path = path_of(record)
+    lines += told(path) if path is not None else []
     lines += [_told(fault) for fault in result.faults]
     if result.records_lost is not None:
         lines.append(

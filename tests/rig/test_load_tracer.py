@@ -1,5 +1,6 @@
 """Which operations are followed, and what is filed of them."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,8 +33,6 @@ def test_nothing_is_followed_by_an_old_core_or_for_nobody(
 
 
 def test_what_is_filed_is_read_again(tmp_path: Path) -> None:
-    import time
-
     zero_ns = time.perf_counter_ns()
     tracer = Tracer(tmp_path, 3, 1, zero_ns)
     trace = tracer.follow(7)
