@@ -67,8 +67,10 @@ class Book(Log):
     ) -> None:
         lag_ns = begun_ns - due_ns
         self._ended += 1
-        self._late += lag_ns > LATE_NS
-        self._lag_max_ns = max(self._lag_max_ns, lag_ns)
+        if lag_ns > LATE_NS:
+            self._late += 1
+        if lag_ns > self._lag_max_ns:
+            self._lag_max_ns = lag_ns
         kind = None if error is None else type(error)
         outcome, name = self._names.get(kind) or self._name(kind, error)
         step = self._take(number)

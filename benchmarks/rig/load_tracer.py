@@ -22,7 +22,7 @@ class Tracer:
     follow any: none, and no file. `zero_ns` is the beginning of the schedule."""
 
     def __init__(self, directory: Path, process: int, every: int, zero_ns: int) -> None:
-        self._every = every if every and subject.supports("traces") else 0
+        self.every = every if every and subject.supports("traces") else 0
         self._zero_ns = zero_ns
         # The core goes by the monotonic clock, the run by the performance counter.
         self._shift_ns = time.perf_counter_ns() - time.monotonic_ns() - zero_ns
@@ -30,11 +30,11 @@ class Tracer:
         self._lines = bytearray()
         path = directory / traces_file(process)
         # Unbuffered: whatever was written survives this process.
-        self._file = path.open("wb", buffering=0) if self._every else None
+        self._file = path.open("wb", buffering=0) if self.every else None
 
     def follows(self, number: int, kind: Kind) -> bool:
         """Whether this operation is one of them."""
-        return self._every > 0 and number % self._every == 0 and kind in FOLLOWED
+        return self.every > 0 and number % self.every == 0 and kind in FOLLOWED
 
     def follow(self, number: int) -> Any:
         """The trace of an operation that begins."""
