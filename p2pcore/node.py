@@ -291,7 +291,10 @@ class Node(Machine):
 
     def _on_mark(self, link: Link, request: Mark, now: Instant) -> None:
         turn_ns = now.mono_ns if self.read_clock is None else self.read_clock()
-        self.board.reply(link, Marked(request.id, now.mono_ns, turn_ns))
+        if request.id:
+            self.board.reply(link, Marked(request.id, now.mono_ns, link.marked_ns, turn_ns))
+        else:
+            link.marked_ns = turn_ns
 
     # Requests that this node coordinates
 

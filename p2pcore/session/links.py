@@ -51,6 +51,7 @@ class Link:
         "heard_ns",
         "id",
         "incoming",
+        "marked_ns",
         "ours_to_close",
         "peer_id",
         "retiring",
@@ -72,6 +73,7 @@ class Link:
         self.coordinating = 0  # operations in flight that we run for this peer
         self.retiring = False  # nothing more is asked on it; see `pool.py` for this and the next
         self.ours_to_close = False
+        self.marked_ns = 0  # when the turn of a mark without an id came
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
 
 

@@ -1,10 +1,10 @@
 """Where the time of one operation goes: what the client sees, and what nodes tell.
 
 Theory of operation. The requests of an operation that is traced go out between two marks each. A
-node answers a mark with two readings of its own clock: when the mark was read, and when its turn
-came. A connection keeps the order, so the request was served between the two turns. Nodes keep no
-state for this, operations that are not traced have no part in it, and a node of a version that
-knows no marks refuses them and serves the request as ever.
+node notes its clock when the turn of the first one comes; the second it answers with that, with its
+clock of now, and with when it read the mark. A connection keeps the order, so the request was
+served between the two turns. Operations that are not traced have no part in it, and a node of a
+version that knows no marks refuses them and serves the request as ever.
 
 Only what an operation asks at first is marked, not what it asks again or by way of a coordinator.
 
@@ -59,7 +59,7 @@ class Trace:
             without those of nodes that know no marks.
     """
 
-    __slots__ = ("_board", "_in_flight", "_marks", "_turns", "replies", "written_ns")
+    __slots__ = ("_board", "_in_flight", "_marks", "replies", "written_ns")
 
     def __init__(self) -> None:
         self.written_ns: int | None = None
@@ -67,7 +67,6 @@ class Trace:
         self._board: Switchboard | None = None
         self._in_flight: Callable[[], bool] = bool
         self._marks: list[Call] = []
-        self._turns: dict[NodeId, Marked] = {}
 
     def follow(
         self, board: Switchboard, effects: list[Effect], in_flight: Callable[[], bool]
@@ -84,35 +83,27 @@ class Trace:
         effects.clear()
         for effect in asked:
             if isinstance(effect, Send) and isinstance(effect.message, Store | Fetch):
-                effects.append(self._mark(effect, self._ahead))
-                effects.append(effect)
-                effects.append(self._mark(effect, self._behind))
+                effects += (Send(effect.links, Mark()), effect, self._mark(board, effect))
             else:
                 effects.append(effect)
 
     def close(self) -> None:
         """The operation is over."""
-        for mark in self._marks:
-            if self._board is not None:
+        if self._board is not None:
+            for mark in self._marks:
                 self._board.drop(mark)
 
-    def _mark(self, request: Send, told: Callable[[NodeId, Marked, Instant], None]) -> Send:
-        assert self._board is not None
-        call = _MarkCall(self._board.new_call_id(), told)
+    def _mark(self, board: Switchboard, request: Send) -> Send:
+        call = _MarkCall(board.new_call_id(), self._told)
         for link in request.links:
-            call.outstanding[self._board.links[link].peer_id] = None
-        self._board.calls[call.id] = call
+            call.outstanding[board.links[link].peer_id] = None
+        board.calls[call.id] = call
         self._marks.append(call)
         return Send(request.links, Mark(call.id))
 
-    def _ahead(self, node_id: NodeId, marked: Marked, now: Instant) -> None:
-        if self._in_flight():
-            self._turns[node_id] = marked
-
-    def _behind(self, node_id: NodeId, marked: Marked, now: Instant) -> None:
-        # The reply itself came just before this.
-        ahead = self._turns.pop(node_id, None)
-        if ahead is None or self._board is None:
+    def _told(self, node_id: NodeId, marked: Marked, now: Instant) -> None:
+        """The reply itself came just before this."""
+        if self._board is None or (self.replies and self.replies[-1].final):
             return
         link = self._board.pool.by_node.get(node_id)
         contact = link.contact if link is not None else None
@@ -122,15 +113,15 @@ class Trace:
                 address=contact.address if contact is not None else "",
                 replied_ns=now.mono_ns,
                 read_ns=marked.read_ns,
-                turn_ns=max(ahead.turn_ns, marked.read_ns),  # what is large takes several reads
-                done_ns=marked.turn_ns,
+                turn_ns=max(marked.turn_ns, marked.read_ns),  # what is large takes several reads
+                done_ns=marked.done_ns,
                 final=not self._in_flight(),
             )
         )
 
 
 class _MarkCall(Call):
-    """The question to nodes what their clocks say. Nobody waits for the answers."""
+    """The question to nodes what they have noted. Nobody waits for the answers."""
 
     __slots__ = ("_told",)
 

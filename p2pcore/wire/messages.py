@@ -343,17 +343,20 @@ class Inspected(_Base, frozen=True, tag=30):
 
 
 class Mark(_Base, frozen=True, tag=31):
-    """What does your clock say? Around a request whose way is traced: see `session/trace.py`."""
+    """Note your clock; with an id: and tell what you have noted. Around a request whose way is
+    traced: see `session/trace.py`."""
 
-    id: RequestId
+    id: RequestId = 0
 
 
 class Marked(_Base, frozen=True, tag=32):
-    """This, when the mark was read and when its turn came; only differences mean anything."""
+    """When this mark was read, and when the turns of the one before and of this one came. Only
+    differences mean anything."""
 
     id: RequestId
     read_ns: Count
     turn_ns: Count
+    done_ns: Count
 
 
 Message = (

@@ -76,7 +76,7 @@ by_type = {
         st.dictionaries(names, numbers, max_size=5),
     ),
     m.Mark: st.builds(m.Mark, numbers),
-    m.Marked: st.builds(m.Marked, numbers, numbers, numbers),
+    m.Marked: st.builds(m.Marked, numbers, numbers, numbers, numbers),
     m.FoundMany: st.builds(
         m.FoundMany,
         numbers,
