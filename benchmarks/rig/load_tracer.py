@@ -5,7 +5,6 @@ Rule: picks and files; the core collects, and `verdict/critical_path.py` draws f
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,9 @@ class Tracer:
     follow any: none, and no file. `zero_ns` is the beginning of the schedule."""
 
     def __init__(self, directory: Path, process: int, every: int, zero_ns: int) -> None:
+        import msgspec
+
+        self._encode = msgspec.json.Encoder().encode
         self.every = every if every and subject.supports("traces") else 0
         self._zero_ns = zero_ns
         # The core goes by the monotonic clock, the run by the performance counter.
@@ -65,7 +67,7 @@ class Tracer:
                 for reply in trace.replies
             ],
         }
-        self._lines += json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        self._lines += self._encode(line) + b"\n"
 
     def flush(self) -> None:
         """Write what has ended."""
