@@ -17,7 +17,8 @@ from benchmarks.verdict.targets import read_targets
 RECORDED = Path(__file__).with_name("recorded_run")
 CAUSES = Path(__file__).with_name("recorded_causes")
 """Load runs with one cause injected by the lab's relay from beginning to end: 5 nodes, 60 records,
-100 operations per second; one node 60 ms away, or behind a link that loses 2 %."""
+100 operations per second; one node 60 ms away, or behind a link that loses 2 %. Of the monitor's
+samples every second is kept, and one in ten operations was followed."""
 
 
 def copied(to: Path, name: str = "run") -> Path:
