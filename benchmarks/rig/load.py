@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("--timeout-s", type=float, metavar="S", help="deadline of an operation")
     load.add_argument(
         "--trace-every", type=int, metavar="N", help="follow one operation in N through its "
-        "stages (default: 20; 0: none)"
+        "stages (default: 25; 0: none)"
     )  # fmt: skip
     load.add_argument("--seed", type=int, help="decides all that is by chance")
     target = parser.add_argument_group("of whom")

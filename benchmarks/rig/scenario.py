@@ -181,7 +181,7 @@ class Load:
     max_in_flight: int = 1024
     """In each of them; what is due beyond it is dropped."""
     timeout_s: float = 5.0
-    trace_every: int = 20
+    trace_every: int = 25
     """One operation in so many is followed through its stages; 0: none."""
 
     def __post_init__(self) -> None:
