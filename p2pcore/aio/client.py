@@ -228,7 +228,12 @@ class AdaptiveClient(Inquiries):
         self, host: Host, operation: int, future: asyncio.Future[Any], trace: Trace
     ) -> None:
         """Trace an operation that was begun just now, and let it go on."""
-        self._client.follow(operation, trace)
+        try:
+            self._client.follow(operation, trace)
+        except BaseException:
+            host.forget(operation)
+            self._client.cancel(operation)
+            raise
         future.add_done_callback(lambda _: trace.close())
         host.pump()
         # Behind the flush of this turn, which `pump` has asked for at the latest.

@@ -44,6 +44,8 @@ async def test_an_operation_that_fails_is_followed_too() -> None:
         assert trace.written_ns is not None
         with pytest.raises(UsageError, match="one operation"):
             await client.retrieve("nothing", trace=trace)
+        assert not client._client.board.calls
+        assert await client.store("key", b"value")
 
 
 async def test_nodes_that_know_no_marks_serve_all_the_same() -> None:
