@@ -25,7 +25,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from benchmarks.micro.catalogue import MICROS
-from benchmarks.rig import gate_counts, paired_rounds
+from benchmarks.rig import calibrate, gate_counts, paired_rounds
 from benchmarks.rig.asv_process import minutes
 from benchmarks.rig.builds import BuildError, build
 from benchmarks.rig.checkout import CheckoutError, Commit, commit_of
@@ -72,6 +72,7 @@ examples:
   python -m benchmarks gate main HEAD                      # a branch against where it goes
   python -m benchmarks gate HEAD~1 HEAD --only 'cpu.*'     # processor time alone
   python -m benchmarks gate base.json head.json --all      # judge files again, show all of it
+  python -m benchmarks gate --calibrate --minutes 60       # how often is the gate itself wrong?
 
 Commits are measured, uncommitted changes are not. docs/gate.md says how to read the answer.
 """
@@ -98,8 +99,10 @@ class _Clock:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gate`."""
-    parser.add_argument("base", metavar="BASE", help="commit to compare with, or a .json file")
-    parser.add_argument("head", metavar="HEAD", help="commit to judge, or a .json file")
+    parser.add_argument(
+        "base", nargs="?", metavar="BASE", help="commit to compare with, or a .json file"
+    )
+    parser.add_argument("head", nargs="?", metavar="HEAD", help="commit to judge, or a .json file")
     parser.add_argument(
         "--budget",
         default="10m",
@@ -116,18 +119,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="where the files go (default: in .asv/gate/)"
     )
     parser.add_argument("--all", action="store_true", help="show the unchanged benchmarks too")
+    calibrate.add_arguments(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure, judge, tell; the exit code of EPILOG."""
     try:
         policy = load_policy(options.policy)
+        if options.calibrate:
+            rounds_s = (1 - COUNTING) * budget_s(options.budget)
+            return calibrate.main(options, ROOT, policy, rounds_s)
+        if options.base is None or options.head is None:
+            raise UsageError("it takes two commits, BASE and HEAD, such as 'gate main HEAD'")
         if options.base.endswith(".json") and options.head.endswith(".json"):
             base, head = load(Path(options.base)), load(Path(options.head))
             place = options.output
         else:
             base, head, place = _measure(options, policy)
-    except (UsageError, PolicyError, CheckoutError, MeasuredError) as error:
+    except (
+        UsageError,
+        PolicyError,
+        CheckoutError,
+        MeasuredError,
+        calibrate.CalibrateError,
+    ) as error:
         print(f"gate: {error}", file=sys.stderr)
         return BAD_USAGE
     outcome = judge(base, head, policy, datetime.date.today())
