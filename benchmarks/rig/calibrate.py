@@ -55,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", type=Path, dest="recording", metavar="FILE", help="replay this recording instead"
     )
     group.add_argument(
+        "--end-to-end",
+        action="store_true",
+        help="instead: gates on commits of edits whose effect is known, made in a clone; exit "
+        "code 1: one was judged wrongly",
+    )
+    group.add_argument(
         "--gates", type=int, default=2000, metavar="N", help="to replay (default: %(default)s)"
     )
 

@@ -21,11 +21,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 
 from benchmarks.micro.catalogue import MICROS
-from benchmarks.rig import calibrate, gate_counts, paired_rounds
+from benchmarks.rig import calibrate, end_to_end, gate_counts, paired_rounds
 from benchmarks.rig.asv_process import minutes
 from benchmarks.rig.builds import BuildError, build
 from benchmarks.rig.checkout import CheckoutError, Commit, commit_of
@@ -43,6 +44,7 @@ __all__ = [
     "add_arguments",
     "budget_s",
     "compare",
+    "judged",
     "main",
 ]
 
@@ -127,8 +129,11 @@ def main(options: argparse.Namespace) -> int:
     try:
         policy = load_policy(options.policy)
         if options.calibrate:
-            rounds_s = (1 - COUNTING) * budget_s(options.budget)
-            return calibrate.main(options, ROOT, policy, rounds_s)
+            whole_s = budget_s(options.budget)
+            if options.end_to_end:
+                gate = partial(judged, policy=policy, budget_s=whole_s)
+                return end_to_end.main(ROOT, gate, options.output)
+            return calibrate.main(options, ROOT, policy, (1 - COUNTING) * whole_s)
         if options.base is None or options.head is None:
             raise UsageError("it takes two commits, BASE and HEAD, such as 'gate main HEAD'")
         if options.base.endswith(".json") and options.head.endswith(".json"):
@@ -177,9 +182,19 @@ def compare(
     root: Path, commits: tuple[Commit, Commit], name: str, policy: Policy, budget_s: float
 ) -> Outcome:
     """Measure one benchmark of two commits and judge it; no files."""
-    base, head = (Sheet(commit, None, lambda each: each == name) for commit in commits)
-    clock = _Clock(budget_s, time.monotonic())
-    _take_all(root, (base, head), commits, policy, clock, lambda each: each == name)
+    return judged(root, commits, lambda each: each == name, policy, budget_s)
+
+
+def judged(
+    root: Path,
+    commits: tuple[Commit, Commit],
+    wanted: Callable[[str], bool],
+    policy: Policy,
+    budget_s: float,
+) -> Outcome:
+    """Measure and judge the wanted benchmarks of two commits of the repository at `root`."""
+    base, head = (Sheet(commit, None, wanted) for commit in commits)
+    _take_all(root, (base, head), commits, policy, _Clock(budget_s, time.monotonic()), wanted)
     return judge(base.measured(), head.measured(), policy, datetime.date.today())
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from benchmarks.rig.children import ChildError
@@ -119,11 +119,11 @@ def take_operations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[]
     for nodes in NODES:
         for meter, counted in METERS.items():
             names = [f"counts.{what}.%s.{nodes}" for what in counted]
-            asked = [
+            asked = tuple(
                 operation
                 for operation in OPERATIONS
                 if any(sheets[0].wanted(name % operation) for name in names)
-            ]
+            )
             if asked:
                 jobs += [
                     ((side, nodes, meter), partial(_count, core, nodes, meter, 0, asked))
@@ -206,8 +206,9 @@ def _complete(found: Mapping[Any, Any], seeds: Sequence[int]) -> list[int]:
     return [seed for seed in seeds if seed not in late]
 
 
+@cache  # exact figures need not be counted twice: whoever tries many heads has one base
 def _count(
-    core: str, nodes: int, meter: str, seed: int, questions: Sequence[str]
+    core: str, nodes: int, meter: str, seed: int, questions: tuple[str, ...]
 ) -> dict[str, Counts]:
     with CountLab(nodes, meter, seed, core) as lab:
         return lab.count(questions)
@@ -239,7 +240,7 @@ def take_instructions(
 
     reason = unavailable()
     jobs = [
-        ((side, seed), partial(count_instructions, core, names, seed))
+        ((side, seed), partial(_instructions, core, tuple(names), seed))
         for seed in SEEDS
         for side, core in enumerate(cores)
     ]
@@ -256,6 +257,11 @@ def take_instructions(
                 sheet.lacks(full, kind, unit, "failed", _words(broken))
             else:
                 _note_instructions(sheet, full, name, results)
+
+
+@cache
+def _instructions(core: str, names: tuple[str, ...], seed: int) -> InstructionCount:
+    return count_instructions(core, list(names), seed)
 
 
 def _note_instructions(
