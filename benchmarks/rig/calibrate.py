@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gate` that belong to --calibrate."""
     group = parser.add_argument_group(
         "how good is the gate itself",
-        "With --calibrate, BASE (default: HEAD) is measured beside itself, and gates are replayed "
-        "from that. Exit code 0: false alarms are as few as the policy promises; 1: they are not; "
+        "With --calibrate, BASE (default: HEAD) is measured beside itself, and gates are replayed\n"
+        "from that. Exit code 0: false alarms are as few as the policy promises; 1: they are not;\n"
         "2: that cannot be said.",
     )
     group.add_argument("--calibrate", action="store_true", help="measure the gate, not a change")

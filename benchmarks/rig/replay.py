@@ -204,7 +204,8 @@ def calibrate(
         promised=policy.false_alarms,
         alarms={kind.value: _rate(calm, partial(_alarm, kind)) for kind in victims}
         | {"whole": _rate(calm, lambda gate: gate.code == 1)},
-        undecided=_rate(calm, lambda gate: gate.code == 2),
+        undecided={kind.value: _rate(calm, partial(_undecided, kind)) for kind in victims}
+        | {"whole": _rate(calm, lambda gate: gate.code == 2)},
         parts=_parts(len(recording.rounds), calm),
         power=[
             _power(kind, slowdown, shown[slowdown]) for kind in victims for slowdown in SLOWDOWNS
@@ -232,6 +233,10 @@ def _of(kind: Kind, names: Iterable[str]) -> set[str]:
 
 def _alarm(kind: Kind, gate: _Shown) -> object:
     return _of(kind, gate.blamed - gate.slower)
+
+
+def _undecided(kind: Kind, gate: _Shown) -> object:
+    return _of(kind, gate.open)
 
 
 def _parts(rounds: int, gates: Sequence[_Shown]) -> list[Rate]:

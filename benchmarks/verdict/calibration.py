@@ -126,8 +126,9 @@ class Calibration:
     """The policy's share of whole gates that may be false alarms."""
     alarms: Mapping[str, Rate]
     """On unchanged speed, by kind; "whole" is of whole gates."""
-    undecided: Rate
-    """Exit code 2, on unchanged speed."""
+    undecided: Mapping[str, Rate]
+    """On unchanged speed, by kind: something could be slower than the tolerance; "whole" is exit
+    code 2."""
     parts: Sequence[Rate]
     """False alarms of whole gates that began in each part of the recording."""
     power: Sequence[Power]
@@ -174,10 +175,9 @@ def as_markdown(found: Calibration) -> str:
         f"{_percent(found.noise.ninth)} in nine of ten; a function's ninth of ten rounds took "
         f"{_percent(found.noise.spell)} longer than its least.",
         "",
-        "| speed unchanged | false alarms |",
-        "| --- | --- |",
-        *(f"| {kind} | {rate} |" for kind, rate in found.alarms.items()),
-        f"| *exit code 2: undecided* | {found.undecided} |",
+        "| speed unchanged | false alarms | undecided |",
+        "| --- | --- | --- |",
+        *(f"| {kind} | {rate} | {found.undecided[kind]} |" for kind, rate in found.alarms.items()),
         "",
         f"Promised: {_percent(found.promised)} of whole gates at most. In the parts of the "
         f"recording: {', '.join(_percent(part.share) for part in found.parts)}.",

@@ -63,7 +63,7 @@ def calibration(alarms: int) -> Calibration:
         budget="10m",
         promised=0.01,
         alarms={"paired": rate, "whole": rate},
-        undecided=Rate(100, 2000),
+        undecided={"paired": Rate(90, 2000), "whole": Rate(100, 2000)},
         parts=[Rate(0, 0), Rate(alarms, 2000)],
         power=[power],
         noise=Noise(middle=0.004, ninth=0.02, spell=0.9),
@@ -84,5 +84,5 @@ def test_the_files_hold_every_rate_with_its_interval() -> None:
     assert content["power"][0]["by_benchmark"]["cpu.clock"]["found"] == 5
     assert content["parts"][0]["of"] == 0
     text = as_markdown(found)
-    assert "| whole | 0.2 % (0.0545 % to 0.511 %) |" in text
+    assert "| whole | 0.2 % (0.0545 % to 0.511 %) | 5 % (" in text
     assert "Found least often at 5 %, paired: `cpu.clock` 50 %" in text
