@@ -73,6 +73,7 @@ KNOWS = '''    def knows(self, node_id: bytes) -> bool:
         """Whether this contact was heard of: nothing new can be heard of it."""
         return node_id in self._entries
 '''
+LITTLE = "; _ = wall_ms"  # 31 instructions; a comparison and its assignment are 141
 MESSAGES = ("counts.*", "instructions.whole_*")  # whatever is made of messages
 ENCODINGS = tuple(f"instructions.encode_{name}" for name in ("store", "stored", "fetch", "found"))
 
@@ -101,21 +102,21 @@ NEUTRAL = (
 DEFECTS = (
     Edit(
         "5 % more work in a store",
-        (("storage/memory.py", PUT, "        divmod(1, 1)\n" + PUT),),
+        (("storage/memory.py", PUT, f"        _ = wall_ms < 0{LITTLE * 3}\n" + PUT),),
         ("instructions.store_put",),
         ("instructions.node_store", "instructions.whole_store", "counts.*.store*"),
     ),
     Edit(
         "5 % more work in a retrieve",
-        (("storage/memory.py", GET, "        divmod(1, 1)\n" + GET),),
+        (("storage/memory.py", GET, f"        _ = wall_ms{LITTLE}\n" + GET),),
         ("instructions.store_get",),
         ("instructions.node_fetch", "instructions.whole_retrieve", "counts.*retrieve*"),
     ),
     Edit(
         "5 % more work in the codec",
-        ((CODEC, ENCODE, "    divmod(1, 1)\n" + ENCODE),),
+        ((CODEC, ENCODE, "    _ = HEADER_BYTES < 0\n" + ENCODE),),
         ENCODINGS,
-        ("instructions.whole_*", "counts.c_calls.*"),
+        ("instructions.whole_*",),
     ),
     Edit(
         "5 % more work in a lookup",
