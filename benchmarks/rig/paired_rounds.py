@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from random import Random
 
 from benchmarks.micro.catalogue import MICROS
+from benchmarks.micro.timer import BLOCK_S
 from benchmarks.rig.block_lab import BlockLab
 from benchmarks.rig.children import ChildError
 from benchmarks.rig.sheet import HasMeasured, Sheet
@@ -29,7 +30,6 @@ __all__ = ["FIRST_ROUNDS", "PREFIX", "UNIT", "Names", "PairedRounds", "decide", 
 
 PREFIX = "cpu."
 UNIT = "seconds"
-BLOCK_S = 0.005  # long against the timer's microsecond, short against what disturbs it
 BLOCKS = 5  # per side and round
 FIRST_ROUNDS = 12  # the least of them are compared with the 7th least: five may be disturbed
 FIRST_LOOK = 16

@@ -12,7 +12,6 @@ import asv_runner.benchmarks
 import pytest
 from asv._stats import mann_whitney_u
 from asv_runner.benchmarks.track import TrackBenchmark
-from asv_runner.discovery import disc_benchmarks
 
 from benchmarks.rig.asv_type import ROUNDS, register
 from benchmarks.rig.entry import SUITE_PARENT
@@ -117,13 +116,23 @@ def test_asv_can_tell_so_many_rounds_apart() -> None:
 
 
 def test_the_suites_are_of_our_type() -> None:
-    # Importing the suites after asv_runner has put it in front.
-    found = list(disc_benchmarks(str(Path(SUITE_PARENT) / "benchmarks")))
-    tracks = [each for each in found if each.type == "track"]
-    assert tracks
-    assert {type(each).__name__ for each in tracks} == {"RoundsBenchmark"}
+    """In a process of its own: asv_runner is there before the suites are, as with asv."""
+    script = (
+        "import json\n"
+        "from asv_runner.discovery import disc_benchmarks\n"
+        f"found = disc_benchmarks({str(Path(SUITE_PARENT) / 'benchmarks')!r})\n"
+        "print(json.dumps([[type(each).__name__, each.rounds, each.setup_cache_key]"
+        " for each in found if each.type == 'track']))"
+    )
+    environment = {**os.environ, "PYTHONPATH": SUITE_PARENT}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=True
+    )
+    tracks = json.loads(done.stdout)
+    assert {name for name, _, _ in tracks} == {"RoundsBenchmark"}
+    assert {rounds for _, rounds, _ in tracks} == {1, ROUNDS}
     # asv runs the preparation of a class once for all rounds: they would repeat its values.
-    assert not [each.name for each in tracks if each.rounds > 1 and each.setup_cache_key]
+    assert not [key for _, rounds, key in tracks if rounds > 1 and key]
 
 
 def test_it_is_registered_once() -> None:
