@@ -15,7 +15,7 @@ likelihood ratio approach to the detection and estimation of jumps", 1976), with
 2. Correlation is taken out first (x_t - rho x_t-1): a step then shows in full at its first point
    and only with the share 1 - rho in all others, which is why it is harder to see.
 3. Level and noise are estimated: the ratio is made smaller for the uncertain mean of the old level,
-   and the threshold is Student's quantile instead of the normal one.
+   and the noise is taken to be wider, as Student's quantile is than the normal one.
 4. Noise is estimated from what lies before the last REACH points, spikes clipped. If more than a
    tenth of the points would have to be spikes, nothing is clipped: a machine with two speeds is
    noisy, and a series that cannot answer must not pretend to.
@@ -93,13 +93,10 @@ class _Noise:
 
     @property
     def innovation(self) -> float:
-        return self.sd * math.sqrt(1 - self.rho**2)
-
-    @property
-    def score(self) -> float:
-        """SCORE, for noise that is known from so many points only."""
+        """What is new in each point; more of it where few points have told how much there is."""
         error = 2 * (1 - NormalDist().cdf(SCORE))
-        return student_quantile(1 - error, max(self.points - 3, 4))
+        wider = student_quantile(1 - error, max(self.points - 3, 4)) / SCORE
+        return self.sd * math.sqrt(1 - self.rho**2) * wider
 
     def information(self, points: float) -> float:
         """Of so many points about their level, in those that would be independent."""
@@ -171,7 +168,7 @@ def _look(segment: Array, earlier: Array) -> tuple[_Noise, tuple[int, int, int, 
     before = noise.information(len(segment) - after)
     nats = nats * before / (before + information)
     best = int(np.argmax(nats))
-    if nats[best] < noise.score**2 / 2:
+    if nats[best] < SCORE**2 / 2:
         return noise, None
     near = after[nats > nats[best] - NEAR]
     change = float(shift[best]) * noise.innovation
@@ -241,5 +238,5 @@ def _smallest(noise: _Noise | None, points: int) -> float:
     if noise is None:
         return math.nan
     before, soon = noise.information(points), noise.information(SOON)
-    score = noise.score + NormalDist().inv_cdf(POWER)
+    score = SCORE + NormalDist().inv_cdf(POWER)
     return math.exp(score * noise.innovation * math.sqrt(1 / before + 1 / soon))
