@@ -35,9 +35,7 @@ def test_what_was_told_stays_told() -> None:
         assert watch(values[:points]).steps == tuple(each for each in steps if each.told < points)
 
 
-@pytest.mark.parametrize(
-    "spikes", [(105,), (100, 103, 107), (107, 108, 109), (104, 106, 108, 109)]
-)
+@pytest.mark.parametrize("spikes", [(105,), (100, 103, 107), (107, 108, 109), (104, 106, 108, 109)])
 def test_spikes_are_no_step(spikes: tuple[int, ...]) -> None:
     values = series(Model(0.01), 110)
     for place, size in zip(spikes, (0.2, 0.06, 0.11, 0.16), strict=False):
