@@ -223,11 +223,10 @@ def post(url: str, payload: str, timeout_s: float = WEBHOOK_S) -> None:
 def _power(series: int) -> int:
     if series < 1:
         raise UsageError(f"--power takes a number of series from 1 on, not {series}")
-    rows = []
+    _say(alert_power.HEAD)
     for number, model in enumerate(alert_power.MODELS, 1):
-        _say(f"== model {number} of {len(alert_power.MODELS)}: {model}")
-        rows.append(alert_power.measured(model, series))
-    _say(alert_power.table(rows))
+        print(f"== model {number} of {len(alert_power.MODELS)}: {model}", file=sys.stderr)
+        _say(str(alert_power.measured(model, series)))
     return 0
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.verdict.change_point import watch
 
-__all__ = ["MODELS", "Model", "Row", "drawn", "measured", "table"]
+__all__ = ["HEAD", "MODELS", "Model", "Row", "drawn", "measured"]
 
 HISTORY = 300
 """Points before the commits that are watched."""
@@ -29,6 +29,11 @@ SOON, LATER = 10, 30
 SPIKE_SHARE, SPIKE_MOST = 0.05, 0.20
 BOUND_SERIES = 10_000
 WARM_UP = 200  # looks that the bound's statistic has had before a step, as ours has
+
+HEAD = (
+    f"| noise | false series per {COMMITS} commits | found within {SOON} | at best "
+    f"| within {LATER} | at best |\n| --- | --- | --- | --- | --- | --- |"
+)
 
 Array = Any  # a numpy array; numpy is imported where it is needed
 Random = Any  # a numpy.random.Generator
@@ -74,6 +79,12 @@ class Row:
     best_soon: float
     """What the best detection finds; NaN where it is not known."""
     best_later: float
+
+    def __str__(self) -> str:
+        """As Markdown, below HEAD."""
+        shares = (self.false, self.found_soon, self.best_soon, self.found_later, self.best_later)
+        cells = ["" if math.isnan(share) else f"{share * 100:.1f} %" for share in shares]
+        return f"| {self.model} | {' | '.join(cells)} |"
 
 
 def drawn(model: Model, random: Random, series: int, points: int) -> Array:
@@ -168,17 +179,3 @@ def _density(model: Model) -> Callable[[Array], Array]:
         return (1 - SPIKE_SHARE) * normal(x) + SPIKE_SHARE * spiked + 1e-300
 
     return mixture
-
-
-def table(rows: list[Row]) -> str:
-    """As Markdown, for docs/alerts.md."""
-    lines = [
-        f"| noise | false series per {COMMITS} commits | found within {SOON} | at best "
-        f"| within {LATER} | at best |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        shares = (row.false, row.found_soon, row.best_soon, row.found_later, row.best_later)
-        cells = ["" if math.isnan(share) else f"{share * 100:.1f} %" for share in shares]
-        lines.append(f"| {row.model} | {' | '.join(cells)} |")
-    return "\n".join(lines)

@@ -32,7 +32,7 @@ __all__ = ["Finding", "Report", "State", "What", "judge", "measured_again", "wit
 SAME_WITHIN = (
     10  # commits; a place that moved by less, as older commits were filled in, is the same
 )
-POINTS = 500  # of a series that are read: levels and noise of longer ago are another machine's
+POINTS = 1000  # of a series that are read: levels and noise of longer ago are another machine's
 WHOLE = "*"  # instead of a series' name: all of a machine's
 
 

@@ -44,9 +44,9 @@ START = 20
 REACH = 40
 """A step is found among so many newest points, or left to asv's own detection."""
 FEWEST = 4  # points of the new level: three may be spikes
-MEMORY = 400  # points that level and noise are estimated from
+MEMORY = 800  # points that level and noise are estimated from
 MOST = 3.4  # nats that one point can say: a point is disturbed with a probability of exp(-3.4)
-SCORE = 3.9  # that tells a step; see docs/alerts.md for what follows from it
+SCORE = 3.85  # that tells a step; see docs/alerts.md for what follows from it
 CLIP = 2.5  # standard deviations; of a normal distribution clipped there, CLIPPED_SD is left
 CLIPPED_SD = 0.9776
 SPIKES = 0.1  # a larger share of disturbed points is the noise itself
@@ -181,9 +181,10 @@ def _likelihoods(scaled: Array, tail: int, noise: _Noise) -> tuple[Array, Array,
 
     count, rho = len(scaled), noise.rho
     after = np.arange(FEWEST, tail + 1)
-    most = CLIP * noise.sd / noise.innovation
-    clipped = np.minimum(np.maximum(scaled, -most), most)
-    level = np.cumsum(clipped)[count - after - 1] / (count - after)
+    # Spikes are left out of the old level: clipped, they would still draw it to their side.
+    kept = np.abs(scaled) <= CLIP * noise.sd / noise.innovation
+    level = np.cumsum(scaled * kept)[count - after - 1]
+    level = level / np.maximum(np.cumsum(kept)[count - after - 1], 1)
     newest = scaled[count - tail :]
     innovations = newest - rho * scaled[count - tail - 1 : count - 1]
     # Rows are places of the step, columns the newest points.
