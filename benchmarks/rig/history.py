@@ -35,6 +35,7 @@ __all__ = [
     "Request",
     "alone",
     "measure",
+    "prefer_this_python",
     "publish",
     "results_dir",
 ]
@@ -88,7 +89,7 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     if not commits:
         raise MeasureError(f"there is no commit in '{request.commits}'")
     _warn(root, write)
-    _prefer_this_python()
+    prefer_this_python()
     with alone(root), _configuration(root) as config:
         place = _Place(
             results_dir(root), _machine(root, request.machine, write), _environment(root)
@@ -245,7 +246,7 @@ def _machine(root: Path, name: str | None, write: Callable[[str], None]) -> str:
     return name
 
 
-def _prefer_this_python() -> None:
+def prefer_this_python() -> None:
     """asv takes the first python3.N on the PATH, which may be a version manager's placeholder."""
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]

@@ -24,7 +24,7 @@ from random import Random, SystemRandom
 from benchmarks.rig import gate
 from benchmarks.rig.asv_process import run_asv
 from benchmarks.rig.checkout import Commit
-from benchmarks.rig.history import CONFIG, alone
+from benchmarks.rig.history import CONFIG, alone, prefer_this_python
 from benchmarks.rig.sheet import Sheet
 from benchmarks.verdict.alerts import Finding
 from benchmarks.verdict.bounds import rounds_needed
@@ -75,6 +75,7 @@ def measure_again(
     head.add(finding.series, Kind.PAIRED, finding.unit, finding.ratio)
     needed = rounds_needed(policy.false_alarms / 2 / policy.looks) + MORE_ROUNDS
     coin, begin_s = Random(SystemRandom().getrandbits(32)), time.monotonic()
+    prefer_this_python()
     with alone(root):
         for number in range(needed):
             if time.monotonic() - begin_s > budget_s:
