@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from benchmarks.verdict.front.data import iso
 from benchmarks.verdict.front.history import Series
@@ -19,7 +20,7 @@ from benchmarks.verdict.front.readings import Reading
 from benchmarks.verdict.front.suite import Benchmark
 from benchmarks.verdict.report import VERDICTS
 
-__all__ = ["Cell", "ChangeRow", "CommitRow", "change_row", "overview"]
+__all__ = ["Cell", "ChangeRow", "CommitRow", "benchmark_link", "change_row", "overview"]
 
 RECENT = 12  # commits
 SHOWN = 4  # changes of one commit
@@ -123,7 +124,7 @@ def change_row(model: Model, found: Found) -> ChangeRow:
     interval = "" if exact else f"{reading.change(change.low)} to {reading.change(change.high)}"
     return ChangeRow(
         title=found.title,
-        link=benchmark_link(found.benchmark),
+        link=benchmark_link(found.benchmark, found.case, found.place),
         text=f"{reading.text(change.old)} → {reading.text(change.new)}",
         percent=reading.change(change.ratio),
         interval=interval,
@@ -135,9 +136,9 @@ def change_row(model: Model, found: Found) -> ChangeRow:
     )
 
 
-def benchmark_link(benchmark: Benchmark) -> str:
-    """The address of a benchmark's page."""
-    return f"grid.html#{benchmark.name}"
+def benchmark_link(benchmark: Benchmark, case: int, place: int) -> str:
+    """The address of a series' page."""
+    return f"benchmark.html?{urlencode({'name': benchmark.name, 'case': case, 'place': place})}"
 
 
 def _readiness(model: Model, run: Run | None) -> dict[str, Any] | None:
@@ -227,7 +228,7 @@ def _figure(model: Model, place: int, benchmark: Benchmark, case: int, title: st
     at = [each.change.at for each in shown if (each.place, each.case) == (place, case)]
     return FigureRow(
         title=title,
-        link=benchmark_link(benchmark),
+        link=benchmark_link(benchmark, case, place),
         value=reading.text(series.values[-1]),
         better=reading.better,
         kind=benchmark.kind,

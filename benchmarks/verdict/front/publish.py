@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.verdict.front.commits import read_commits
 from benchmarks.verdict.front.data import iso, write_data
 from benchmarks.verdict.front.history import Commit, History, read_history
+from benchmarks.verdict.front.listing import listing
 from benchmarks.verdict.front.model import Model, build_model
 from benchmarks.verdict.front.overview import overview
 from benchmarks.verdict.front.readiness_runs import Runs, copy_reports, read_runs
@@ -32,6 +33,7 @@ STATIC = Path(__file__).with_name("static")
 STOCK = "grid.html"
 PAGES = (
     ("index.html", "Overview"),
+    ("benchmarks.html", "Benchmarks"),
     (f"{STOCK}#/", "Grid"),
     (f"{STOCK}#/summarylist", "List"),
     (f"{STOCK}#/regressions", "Regressions"),
@@ -70,7 +72,12 @@ def write_site(model: Model, runs: Runs, site: Path) -> None:
     copy_reports(runs, site)
     write_data(model, site / "data")
     templates = _templates()
-    for name, context in {"index.html": overview(model, runs)}.items():
+    contexts: dict[str, dict[str, Any]] = {
+        "index.html": overview(model, runs),
+        "benchmarks.html": listing(model),
+        "benchmark.html": {},
+    }
+    for name, context in contexts.items():
         page = templates.get_template(f"{name}.jinja")
         text = page.render(model=model, here=name, pages=PAGES, **context)
         (site / name).write_text(text, encoding="utf-8")

@@ -123,4 +123,7 @@ def number(value: float) -> str:
         return f"{int(value):,}"
     if abs(value) >= 10 ** (DIGITS - 1):
         return f"{value:,.0f}"
-    return f"{value:.{DIGITS}g}" if abs(value) >= 1e-4 else f"{value:.2e}"
+    if abs(value) >= 1e-4:
+        return f"{value:.{DIGITS}g}"
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
