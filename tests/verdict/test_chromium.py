@@ -38,6 +38,11 @@ PAGES = (
     "benchmark.html?name=suite0.Question2.track_it",
     "benchmark.html?name=suite0.Question3.track_it",
     "benchmark.html?name=nobody.knows.it",
+    "compare.html",
+    "compare.html?base=v0.0&place=1",
+    "commit.html",
+    "commit.html?commit=nothing",
+    "commit.html?commit=v0.0",
     "grid.html#/",
     "grid.html#/summarylist",
     "grid.html#/regressions",
@@ -90,7 +95,7 @@ def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as tool:
         # Its sandbox needs what containers do not give; the pages are our own.
         browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
+        yield browser.new_context(viewport={"width": 1280, "height": 800})
         browser.close()
 
 
@@ -98,7 +103,7 @@ class Visit:
     """One page, opened, and everything that it complained of or asked for."""
 
     def __init__(self, browser: Any, url: str, address: str) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
+        self.page = browser.new_page()
         self.complaints: list[str] = []
         self.elsewhere: list[str] = []
         self.bytes = 0
@@ -194,6 +199,35 @@ def test_what_never_had_a_value_says_so(visit: Any) -> None:
     assert "Every measurement of it failed" in text
     text = visit("benchmark.html?name=nobody.knows.it").page.inner_text("main")
     assert "There is no benchmark called nobody.knows.it" in text
+
+
+def test_a_commit_is_shown_against_the_one_before(
+    visit: Any, project: tuple[Path, list[str]]
+) -> None:
+    text = visit(f"commit.html?commit={project[1][30][:8]}").page.inner_text("main")
+    assert "Change <30> & more" in text
+    assert f"+8.0 % worse {EXACT} 100 messages → 108 messages certain" in text
+    assert "1 worse, 0 better, 1 failed, of " in text
+    first = visit(f"commit.html?commit={project[1][0]}").page.inner_text("main")
+    assert "It is the first that was measured here." in first
+
+
+def test_any_two_commits_can_be_compared(visit: Any, project: tuple[Path, list[str]]) -> None:
+    base, head = (project[1][number][:8] for number in (28, 35))
+    page = visit(f"compare.html?base={base}&head={head}&place=0").page
+    row = page.locator("tr", has_text=EXACT).inner_text()
+    assert "100 messages" in row
+    assert "+8.0 % worse" in row
+    assert "certain" in row
+    assert page.locator("tr", has_text="Question0").count() == 0
+    page.check("#all")
+    page.wait_for_selector("tr:has-text('Question0')")
+    page.select_option(
+        "select >> nth=1", label=page.locator("select >> nth=2 >> option").first.inner_text()
+    )
+    page.wait_for_function(
+        "document.getElementById('verdict').textContent.startsWith('0 worse, 0')"
+    )
 
 
 def test_older_addresses_lead_to_asvs_pages(visit: Any) -> None:

@@ -18,12 +18,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Literal
 
 from benchmarks.verdict.front.history import Series
 
-__all__ = ["Certainty", "Change", "changes_of", "scatter"]
+__all__ = ["Certainty", "Change", "changes_of", "noise", "scatter"]
 
 Certainty = Literal["certain", "confirmed", "likely"]
 
@@ -31,6 +32,7 @@ NEAR = 30  # points on either side of a step that say how large it is
 ENOUGH = 4  # points on either side of a confirmed one: of fewer, chance makes a step easily
 TIP = 4  # of so many last points, one alone up to all of them may be new
 BEFORE_TIP = 8  # points that say what was usual before
+FEW = 3  # differences that say nothing of a series' noise
 FAR = 5.0  # in standard deviations: of some hundred series hardly one passes it by chance
 SAME = 1e-9  # rounding
 NORMAL_MAD = 1.4826  # standard deviations of a normal law per median absolute deviation
@@ -80,6 +82,17 @@ def scatter(values: Sequence[float]) -> float:
     return NORMAL_MAD * median(abs(value - middle) for value in values)
 
 
+def noise(values: Sequence[float]) -> float | None:
+    """The standard deviation of one point as a share of it; None: too few points to tell.
+
+    From the differences of neighbours, so that steps and drifts do not count as noise.
+    """
+    ratios = [new / old - 1 for old, new in pairwise(values) if old > 0]
+    if len(ratios) < FEW:
+        return None
+    return NORMAL_MAD * median(map(abs, ratios)) / math.sqrt(2)
+
+
 def _exact(series: Series, floor: float) -> Iterator[Change]:
     for place in range(1, len(series.at)):
         old, new = series.values[place - 1 : place + 1]
@@ -115,7 +128,9 @@ def _stepwise(series: Series, places: Sequence[int], floor: float) -> Iterator[C
 def _between(series: Series, place: int, old: Sequence[float], new: Sequence[float]) -> Change:
     before, after = median(old), median(new)
     ratio = _ratio(after, before)
-    error = math.hypot(_relative_error(old, before), _relative_error(new, after))
+    # Of few points the scatter is hardly known: both sides share the larger one.
+    sigma = max(_relative_scatter(old, before), _relative_scatter(new, after))
+    error = NORMAL_MEDIAN * sigma * math.sqrt(1 / len(old) + 1 / len(new))
     return Change(
         before=series.at[place - 1],
         at=series.at[place],
@@ -142,10 +157,8 @@ def _tip(series: Series, begin: int, floor: float) -> Change | None:
     return None
 
 
-def _relative_error(values: Sequence[float], level: float) -> float:
-    if not level:
-        return 0.0
-    return NORMAL_MEDIAN * scatter(values) / math.sqrt(len(values)) / abs(level)
+def _relative_scatter(values: Sequence[float], level: float) -> float:
+    return scatter(values) / abs(level) if level else 0.0
 
 
 def _ratio(new: float, old: float) -> float:

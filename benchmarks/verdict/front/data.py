@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.verdict.front.changes import Change, scatter
+from benchmarks.verdict.front.changes import Change, noise
 from benchmarks.verdict.front.history import Key, Series
 from benchmarks.verdict.front.model import Model
 
@@ -24,7 +24,6 @@ __all__ = ["FORMAT", "VERSION", "iso", "series_list", "write_data"]
 
 FORMAT = "p2pcore-site"
 VERSION = 1
-FEW = 3  # points that say nothing of a series' noise
 
 
 def write_data(model: Model, folder: Path) -> None:
@@ -188,17 +187,9 @@ def _finite(value: float) -> float | None:
 def _noise(
     series: Mapping[Key, Series], place: int, order: Sequence[tuple[str, int]]
 ) -> list[float | None]:
-    """Of each series, the standard deviation of one point as a share of it; null: unknown.
-
-    From the differences of neighbours, so that steps and drifts do not count as noise.
-    """
-    found: list[float | None] = []
-    for name, case in order:
-        values = series[place, name, case].values if (place, name, case) in series else []
-        ratios = [new / old - 1 for old, new in pairwise(values) if old > 0]
-        known = len(ratios) >= FEW
-        found.append(scatter([*ratios, *(-each for each in ratios)]) / 2**0.5 if known else None)
-    return found
+    """Of each series; null where it is not known."""
+    listed = (series.get((place, name, case)) for name, case in order)
+    return [None if each is None else noise(each.values) for each in listed]
 
 
 def _write(path: Path, content: object) -> None:

@@ -5,11 +5,12 @@ Rule: puts together what other modules read and decide; knows nothing of pages.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.verdict.front.changes import Change, changes_of, scatter
+from benchmarks.verdict.front.changes import Change, changes_of
 from benchmarks.verdict.front.history import History, Key, Series
 from benchmarks.verdict.front.readings import Reading, Readings
 from benchmarks.verdict.front.suite import Benchmark
@@ -117,16 +118,14 @@ def build_model(
     )
 
 
-def level(series: Series, until: int) -> tuple[float, float] | None:
-    """The level at a commit and its error: the median of the last points up to it.
+def level(series: Series, until: int) -> tuple[float, int] | None:
+    """The level at a commit, and of how many points: the median of the last ones up to it.
 
     `until` is a commit's number; None if there is no point up to it.
     """
-    end = sum(1 for at in series.at if at <= until)
+    end = bisect_right(series.at, until)
     values = series.values[max(0, end - LEVEL) : end]
-    if not values:
-        return None
-    return median(values), scatter(values) / len(values) ** 0.5
+    return (median(values), len(values)) if values else None
 
 
 def _floor(benchmark: Benchmark, policy: Policy) -> float:

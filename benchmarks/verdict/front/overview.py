@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from benchmarks.verdict.front.changes import noise
 from benchmarks.verdict.front.data import iso
 from benchmarks.verdict.front.history import Series
 from benchmarks.verdict.front.model import DAY_MS, Found, Model, level, worse_and_better
@@ -247,15 +248,16 @@ def _against(series: Series, reading: Reading, then: int, floor: float, kind: st
     before, now = level(series, then), level(series, series.at[-1])
     if before is None or now is None:
         return Cell(text="–", title="not measured then")
+    (old, count), (new, _) = before, now
+    deviation = noise(series.values)
     if kind == "exact":
-        before = series.values[bisect_right(series.at, then) - 1], 0.0
-        now = series.values[-1], 0.0
-    (old, old_error), (new, new_error) = before, now
+        old, new, deviation = series.values[bisect_right(series.at, then) - 1], series.values[-1], 0
     if not old:
         words = ("", "") if not new else ("from 0", "worse")
         return Cell(text=words[0] or "0 %", word=words[1])
-    margin = max(SIGMAS * math.hypot(old_error, new_error), floor * abs(old))
-    beyond = abs(new - old) > margin
+    # A median of few points strays 1.25 times as far as their mean.
+    error = math.inf if deviation is None else deviation * 1.25 * math.sqrt(2 / count)
+    beyond = abs(new - old) > max(SIGMAS * error, floor) * abs(old)
     return Cell(
         text=reading.change(new / old),
         word=("worse" if new > old else "better") if beyond else "",

@@ -34,6 +34,7 @@ STOCK = "grid.html"
 PAGES = (
     ("index.html", "Overview"),
     ("benchmarks.html", "Benchmarks"),
+    ("compare.html", "Compare"),
     (f"{STOCK}#/", "Grid"),
     (f"{STOCK}#/summarylist", "List"),
     (f"{STOCK}#/regressions", "Regressions"),
@@ -76,6 +77,8 @@ def write_site(model: Model, runs: Runs, site: Path) -> None:
         "index.html": overview(model, runs),
         "benchmarks.html": listing(model),
         "benchmark.html": {},
+        "commit.html": {},
+        "compare.html": {},
     }
     for name, context in contexts.items():
         page = templates.get_template(f"{name}.jinja")

@@ -179,10 +179,11 @@ class View {
         return el("tr", {},
           el("td", {}, el("span", { class: word(each) }, `${change(reads, each.ratio)} ${word(each)}`), " ", el("span", { class: "soft" }, each.certainty)),
           el("td", {}, `${text(reads, each.old)} → ${text(reads, each.new)}`, this.lines.length > 1 ? el("span", { class: "soft" }, ` ${each.label}`) : ""),
-          el("td", {}, el("code", {}, short(hash)), ` ${subject} `, el("span", { class: "soft" }, author,
+          el("td", {}, el("a", { href: `commit.html?commit=${short(hash)}` }, el("code", {}, short(hash))), ` ${subject} `, el("span", { class: "soft" }, author,
             each.at - each.before > 1 ? `; in one of ${each.at - each.before} commits` : "")),
-          el("td", {}, el("code", {}, `git diff ${short(before)} ${short(hash)}`)));
-      })));
+          el("td", {}, el("code", {}, `git diff ${short(before)} ${short(hash)}`), " ",
+            el("a", { href: `compare.html?${new URLSearchParams({ base: short(before), head: short(hash), place: this.where })}` }, "compare")));
+      }), "stack"));
   }
 
   again() {

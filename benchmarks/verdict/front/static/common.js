@@ -100,9 +100,9 @@ export function select(label, pairs, chosen, changed) {
   return el("label", {}, `${label} `, made);
 }
 
-/** A table that scrolls sideways by itself, reachable by keyboard. */
-export function table(label, heads, rows) {
+/** A table that scrolls sideways by itself, reachable by keyboard; of kind "stack", a phone shows each row as a paragraph. */
+export function table(label, heads, rows, kind = undefined) {
   const head = el("tr", {}, ...heads.map(([shown, kind]) => el("th", { scope: "col", class: kind }, shown)));
   return el("div", { class: "wide", role: "region", "aria-label": label, tabindex: 0 },
-    el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)));
+    el("table", { class: kind }, el("thead", {}, head), el("tbody", {}, ...rows)));
 }
