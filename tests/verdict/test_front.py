@@ -1,10 +1,14 @@
 """The site's own pages: what they say follows from the results, whatever state these are in."""
 
+import csv
+import datetime
+import gzip
 import json
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -12,11 +16,17 @@ from benchmarks.verdict.front.changes import changes_of
 from benchmarks.verdict.front.history import Series
 from benchmarks.verdict.front.readings import Reading, load_readings
 from benchmarks.verdict.front.suite import read_suite
+from benchmarks.verdict.gate import judge
+from benchmarks.verdict.gate_report import as_json
+from benchmarks.verdict.measured import Measured
+from benchmarks.verdict.policy import load_policy
 from tests.verdict.recorded import copied, report_of
 from tests.verdict.synthetic import Step, make_project, write_result
 from tests.verdict.test_site import publish
 
 COMMITS = 40
+ATOM = "{http://www.w3.org/2005/Atom}"
+TODAY = datetime.date(2026, 11, 23)
 WORSE = Step(benchmark=4, commit=30, factor=1.08)  # exact
 SLOWER = Step(benchmark=1, commit=20, factor=1.2)  # paired, with parameters
 
@@ -96,6 +106,36 @@ def test_the_data_are_those_of_the_results(site: Path, hashes: list[str]) -> Non
     assert listed["commits"][7][:3] == [hashes[7], "Change <7> & more", "Ann"]
 
 
+def test_the_feed_tells_of_the_commits_that_made_something_worse(
+    site: Path, hashes: list[str]
+) -> None:
+    entries = ElementTree.parse(site / "regressions.atom").getroot().findall(f"{ATOM}entry")
+    newest, older = entries
+    assert "+8.0 % suite0.Question4.track_it" in (newest.findtext(f"{ATOM}title") or "")
+    assert f"{hashes[30][:8]} Change <30> & more" in (newest.findtext(f"{ATOM}title") or "")
+    assert "(certain)" in (newest.findtext(f"{ATOM}content") or "")
+    link = newest.find(f"{ATOM}link")
+    assert link is not None
+    assert link.get("href") == f"commit.html?commit={hashes[30][:8]}"
+    assert "and 3 more" in (older.findtext(f"{ATOM}title") or "")
+
+
+def test_the_export_has_every_value(site: Path, hashes: list[str]) -> None:
+    with gzip.open(site / "data" / "results.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == COMMITS * (3 + 3 * 4)
+    found = [
+        row
+        for row in rows
+        if row["commit"] == hashes[7]
+        and row["benchmark"] == "suite0.Question3.track_it"
+        and row["case"] == "retrieve, 64"
+    ]
+    series = read(site / "data" / "benchmarks" / "suite0.Question3.track_it.json")["series"]
+    assert [float(row["value"]) for row in found] == [series[2]["values"][7]]
+    assert found[0]["kind"] == "observed"
+
+
 @pytest.mark.parametrize("commits", [0, 1])
 def test_a_history_that_hardly_began_has_a_page(tmp_path: Path, commits: int) -> None:
     make_project(tmp_path, commits=1)
@@ -150,7 +190,7 @@ def test_a_readiness_run_heads_the_page_and_a_torn_one_is_told(tmp_path: Path) -
     report = report_of(run)
     import msgspec
 
-    content = msgspec.to_builtins(report) | {"commit": hashes[0]}
+    content = msgspec.to_builtins(report) | {"commit": hashes[0], "quick": False}
     (run / "report.json").write_bytes(msgspec.json.encode(content))
     (run / "report.html").write_text("<h1>the report</h1>")
     (runs / "run-2").mkdir()
@@ -162,6 +202,24 @@ def test_a_readiness_run_heads_the_page_and_a_torn_one_is_told(tmp_path: Path) -
     assert 'href="runs/lab/run-1/report.html"' in index
     assert (site / "runs" / "lab" / "run-1" / "report.html").is_file()
     assert "readiness run lab/run-2" in index
+    assert f"not ready, {hashes[0][:8]}" in (site / "badge-readiness.svg").read_text()
+    (entry,) = ElementTree.parse(site / "readiness.atom").getroot().findall(f"{ATOM}entry")
+    assert "NOT READY" in (entry.findtext(f"{ATOM}title") or "")
+
+
+def test_the_last_gate_is_told(tmp_path: Path) -> None:
+    make_project(tmp_path, commits=1)
+    runs = tmp_path / ".asv" / "gate" / "runs"
+    for moment, code in (("20261122T080000Z", 0), ("20261123T170500Z", 1)):
+        outcome = judge(Measured(commit="a" * 40), Measured(commit="b" * 40), load_policy(), TODAY)
+        content = json.loads(as_json(outcome)) | {"exit_code": code, "verdict": "regression"}
+        (runs / f"{moment}-aaaaaaaa-bbbbbbbb").mkdir(parents=True)
+        (runs / f"{moment}-aaaaaaaa-bbbbbbbb" / "verdict.json").write_text(json.dumps(content))
+    site = rebuilt(tmp_path)
+    assert "2026-11-23 17:05Z" in (site / "index.html").read_text()
+    assert "regression, bbbbbbbb" in (site / "badge-gate.svg").read_text()
+    (runs / "20261123T170500Z-aaaaaaaa-bbbbbbbb" / "verdict.json").write_text("[]")
+    assert "gate 20261123T170500Z" in (rebuilt(tmp_path) / "index.html").read_text()
 
 
 def test_noise_alone_is_no_change_and_a_step_at_the_tip_is_likely() -> None:

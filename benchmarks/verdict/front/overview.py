@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.verdict.front.changes import noise
+from benchmarks.verdict.front.checks import Checks
 from benchmarks.verdict.front.data import iso
 from benchmarks.verdict.front.history import Series
 from benchmarks.verdict.front.model import DAY_MS, Found, Model, level, worse_and_better
@@ -104,17 +105,18 @@ class SuiteRows:
     """Figures that were never measured here."""
 
 
-def overview(model: Model, runs: Runs) -> dict[str, Any]:
+def overview(model: Model, runs: Runs, checks: Checks) -> dict[str, Any]:
     """The template's context."""
     place = model.default_place
     return {
         "readiness": _readiness(model, runs.newest),
+        "gate": checks.gate,
         "commits": _recent(model),
         "suites": [] if place is None else _figures(model, place),
         "place": None if place is None else model.history.places[place].label,
         "release": _release(model, place),
         "places": [_place(model, number) for number in range(len(model.history.places))],
-        "problems": [*model.lacking, *model.history.problems, *runs.problems],
+        "problems": [*model.lacking, *model.history.problems, *runs.problems, *checks.problems],
     }
 
 

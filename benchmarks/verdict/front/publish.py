@@ -14,8 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.verdict.front.badges import Badge, write_badge
+from benchmarks.verdict.front.checks import Checks, read_checks
 from benchmarks.verdict.front.commits import read_commits
 from benchmarks.verdict.front.data import iso, write_data
+from benchmarks.verdict.front.export import write_export
+from benchmarks.verdict.front.feeds import write_feeds
 from benchmarks.verdict.front.history import Commit, History, read_history
 from benchmarks.verdict.front.listing import listing
 from benchmarks.verdict.front.model import Model, build_model
@@ -25,6 +29,7 @@ from benchmarks.verdict.front.readings import load_readings
 from benchmarks.verdict.front.suite import read_suite
 from benchmarks.verdict.pages import figure
 from benchmarks.verdict.policy import load_policy
+from benchmarks.verdict.report import VERDICTS
 
 __all__ = ["publish_front"]
 
@@ -61,10 +66,10 @@ def publish_front(
         steps=_steps(graphs, history, revisions),
     )
     runs = read_runs(results.parent / "readiness")
-    write_site(model, runs, site)
+    write_site(model, runs, read_checks(results.parent), site)
 
 
-def write_site(model: Model, runs: Runs, site: Path) -> None:
+def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
     """Write pages and data into a site that asv has published."""
     index = site / "index.html"
     text = index.read_text(encoding="utf-8")
@@ -72,9 +77,13 @@ def write_site(model: Model, runs: Runs, site: Path) -> None:
     shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
     copy_reports(runs, site)
     write_data(model, site / "data")
+    write_export(model, site / "data")
+    write_feeds(model, runs, site)
+    for name, badge in _badges(model, runs, checks).items():
+        write_badge(site / f"badge-{name}.svg", badge)
     templates = _templates()
     contexts: dict[str, dict[str, Any]] = {
-        "index.html": overview(model, runs),
+        "index.html": overview(model, runs, checks),
         "benchmarks.html": listing(model),
         "benchmark.html": {},
         "commit.html": {},
@@ -84,6 +93,21 @@ def write_site(model: Model, runs: Runs, site: Path) -> None:
         page = templates.get_template(f"{name}.jinja")
         text = page.render(model=model, here=name, pages=PAGES, **context)
         (site / name).write_text(text, encoding="utf-8")
+
+
+def _badges(model: Model, runs: Runs, checks: Checks) -> dict[str, Badge]:
+    ready = Badge(about="readiness", text="not measured", colour="unknown")
+    if runs.newest:
+        report = runs.newest.report
+        colour = {"met": "good", "not met": "bad", "unmeasured": "unknown"}[report.verdict]
+        text = f"{VERDICTS[report.verdict].lower()}, {report.commit[:8]}"
+        ready = Badge(about="readiness", text=text, colour=colour)
+    gate = Badge(about="gate", text="never run", colour="unknown")
+    if checks.gate:
+        colour = {0: "good", 1: "bad"}.get(checks.gate.exit_code, "unknown")
+        short = checks.gate.verdict if checks.gate.exit_code < 2 else "undecided"
+        gate = Badge(about="gate", text=f"{short}, {checks.gate.head[:8]}", colour=colour)
+    return {"readiness": ready, "gate": gate}
 
 
 def _commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[Commit]:
