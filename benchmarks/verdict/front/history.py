@@ -10,6 +10,7 @@ Rule: reads; decides nothing.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -96,23 +97,22 @@ def read_history(results: Path, suite: Sequence[Benchmark], commits: Sequence[Co
     """All results of the commits given; those of other commits are counted as a problem."""
     history = History(commits=list(commits))
     reader = _Reader(history, {each.name: each for each in suite})
+    # One at a time and in order, so that a thousand are never in memory together: asv begins a
+    # file's name with eight digits of its commit.
+    order = {commit.hash[:8]: number for number, commit in enumerate(commits)}
+    paths = sorted(_files(results), key=lambda path: (order.get(path.name[:8], -1), str(path)))
     elsewhere = set()
-    contents = []
-    for path in _files(results):
+    for path in paths:
         try:
             content = _content(path)
             number = reader.numbers.get(str(content["commit_hash"]))
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            history.problems.append(f"{path.parent.name}/{path.name}: {_words(error)}")
-            continue
-        if number is None:
-            elsewhere.add(content["commit_hash"])
-        else:
-            contents.append((number, path, content))
-    for number, path, content in sorted(contents, key=lambda each: (each[0], str(each[1]))):
-        try:
-            reader.take(number, content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if number is None:
+                elsewhere.add(content["commit_hash"])
+            elif order.get(path.name[:8]) != number:
+                raise ValueError(f"it is not named after its commit, {content['commit_hash']}")
+            else:
+                reader.take(number, content)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             history.problems.append(f"{path.parent.name}/{path.name}: {_words(error)}")
     if elsewhere:
         history.problems.append(
@@ -165,10 +165,7 @@ class _Reader:
         self.suite = suite
         self.numbers = {commit.hash: number for number, commit in enumerate(history.commits)}
         self._places: dict[tuple[tuple[str, str], ...], int] = {}
-        self._cases = {
-            each.name: {case: number for number, case in enumerate(each.cases)}
-            for each in suite.values()
-        }
+        self._last: dict[str, tuple[Sequence[Sequence[str]], list[int | None]]] = {}
 
     def take(self, number: int, content: Mapping[str, Any]) -> None:
         columns = {name: place for place, name in enumerate(content["result_columns"])}
@@ -189,23 +186,35 @@ class _Reader:
         place.measured_ms.setdefault(number, int(content["date"]))
 
     def _take_row(self, where: int, number: int, benchmark: Benchmark, cells: _Row) -> None:
-        cases = self._cases[benchmark.name]
         values = cells.listed("result")
         low, high = cells.listed("stats_ci_99_a"), cells.listed("stats_ci_99_b")
-        measured = cells("params") or []
-        for at, case in enumerate(_product(measured)):
-            index = cases.get(case)
+        known = self.history.series
+        for at, index in enumerate(self._indexes(benchmark, cells("params") or [])):
             if index is None:
                 continue
-            series = self.history.series.setdefault((where, benchmark.name, index), Series())
+            key = where, benchmark.name, index
+            series = known.get(key)
+            if series is None:
+                series = known[key] = Series()
             value = _number(values[at]) if at < len(values) else None
             if value is None:
                 series.failed.append(number)
-            elif not math.isnan(value):  # NaN: it does not apply to this commit
+            elif value == value:  # NaN: it does not apply to this commit
                 series.at.append(number)
                 series.values.append(value)
                 series.low.append(_bound(low, at))
                 series.high.append(_bound(high, at))
+
+    def _indexes(
+        self, benchmark: Benchmark, measured: Sequence[Sequence[str]]
+    ) -> Sequence[int | None]:
+        """The numbers of the combinations of parameters that a row has, in its order."""
+        last = self._last.get(benchmark.name)
+        if last is None or last[0] != measured:
+            cases = {case: number for number, case in enumerate(benchmark.cases)}
+            last = measured, [cases.get(case) for case in itertools.product(*measured)]
+            self._last[benchmark.name] = last
+        return last[1]
 
     def _place(self, content: Mapping[str, Any]) -> int:
         params = {str(name): str(value or "") for name, value in content["params"].items()}
@@ -240,13 +249,9 @@ class _Row:
         return found if isinstance(found, list) else []
 
 
-def _product(params: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    from itertools import product
-
-    return product(*params)
-
-
 def _number(value: Any) -> float | None:
+    if type(value) is float and -math.inf < value < math.inf:
+        return value
     if value == "NaN":
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isinf(value):
@@ -256,4 +261,4 @@ def _number(value: Any) -> float | None:
 
 def _bound(values: Sequence[Any], at: int) -> float | None:
     found = _number(values[at]) if at < len(values) else None
-    return None if found is None or math.isnan(found) else found
+    return None if found is None or found != found else found
