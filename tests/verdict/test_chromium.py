@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from benchmarks.verdict.front.readings import Reading
-from tests.verdict.recorded import copied
+from tests.verdict.recorded import copied, report_of
 from tests.verdict.synthetic import Step, make_project, write_result
 from tests.verdict.test_site import publish
 
@@ -39,6 +40,7 @@ PAGES = (
     "benchmark.html?name=suite0.Question3.track_it",
     "benchmark.html?name=nobody.knows.it",
     "compare.html",
+    "runs.html",
     "compare.html?base=v0.0&place=1",
     "commit.html",
     "commit.html?commit=nothing",
@@ -73,7 +75,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
                 content["results"]["suite0.Question3.track_it"][0][0] = float("nan")
             write_result(results, content)
     (results / "lab" / "torn.json").write_text("{")
-    copied(folder / ".asv" / "readiness" / "lab", "run-1")
+    for number in (1, 2):
+        run = copied(folder / ".asv" / "readiness" / "lab", f"run-{number}")
+        content = msgspec.to_builtins(report_of(run)) | {"commit": hashes[number]}
+        content["began"] = f"2026-11-0{number}T08:00:00+00:00"
+        (run / "report.json").write_bytes(msgspec.json.encode(content))
+        (run / "report.html").write_text("<title>A report</title><h1>A report</h1>")
     done = publish(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / ".asv" / "html", hashes
@@ -228,6 +235,16 @@ def test_any_two_commits_can_be_compared(visit: Any, project: tuple[Path, list[s
     page.wait_for_function(
         "document.getElementById('verdict').textContent.startsWith('0 worse, 0')"
     )
+
+
+def test_readiness_runs_are_drawn_over_each_other(visit: Any) -> None:
+    page = visit("runs.html").page
+    assert "sustained: Latency spectrum" in page.inner_text("#overlay option:checked")
+    assert page.locator(".legend li").count() == 3  # two runs, and what the dashes are
+    assert "2 runs" in page.inner_text("main")
+    assert page.locator("a[href='runs/lab/run-2/report.html']").count() == 1
+    page.uncheck("fieldset input >> nth=1")
+    page.wait_for_selector(".chart[aria-label*='of one run']")
 
 
 def test_older_addresses_lead_to_asvs_pages(visit: Any) -> None:

@@ -26,6 +26,7 @@ from benchmarks.verdict.front.model import Model, build_model
 from benchmarks.verdict.front.overview import overview
 from benchmarks.verdict.front.readiness_runs import Runs, copy_reports, read_runs
 from benchmarks.verdict.front.readings import load_readings
+from benchmarks.verdict.front.runs_page import runs_page, write_runs
 from benchmarks.verdict.front.suite import read_suite
 from benchmarks.verdict.pages import figure
 from benchmarks.verdict.policy import load_policy
@@ -40,6 +41,7 @@ PAGES = (
     ("index.html", "Overview"),
     ("benchmarks.html", "Benchmarks"),
     ("compare.html", "Compare"),
+    ("runs.html", "Readiness"),
     (f"{STOCK}#/", "Grid"),
     (f"{STOCK}#/summarylist", "List"),
     (f"{STOCK}#/regressions", "Regressions"),
@@ -78,6 +80,7 @@ def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
     copy_reports(runs, site)
     write_data(model, site / "data")
     write_export(model, site / "data")
+    write_runs(runs, site / "data")
     write_feeds(model, runs, site)
     for name, badge in _badges(model, runs, checks).items():
         write_badge(site / f"badge-{name}.svg", badge)
@@ -88,6 +91,7 @@ def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
         "benchmark.html": {},
         "commit.html": {},
         "compare.html": {},
+        "runs.html": runs_page(runs),
     }
     for name, context in contexts.items():
         page = templates.get_template(f"{name}.jinja")

@@ -34,6 +34,11 @@ class Run:
             return ""
         return f"runs/{self.machine}/{self.folder.name}/{PAGE}"
 
+    @property
+    def data(self) -> str:
+        """Where the report's data lie in the site."""
+        return f"runs/{self.machine}/{self.folder.name}/{REPORT}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Runs:
