@@ -219,7 +219,56 @@ def test_the_last_gate_is_told(tmp_path: Path) -> None:
     assert "2026-11-23 17:05Z" in (site / "index.html").read_text()
     assert "regression, bbbbbbbb" in (site / "badge-gate.svg").read_text()
     (runs / "20261123T170500Z-aaaaaaaa-bbbbbbbb" / "verdict.json").write_text("[]")
-    assert "gate 20261123T170500Z" in (rebuilt(tmp_path) / "index.html").read_text()
+    told = (rebuilt(tmp_path) / "index.html").read_text()
+    assert "gate/runs/20261123T170500Z-aaaaaaaa-bbbbbbbb/verdict.json" in told
+
+
+def test_alerts_and_calibration_are_told_where_they_were_filed(tmp_path: Path) -> None:
+    (commit,) = make_project(tmp_path, commits=1)
+    rate = {"found": 4, "of": 1000, "low": 0.0011, "high": 0.0102}
+    finding = {"what": "slower", "series": "a.b('x')", "machine": "lab", "commit": commit}
+    files: dict[str, dict[str, Any]] = {
+        "alerts/alerts.json": {
+            "version": 1,
+            "exit_code": 1,
+            "verdict": "slower",
+            "written": "2026-11-23T17:00:00+00:00",
+            "tip": commit,
+            "findings": [
+                finding | {"state": "alarm", "ratio": 1.25},
+                finding | {"state": "dismissed", "ratio": 1.5},
+            ],
+        },
+        "gate/calibrations/20261123T120000Z/calibration.json": {
+            "version": 1,
+            "commit": commit,
+            "subject": "Measure",
+            "about": {"processor": "a made-up one"},
+            "minutes": 60.0,
+            "gates": 1000,
+            "promised": 0.01,
+            "alarms": {"whole": rate, "paired": rate},
+            "undecided": {"whole": rate},
+            "power": [
+                {"kind": "paired", "slowdown": 0.05, "found": rate | {"found": 990}}
+                | dict.fromkeys(("undecided", "blamed_others"), rate)
+            ],
+        },
+    }
+    assert not (rebuilt(tmp_path) / "calibration.html").exists()
+    for name, content in files.items():
+        path = tmp_path / ".asv" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(content))
+    site = rebuilt(tmp_path)
+    index = " ".join((site / "index.html").read_text().split())
+    assert "alarm: a.b(&#39;x&#39;) slower" in index
+    assert "× 1.25" in index
+    assert "× 1.5<" not in index
+    assert "0.4 % false alarms" in index
+    page = (site / "calibration.html").read_text()
+    assert "As promised" in page
+    assert "99 %" in page
 
 
 def test_noise_alone_is_no_change_and_a_step_at_the_tip_is_likely() -> None:

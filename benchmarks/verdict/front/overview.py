@@ -111,6 +111,9 @@ def overview(model: Model, runs: Runs, checks: Checks) -> dict[str, Any]:
     return {
         "readiness": _readiness(model, runs.newest),
         "gate": checks.gate,
+        "alerts": checks.alerts,
+        "calibration": checks.calibration,
+        "known": {commit.hash for commit in model.history.commits},
         "commits": _recent(model),
         "suites": [] if place is None else _figures(model, place),
         "place": None if place is None else model.history.places[place].label,

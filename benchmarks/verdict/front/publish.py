@@ -93,6 +93,12 @@ def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
         "compare.html": {},
         "runs.html": runs_page(runs),
     }
+    if checks.calibration:
+        whole, promised = checks.calibration.alarms["whole"], checks.calibration.promised
+        contexts["calibration.html"] = {
+            "calibration": checks.calibration,
+            "kept": whole.low <= promised,
+        }
     for name, context in contexts.items():
         page = templates.get_template(f"{name}.jinja")
         text = page.render(model=model, here=name, pages=PAGES, **context)
