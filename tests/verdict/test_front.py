@@ -283,6 +283,22 @@ def test_noise_alone_is_no_change_and_a_step_at_the_tip_is_likely() -> None:
     assert 1.25 < found.low < found.ratio < found.high < 1.36
 
 
+def test_what_asv_finds_in_a_short_noisy_series_is_no_change() -> None:
+    """asv gives nearly each point of these a step of its own."""
+    series = Series(at=list(range(8)), values=[0.6, 0.9, 0.7, 2.0, 1.1, 3.2, 0.8, 3.4])
+    assert changes_of(series, "observed", 0.05, [0, 3, 5, 6, 7]) == []
+
+
+def test_a_step_has_its_place_and_size_whatever_asv_adds_to_it() -> None:
+    rng = random.Random(5)
+    values = [rng.gauss(1, 0.01) for _ in range(30)] + [rng.gauss(0.9, 0.01) for _ in range(30)]
+    series = Series(at=list(range(60)), values=values)
+    (found,) = changes_of(series, "paired", 0.02, [0, 10, 11, 30, 32, 58])
+    assert (found.before, found.at, found.certainty) == (29, 30, "confirmed")
+    assert found.low < 0.9 < found.high
+    assert not found.worse
+
+
 def test_an_exact_figure_changes_at_every_difference_and_from_zero_too() -> None:
     series = Series(at=[0, 1, 4, 5], values=[0.0, 0.0, 2.0, 1.0])
     first, second = changes_of(series, "exact", 0.0, [])
@@ -297,7 +313,7 @@ def test_what_people_read_is_turned_where_higher_is_better() -> None:
     assert rate.text(0.0) == "∞"
     plain = Reading(unit="seconds")
     assert plain.text(0.00123456) == "1.235 ms"
-    assert plain.text(0.0) == "0 ns"
+    assert plain.text(0.0) == "0 s"
     assert plain.change(1.00001) == "0 %"
     assert plain.change(float("inf")) == "from 0"
     assert Reading(unit="bytes").text(12_345) == "12.35 kB"

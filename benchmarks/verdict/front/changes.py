@@ -4,11 +4,12 @@ Theory of operation. Each kind of metric as it deserves (docs/benchmarking.md). 
 changed where it differs from the one before, beyond its floor: certain. All others have noise, so
 one point against the next says little. There the steps that asv's detection finds in the whole
 series are taken; a step's size is the ratio of the medians of up to NEAR points on either side,
-with an interval from how much these points scatter. A step is *confirmed* when its interval stays
-clear of the kind's floor with at least ENOUGH points on either side, and else *likely*. asv's
-detection is nearly blind at the tip, which is where people look. So the last points of a series
-that all lie farther from the points before than FAR times their scatter are told as *likely* too:
-the next commits confirm it or make it go away.
+with an interval from how much points scatter: those around the step, or, if that is more, all
+neighbours of the series. asv's detection is generous in short noisy series, so a step counts as
+*confirmed* only if it has at least ENOUGH points on either side and stays clear of the kind's floor
+by FIRM standard errors; others are not told. And it is nearly blind at the tip, which is where
+people look. So fewer than ENOUGH last points that all lie farther from those before than FAR times
+their scatter are told as *likely*: the next commits confirm it or make it go away.
 
 Rule: numbers in, changes out; lower is better, always. What people read is made elsewhere.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import Literal
@@ -30,10 +31,11 @@ Certainty = Literal["certain", "confirmed", "likely"]
 
 NEAR = 30  # points on either side of a step that say how large it is
 ENOUGH = 4  # points on either side of a confirmed one: of fewer, chance makes a step easily
-TIP = 4  # of so many last points, one alone up to all of them may be new
-BEFORE_TIP = 8  # points that say what was usual before
 FEW = 3  # differences that say nothing of a series' noise
 FAR = 5.0  # in standard deviations: of some hundred series hardly one passes it by chance
+FIRM = 3.0  # in standard errors: detection has already chosen the place where it looks largest
+# Points that say what was usual before the tip. Seeded figures differ for a reason: another draw.
+BEFORE_TIP = {"seeded": ENOUGH, "paired": 8, "observed": 8}
 SAME = 1e-9  # rounding
 NORMAL_MAD = 1.4826  # standard deviations of a normal law per median absolute deviation
 NORMAL_MEDIAN = 1.2533  # the median's standard error over that of the mean
@@ -70,9 +72,11 @@ def changes_of(series: Series, kind: str, floor: float, steps: Sequence[int]) ->
     """
     if kind == "exact":
         return list(_exact(series, floor))
-    places = [place for place, commit in enumerate(series.at) if place and commit in set(steps)]
+    begins = set(steps)
+    places = [place for place, commit in enumerate(series.at) if place and commit in begins]
     found = list(_stepwise(series, places, floor))
-    tip = _tip(series, places[-1] if places else 0, floor)
+    begin = series.at.index(found[-1].at) if found else 0
+    tip = _tip(series, begin, BEFORE_TIP[kind], floor)
     return found if tip is None else [*found, tip]
 
 
@@ -112,24 +116,30 @@ def _exact(series: Series, floor: float) -> Iterator[Change]:
 
 
 def _stepwise(series: Series, places: Sequence[int], floor: float) -> Iterator[Change]:
-    edges = [0, *places, len(series.at)]
+    """The steps that count; between two of them is one level, whatever asv found there."""
+    usual = noise(series.values) or 0.0
+    begin = 0
     for number, place in enumerate(places):
-        old = series.values[max(edges[number], place - NEAR) : place]
-        new = series.values[place : min(edges[number + 2], place + NEAR)]
-        change = _between(series, place, old, new)
-        if abs(change.new - change.old) <= floor * abs(change.old):
+        after = places[number + 1] if number + 1 < len(places) else len(series.at)
+        end = max(after, place + ENOUGH)  # the next place may be one that does not count
+        old = series.values[max(begin, place - NEAR) : place]
+        new = series.values[place : min(end, place + NEAR)]
+        if min(len(old), len(new)) < ENOUGH:
             continue
-        clear = change.low > 1 + floor or change.high < 1 - floor
-        if clear and min(len(old), len(new)) >= ENOUGH:
-            change = _as(change, "confirmed")
-        yield change
+        change = _between(series, place, old, new, usual)
+        margin = FIRM / SIGMAS * (change.high - change.ratio) if math.isfinite(change.ratio) else 0
+        if abs(change.ratio - 1) > floor + margin:
+            yield replace(change, certainty="confirmed")
+            begin = place
 
 
-def _between(series: Series, place: int, old: Sequence[float], new: Sequence[float]) -> Change:
+def _between(
+    series: Series, place: int, old: Sequence[float], new: Sequence[float], usual: float
+) -> Change:
     before, after = median(old), median(new)
     ratio = _ratio(after, before)
-    # Of few points the scatter is hardly known: both sides share the larger one.
-    sigma = max(_relative_scatter(old, before), _relative_scatter(new, after))
+    # Of few points the scatter is hardly known: both sides share the largest there is.
+    sigma = max(_relative_scatter(old, before), _relative_scatter(new, after), usual)
     error = NORMAL_MEDIAN * sigma * math.sqrt(1 / len(old) + 1 / len(new))
     return Change(
         before=series.at[place - 1],
@@ -143,17 +153,18 @@ def _between(series: Series, place: int, old: Sequence[float], new: Sequence[flo
     )
 
 
-def _tip(series: Series, begin: int, floor: float) -> Change | None:
+def _tip(series: Series, begin: int, fewest: int, floor: float) -> Change | None:
     """A step that only the last points know of; the longest such run of points counts."""
     values = series.values[begin:]
-    for count in range(min(TIP, len(values) - BEFORE_TIP), 0, -1):
+    usual = noise(values) or 0.0
+    for count in range(min(ENOUGH - 1, len(values) - fewest), 0, -1):
         old, new = values[-count - NEAR : -count], values[-count:]
-        level, sigma = median(old), scatter(old)
-        bound = max(FAR * sigma, floor * abs(level))
+        level = median(old)
+        bound = max(FAR * max(scatter(old), usual * abs(level)), floor * abs(level))
         if all(value > level + bound for value in new) or all(
             value < level - bound for value in new
         ):
-            return _between(series, len(series.at) - count, old, new)
+            return _between(series, len(series.at) - count, old, new, usual)
     return None
 
 
@@ -165,9 +176,3 @@ def _ratio(new: float, old: float) -> float:
     if old:
         return new / old
     return math.inf if new else 1.0
-
-
-def _as(change: Change, certainty: Certainty) -> Change:
-    from dataclasses import replace
-
-    return replace(change, certainty=certainty)

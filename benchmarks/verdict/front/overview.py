@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +27,7 @@ __all__ = ["Cell", "ChangeRow", "CommitRow", "benchmark_link", "change_row", "ov
 RECENT = 12  # commits
 SHOWN = 4  # changes of one commit
 MONTH_DAYS = 30
+GIB = 1 << 30
 SPARK_POINTS = 60
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_EDGE = 120.0, 28.0, 3.0
 SIGMAS = 3.0  # beyond which a difference of two levels is called one
@@ -297,15 +298,23 @@ def _spark(series: Series, reading: Reading, changes: Sequence[int]) -> str:
     return f'{marks}<path d="{path}"/><circle cx="{x:g}" cy="{y:g}" r="2.5"/>'
 
 
+def _hardware(params: Mapping[str, str]) -> list[str]:
+    """What asv knows of a machine; memory is bytes, or what somebody wrote."""
+    cores, memory = params.get("num_cpu", ""), params.get("ram", "")
+    if memory.isdigit() and int(memory) > GIB:
+        memory = f"{int(memory) / GIB:.0f} GiB"
+    said = (params.get("cpu", ""), cores and f"{cores} processors", memory, params.get("os", ""))
+    return [each for each in said if each]
+
+
 def _place(model: Model, number: int) -> dict[str, Any]:
     place = model.history.places[number]
     newest = place.commits[-1]
     commits = model.history.commits
-    hardware = [place.params.get(name, "") for name in ("cpu", "num_cpu", "ram", "os")]
     return {
         "label": place.label,
         "environment": place.environment,
-        "hardware": [each for each in hardware if each],
+        "hardware": _hardware(place.params),
         "commits": len(place.commits),
         "newest": commits[newest].hash,
         "behind": len(commits) - 1 - newest,

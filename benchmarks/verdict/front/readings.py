@@ -52,7 +52,7 @@ class Reading:
         if not math.isfinite(value):
             return "∞"
         scales = SCALES.get(self.unit, ((1.0, self.unit),))
-        fitting = [each for each in scales if abs(value) >= each[0]]
+        fitting = [each for each in scales if abs(value) >= each[0] or (not value and each[0] == 1)]
         scale, unit = fitting[-1] if fitting else scales[0]
         return f"{number(value / scale)} {unit}".strip()
 

@@ -21,6 +21,13 @@ page(async (place) => {
   new View(place, site, benchmark, series).show();
 });
 
+/** An interval in words, the lower end of what people read first; "" where none is known. */
+function intervalOf(reads, low, high) {
+  if (low === null || high === null) return "";
+  if (!reads.inverted) return `${text(reads, low)} to ${text(reads, high)}`;
+  return low > 0 ? `${text(reads, high)} to ${text(reads, low)}` : `at least ${text(reads, high)}`;
+}
+
 class View {
   constructor(place, site, benchmark, series) {
     Object.assign(this, { place, site, benchmark, series });
@@ -158,8 +165,8 @@ class View {
         const at = series.at.indexOf(number);
         if (at < 0) return [];
         const bounds = [series.low[at], series.high[at]];
-        const interval = bounds.includes(null) || bounds[0] === bounds[1] ? ""
-          : ` (99 %: ${bounds.map((each) => text(reads, each)).join(" to ")})`;
+        const told = intervalOf(reads, ...bounds);
+        const interval = told && bounds[0] !== bounds[1] ? ` (99 %: ${told})` : "";
         const found = series.changes.find((each) => each.at === number);
         return [el("br"), el("strong", {}, text(reads, series.values[at])), this.lines.length > 1 ? ` ${label}` : "",
           el("span", { class: "soft" }, interval),
@@ -203,7 +210,7 @@ class View {
     const rows = series.at.map((number, at) => el("tr", {},
       el("td", {}, el("code", {}, short(this.site.commits[number][0])), ` ${this.site.commits[number][1]}`),
       el("td", { class: "n" }, text(reads, series.values[at])),
-      el("td", { class: "n" }, series.low[at] === null ? "–" : `${text(reads, series.low[at])} to ${text(reads, series.high[at])}`)));
+      el("td", { class: "n" }, intervalOf(reads, series.low[at], series.high[at]) || "–")));
     const shown = rows.reverse().slice(0, POINTS_LISTED);
     return el("details", {}, el("summary", {}, `The ${rows.length > shown.length ? `last ${shown.length} of ${rows.length}` : rows.length} points as a table`),
       table("Points", [["Commit", ""], ["Value", "n"], ["99 % interval", "n"]], shown));

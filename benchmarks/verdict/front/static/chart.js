@@ -6,7 +6,8 @@ const COLOURS = 6;
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [1, 2]];
 const HEIGHT = 340;
 const BAR = 2; // pixels of an interval's width
-const SIDE = 56; // pixels for the figures of the y axis
+const DIGIT = 7; // pixels of a digit's width on the y axis
+const SHORT_S = 5 * 86400; // a history no longer than this is labelled with times
 
 export const MOST_LINES = COLOURS;
 
@@ -25,6 +26,7 @@ export function draw(place, lines, benchmark, commits, look, pointed) {
   const x = numbers.map((each) => (look.byDate ? commits[each][3] / 1000 : each));
   const known = columns.flatMap((each) => each.values).filter((each) => each !== null);
   const [size, unit] = scaleOf(reads.unit, Math.max(...known.map(Math.abs), 0));
+  const brief = numbers.length > 0 && (commits[numbers.at(-1)][3] - commits[numbers[0]][3]) / 1000 < SHORT_S;
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
   const axis = { stroke: colour("soft"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule") } };
@@ -38,8 +40,8 @@ export function draw(place, lines, benchmark, commits, look, pointed) {
       y: { range: (_, low, high) => range(low, high, look.fromZero, columns) },
     },
     axes: [
-      { ...axis, space: 90, values: (_, splits) => splits.map((each) => dateAt(each, commits, look.byDate)) },
-      { ...axis, size: SIDE, label: `${unit || reads.unit} (${reads.inverted ? "higher" : "lower"} is better)`,
+      { ...axis, space: 90, values: (_, splits) => splits.map((each) => dateAt(each, commits, look.byDate, brief)) },
+      { ...axis, size: (_, words) => 18 + DIGIT * Math.max(4, ...(words ?? []).map((each) => each.length)), label: `${unit || reads.unit} (${reads.inverted ? "higher" : "lower"} is better)`,
         labelSize: 20, values: (_, splits) => splits.map((each) => number(each / size)) },
     ],
     series: [
@@ -75,8 +77,8 @@ function columnsOf(series, at, count, reads) {
     made.values[column] = value;
     const bounds = [series.low[place], series.high[place]];
     if (bounds[0] === null || bounds[1] === null) return;
+    if (reads.inverted && Math.min(...bounds) <= 0) return; // no bound above, once turned
     const [low, high] = bounds.map((each) => read(reads, each)).sort((a, b) => a - b);
-    if (!Number.isFinite(high)) return;
     made.low[column] = low;
     made.high[column] = high;
   });
@@ -93,10 +95,10 @@ function range(low, high, fromZero, columns) {
   return [bottom, most + room];
 }
 
-function dateAt(split, commits, byDate) {
-  if (byDate) return date(split * 1000);
-  const commit = commits[Math.round(split)];
-  return Number.isInteger(split) && commit ? date(commit[3]) : "";
+function dateAt(split, commits, byDate, brief) {
+  const ms = byDate ? split * 1000 : Number.isInteger(split) ? commits[split]?.[3] : undefined;
+  if (ms === undefined) return "";
+  return brief ? new Date(ms).toISOString().slice(5, 16).replace("T", " ") : date(ms);
 }
 
 /** What lies behind the lines: intervals, the commits that changed something, failures. */

@@ -47,7 +47,7 @@ export const read = (reads, stored) => (reads.inverted ? (stored ? 1 / stored : 
 /** The unit in which figures as large as this are written: [size, name]. */
 export function scaleOf(unit, value) {
   const scales = SCALES[unit] ?? [[1, unit]];
-  return scales.findLast(([size]) => Math.abs(value) >= size) ?? scales[0];
+  return scales.findLast(([size]) => (value ? Math.abs(value) >= size : size === 1)) ?? scales[0];
 }
 
 export function number(value) {
