@@ -24,7 +24,7 @@ from benchmarks.verdict.report import VERDICTS
 
 __all__ = ["Cell", "ChangeRow", "CommitRow", "benchmark_link", "change_row", "overview"]
 
-RECENT = 12  # commits
+RECENT = 12  # commits, or runs of them that were not measured
 SHOWN = 4  # changes of one commit
 MONTH_DAYS = 30
 GIB = 1 << 30
@@ -170,29 +170,39 @@ def _readiness(model: Model, run: Run | None) -> dict[str, Any] | None:
     }
 
 
-def _recent(model: Model) -> list[CommitRow]:
+def _recent(model: Model) -> list[list[CommitRow]]:
+    """The newest commits; those in a row that were not measured are told as one."""
     history = model.history
     measured = {number for place in history.places for number in place.commits}
-    rows = []
-    for number in range(len(history.commits) - 1, -1, -1)[:RECENT]:
-        commit = history.commits[number]
-        found = model.by_commit.get(number, [])
-        worse, better = worse_and_better(found)
-        rows.append(
-            CommitRow(
-                hash=commit.hash,
-                subject=commit.subject,
-                author=commit.author,
-                date=iso(commit.date_ms)[:10],
-                tags=commit.tags,
-                measured=number in measured,
-                worse=worse,
-                better=better,
-                changes=[change_row(model, each) for each in found[:SHOWN]],
-                more=max(0, len(found) - SHOWN),
-            )
-        )
+    rows: list[list[CommitRow]] = []
+    for number in range(len(history.commits) - 1, -1, -1):
+        folds = number not in measured and rows and not rows[-1][0].measured
+        if not folds and len(rows) == RECENT:
+            break
+        row = _commit_row(model, number, measured=number in measured)
+        if folds:
+            rows[-1].append(row)
+        else:
+            rows.append([row])
     return rows
+
+
+def _commit_row(model: Model, number: int, *, measured: bool) -> CommitRow:
+    commit = model.history.commits[number]
+    found = model.by_commit.get(number, [])
+    worse, better = worse_and_better(found)
+    return CommitRow(
+        hash=commit.hash,
+        subject=commit.subject,
+        author=commit.author,
+        date=iso(commit.date_ms)[:10],
+        tags=commit.tags,
+        measured=measured,
+        worse=worse,
+        better=better,
+        changes=[change_row(model, each) for each in found[:SHOWN]],
+        more=max(0, len(found) - SHOWN),
+    )
 
 
 def _release(model: Model, place: int | None) -> str:

@@ -68,7 +68,7 @@ class View {
     this.legend = el("ul", { class: "legend", role: "list" });
     this.below = el("div", {});
     place.append(
-      el("h1", {}, benchmark.name),
+      el("h1", {}, ...benchmark.name.split(/(?<=[._])/).flatMap((part) => [part, el("wbr")])),
       el("p", {}, benchmark.catches || "Its class says nothing of it."),
       benchmark.cannot_see ? el("p", { class: "soft" }, benchmark.cannot_see) : "",
       el("p", { class: "soft" }, `${benchmark.kind}${benchmark.layout ? `, layout ${benchmark.layout}` : ""}; `,
