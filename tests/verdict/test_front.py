@@ -287,6 +287,9 @@ def test_what_asv_finds_in_a_short_noisy_series_is_no_change() -> None:
     """asv gives nearly each point of these a step of its own."""
     series = Series(at=list(range(8)), values=[0.6, 0.9, 0.7, 2.0, 1.1, 3.2, 0.8, 3.4])
     assert changes_of(series, "observed", 0.05, [0, 3, 5, 6, 7]) == []
+    spell = Series(at=list(range(8)), values=[1.0, 1.01, 1.0, 1.02, 1.41, 1.39, 1.4, 1.43])
+    assert changes_of(spell, "paired", 0.02, [0, 4]) == []
+    assert changes_of(spell, "seeded", 0.02, [0, 4])[0].certainty == "confirmed"
 
 
 def test_a_step_has_its_place_and_size_whatever_asv_adds_to_it() -> None:

@@ -6,10 +6,10 @@ one point against the next says little. There the steps that asv's detection fin
 series are taken; a step's size is the ratio of the medians of up to NEAR points on either side,
 with an interval from how much points scatter: those around the step, or, if that is more, all
 neighbours of the series. asv's detection is generous in short noisy series, so a step counts as
-*confirmed* only if it has at least ENOUGH points on either side and stays clear of the kind's floor
-by FIRM standard errors; others are not told. And it is nearly blind at the tip, which is where
-people look. So fewer than ENOUGH last points that all lie farther from those before than FAR times
-their scatter are told as *likely*: the next commits confirm it or make it go away.
+*confirmed* only if it has at least BEFORE points before it and AFTER from it on, and stays clear of
+the kind's floor by FIRM standard errors; others are not told. And it is nearly blind at the tip,
+which is where people look. So fewer than AFTER last points that all lie farther from those before
+than FAR times their scatter are told as *likely*: the next commits confirm it or make it go away.
 
 Rule: numbers in, changes out; lower is better, always. What people read is made elsewhere.
 """
@@ -30,12 +30,13 @@ __all__ = ["Certainty", "Change", "changes_of", "noise", "scatter"]
 Certainty = Literal["certain", "confirmed", "likely"]
 
 NEAR = 30  # points on either side of a step that say how large it is
-ENOUGH = 4  # points on either side of a confirmed one: of fewer, chance makes a step easily
+AFTER = 4  # points of the new level that confirm it
 FEW = 3  # differences that say nothing of a series' noise
 FAR = 5.0  # in standard deviations: of some hundred series hardly one passes it by chance
 FIRM = 3.0  # in standard errors: detection has already chosen the place where it looks largest
-# Points that say what was usual before the tip. Seeded figures differ for a reason: another draw.
-BEFORE_TIP = {"seeded": ENOUGH, "paired": 8, "observed": 8}
+# Points that say what was usual: of 4 and 4, one order in 35 is a step, of 8 and 4 one in 250.
+# Seeded figures differ for a reason, if only for another draw.
+BEFORE = {"seeded": 4, "paired": 8, "observed": 8}
 SAME = 1e-9  # rounding
 NORMAL_MAD = 1.4826  # standard deviations of a normal law per median absolute deviation
 NORMAL_MEDIAN = 1.2533  # the median's standard error over that of the mean
@@ -74,9 +75,9 @@ def changes_of(series: Series, kind: str, floor: float, steps: Sequence[int]) ->
         return list(_exact(series, floor))
     begins = set(steps)
     places = [place for place, commit in enumerate(series.at) if place and commit in begins]
-    found = list(_stepwise(series, places, floor))
+    found = list(_stepwise(series, places, BEFORE[kind], floor))
     begin = series.at.index(found[-1].at) if found else 0
-    tip = _tip(series, begin, BEFORE_TIP[kind], floor)
+    tip = _tip(series, begin, BEFORE[kind], floor)
     return found if tip is None else [*found, tip]
 
 
@@ -115,16 +116,16 @@ def _exact(series: Series, floor: float) -> Iterator[Change]:
         )
 
 
-def _stepwise(series: Series, places: Sequence[int], floor: float) -> Iterator[Change]:
+def _stepwise(series: Series, places: Sequence[int], fewest: int, floor: float) -> Iterator[Change]:
     """The steps that count; between two of them is one level, whatever asv found there."""
     usual = noise(series.values) or 0.0
     begin = 0
     for number, place in enumerate(places):
         after = places[number + 1] if number + 1 < len(places) else len(series.at)
-        end = max(after, place + ENOUGH)  # the next place may be one that does not count
+        end = max(after, place + AFTER)  # the next place may be one that does not count
         old = series.values[max(begin, place - NEAR) : place]
         new = series.values[place : min(end, place + NEAR)]
-        if min(len(old), len(new)) < ENOUGH:
+        if len(old) < fewest or len(new) < AFTER:
             continue
         change = _between(series, place, old, new, usual)
         margin = FIRM / SIGMAS * (change.high - change.ratio) if math.isfinite(change.ratio) else 0
@@ -157,7 +158,7 @@ def _tip(series: Series, begin: int, fewest: int, floor: float) -> Change | None
     """A step that only the last points know of; the longest such run of points counts."""
     values = series.values[begin:]
     usual = noise(values) or 0.0
-    for count in range(min(ENOUGH - 1, len(values) - fewest), 0, -1):
+    for count in range(min(AFTER - 1, len(values) - fewest), 0, -1):
         old, new = values[-count - NEAR : -count], values[-count:]
         level = median(old)
         bound = max(FAR * max(scatter(old), usual * abs(level)), floor * abs(level))
