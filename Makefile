@@ -14,6 +14,9 @@ QUICK ?=
 BASE ?= main
 HEAD ?= HEAD
 BUDGET ?= 10m
+# make alerts: CONFIRM=1 measures suspects again; WEBHOOK= is told what is new.
+CONFIRM ?=
+WEBHOOK ?=
 PORT ?= 8080
 # make sim: how many seeds; or one SEED, with its SCENARIO if it is not the drawn one, and TRACE=1.
 SEEDS ?= 200
@@ -25,7 +28,7 @@ SCENARIO ?=
 IN_PARALLEL := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench gate load sim site report preview test check clean
+.PHONY: help bench gate alerts load sim site report preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +50,10 @@ load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=
 
 gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m)
 	@$(BIN)/python -m benchmarks gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)'
+
+alerts: $(VENV)/.ready ## has anything become slower in the results there are? (CONFIRM=1 WEBHOOK=)
+	@$(BIN)/python -m benchmarks alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \
+		$(if $(WEBHOOK),--webhook '$(WEBHOOK)')
 
 site: $(VENV)/.ready ## build the site from the results there are
 	@$(BIN)/python -m benchmarks site

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import NamedTuple
 
 try:
-    from benchmarks.rig import bisect, chaos, gate, load, micro, peers, readiness, watch
+    from benchmarks.rig import alerts, bisect, chaos, gate, load, micro, peers, readiness, watch
     from benchmarks.rig.checkout import CheckoutError
     from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
     from benchmarks.verdict import budget
@@ -71,7 +71,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
         return _parser().parse_args(arguments)
     except SystemExit as end:
         # Whose 2 means something else.
-        if end.code == 2 and arguments[:1] in (["gate"], ["bisect"]):
+        if end.code == 2 and arguments[:1] in (["gate"], ["bisect"], ["alerts"]):
             raise SystemExit(gate.BAD_USAGE) from None
         raise
 
@@ -203,6 +203,15 @@ COMMANDS = (
         bisect.add_arguments,
         bisect.main,
         bisect.EPILOG,
+    ),
+    Command(
+        "alerts",
+        "has anything become slower in the published history?",
+        "Look for steps in asv's results close to the tip of the branch, have suspects measured "
+        "again, and raise each alarm once.",
+        alerts.add_arguments,
+        alerts.main,
+        alerts.EPILOG,
     ),
     Command(
         "micro",

@@ -1,40 +1,25 @@
-"""What the hot path's functions cost, each alone: pyperf's micro benchmarks as asv benchmarks.
+"""What the hot path's functions cost, each alone, in processor time.
 
-The samples are pyperf's own values, one from each of several processes. What each function is and
-does, `python -m benchmarks micro --list` says; that command also times them before and after a
-change.
+Each function runs in rounds: processes of their own, of which each gives its least block. What a
+function is and does, `python -m benchmarks micro --list` says; that command times the same ones
+with pyperf, before and after a change.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
-from benchmarks.micro.catalogue import GROUPS
-from benchmarks.rig.micro import examine, measure
-from benchmarks.rig.sampling import Samples, as_samples
-
-Found: TypeAlias = dict[str, dict[str, Any]]
-
-
-def _record(group: str) -> Found:
-    """Values by function, and why there are none of others."""
-    examined = examine(GROUPS[group])
-    return {
-        "values": measure(examined.possible),
-        "missing": examined.missing,
-        "wrong": examined.wrong,
-    }
+from benchmarks.micro.catalogue import GROUPS, MICROS
+from benchmarks.micro.timer import least_block
+from benchmarks.rig.asv_type import ROUNDS
 
 
 class _Group:
-    """What the classes have in common; each has a `setup_cache` of its own, for asv runs the one
-    of a base class once for all of them."""
+    """What the classes have in common."""
 
-    def setup(self, found: Found, function: str) -> None:
-        if function in found["missing"]:
-            raise NotImplementedError(found["missing"][function])
-        if function in found["wrong"]:
-            raise AssertionError(found["wrong"][function])
+    def setup(self, function: str) -> None:
+        self._prepared = MICROS[function].prepare()  # compares its result with what it must be
+
+    def _seconds(self, function: str) -> float:
+        return least_block(self._prepared, MICROS[function].operations)
 
 
 class Encode(_Group):
@@ -45,17 +30,15 @@ class Encode(_Group):
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     unit = "seconds"
-    timeout = 300
+    timeout = 60
+    rounds = ROUNDS
     params = (list(GROUPS["encode"]),)
     param_names = ("function",)
 
-    def setup_cache(self) -> object:
-        return _record("encode")
-
-    def track_seconds(self, found: Found, function: str) -> Samples:
-        return as_samples(found["values"][function])
+    def track_seconds(self, function: str) -> float:
+        return self._seconds(function)
 
 
 class Decode(_Group):
@@ -66,17 +49,15 @@ class Decode(_Group):
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     unit = "seconds"
-    timeout = 300
+    timeout = 60
+    rounds = ROUNDS
     params = (list(GROUPS["decode"]),)
     param_names = ("function",)
 
-    def setup_cache(self) -> object:
-        return _record("decode")
-
-    def track_seconds(self, found: Found, function: str) -> Samples:
-        return as_samples(found["values"][function])
+    def track_seconds(self, function: str) -> float:
+        return self._seconds(function)
 
 
 class Overlay(_Group):
@@ -87,17 +68,15 @@ class Overlay(_Group):
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     unit = "seconds"
-    timeout = 300
+    timeout = 60
+    rounds = ROUNDS
     params = (list(GROUPS["overlay"]),)
     param_names = ("function",)
 
-    def setup_cache(self) -> object:
-        return _record("overlay")
-
-    def track_seconds(self, found: Found, function: str) -> Samples:
-        return as_samples(found["values"][function])
+    def track_seconds(self, function: str) -> float:
+        return self._seconds(function)
 
 
 class Replica(_Group):
@@ -108,17 +87,15 @@ class Replica(_Group):
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     unit = "seconds"
-    timeout = 300
+    timeout = 60
+    rounds = ROUNDS
     params = (list(GROUPS["replica"]),)
     param_names = ("function",)
 
-    def setup_cache(self) -> object:
-        return _record("replica")
-
-    def track_seconds(self, found: Found, function: str) -> Samples:
-        return as_samples(found["values"][function])
+    def track_seconds(self, function: str) -> float:
+        return self._seconds(function)
 
 
 class Machines(_Group):
@@ -129,17 +106,15 @@ class Machines(_Group):
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     unit = "seconds"
-    timeout = 300
+    timeout = 60
+    rounds = ROUNDS
     params = (list(GROUPS["machines"]),)
     param_names = ("function",)
 
-    def setup_cache(self) -> object:
-        return _record("machines")
-
-    def track_seconds(self, found: Found, function: str) -> Samples:
-        return as_samples(found["values"][function])
+    def track_seconds(self, function: str) -> float:
+        return self._seconds(function)
 
 
 class Tls(_Group):
@@ -150,14 +125,12 @@ class Tls(_Group):
 
     kind = "paired"
     layout = "C"
-    version = "1"
+    version = "2"
     unit = "seconds"
-    timeout = 300
+    timeout = 60
+    rounds = ROUNDS
     params = (list(GROUPS["tls"]),)
     param_names = ("function",)
 
-    def setup_cache(self) -> object:
-        return _record("tls")
-
-    def track_seconds(self, found: Found, function: str) -> Samples:
-        return as_samples(found["values"][function])
+    def track_seconds(self, function: str) -> float:
+        return self._seconds(function)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from p2pcore.overlay.census import NetworkFigure, NetworkStats, PeerContact
     from p2pcore.overlay.inspection import NodeInfo
     from p2pcore.replication.operations import StoreReceipt
+    from p2pcore.session.trace import Trace, TracedReply
 
 __all__ = [
     "OPEN_NETWORK_KEY",
@@ -62,6 +63,8 @@ __all__ = [
     "RefusedError",
     "StorageFullError",
     "StoreReceipt",
+    "Trace",
+    "TracedReply",
     "UnreachableError",
     "UsageError",
     "__version__",
@@ -80,6 +83,8 @@ _HOMES = {
     "OPEN_NETWORK_KEY": "p2pcore.config",
     "PeerContact": "p2pcore.overlay.census",
     "StoreReceipt": "p2pcore.replication.operations",
+    "Trace": "p2pcore.session.trace",
+    "TracedReply": "p2pcore.session.trace",
 }
 
 

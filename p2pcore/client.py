@@ -10,6 +10,7 @@ from p2pcore.machine import Machine, Streams
 from p2pcore.replication.batch import BatchRead, BatchWrite
 from p2pcore.replication.operation import Operation
 from p2pcore.session.links import Link
+from p2pcore.session.trace import Trace
 from p2pcore.wire.messages import Found, Role
 
 __all__ = ["Client"]
@@ -91,6 +92,11 @@ class Client(Machine):
     def _keep(self, operation: int, started: Operation | BatchRead | BatchWrite) -> None:
         if not started.over:
             self._operations[operation] = started
+
+    def follow(self, operation: int, trace: Trace) -> None:
+        """Have nodes tell how they get on with an operation that was begun just now: before
+        `drain`. The trace is to be closed when the operation is over."""
+        trace.follow(self.board, self._effects, lambda: operation in self._operations)
 
     def leave(self) -> None:
         """Say goodbye to everybody."""

@@ -1,12 +1,13 @@
 """A node: holds its share of the records, and runs operations for clients that ask it to."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec.structs import asdict
 
 from p2pcore import __version__
 from p2pcore.config import CoordinatorConfig
-from p2pcore.effects import Instant, earliest
+from p2pcore.effects import Instant
 from p2pcore.errors import (
     BusyError,
     ClockOffsetError,
@@ -17,6 +18,7 @@ from p2pcore.errors import (
 )
 from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
+from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.membership import Membership
 from p2pcore.overlay.table import BUCKET_SIZE, Contact, point_of
 from p2pcore.replication.clock import Version
@@ -38,6 +40,8 @@ from p2pcore.wire.messages import (
     Inspect,
     Inspected,
     Leaving,
+    Mark,
+    Marked,
     Missing,
     Ping,
     Pong,
@@ -63,6 +67,13 @@ _REASONS: dict[type[P2PError], Reason] = {
 }
 
 
+class _Timed(Protocol):
+    """A part of the node that wants to be woken."""
+
+    @property
+    def wake_at_ns(self) -> int | None: ...
+
+
 class Node(Machine):
     """The sans-IO node.
 
@@ -71,6 +82,10 @@ class Node(Machine):
         node_id: its authenticated id.
         streams: random streams by purpose.
     """
+
+    read_clock: Callable[[], int] | None = None
+    """The edge's clock in monotonic ns, for marks: what came in one read has one `now`. In virtual
+    time, which stands still meanwhile, that will do."""
 
     def __init__(self, config: CoordinatorConfig, node_id: NodeId, streams: Streams) -> None:
         self.settings = Settings(config.replication_factor, config.write_quorum, config.read_quorum)
@@ -113,13 +128,10 @@ class Node(Machine):
         self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
         self._membership = Membership(
-            self.board,
-            self.table,
-            self.directory,
-            self.bootstrap,
-            self.liveness,
-            streams("membership"),
+            board, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
+        upkeep = self.liveness, self._membership, self.lost
+        self._timed: tuple[_Timed, ...] = board, *upkeep, self._sync, self._handover, self._replica
         self.board.pool.favoured = self._neighbours
         self.board.handlers |= {
             Ping: self._on_ping,
@@ -128,7 +140,13 @@ class Node(Machine):
             Get: self._on_get,
             Leaving: self._on_leaving,
             Inspect: self._on_inspect,
+            Mark: self._on_mark,
         }
+
+    @property
+    def lost(self) -> LostContacts:
+        """Whom this node looks for."""
+        return self._membership.lost
 
     def open(self, address: str) -> None:
         """Others reach this node at `address` from now on."""
@@ -191,15 +209,12 @@ class Node(Machine):
         self.board.goodbye("the node leaves")
 
     def next_deadline(self) -> int | None:
-        return earliest(
-            self.board.wake_at_ns,
-            self.liveness.wake_at_ns,
-            self._membership.wake_at_ns,
-            self._membership.lost.wake_at_ns,
-            self._sync.wake_at_ns,
-            self._handover.wake_at_ns,
-            self._replica.wake_at_ns,
-        )
+        first = None
+        for part in self._timed:
+            due_ns = part.wake_at_ns
+            if due_ns is not None and (first is None or due_ns < first):
+                first = due_ns
+        return first
 
     def handle_timer(self, now: Instant) -> None:
         super().handle_timer(now)
@@ -209,7 +224,7 @@ class Node(Machine):
         self._replica.handle_timer(now)
 
     def _on_link(self, link: Link, now: Instant) -> None:
-        returned = link.peer_id in self._membership.lost
+        returned = link.peer_id in self.lost
         self._membership.on_link(link, now)
         super()._on_link(link, now)
         self._notice_change(now, returned=returned)
@@ -281,6 +296,13 @@ class Node(Machine):
             counters=asdict(self.counters),
         )
         self.board.reply(link, state)
+
+    def _on_mark(self, link: Link, request: Mark, now: Instant) -> None:
+        turn_ns = now.mono_ns if self.read_clock is None else self.read_clock()
+        if request.id:
+            self.board.reply(link, Marked(request.id, now.mono_ns, link.marked_ns, turn_ns))
+        else:
+            link.marked_ns = turn_ns
 
     # Requests that this node coordinates
 

@@ -6,8 +6,10 @@ import time
 
 from benchmarks.micro.prepared import Prepared
 
-__all__ = ["processor_seconds"]
+__all__ = ["BLOCK_S", "least_block", "processor_seconds"]
 
+BLOCK_S = 0.005  # long against the timer's microsecond, short against what disturbs it
+BLOCKS = 12  # 60 ms; a second of machine time per commit and function, over eight rounds
 AT_ONCE = 16  # runs between two looks at the processor's time, which take a microsecond each
 
 
@@ -22,3 +24,12 @@ def processor_seconds(prepared: Prepared, loops: int) -> float:
             run(state)
         total += clock() - begin
     return total
+
+
+def least_block(prepared: Prepared, operations: int) -> float:
+    """Seconds of processor time per operation in the least of BLOCKS short blocks, of runs with so
+    many operations: noise only adds time."""
+    processor_seconds(prepared, 2)  # what Python specialises and caches
+    once = processor_seconds(prepared, 3) / 3
+    loops = max(1, round(BLOCK_S / max(once, 1e-6)))
+    return min(processor_seconds(prepared, loops) for _ in range(BLOCKS)) / loops / operations

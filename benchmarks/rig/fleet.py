@@ -62,6 +62,8 @@ class Fleet:
     """A network in layout B and its relay, from entering to leaving. `watched` members keep a pulse
     for the monitor."""
 
+    child_module = "benchmarks.rig.swarm"
+
     def __init__(
         self,
         *,
@@ -181,7 +183,7 @@ class Fleet:
             order["source"] = end
         arguments = [json.dumps(order)]
         core = subject.core_dir()
-        return Child("benchmarks.rig.swarm", arguments, core, pulse=self._watched), end
+        return Child(self.child_module, arguments, core, pulse=self._watched), end
 
     # How things stand
 

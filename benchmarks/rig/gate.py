@@ -21,11 +21,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 
 from benchmarks.micro.catalogue import MICROS
-from benchmarks.rig import gate_counts, paired_rounds
+from benchmarks.rig import calibrate, end_to_end, gate_counts, paired_rounds
 from benchmarks.rig.asv_process import minutes
 from benchmarks.rig.builds import BuildError, build
 from benchmarks.rig.checkout import CheckoutError, Commit, commit_of
@@ -43,6 +44,7 @@ __all__ = [
     "add_arguments",
     "budget_s",
     "compare",
+    "judged",
     "main",
 ]
 
@@ -72,6 +74,7 @@ examples:
   python -m benchmarks gate main HEAD                      # a branch against where it goes
   python -m benchmarks gate HEAD~1 HEAD --only 'cpu.*'     # processor time alone
   python -m benchmarks gate base.json head.json --all      # judge files again, show all of it
+  python -m benchmarks gate --calibrate --minutes 60       # how often is the gate itself wrong?
 
 Commits are measured, uncommitted changes are not. docs/gate.md says how to read the answer.
 """
@@ -98,8 +101,10 @@ class _Clock:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gate`."""
-    parser.add_argument("base", metavar="BASE", help="commit to compare with, or a .json file")
-    parser.add_argument("head", metavar="HEAD", help="commit to judge, or a .json file")
+    parser.add_argument(
+        "base", nargs="?", metavar="BASE", help="commit to compare with, or a .json file"
+    )
+    parser.add_argument("head", nargs="?", metavar="HEAD", help="commit to judge, or a .json file")
     parser.add_argument(
         "--budget",
         default="10m",
@@ -116,18 +121,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", help="where the files go (default: in .asv/gate/)"
     )
     parser.add_argument("--all", action="store_true", help="show the unchanged benchmarks too")
+    calibrate.add_arguments(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure, judge, tell; the exit code of EPILOG."""
     try:
         policy = load_policy(options.policy)
+        if options.calibrate:
+            whole_s = budget_s(options.budget)
+            if options.end_to_end:
+                gate = partial(judged, policy=policy, budget_s=whole_s)
+                return end_to_end.main(ROOT, gate, options.output)
+            return calibrate.main(options, ROOT, policy, (1 - COUNTING) * whole_s)
+        if options.base is None or options.head is None:
+            raise UsageError("it takes two commits, BASE and HEAD, such as 'gate main HEAD'")
         if options.base.endswith(".json") and options.head.endswith(".json"):
             base, head = load(Path(options.base)), load(Path(options.head))
             place = options.output
         else:
             base, head, place = _measure(options, policy)
-    except (UsageError, PolicyError, CheckoutError, MeasuredError) as error:
+    except (
+        UsageError,
+        PolicyError,
+        CheckoutError,
+        MeasuredError,
+        calibrate.CalibrateError,
+    ) as error:
         print(f"gate: {error}", file=sys.stderr)
         return BAD_USAGE
     outcome = judge(base, head, policy, datetime.date.today())
@@ -162,9 +182,19 @@ def compare(
     root: Path, commits: tuple[Commit, Commit], name: str, policy: Policy, budget_s: float
 ) -> Outcome:
     """Measure one benchmark of two commits and judge it; no files."""
-    base, head = (Sheet(commit, None, lambda each: each == name) for commit in commits)
-    clock = _Clock(budget_s, time.monotonic())
-    _take_all(root, (base, head), commits, policy, clock, lambda each: each == name)
+    return judged(root, commits, lambda each: each == name, policy, budget_s)
+
+
+def judged(
+    root: Path,
+    commits: tuple[Commit, Commit],
+    wanted: Callable[[str], bool],
+    policy: Policy,
+    budget_s: float,
+) -> Outcome:
+    """Measure and judge the wanted benchmarks of two commits of the repository at `root`."""
+    base, head = (Sheet(commit, None, wanted) for commit in commits)
+    _take_all(root, (base, head), commits, policy, _Clock(budget_s, time.monotonic()), wanted)
     return judge(base.measured(), head.measured(), policy, datetime.date.today())
 
 

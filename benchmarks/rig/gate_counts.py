@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from benchmarks.rig.children import ChildError
@@ -22,7 +22,7 @@ from benchmarks.rig.instructions import (
     count_instructions,
     unavailable,
 )
-from benchmarks.rig.sheet import Sheet
+from benchmarks.rig.sheet import HasMeasured, Sheet
 from benchmarks.verdict.gate import suspects
 from benchmarks.verdict.measured import Kind
 from benchmarks.verdict.policy import Policy
@@ -30,8 +30,12 @@ from benchmarks.verdict.policy import Policy
 __all__ = [
     "EVENTS",
     "EVENT_METRICS",
+    "FIRST_SEEDS",
     "OPERATIONS",
     "OPERATION_METRICS",
+    "SECOND_SEEDS",
+    "count_events",
+    "decide_events",
     "side_by_side",
     "take_events",
     "take_instructions",
@@ -115,11 +119,11 @@ def take_operations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[]
     for nodes in NODES:
         for meter, counted in METERS.items():
             names = [f"counts.{what}.%s.{nodes}" for what in counted]
-            asked = [
+            asked = tuple(
                 operation
                 for operation in OPERATIONS
                 if any(sheets[0].wanted(name % operation) for name in names)
-            ]
+            )
             if asked:
                 jobs += [
                     ((side, nodes, meter), partial(_count, core, nodes, meter, 0, asked))
@@ -135,15 +139,28 @@ def take_operations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[]
 def take_events(
     sheets: Sheets, cores: Sequence[str], policy: Policy, time_left: Callable[[], bool]
 ) -> None:
-    """Messages, bytes and calls when nodes come, go and look after each other: seeded.
+    """Messages, bytes and calls when nodes come, go and look after each other: seeded."""
 
-    Under a few seeds first; if something has moved, all of it under fresh ones.
+    def measure(seeds: Sequence[int], stage: int) -> None:
+        _take_events(sheets, cores, seeds, stage, time_left)
+
+    decide_events(sheets, policy, measure)
+
+
+def decide_events(
+    sides: tuple[HasMeasured, HasMeasured],
+    policy: Policy,
+    measure: Callable[[Sequence[int], int], None],
+) -> None:
+    """Under a few seeds first; if something has moved, all of it under fresh ones.
+
+    `measure` adds the events of both sides under these seeds to this stage.
     """
-    _take_events(sheets, cores, FIRST_SEEDS, 0, time_left)
-    base, head = sheets
+    measure(FIRST_SEEDS, 0)
+    base, head = sides
     moved = suspects(base.measured(), head.measured(), policy)
     if any(name.startswith("events.") for name in moved):
-        _take_events(sheets, cores, SECOND_SEEDS, 1, time_left)
+        measure(SECOND_SEEDS, 1)
 
 
 def _take_events(
@@ -173,14 +190,25 @@ def _take_events(
                     _note(sheet, name, Kind.SEEDED, what, result, event, stage)
 
 
+def count_events(core: str, seed: int) -> dict[str, float]:
+    """Every one of EVENT_METRICS that this p2pcore can do, under one seed. Raises ChildError."""
+    found = _count(core, NODES[0], "calls", seed, tuple(QUESTIONS))
+    return {
+        f"events.{what}.{event}.{NODES[0]}": counts[what]
+        for event, counts in found.items()
+        for what in METERS["calls"]
+    }
+
+
 def _complete(found: Mapping[Any, Any], seeds: Sequence[int]) -> list[int]:
     """The seeds that both sides had the time for: where it was over early, these are enough."""
     late = {seed for (_, seed), result in found.items() if isinstance(result, TimeoutError)}
     return [seed for seed in seeds if seed not in late]
 
 
+@cache  # exact figures need not be counted twice: whoever tries many heads has one base
 def _count(
-    core: str, nodes: int, meter: str, seed: int, questions: Sequence[str]
+    core: str, nodes: int, meter: str, seed: int, questions: tuple[str, ...]
 ) -> dict[str, Counts]:
     with CountLab(nodes, meter, seed, core) as lab:
         return lab.count(questions)
@@ -212,7 +240,7 @@ def take_instructions(
 
     reason = unavailable()
     jobs = [
-        ((side, seed), partial(count_instructions, core, names, seed))
+        ((side, seed), partial(_instructions, core, tuple(names), seed))
         for seed in SEEDS
         for side, core in enumerate(cores)
     ]
@@ -229,6 +257,11 @@ def take_instructions(
                 sheet.lacks(full, kind, unit, "failed", _words(broken))
             else:
                 _note_instructions(sheet, full, name, results)
+
+
+@cache
+def _instructions(core: str, names: tuple[str, ...], seed: int) -> InstructionCount:
+    return count_instructions(core, list(names), seed)
 
 
 def _note_instructions(

@@ -28,7 +28,17 @@ from benchmarks.rig.checkout import (
 from benchmarks.verdict.budget import SHORT_S, SUITES, WHOLE_S
 from benchmarks.verdict.results import Stored, current_versions, stored
 
-__all__ = ["SHORT", "MeasureError", "Request", "measure", "publish", "results_dir"]
+__all__ = [
+    "CONFIG",
+    "SHORT",
+    "MeasureError",
+    "Request",
+    "alone",
+    "measure",
+    "prefer_this_python",
+    "publish",
+    "results_dir",
+]
 
 SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
 """The short selection: asv matches it against `module.Class.function`."""
@@ -79,8 +89,8 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     if not commits:
         raise MeasureError(f"there is no commit in '{request.commits}'")
     _warn(root, write)
-    _prefer_this_python()
-    with _alone(root), _configuration(root) as config:
+    prefer_this_python()
+    with alone(root), _configuration(root) as config:
         place = _Place(
             results_dir(root), _machine(root, request.machine, write), _environment(root)
         )
@@ -236,7 +246,7 @@ def _machine(root: Path, name: str | None, write: Callable[[str], None]) -> str:
     return name
 
 
-def _prefer_this_python() -> None:
+def prefer_this_python() -> None:
     """asv takes the first python3.N on the PATH, which may be a version manager's placeholder."""
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
@@ -282,7 +292,7 @@ def _configuration(root: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def alone(root: Path) -> Iterator[None]:
     """Two runs in one checkout would swap each other's installed commits, silently."""
     import fcntl
 

@@ -33,6 +33,7 @@ from benchmarks.rig.records import LoopKind
 from benchmarks.rig.scenario import NEEDS, Scenario, read_scenario, scenario_of, shipped
 from benchmarks.rig.swarm import SwarmError
 from benchmarks.rig.trace import ScenarioError
+from benchmarks.verdict.critical_path import path_of, told
 from benchmarks.verdict.load_figures import figures, judged
 from benchmarks.verdict.load_record import OUTCOMES, FaultResult, LoadRecord
 
@@ -46,6 +47,7 @@ LOAD_OPTIONS = (
     "clients",
     "max_in_flight",
     "timeout_s",
+    "trace_every",
 )
 PHASE_OPTIONS = (
     "rate", "to_rate", "rates", "size", "every_s", "spike_rate", "spike_at_s", "spike_s", "seconds",
@@ -74,6 +76,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("--clients", type=int, metavar="N", help="processes that generate the load")
     load.add_argument("--max-in-flight", type=int, metavar="N", help="per process; more is dropped")
     load.add_argument("--timeout-s", type=float, metavar="S", help="deadline of an operation")
+    load.add_argument(
+        "--trace-every", type=int, metavar="N", help="follow one operation in N through its "
+        "stages (default: 25; 0: none)"
+    )  # fmt: skip
     load.add_argument("--seed", type=int, help="decides all that is by chance")
     target = parser.add_argument_group("of whom")
     target.add_argument("--nodes", type=int, metavar="N", help="size of the swarm that is started")
@@ -224,6 +230,8 @@ def _summary(record: LoadRecord) -> list[str]:
         f"the generator: {found.late} starts late by more than 2 ms, P99 of the lag "
         f"{found.lag_p99_s * 1e3:.2f} ms, at most {found.lag_max_s * 1e3:.1f} ms",
     ]  # fmt: skip
+    path = path_of(record)
+    lines += told(path) if path is not None else []
     lines += [_told(fault) for fault in result.faults]
     if result.records_lost is not None:
         lines.append(

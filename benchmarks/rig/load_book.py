@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rig import subject
+from benchmarks.rig.load_tracer import Tracer
 from benchmarks.rig.mix import Step
 from benchmarks.rig.open_loop import LATE_NS, NEVER, Fate, Log
 from benchmarks.rig.workload import WrongValueError
@@ -32,16 +33,22 @@ KIND = {name: number for number, name in enumerate(KINDS)}
 
 class Book(Log):
     """Writes rows and intervals. `take` gives the step of an operation, once; with `deletes`, some
-    records are rightly not there."""
+    records are rightly not there. What `tracer` follows is filed, too."""
 
     def __init__(
-        self, directory: Path, process: int, take: Callable[[int], Step], deletes: bool
+        self,
+        directory: Path,
+        process: int,
+        take: Callable[[int], Step],
+        deletes: bool,
+        tracer: Tracer,
     ) -> None:
         # Unbuffered: whatever was written survives this process.
         self._rows = (directory / operations_file(process)).open("wb", buffering=0)
         self._lines = (directory / intervals_file(process)).open("wb", buffering=0)
         self._rows.write(HEAD)
         self._take, self._deletes, self._process = take, deletes, process
+        self._tracer = tracer
         self._buffer = bytearray()
         self._names: dict[type[Exception] | None, tuple[int, int]] = {None: (OUTCOME["ok"], 0)}
         self._scheduled = self._dropped = self._missed = 0
@@ -60,16 +67,22 @@ class Book(Log):
     ) -> None:
         lag_ns = begun_ns - due_ns
         self._ended += 1
-        self._late += lag_ns > LATE_NS
-        self._lag_max_ns = max(self._lag_max_ns, lag_ns)
+        if lag_ns > LATE_NS:
+            self._late += 1
+        if lag_ns > self._lag_max_ns:
+            self._lag_max_ns = lag_ns
         kind = None if error is None else type(error)
         outcome, name = self._names.get(kind) or self._name(kind, error)
-        self._add(self._take(number), due_ns, begun_ns, ended_ns, outcome, name)
+        step = self._take(number)
+        self._add(step, due_ns, begun_ns, ended_ns, outcome, name)
+        if number in self._tracer.open:
+            self._tracer.ended(number, step.kind, OUTCOMES[outcome], due_ns, begun_ns, ended_ns)
 
     def flush(self) -> None:
         data, self._buffer = self._buffer, bytearray()
         while data:
             data = data[self._rows.write(data) :]
+        self._tracer.flush()
 
     def interval(self, at_ns: int, in_flight: int, cpu_s: float) -> None:
         """End an interval."""
@@ -94,6 +107,7 @@ class Book(Log):
         self.flush()
         self._rows.close()
         self._lines.close()
+        self._tracer.close()
 
     def _name(self, kind: type[Exception] | None, error: Exception | None) -> tuple[int, int]:
         """The outcome that an error means, and its number; told before a row has it."""

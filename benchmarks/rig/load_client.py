@@ -28,6 +28,7 @@ from typing import Any
 from benchmarks.rig import subject
 from benchmarks.rig.children import Child, serve_parent
 from benchmarks.rig.load_book import DELETED, Acknowledged, Book
+from benchmarks.rig.load_tracer import Tracer
 from benchmarks.rig.mix import Step, steps
 from benchmarks.rig.open_loop import OpenLoop
 from benchmarks.rig.records import LoopKind
@@ -119,12 +120,13 @@ class StampedValues:
 
     def check(self, record: int, value: bytes) -> int:
         """The write that a value names; WrongValueError unless some write of the record is it."""
-        write = int.from_bytes(value[8:STAMP_BYTES], "big")
-        if value != self.value(record, write):
+        body = self._body(record)
+        whole = len(value) == STAMP_BYTES + len(body) and value.endswith(body)
+        if not whole or int.from_bytes(value[:8], "big") != record:
             raise WrongValueError(
                 f"record {record} came back as {value[:40]!r}, {len(value)} bytes"
             )
-        return write
+        return int.from_bytes(value[8:STAMP_BYTES], "big")
 
     def _body(self, record: int) -> bytes:
         # Multiplying by the golden ratio (Knuth 6.4) spreads the popular records over the sizes.
@@ -166,7 +168,7 @@ class _Service:
         self._stack = AsyncExitStack()
         self._driver: OpenLoop | None = None
         self._running: asyncio.Task[None] | None = None
-        self._do: dict[str, Callable[[Step], Awaitable[object]]] = {
+        self._do: dict[str, Callable[..., Awaitable[object]]] = {
             "retrieve": self._retrieve,
             "store": self._store,
             "insert": self._store,
@@ -177,7 +179,7 @@ class _Service:
 
     async def start(self) -> dict[str, Any]:
         order, timeout_s = self._order, self._scenario.load.timeout_s
-        self._client: subject.Client
+        self._client: Any
         if order.bootstrap:
             opening = subject.make_client(order.network, order.bootstrap, timeout_s=timeout_s)
             self._client = await self._stack.enter_async_context(opening)
@@ -223,10 +225,13 @@ class _Service:
 
     async def _run(self, zero_ns: int) -> None:
         load = self._scenario.load
-        book = Book(Path(self._order.directory), self._order.part, self._pending.pop, self._deletes)
+        directory, part = Path(self._order.directory), self._order.part
+        every = load.trace_every if self._order.bootstrap else 0
+        self._tracer = Tracer(directory, part, every, zero_ns)
+        book = Book(directory, part, self._pending.pop, self._deletes, self._tracer)
         try:
             self._driver = OpenLoop(
-                lambda number: self._do[self._pending[number].kind](self._pending[number]),
+                self._operate,
                 due_ns=self._plan(),
                 max_in_flight=load.max_in_flight,
                 log=book,
@@ -279,17 +284,26 @@ class _Service:
         at_ns = max(0, driver.passed_ns())
         book.interval(at_ns, driver.in_flight, time.process_time() - begun_s)
 
-    async def _retrieve(self, step: Step) -> None:
-        self._values.check(step.record, await self._client.retrieve(key_of(step.record)))
+    def _operate(self, number: int) -> Awaitable[object]:
+        step = self._pending[number]
+        if self._tracer.every and self._tracer.follows(number, step.kind):
+            return self._do[step.kind](step, trace=self._tracer.follow(number))
+        return self._do[step.kind](step)
 
-    async def _store(self, step: Step) -> None:
+    # `trace` of the following, where there is one, is the core's own.
+
+    async def _retrieve(self, step: Step, **trace: Any) -> None:
+        value = await self._client.retrieve(key_of(step.record), **trace)
+        self._values.check(step.record, value)
+
+    async def _store(self, step: Step, **trace: Any) -> None:
         self._writes += 1
         record, write = step.record, self._writes
-        storing = self._client.store(key_of(record), self._values.value(record, write))
+        storing = self._client.store(key_of(record), self._values.value(record, write), **trace)
         await self._acknowledged.note(record, write, storing)
 
-    async def _delete(self, step: Step) -> None:
-        deleting = self._client.delete(key_of(step.record))
+    async def _delete(self, step: Step, **trace: Any) -> None:
+        deleting = self._client.delete(key_of(step.record), **trace)
         await self._acknowledged.note(step.record, DELETED, deleting)
 
     async def _modify(self, step: Step) -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks micro`, and how the suite has the same functions timed: by pyperf.
+"""`python -m benchmarks micro`: the hot path's functions, each alone, timed by pyperf.
 
 pyperf spawns a process for every few values, since processes differ by more than the values of one
 do. Its script is `micro/script.py`; here are the choice of what it runs, its start and end, and the
@@ -21,15 +21,11 @@ from pathlib import Path
 from benchmarks.micro.catalogue import GROUPS, MICROS
 from benchmarks.rig import entry, subject
 from benchmarks.rig.children import child_environment
-from benchmarks.rig.sampling import BLOCKS
 
-__all__ = ["EPILOG", "Examined", "MicroError", "add_arguments", "examine", "main", "measure"]
+__all__ = ["EPILOG", "Examined", "MicroError", "add_arguments", "examine", "main"]
 
 GRACE_S = 5.0  # the script and its worker end with their standard input, at once
 
-# One value from each of several processes: within a process values hang together, and asv takes
-# its samples for independent. 20 ms are hundreds of runs, and keep the suite short.
-SUITE = ("-q", "-p", str(BLOCKS), "-n", "1", "-w", "1", "--min-time", "0.02")
 # What pyperf's workers would not see of the environment otherwise.
 INHERITED = "--inherit-environ=PYTHONHASHSEED,PYTHONDONTWRITEBYTECODE"
 
@@ -50,7 +46,7 @@ itself by more than half. exit codes: 0 done, 2 something could not be measured,
 
 
 class MicroError(RuntimeError):
-    """pyperf did not do what it was asked; the message has its words."""
+    """pyperf did not do what it was asked."""
 
 
 @dataclass
@@ -77,39 +73,17 @@ def examine(names: Iterable[str]) -> Examined:
     return found
 
 
-def measure(names: list[str]) -> dict[str, list[float]]:
-    """Seconds of processor time per operation, by function: pyperf's own values."""
-    import pyperf
-
-    if not names:
-        return {}
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "values.json"
-        _run_script(names, file, SUITE, quiet=True)
-        suite = pyperf.BenchmarkSuite.load(str(file))
-        return {each.get_name(): list(each.get_values()) for each in suite.get_benchmarks()}
-
-
-def _run_script(names: list[str], file: Path, options: Iterable[str], *, quiet: bool) -> None:
+def _run_script(names: list[str], file: Path, options: Iterable[str]) -> None:
     """Have pyperf time these functions and write `file`; MicroError if it could not."""
     command = [sys.executable, "-P", entry.__file__, "benchmarks.micro.script"]
     command += [subject.core_dir(), ",".join(names), "-o", str(file), INHERITED, *options]
-    with tempfile.TemporaryFile() as words:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=words if quiet else None,
-            stderr=words if quiet else None,
-            env=child_environment(),
-        )
-        try:
-            code = process.wait()
-        finally:  # also at Ctrl-C, which the script leaves to us
-            _end(process)
-        if code:
-            words.seek(0)
-            text = words.read().decode(errors="replace").strip()[-2000:]
-            raise MicroError(f"pyperf ended with {code}" + (f"; it wrote:\n{text}" if text else ""))
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=child_environment())
+    try:
+        code = process.wait()
+    finally:  # also at Ctrl-C, which the script leaves to us
+        _end(process)
+    if code:
+        raise MicroError(f"pyperf ended with {code}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -204,7 +178,7 @@ def _measure_and_compare(args: argparse.Namespace) -> int:
     code = 2 if examined.missing or examined.wrong else 0
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / (args.output.name if args.output else "now")  # heads pyperf's column
-        _run_script(examined.possible, file, options, quiet=False)
+        _run_script(examined.possible, file, options)
         if args.compare_to:
             code = max(code, _compare(args.compare_to[0], file))
         if args.output:

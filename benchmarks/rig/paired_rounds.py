@@ -18,18 +18,18 @@ from contextlib import ExitStack
 from random import Random
 
 from benchmarks.micro.catalogue import MICROS
+from benchmarks.micro.timer import BLOCK_S
 from benchmarks.rig.block_lab import BlockLab
 from benchmarks.rig.children import ChildError
-from benchmarks.rig.sheet import Sheet
+from benchmarks.rig.sheet import HasMeasured, Sheet
 from benchmarks.verdict.gate import suspects
 from benchmarks.verdict.measured import Kind
 from benchmarks.verdict.policy import Policy
 
-__all__ = ["PREFIX", "Names", "PairedRounds", "decide"]
+__all__ = ["FIRST_ROUNDS", "PREFIX", "UNIT", "Names", "PairedRounds", "decide", "most_rounds"]
 
 PREFIX = "cpu."
 UNIT = "seconds"
-BLOCK_S = 0.005  # long against the timer's microsecond, short against what disturbs it
 BLOCKS = 5  # per side and round
 FIRST_ROUNDS = 12  # the least of them are compared with the 7th least: five may be disturbed
 FIRST_LOOK = 16
@@ -39,7 +39,7 @@ Names = Sequence[str]
 
 
 def decide(
-    sheets: Sides,
+    sheets: tuple[HasMeasured, HasMeasured],
     names: Names,
     policy: Policy,
     measure: Callable[[Names, int], None],
@@ -65,7 +65,12 @@ def decide(
             measure(left, 1)
 
 
-def _suspects(sheets: Sides, policy: Policy) -> list[str]:
+def most_rounds(policy: Policy) -> int:
+    """How many rounds `decide` takes at most."""
+    return FIRST_ROUNDS + sum(FIRST_LOOK << max(look - 1, 0) for look in range(policy.looks))
+
+
+def _suspects(sheets: tuple[HasMeasured, HasMeasured], policy: Policy) -> list[str]:
     base, head = sheets
     found = suspects(base.measured(), head.measured(), policy)
     return [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]

@@ -156,7 +156,7 @@ class Sampler:
         }
 
     def _row(self, target: Target, now: int) -> list[float | None]:
-        row: list[float | None] = [*target.probe.quick()]
+        row = target.probe.quick()
         if target.pulse is not None:
             reading = target.pulse.read(now)
             if reading is not None:

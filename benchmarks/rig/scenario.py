@@ -181,6 +181,8 @@ class Load:
     max_in_flight: int = 1024
     """In each of them; what is due beyond it is dropped."""
     timeout_s: float = 5.0
+    trace_every: int = 25
+    """One operation in so many is followed through its stages; 0: none."""
 
     def __post_init__(self) -> None:
         if isinstance(self.mix, str):
@@ -198,6 +200,7 @@ class Load:
         limit = f"1 to {MOST_IN_FLIGHT}"
         _need(1 <= self.max_in_flight <= MOST_IN_FLIGHT, "max_in_flight", self.max_in_flight, limit)
         _need(0 < self.timeout_s <= 600, "timeout_s", self.timeout_s, "above 0, up to 600")
+        _need(0 <= self.trace_every <= 10**6, "trace_every", self.trace_every, "0 to 1,000,000")
 
     @property
     def sizes(self) -> list[int]:

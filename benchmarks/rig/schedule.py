@@ -65,6 +65,8 @@ class Piece:
 
     def when(self, count: float) -> float:
         """Seconds until so many of them have come: the inverse of the integral."""
+        if self.begin_per_s == self.end_per_s > 0:
+            return count / self.begin_per_s
         begin, change = self.begin_per_s, (self.end_per_s - self.begin_per_s) / self.seconds
         # The root of begin*t + change*t^2/2 = count in the form that does not cancel out.
         root = math.sqrt(max(0.0, begin * begin + 2 * change * count))
@@ -84,11 +86,12 @@ def arrivals(pieces: Sequence[Piece], seed: int | None = None) -> Iterator[int]:
     reached = 0.0 if stream is None else stream.expovariate(1.0)
     number, before, begin_s = 0, 0.0, 0.0
     for piece in pieces:
-        while reached < before + piece.operations:
+        end = before + piece.operations
+        while reached < end:
             yield round((begin_s + piece.when(reached - before)) * SECOND_NS)
             number += 1
             reached = float(number) if stream is None else reached + stream.expovariate(1.0)
-        before += piece.operations
+        before = end
         begin_s += piece.seconds
 
 

@@ -9,12 +9,19 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from benchmarks.rig.checkout import Commit
 from benchmarks.verdict.measured import FORMAT, Kind, Measured, parse
 
-__all__ = ["Sheet"]
+__all__ = ["HasMeasured", "Sheet"]
+
+
+class HasMeasured(Protocol):
+    """Whatever a gate's decisions can be made on: a sheet, or a replay of recorded ones."""
+
+    def measured(self) -> Measured:
+        """What the verdict sees of it now."""
 
 
 class Sheet:

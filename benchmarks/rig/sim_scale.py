@@ -40,7 +40,6 @@ CALM_S = 2.0
 LIMIT_S = 120.0  # for operations that time out after 5 s; a lookup asks at most some dozen nodes
 SESSION_S = 7200.0  # a mean stay of two hours: half the nodes are replaced per hour
 SETTLE_S = 3.0
-RATE_PER_S = 20  # under churn, every other one a retrieve
 
 
 def operations(nodes: int, seed: int, lookups: int, per_client: int) -> dict[str, float]:
@@ -100,9 +99,10 @@ def joins(nodes: int, seed: int) -> dict[str, float]:
     }
 
 
-def churn(nodes: int, seed: int, seconds: float) -> dict[str, float]:
+def churn(nodes: int, seed: int, seconds: float, rate_per_s: float) -> dict[str, float]:
     """Operations at a fixed rate in a warm network in which half the nodes are replaced per hour,
-    half of those that go without a word. A retrieve is of something that was acknowledged."""
+    half of those that go without a word. Every other one is a retrieve, of something that was
+    acknowledged."""
     world = _warm(nodes, seed, HERE)
     rng, values = Random(f"{seed} churn"), Values(SIZE_BYTES)
     clients = _clients(world, HERE)
@@ -127,10 +127,10 @@ def churn(nodes: int, seed: int, seconds: float) -> dict[str, float]:
     before = {node.name for node in world.nodes}
     started.clear()
     world.apply(subject.fault_from({"fault": "churn", "session_s": SESSION_S, "for_s": seconds}))
-    for step in range(round(seconds * RATE_PER_S / 2)):
+    for step in range(round(seconds * rate_per_s / 2)):
         store(100 + step)
         retrieve()
-        world.run(2 / RATE_PER_S)
+        world.run(2 / rate_per_s)
     _wait(world, [operation for operation, _ in started])
     for operation, number in started:
         if operation.kind == "retrieve" and not operation.failed:

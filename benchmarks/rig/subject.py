@@ -25,7 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from benchmarks.rig.records import LoopKind
 
@@ -47,6 +47,7 @@ __all__ = [
     "machines",
     "make_client",
     "make_node",
+    "make_trace",
     "make_world",
     "must_be_gone",
     "part",
@@ -60,8 +61,8 @@ __all__ = [
 Streams = Callable[[str], Random]
 """Random streams by purpose."""
 
-Feature = Literal["network", "delete", "stats", "ready", "batches", "simulator"]
-FEATURES: tuple[Feature, ...] = ("network", "delete", "stats", "ready", "batches", "simulator")
+Feature = Literal["network", "delete", "stats", "ready", "batches", "simulator", "traces"]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
 
 # For a fresh interpreter: prints the seconds that an import takes, and whence it came (`core_dir`).
 IMPORT_PROGRAM = """
@@ -175,6 +176,8 @@ def supports(feature: Feature) -> bool:
         return network and hasattr(core.AdaptiveCoordinator, "stats")
     if feature == "batches":
         return network and hasattr(core.AdaptiveClient, "store_many")
+    if feature == "traces":
+        return network and hasattr(core, "Trace")
     if feature == "ready":
         return network and hasattr(core.AdaptiveCoordinator, "wait_ready")
     if feature == "simulator":
@@ -220,6 +223,12 @@ def make_client(
         core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key), **settings)
     )
     return client
+
+
+def make_trace() -> Any:
+    """What a client's `store`, `retrieve` and `delete` take as `trace`: a new one for each call;
+    the core's `Trace` says what is in it afterwards. Requires the feature "traces"."""
+    return _core().Trace()
 
 
 def failure(error: Exception) -> Literal["absent", "timed_out", "refused", "failed"]:

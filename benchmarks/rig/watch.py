@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from benchmarks.rig.probe import QUICK, ProbeError
+from benchmarks.rig.probe import ProbeError
 from benchmarks.rig.sampler import Sampler, Target
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["add_arguments", "main"]
 SHOW_S = 1.0  # between pictures; a rate over less is jumpy
 MIB = 1 << 20
 Sample: TypeAlias = tuple[int, list[float | None]]
+SHOWN = 5  # values of a sample that have a place in the table
 TITLES = ("process", "pid", "CPU %", "RSS MiB", "threads", "switches/s", "state")
 
 
@@ -143,11 +144,11 @@ def _cells(target: Target, shown: Sample | None) -> tuple[str, ...]:
     if target.gone or target.last is None:
         return (*who, *[""] * (len(TITLES) - 3), "ended")
     now, row = target.last
-    cpu, rss, threads, *switches = (value or 0.0 for value in row[: len(QUICK)])
+    cpu, rss, threads, *switches = (value or 0.0 for value in row[:SHOWN])
     rates = ("", "")
     if shown is not None and now > shown[0]:
         elapsed_s = (now - shown[0]) / 1e9
-        cpu_before, _, _, *switches_before = (value or 0.0 for value in shown[1][: len(QUICK)])
+        cpu_before, _, _, *switches_before = (value or 0.0 for value in shown[1][:SHOWN])
         changes = sum(switches) - sum(switches_before)
         rates = (f"{(cpu - cpu_before) / elapsed_s * 100:.1f}", f"{changes / elapsed_s:.0f}")
     return (*who, rates[0], f"{rss / MIB:.1f}", f"{threads:.0f}", rates[1], "running")

@@ -20,6 +20,7 @@ from benchmarks.verdict.report_form import Advice, StepReport, TargetRow
 __all__ = ["RULES", "Rule", "advise"]
 
 BUSY_CORES = 0.85  # of one core: a process with one thread has hardly any time left
+WORKS_TIMES = 2.0  # a node that has to wait for a core, against its peers: they wait as well
 SLOW_LAG_MS = 5.0  # of an event loop: as much as our own goal allows an operation at P99
 TIMES_OTHERS = 4.0  # one process against the median of its peers
 SLOW_SHARE = 0.0005  # of operations beyond 150 ms: ten times what one stall leaves in a short run
@@ -30,7 +31,8 @@ BY_RECORD = (
 )
 TAIL_TIMES = 20.0  # P99.9 or maximum over P50: healthy runs here show 5 to 50 in the maximum
 MOST_DROPPED = 0.001
-NO_NODES = ("client", "monitor", "store_", "retrieve_")  # whose evidence is no node's
+NO_NODES = ("client", "monitor", "store", "retrieve")  # whose evidence is no node's
+ONE_NODE = 0.5  # of the waits for quorums, in a network of three nodes or more
 NOISY = 0.2  # half the quartiles' distance over the median, between repeats
 
 
@@ -101,13 +103,23 @@ def _generator(step: StepReport) -> list[str]:
 
 
 def _busy_node(step: StepReport) -> list[str]:
+    """A node uses all of a core; or what it gets of one on a crowded machine, and more than the
+    others do."""
     if step.evidence.get("generator_bound"):
         return []
-    return [
-        f"{name} used {cores:.0%} of a core in the middle of its samples"
-        for name, cores in _nodes(step, "_cpu_cores")
-        if cores >= BUSY_CORES
-    ]
+    found = []
+    used = dict(_nodes(step, "_cpu_cores"))
+    for name, cores in used.items():
+        wanted = step.evidence.get(f"{name}_wanted_cores", cores)
+        others = [value for other, value in used.items() if other != name]
+        more = bool(others) and cores >= WORKS_TIMES * statistics.median(others)
+        if cores >= BUSY_CORES or (wanted >= BUSY_CORES and more):
+            waited = f", and waited for one for {wanted - cores:.0%} of the time"
+            found.append(
+                f"{name} used {cores:.0%} of a core in the middle of its samples"
+                f"{waited if wanted - cores >= 0.01 else ''}"
+            )
+    return found
 
 
 def _slow_replica(step: StepReport) -> list[str]:
@@ -130,7 +142,17 @@ def _slow_replica(step: StepReport) -> list[str]:
                 f"the event loop of {name} lags {lag:.1f} ms at P95, that of its peers "
                 f"{statistics.median(others):.1f} ms"
             )
-    return found
+    return found + _waited_for(step) if found else []
+
+
+def _waited_for(step: StepReport) -> list[str]:
+    """At which node it is, by the operations that were followed."""
+    return [
+        f"of the time that the slowest tenth of the operations waited for their quorum, "
+        f"{share:.0%} was for {node}"
+        for node, share in _nodes(step, "_waited_for_share")
+        if share >= ONE_NODE
+    ]
 
 
 def _lossy_link(step: StepReport) -> list[str]:
@@ -149,6 +171,7 @@ def _lossy_link(step: StepReport) -> list[str]:
         f"{share:.2%} of the operations took 150 ms and more, with a P50 of {p50:.2f} ms, whatever "
         "record they asked for",
         f"no node was busy, and no event loop lagged more than {max(lags):.1f} ms at P95",
+        *_waited_for(step),
     ]
 
 
@@ -200,9 +223,7 @@ def _client_bound(step: StepReport) -> list[str]:
 def _nodes(step: StepReport, suffix: str) -> Iterator[tuple[str, float]]:
     """Evidence of node processes; a client's is the generator's business."""
     for name, value in step.evidence.items():
-        if name.endswith(suffix) and not name.startswith(
-            ("client", "monitor", "store", "retrieve")
-        ):
+        if name.endswith(suffix) and not name.startswith(NO_NODES):
             yield name.removesuffix(suffix), value
 
 

@@ -63,9 +63,12 @@ def draw(chart: Chart, number: int) -> str:
         figure = Figure(figsize=INCHES, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots()
-        for index, line in enumerate(chart.lines):
-            _draw_line(axes, line, COLOURS[index % len(COLOURS)])
-        _scales(axes, chart)
+        if chart.bars:
+            _draw_bars(axes, chart)
+        else:
+            for index, line in enumerate(chart.lines):
+                _draw_line(axes, line, COLOURS[index % len(COLOURS)])
+            _scales(axes, chart)
         _marks(axes, chart)
         axes.set_xlabel(chart.x_label)
         axes.set_ylabel(chart.y_label)
@@ -90,6 +93,20 @@ def _draw_line(axes: Axes, line: Line, colour: str) -> None:
         marker="o" if dotted else None,
         markersize=3 if len(line.x) <= FEW_POINTS else 1.5,
     )
+
+
+def _draw_bars(axes: Axes, chart: Chart) -> None:
+    """Stacked, lying, the first on top."""
+    left = [0.0] * len(chart.bars)
+    for index, line in enumerate(chart.lines):
+        widths = [value or 0.0 for value in line.y]
+        colour = COLOURS[index % len(COLOURS)]
+        axes.barh(range(len(left)), widths, left=left, label=line.label, color=colour)
+        left = [begin + width for begin, width in zip(left, widths, strict=True)]
+    axes.set_yticks(range(len(left)), chart.bars)
+    axes.invert_yaxis()
+    axes.margins(x=0)
+    axes.grid(visible=False, axis="y")
 
 
 def _scales(axes: Axes, chart: Chart) -> None:

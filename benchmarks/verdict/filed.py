@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.verdict.report_form import FORMAT, VERSION, Change, Comparison, Figure, Report
+from benchmarks.verdict.report_form import FORMAT, READABLE, Change, Comparison, Figure, Report
 
 __all__ = [
     "REPORT",
@@ -49,7 +49,7 @@ def read_report(path: Path) -> Report:
         raise FiledError(f"{file}: cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise FiledError(f"{file}: {error}") from error
-    if (found.format, found.version) != (FORMAT, VERSION):
+    if found.format != FORMAT or found.version not in READABLE:
         raise FiledError(f"{file}: {found.format!r} version {found.version} is not understood here")
     return found
 

@@ -14,7 +14,16 @@ from xml.etree import ElementTree
 from benchmarks.verdict.gate import Judgement, Outcome, Verdict
 from benchmarks.verdict.measured import Kind
 
-__all__ = ["as_annotations", "as_json", "as_junit", "as_markdown", "as_table", "headline", "said"]
+__all__ = [
+    "as_annotations",
+    "as_json",
+    "as_junit",
+    "as_markdown",
+    "as_table",
+    "escaped",
+    "headline",
+    "said",
+]
 
 VERSION = 1  # of the JSON
 QUIET = (Verdict.UNCHANGED, Verdict.SKIPPED, Verdict.OBSERVED, Verdict.NEW)
@@ -59,7 +68,7 @@ def as_markdown(outcome: Outcome) -> str:
     """For a pull request: the verdict first, then only what changed."""
     base, head = outcome.base.commit, outcome.head.commit
     lines = [f"### Benchmark gate: {headline(outcome)}", ""]
-    lines += [_escaped(line) + "  " for line in _sides(outcome)]
+    lines += [escaped(line) + "  " for line in _sides(outcome)]
     shown = _worth_telling(outcome)
     if shown:
         lines += ["", "| verdict | benchmark | kind | head/base | interval | base → head |"]
@@ -74,8 +83,8 @@ def as_markdown(outcome: Outcome) -> str:
             _interval(each),
             values if not math.isnan(each.base) else "",
         )
-        lines.append("| " + " | ".join(_escaped(cell) for cell in cells) + " |")
-    lines += ["", *(_escaped(line) + "  " for line in _footnotes(outcome))]
+        lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+    lines += ["", *(escaped(line) + "  " for line in _footnotes(outcome))]
     if shown:
         again = f"python -m benchmarks gate {base[:12]} {head[:12]} --only '{shown[0].name}'"
         lines += ["", f"To repeat one line here: `{again}`"]
@@ -235,7 +244,7 @@ def _value(number: float) -> str:
     return f"{number:.5g}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """For a cell of a Markdown table on GitHub; names in backquotes stay as they are."""
     plain = " ".join(text.split())
     for mark in ("&", "<", ">"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LATE_NS", "PER_MILLE", "Figures", "figures", "generator_reasons", "judged"]
+__all__ = ["LATE_NS", "PER_MILLE", "Figures", "figures", "generator_reasons", "judged", "warm_ups"]
 
 LATE_NS = 2_000_000
 PER_MILLE = {"p50": 500.0, "p95": 950.0, "p99": 990.0, "p999": 999.0, "p9999": 999.9}
@@ -76,11 +76,17 @@ def judged(record: LoadRecord) -> NDArray[np.void]:
 
     rows = record.rows
     keep = np.ones(len(rows), bool)
-    phases = zip(record.manifest.scenario["phase"], record.manifest.phases, strict=True)
-    for phase, (_, begin_s, end_s) in phases:
-        if phase["warm_up"]:
-            keep &= (rows["due_ns"] < begin_s * 1e9) | (rows["due_ns"] >= end_s * 1e9)
+    for begin_ns, end_ns in warm_ups(record):
+        keep &= (rows["due_ns"] < begin_ns) | (rows["due_ns"] >= end_ns)
     return rows[keep]
+
+
+def warm_ups(record: LoadRecord) -> list[tuple[float, float]]:
+    """When each phase that figures leave out begins and ends, in ns."""
+    phases = zip(record.manifest.scenario["phase"], record.manifest.phases, strict=True)
+    return [
+        (begin_s * 1e9, end_s * 1e9) for phase, (_, begin_s, end_s) in phases if phase["warm_up"]
+    ]
 
 
 def figures(rows: NDArray[np.void], errors: Sequence[str], seconds: float) -> Figures:

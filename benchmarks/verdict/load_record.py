@@ -7,6 +7,7 @@ manifest.json       what was asked of whom, written before anything is measured 
 operations-N.bin    process N of the clients: HEAD, then a row (`ROW`) for each operation that has
                     ended or was dropped, in the order of their ends
 intervals-N.jsonl   the same process: an `Interval` a line, and the names of errors
+traces-N.jsonl      the same process: the operations that were followed (`traces.read_traces`)
 events.jsonl        phases and faults as they happened, lines of `Event`
 monitor.jsonl       the processes' figures, where a monitor ran (`series.read_recording`)
 result.json         how it ended (`Result`); it is there whole or not at all

@@ -12,6 +12,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.verdict.critical_path import path_of
 from benchmarks.verdict.load_figures import Figures, figures, judged
 from benchmarks.verdict.load_record import KINDS, MONITOR, LoadRecord, read_load
 from benchmarks.verdict.report_form import Chart, Figure, Line, Mark, Percentile
@@ -54,6 +55,9 @@ def read_load_step(directory: Path) -> Found:
     charts = [_rates(rows), _over_time(rows), _outcomes(rows, found)]
     marks = _marks(record)
     evidence = _evidence(record, rows, found)
+    path = path_of(record)
+    for node, share in path.waited_for.items() if path else ():
+        evidence[f"{node}_waited_for_share"] = share
     try:
         recording = read_recording(directory / MONITOR)
     except (SeriesError, OSError) as error:
@@ -76,6 +80,7 @@ def read_load_step(directory: Path) -> Found:
             Chart(**(vars(chart) | {"marks": marks})) if chart.x_label == "s" else chart
             for chart in charts
         ],
+        critical_path=path,
         evidence=evidence,
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.verdict.charts import draw
 from benchmarks.verdict.report import VERDICTS
-from benchmarks.verdict.report_form import Change, Report, TargetRow
+from benchmarks.verdict.report_form import Change, CriticalPath, Report, TargetRow
 
 __all__ = ["html", "markdown"]
 
@@ -27,7 +27,7 @@ def html(report: Report) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"figure": figure, "ratio": ratio, "where": where}
+    environment.filters |= {"figure": figure, "ratio": ratio, "where": where, "around": around}
     pictures: list[str] = []
 
     def picture(chart: object) -> str:
@@ -145,8 +145,38 @@ def _steps(report: Report) -> list[str]:
             ]
             head = ("percentile", "from the due time", f"of {step.samples:,} beyond it")
             lines.append(_table(head, rows))
+        if step.critical_path is not None:
+            lines += _critical_path(step.critical_path)
         found += lines
     return found
+
+
+def _critical_path(path: CriticalPath) -> list[str]:
+    """The stages, and their sum, at each percentile."""
+    places = range(len(path.ranks))
+    head = ["stage", "", *(text for rank in path.ranks for text in (f"P{rank:g}", "share"))]
+    rows = [
+        [each.name, each.about, *(text for n in places for text in _part(each.ms[n], path, n))]
+        for each in path.stages
+    ]
+    rows.append(["all", "", *(text for n in places for text in _part(path.total_ms[n], path, n))])
+    return [around(path), _table(tuple(head), map(tuple, rows))]
+
+
+def _part(ms: float, path: CriticalPath, place: int) -> tuple[str, str]:
+    return figure(ms, "ms"), f"{ms / path.total_ms[place]:.0%}"
+
+
+def around(path: CriticalPath) -> str:
+    """What the figures of a critical path are made of."""
+    means = " and ".join(
+        f"{count:,} around P{rank:g}"
+        for rank, count in zip(path.ranks, path.operations, strict=True)
+    )
+    return (
+        f"Where the time of an operation goes: {path.followed:,} were followed, {path.whole:,} to "
+        f"their ends; means of the {means}."
+    )
 
 
 def _repeat(report: Report) -> list[str]:

@@ -37,9 +37,11 @@ VERDICTS: dict[State, str] = {
 }
 CURVE_POINTS = 60
 BOUND_S = 0.2  # of the mean latency: the production target's limit for the median
+NO_PATH = (
+    "Critical path: too few operations were followed through their stages (p2pcore may not be able "
+    "to); where the time of one operation goes is not in this report."
+)
 NEVER_MEASURED = (
-    "Critical path: no operation was traced through its stages; where the time of one operation "
-    "goes is not in this report.",
     "Disk: records live in memory only.",
     "Networks: all processes ran on one machine and talked over loopback.",
 )
@@ -87,6 +89,7 @@ def build(
         not_measured=[
             *(f"{each.report.name} {each.report.problem}" for each in found if each.report.problem),
             *unfitted,
+            *([] if any(each.report.critical_path for each in found) else [NO_PATH]),
             *NEVER_MEASURED,
         ],
     )

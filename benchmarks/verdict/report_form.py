@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 __all__ = [
     "FORMAT",
+    "READABLE",
     "SCHEMA",
     "VERSION",
     "Advice",
@@ -20,19 +21,22 @@ __all__ = [
     "Change",
     "Chart",
     "Comparison",
+    "CriticalPath",
     "Estimate",
     "Figure",
     "Line",
     "Mark",
     "Percentile",
     "Report",
+    "Stage",
     "StepReport",
     "TargetRow",
     "schema",
 ]
 
 FORMAT = "p2pcore-readiness-report"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)  # the first had no critical paths
 SCHEMA = "readiness.schema.json"  # in docs/
 
 
@@ -91,6 +95,39 @@ class Chart:
     log_y: bool = False
     ranks: bool = False
     """x are percentiles, drawn so that each further nine takes the same room."""
+    bars: list[str] = field(default_factory=list)
+    """Names of stacked bars, where it is made of these: a line's y are its part of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A part of the way of an operation."""
+
+    name: str
+    about: str
+    """From the end of the stage before it until when."""
+    ms: list[float]
+    """At each of the path's ranks; they add up to its `total_ms`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticalPath:
+    """Where the time of operations goes, from the moment they were due to their ends."""
+
+    followed: int
+    """Operations that were to be followed."""
+    whole: int
+    """Those of them that succeeded and have all their times; the figures are theirs."""
+    ranks: list[float]
+    """Percentiles of their latency; fewer than 50 and 99 where there are too few operations."""
+    operations: list[int]
+    """How many, around each rank, the figures there are means of."""
+    total_ms: list[float]
+    stages: list[Stage]
+    waited_for: dict[str, float]
+    """Of the time that the slowest tenth waited for their quorum, the shares of the nodes that were
+    waited for longest, by address."""
+    chart: Chart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +152,8 @@ class StepReport:
     """Operations in the spectrum, those that did not succeed included."""
     events: list[str] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
+    critical_path: CriticalPath | None = None
+    """null: no load, or too few operations were followed."""
     evidence: dict[str, float] = field(default_factory=dict)
     """What recommendations are drawn from, by name with the unit last."""
 

@@ -25,8 +25,8 @@ MOST_MARKS = 12  # more of them hide the curves
 
 
 def busy(recording: Recording) -> dict[str, float]:
-    """What the monitoring took; of each process the median of its processor time, in cores, and the
-    P95 of its loop's lag."""
+    """What the monitoring took; of each process the medians of its processor time, and of that
+    with the time it had to wait for a processor, in cores; and the P95 of its loop's lag."""
     found = {}
     if recording.costs:
         found["monitor_share_of_core"] = recording.costs[-1].share_of_core
@@ -34,6 +34,12 @@ def busy(recording: Recording) -> dict[str, float]:
         if "cpu" in process.series and len(process.series["cpu"].values) > 2:
             _, rates = process.series["cpu"].per_second()
             found[f"{process.name}_cpu_cores"] = statistics.median(rates)
+            waits = (
+                process.series["cpu_wait"].per_second()[1] if "cpu_wait" in process.series else []
+            )
+            if len(waits) == len(rates):
+                wanted = [sum(pair) for pair in zip(rates, waits, strict=True)]
+                found[f"{process.name}_wanted_cores"] = statistics.median(wanted)
         if "loop_lag" in process.series and len(process.series["loop_lag"].values) >= FEWEST_LAGS:
             lags = statistics.quantiles(process.series["loop_lag"].values, n=20)
             found[f"{process.name}_lag_p95_ms"] = lags[-1] * 1e3

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Record", "Stored", "current_versions", "setup_caches", "stored"]
+__all__ = ["Record", "Stored", "current_versions", "setup_caches", "stored", "suite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Record:
     """One for each combination of parameters; empty when asv stored none at all."""
     seconds: float
     """How long measuring it took."""
+    params: tuple[tuple[str, ...], ...] = ()
+    """The values of each parameter, as Python writes them; their product is in `values`."""
 
     @property
     def failed(self) -> bool:
@@ -42,6 +44,10 @@ class Stored:
     shared_seconds: Mapping[str, float]
     """What was done once for several benchmarks: "<build>", and "<setup_cache KEY>" for the record
     that they share."""
+    commit: str = ""
+    """All 40 digits."""
+    environment: str = ""
+    """asv's name for Python and libraries."""
 
     def lacking(self, versions: Mapping[str, str]) -> list[str]:
         """Names without a record of the current version."""
@@ -65,16 +71,16 @@ class Stored:
 
 def current_versions(results: Path) -> dict[str, str]:
     """Version of every benchmark of the suite, by name; empty before the first discovery."""
-    return {name: entry["version"] for name, entry in _suite(results).items()}
+    return {name: entry["version"] for name, entry in suite(results).items()}
 
 
 def setup_caches(results: Path) -> dict[str, str | None]:
     """The key of the record that each benchmark reads, by the benchmark's name; None without."""
-    return {name: entry.get("setup_cache_key") for name, entry in _suite(results).items()}
+    return {name: entry.get("setup_cache_key") for name, entry in suite(results).items()}
 
 
-def _suite(results: Path) -> dict[str, dict[str, Any]]:
-    """What asv last discovered, by the benchmark's name."""
+def suite(results: Path) -> dict[str, dict[str, Any]]:
+    """What asv last discovered, by the benchmark's name; empty before the first discovery."""
     path = results / "benchmarks.json"
     if not path.is_file():
         return {}
@@ -96,5 +102,11 @@ def stored(path: Path) -> Stored:
             version=row.get("version") or "",
             values=tuple(row.get("result") or ()),
             seconds=row.get("duration") or 0.0,
+            params=tuple(tuple(values) for values in row.get("params") or ()),
         )
-    return Stored(records, content.get("durations", {}))
+    return Stored(
+        records,
+        content.get("durations", {}),
+        content.get("commit_hash", ""),
+        content.get("env_name", ""),
+    )

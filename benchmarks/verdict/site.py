@@ -73,7 +73,21 @@ def setup() -> None:
         ) -> None:
             make_offline(Path(conf.html_dir))
 
-    _publishers.append(OfflineSite)
+    class FrontPages(OutputPublisher):  # type: ignore[misc]  # asv carries no types
+        """Our own pages; before the above, which looks through these too."""
+
+        name = "front"
+        order = 10
+
+        @classmethod
+        def publish(
+            cls, conf: Any, repo: Any, benchmarks: Any, graphs: Any, revisions: Any
+        ) -> None:
+            from benchmarks.verdict.front.publish import publish_front
+
+            publish_front(conf, repo, benchmarks, graphs, revisions)
+
+    _publishers.extend((OfflineSite, FrontPages))
 
 
 def make_offline(site: Path) -> None:

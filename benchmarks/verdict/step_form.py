@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.verdict.report_form import Chart, Figure, Percentile
+from benchmarks.verdict.report_form import Chart, CriticalPath, Figure, Percentile
 from benchmarks.verdict.targets import Observation
 
 __all__ = ["Curve", "Found", "spread", "thinned"]
@@ -42,6 +42,7 @@ class Found:
     events: list[str] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     evidence: dict[str, float] = field(default_factory=dict)
+    critical_path: CriticalPath | None = None
     curves: list[Curve] = field(default_factory=list)
 
 

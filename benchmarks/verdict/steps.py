@@ -88,6 +88,7 @@ def _read(record: RunRecord, step: Step) -> StepFindings:
         samples=found.samples,
         events=found.events,
         charts=found.charts,
+        critical_path=found.critical_path,
         evidence=found.evidence,
     )
     curves = [] if problem else found.curves

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
-__all__ = ["Slope", "block_minima", "slope"]
+__all__ = ["Slope", "block_minima", "slope", "student_quantile"]
 
 BIAS_CONSTANT, BIAS_FACTOR = 2, 4  # of an AR(1) estimate after a fitted line: -(2 + 4 rho) / T
 MIN_POINTS = 8
@@ -85,7 +85,7 @@ def slope(x: Sequence[float], y: Sequence[float], confidence: float) -> Slope:
     rows = [(first, first * x[0], first * y[0])] if rho < 1 else []
     rows += [(1 - rho, x[i] - rho * x[i - 1], y[i] - rho * y[i - 1]) for i in range(1, len(x))]
     estimate, error, freedom = _regress(rows, with_constant=rho < 1)
-    reach = _student(confidence, freedom) * error
+    reach = student_quantile(confidence, freedom) * error
     return Slope(estimate, estimate - reach, estimate + reach, rho)
 
 
@@ -127,7 +127,7 @@ def _regress(
     return factor, math.sqrt(left / freedom / xx), freedom
 
 
-def _student(confidence: float, freedom: int) -> float:
+def student_quantile(confidence: float, freedom: int) -> float:
     """Student's two-sided quantile by its expansion about the normal one.
 
     Abramowitz and Stegun 26.7.5; within 1 % up to a confidence of 0.999 from 7 degrees on.

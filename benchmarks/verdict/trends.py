@@ -18,6 +18,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
 
@@ -56,6 +57,11 @@ class History:
     """What a target asks of it, if one does."""
     values: list[float] = field(default_factory=list)
     commits: list[str] = field(default_factory=list)
+
+    @cached_property
+    def shifts(self) -> list[Shift]:
+        """Its change points, found once: the shuffles take time. Ask when all values are in."""
+        return change_points(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +125,14 @@ def change_points(values: Sequence[float], seed: int = 1) -> list[Shift]:
 
 def forecast(history: History) -> Forecast:
     """When the figure crosses its limit, if what came after the last change point goes on."""
-    shifts = change_points(history.values)
+    shifts = history.shifts
     values = history.values[shifts[-1].at if shifts else 0 :]
     if len(values) < MIN_POINTS:
         told = " since the last change" if shifts else ""
         reason = f"a forecast needs {MIN_POINTS} runs{told}, there are {len(values)}"
         return Forecast(reason=reason)
+    if min(values) == max(values):  # rounding would find a slope with an interval as narrow
+        return Forecast(reason="always the same")
     line = slope(list(range(len(values))), values, CONFIDENCE)
     per_run = (line.estimate, line.low, line.high)
     if line.low <= 0 <= line.high:
@@ -147,11 +155,10 @@ def forecast(history: History) -> Forecast:
 
 def describe(history: History) -> list[str]:
     """What there is to say of a figure beside its values, in words."""
-    shifts = change_points(history.values)
     said = [
         f"changed at {history.commits[each.at]}: {each.before:.4g} → {each.after:.4g} "
         f"{history.unit}"
-        for each in shifts
+        for each in history.shifts
     ]
     return [*said, forecast(history).reason]
 

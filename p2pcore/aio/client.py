@@ -1,7 +1,7 @@
 """AdaptiveClient: stores and retrieves, on real sockets."""
 
 import asyncio
-import math
+import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -12,23 +12,14 @@ from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.inquiries import Inquiries
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
-from p2pcore.errors import (
-    BatchError,
-    BusyError,
-    ClosedError,
-    KeyNotFoundError,
-    LimitError,
-    P2PError,
-    UsageError,
-)
+from p2pcore.errors import ClosedError
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.requests import checked_value, lifetime_ms, receipts_of, room_for_one, values_of
 from p2pcore.session.links import Counters
-from p2pcore.wire.limits import MAX_VALUE_BYTES
+from p2pcore.session.trace import Trace
 
 __all__ = ["AdaptiveClient"]
-
-MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
 
 
 class AdaptiveClient(Inquiries):
@@ -92,6 +83,7 @@ class AdaptiveClient(Inquiries):
         *,
         ttl_s: float | None = None,
         timeout_s: float | None = None,
+        trace: Trace | None = None,
     ) -> StoreReceipt:
         """Store a value; returns once a write quorum of replicas has confirmed it.
 
@@ -100,6 +92,7 @@ class AdaptiveClient(Inquiries):
             value: up to 1 MiB.
             ttl_s: seconds until it expires; None for never.
             timeout_s: the deadline of this call; the configuration's by default.
+            trace: a new one is told where the time of this call goes.
 
         Raises:
             UsageError: the key, value or ttl can't be meant.
@@ -108,27 +101,35 @@ class AdaptiveClient(Inquiries):
             StorageFullError, ClockOffsetError, BusyError: replicas, or this client, refuse it.
         """
         place = key_of(key)
-        _checked(value)
-        ttl_ms = _ttl_ms(ttl_s)
+        checked_value(value)
+        ttl_ms = lifetime_ms(ttl_s)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write(operation, place, value, ttl_ms, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
         host.pump()
         receipt: StoreReceipt = await self._result(host, operation, future)
         return receipt
 
-    async def delete(self, key: str | bytes, *, timeout_s: float | None = None) -> StoreReceipt:
+    async def delete(
+        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+    ) -> StoreReceipt:
         """Delete a record; returns once a write quorum has confirmed it. Deleting what is not
         there is no error. Raises what `store` raises."""
         place = key_of(key)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write(operation, place, None, None, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
         host.pump()
         receipt: StoreReceipt = await self._result(host, operation, future)
         return receipt
 
-    async def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
+    async def retrieve(
+        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+    ) -> bytes:
         """The newest value that a read quorum of replicas knows.
 
         Raises:
@@ -140,6 +141,8 @@ class AdaptiveClient(Inquiries):
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.read(operation, place, key, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
         host.pump()
         value: bytes = await self._result(host, operation, future)
         return value
@@ -159,18 +162,13 @@ class AdaptiveClient(Inquiries):
             BatchError: some items failed; it says which and why, and has the others' receipts.
             UsageError: a key, value or the ttl can't be meant; nothing was stored.
         """
-        placed = [(key_of(key), _checked(value)) for key, value in items.items()]
-        ttl_ms = _ttl_ms(ttl_s)
+        placed = [(key_of(key), checked_value(value)) for key, value in items.items()]
+        ttl_ms = lifetime_ms(ttl_s)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
         self._client.write_many(operation, placed, ttl_ms, deadline_ns, now())
         host.pump()
-        results = dict(zip(items, await self._result(host, operation, future), strict=True))
-        errors = {key: r for key, r in results.items() if isinstance(r, P2PError)}
-        if errors:
-            stored = {key: r for key, r in results.items() if key not in errors}
-            raise BatchError(stored, errors, len(results))
-        return results
+        return receipts_of(items, await self._result(host, operation, future))
 
     async def retrieve_many(
         self, keys: Iterable[str | bytes], *, timeout_s: float | None = None
@@ -187,28 +185,30 @@ class AdaptiveClient(Inquiries):
         host, operation, future = self._begin()
         self._client.read_many(operation, places, names, deadline_ns, now())
         host.pump()
-        values: dict[str | bytes, bytes] = {}
-        errors: dict[str | bytes, P2PError] = {}
-        for name, result in zip(names, await self._result(host, operation, future), strict=True):
-            if isinstance(result, bytes):
-                values[name] = result
-            elif not isinstance(result, KeyNotFoundError):
-                errors[name] = result
-        if errors:
-            raise BatchError(values, errors, len(names))
-        return values
+        return values_of(names, await self._result(host, operation, future))
 
     def _begin(self) -> tuple[Host, int, asyncio.Future[Any]]:
         host = self._host
         if host is None:
             raise ClosedError("the client is not connected: use `async with`, or await connect()")
-        if host.in_flight >= self.config.max_in_flight:
-            raise BusyError(
-                f"{host.in_flight} operations are in flight, max_in_flight is "
-                f"{self.config.max_in_flight}"
-            )
+        room_for_one(host.in_flight, self.config.max_in_flight)
         operation, future = host.operation()
         return host, operation, future
+
+    def _follow(
+        self, host: Host, operation: int, future: asyncio.Future[Any], trace: Trace
+    ) -> None:
+        """Trace an operation that was begun just now, and let it go on."""
+        try:
+            self._client.follow(operation, trace)
+        except BaseException:
+            host.forget(operation)
+            self._client.cancel(operation)
+            raise
+        future.add_done_callback(lambda _: trace.close())
+        host.pump()
+        # Behind the flush of this turn, which `pump` has asked for at the latest.
+        asyncio.get_running_loop().call_soon(_stamp, trace)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -223,17 +223,5 @@ class AdaptiveClient(Inquiries):
         await self.close()
 
 
-def _checked(value: bytes) -> bytes:
-    if not isinstance(value, bytes):
-        raise UsageError(f"a value is bytes, not {type(value).__name__}")
-    if len(value) > MAX_VALUE_BYTES:
-        raise LimitError(f"a value of {len(value)} bytes, the limit is {MAX_VALUE_BYTES}")
-    return value
-
-
-def _ttl_ms(ttl_s: float | None) -> int | None:
-    if ttl_s is None:
-        return None
-    if not 0 < ttl_s <= MAX_TTL_S:
-        raise UsageError(f"ttl_s must be more than 0 and at most {MAX_TTL_S:g}: {ttl_s}")
-    return math.ceil(ttl_s * 1000)
+def _stamp(trace: Trace) -> None:
+    trace.written_ns = time.monotonic_ns()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
@@ -48,6 +49,7 @@ class AdaptiveCoordinator(Inquiries):
             Identity.of_directory(Path(data_dir)) if data_dir is not None else Identity.new()
         )
         self._machine = self._node = Node(self.config, self._identity.node_id, entropy())
+        self._node.read_clock = time.monotonic_ns
         self._default_timeout_s = ClientConfig.timeout_s
         self._host: Host | None = None
         self._leaving = False

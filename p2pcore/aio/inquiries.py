@@ -16,6 +16,7 @@ from p2pcore.ids import ID_BYTES, NodeId
 from p2pcore.machine import Machine
 from p2pcore.overlay.census import NetworkStats, PeerContact
 from p2pcore.overlay.inspection import NodeInfo, Target
+from p2pcore.requests import budget_ns
 
 __all__ = ["Inquiries"]
 
@@ -142,9 +143,7 @@ class Inquiries:
     def _deadline_ns(self, timeout_s: float | None) -> int:
         """When an operation that begins now has to end, in monotonic ns."""
         seconds = self._default_timeout_s if timeout_s is None else timeout_s
-        if not 0 < seconds < 1e6:
-            raise UsageError(f"timeout_s must be more than 0 and below a million: {seconds}")
-        return time.monotonic_ns() + round(seconds * 1e9)
+        return time.monotonic_ns() + budget_ns(seconds)
 
     async def _result(self, host: Host, operation: int, future: asyncio.Future[Any]) -> Any:
         """Wait for an operation; one that is cancelled ends in the machine, too."""

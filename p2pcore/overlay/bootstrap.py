@@ -44,7 +44,7 @@ class Bootstrap:
         if len(self._waiting) == 1:
             self._errors.clear()
             for address, node_id in self._targets.items():
-                self._board.connect(address, node_id, anyway=True)
+                self._board.connect(address, node_id, now, anyway=True)
 
     def on_link(self, now: Instant) -> None:
         """A node has greeted us."""

@@ -25,7 +25,7 @@ from p2pcore.wire.messages import Contacts, FindNode, Reply
 
 __all__ = ["Directory", "Placed"]
 
-QUERY_TIMEOUT_NS = 400_000_000  # one FindNode; a loaded node answers in tens of ms
+LATE_NS = 60_000_000_000  # longer than any lookup: its end is the end of its questions
 REGION_FRESH_NS = 30_000_000_000  # a node that joined unnoticed is found after this at the latest
 DOUBT_NS = 1_000_000_000  # nodes that disagree for a while must not make every operation look up
 MAX_REGIONS = 4096  # some 20 contacts each: a few MiB
@@ -71,14 +71,15 @@ class _Query(Call):
         self.search.heard(self, None, now)
 
     def expired(self, now: Instant) -> None:
-        """The contact is slow: the lookup goes on without it."""
-        self.search.heard(self, None, now)
+        """The contact is slow: the lookup goes on without it, and takes its answer if it comes."""
+        self.due_ns = now.mono_ns + LATE_NS
+        self.search.late(self, now)
 
 
 class _Search:
     """A lookup with its questions on the wire."""
 
-    __slots__ = ("_board", "_finish", "lookup")
+    __slots__ = ("_board", "_finish", "_queries", "lookup")
 
     def __init__(
         self, board: Switchboard, lookup: Lookup, finish: Callable[[Lookup, Instant], None]
@@ -86,19 +87,29 @@ class _Search:
         self._board = board
         self.lookup = lookup
         self._finish = finish
+        self._queries: dict[int, _Query] = {}  # in flight
 
     def proceed(self, now: Instant) -> None:
         """Ask whoever is to be asked now, or finish."""
         if self.lookup.done:
+            for query in self._queries.values():  # of some who turned out not to be the closest
+                self._board.drop(query)
             self._finish(self.lookup, now)
             return
         target = self.lookup.target.to_bytes(ID_BITS // 8)
         for contact in self.lookup.next_to_ask():
-            query = _Query(self._board.new_call_id(), now.mono_ns + QUERY_TIMEOUT_NS, self, contact)
+            due_ns = now.mono_ns + self._board.patience.of([contact], now)
+            query = _Query(self._board.new_call_id(), due_ns, self, contact)
+            self._queries[query.id] = query
             self._board.ask(query, [contact], FindNode(query.id, target), now)
+
+    def late(self, query: _Query, now: Instant) -> None:
+        self.lookup.late(query.contact.node_id)
+        self.proceed(now)
 
     def heard(self, query: _Query, contacts: list[Contact] | None, now: Instant) -> None:
         self._board.drop(query)
+        del self._queries[query.id]
         if contacts is None:
             self.lookup.failed(query.contact.node_id)
         else:

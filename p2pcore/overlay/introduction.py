@@ -85,7 +85,7 @@ class Introductions:
             self.on_link(linked[0], now)
         else:
             board.watch(one, now)
-            board.connect(address, node_id, anyway=True)
+            board.connect(address, node_id, now, anyway=True)
         return one
 
     def drop(self, one: Introduction) -> None:

@@ -101,6 +101,12 @@ class Liveness:
         if contact.node_id not in self._probing:
             _Probe(self._board, contact, self._probing).ask(now)
 
+    def doubt(self, contact: Contact, now: Instant) -> None:
+        """The place of this one is wanted: ask it, unless it has said something just now. While
+        many join, its place is wanted many times a second."""
+        if not self._board.pool.heard_since(contact.node_id, now.mono_ns - QUIET_NS):
+            self.probe(contact, now)
+
     def on_link(self, now: Instant) -> None:
         """There is something to watch."""
         if self.wake_at_ns is None:

@@ -4,7 +4,7 @@ Rule: knows neither time nor network. Its owner asks `next_to_ask`, sends, and r
 back; the lookup is over when the `width` closest contacts that it has heard of have all answered.
 
 Source: Kademlia, section 2.3, with loose parallelism: a slow contact holds up one of three
-questions, not the round.
+questions, not the round. One that is late is left out, until and unless it answers.
 """
 
 import enum
@@ -22,9 +22,11 @@ class _Progress(enum.Enum):
     HEARD = enum.auto()
     ASKED = enum.auto()
     ANSWERED = enum.auto()
+    LATE = enum.auto()
     FAILED = enum.auto()
 
 
+_SILENT = (_Progress.LATE, _Progress.FAILED)
 _distance = attrgetter("distance")
 
 
@@ -100,18 +102,30 @@ class Lookup:
     def answered(self, node_id: NodeId, contacts: list[Contact]) -> None:
         """One that was asked named these contacts."""
         entry = self._entries[node_id]
-        if entry.progress is _Progress.ASKED:
+        if entry.progress is _Progress.LATE:
+            self._ranked.append(entry)
+            self._ranked.sort(key=_distance)
+        elif entry.progress is _Progress.ASKED:
             self._asked -= 1
-            entry.progress = _Progress.ANSWERED
-            self._hear(contacts, entry.depth + 1)
+        else:
+            return
+        entry.progress = _Progress.ANSWERED
+        self._hear(contacts, entry.depth + 1)
+
+    def late(self, node_id: NodeId) -> None:
+        """One that was asked has not answered in time: it does not count unless it does."""
+        self._leave_out(node_id, _Progress.LATE)
 
     def failed(self, node_id: NodeId) -> None:
-        """One that was asked cannot be reached, or did not answer in time."""
+        """One that was asked cannot be reached."""
+        self._leave_out(node_id, _Progress.FAILED)
+
+    def _leave_out(self, node_id: NodeId, progress: _Progress) -> None:
         entry = self._entries[node_id]
         if entry.progress is _Progress.ASKED:
             self._asked -= 1
-            entry.progress = _Progress.FAILED
             self._ranked.remove(entry)
+            entry.progress = progress
 
     def closest(self, count: int = BUCKET_SIZE) -> list[Contact]:
         """The closest that are not known to be gone, nearest first."""
@@ -120,4 +134,4 @@ class Lookup:
     def silent(self) -> list[Contact]:
         """Those that were asked and have not answered, in the order in which they were heard of."""
         entries = self._entries.values()
-        return [entry.contact for entry in entries if entry.progress is _Progress.FAILED]
+        return [entry.contact for entry in entries if entry.progress in _SILENT]

@@ -13,7 +13,7 @@ from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
 from p2pcore.overlay.table import Contact
 
-__all__ = ["LostContacts"]
+__all__ = ["MAX_LOST", "LostContacts"]
 
 MAX_LOST = 64  # the latest; of a side that is that large, a few are enough to find all
 FIRST_NS = 1_000_000_000  # between two looks for one contact; doubles up to the longest

@@ -2,7 +2,8 @@
 
 Theory of operation. Joining is a lookup of one's own id through any member: every node that answers
 is connected to and so learns of the newcomer (Kademlia, section 2.3). In networks larger than a
-bucket, the ranges farther away are filled by one lookup each, in the background. A node whose link
+bucket, the ranges farther away are filled in the background: one narrow lookup in each finds nodes
+of that range, and those that are missing are met. A node whose link
 breaks is dialled again at once; if nobody answers there, it is gone. A node that says goodbye is
 gone without asking, unless it only gives up the link (`session/pool.py`). Whoever is alone tries
 its bootstrap addresses again, and those who went without a goodbye are looked for (see `lost.py`).
@@ -34,6 +35,7 @@ __all__ = ["Membership"]
 RETRY_NS = 250_000_000  # between attempts to get in
 REFRESH_NS = 60_000_000_000  # a look around; finds nodes that joined behind a lost message
 ALONE_NS = 2_000_000_000  # between attempts to get back in
+FILL_WIDTH = 3  # of a lookup that fills a bucket: no single node says who gets into it
 
 Joined = Callable[[P2PError | None, Instant], None]
 
@@ -81,7 +83,7 @@ class Membership:
         """Try to get in again, look around, or look for those that were lost."""
         if self.lost.wake_at_ns is not None and now.mono_ns >= self.lost.wake_at_ns:
             for contact in self.lost.due(now):
-                self._board.connect(contact.address, contact.node_id)
+                self._board.connect(contact.address, contact.node_id, now)
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
         self.wake_at_ns = None
@@ -106,7 +108,7 @@ class Membership:
             self.look_around_soon(now)  # it may know others whom we have lost
         stalest = self._table.heard_from(link.contact)
         if stalest is not None:
-            self._liveness.probe(stalest, now)
+            self._liveness.doubt(stalest, now)
 
     def on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         """A link ended. A node that did not say why is dialled once more."""
@@ -116,7 +118,7 @@ class Membership:
             self._directory.forget(link.peer_id)
             self._notice_solitude(now)
         elif link.peer_id in self._table:
-            self._board.connect(link.contact.address, link.peer_id)
+            self._board.connect(link.contact.address, link.peer_id, now)
 
     def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
         """Nobody answers where this node was, or somebody else does."""
@@ -163,7 +165,7 @@ class Membership:
                 self._turn += 1
                 self._again = ranges[self._turn % len(ranges)]
                 self._to_fill.append(self._again)
-            self._fill_next(lookup, now)
+            self._fill_next(now)
         if self._joined is None:
             self._wake_in(REFRESH_NS, now)
         elif lookup.closest():
@@ -171,15 +173,38 @@ class Membership:
         else:
             self._linked(UnreachableError("the member that let us in has gone"), now)
 
-    def _fill_next(self, _: Lookup, now: Instant) -> None:
+    def _fill_next(self, now: Instant) -> None:
         """Look up a random id in the next range that is still to be filled. Others fill our buckets
         too: of those that are full, only the one whose turn it is is looked up."""
         while self._to_fill:
             index = self._to_fill.pop()
             if index == self._again or not self._table.is_full(index):
                 self._again = None
-                self._directory.search(self._random_point(index), now, self._fill_next)
+                self._fill(index, self._random_point(index), FILL_WIDTH, now)
                 return
+
+    def _fill(self, index: int, point: int, width: int, now: Instant) -> None:
+        """Look up a point and meet as many of those that are heard of as the bucket lacks: whoever
+        greets us gets in. Asking each for its contacts too, as a lookup of full width does, tells
+        of the same ones again and again; that is for ranges in which there are few."""
+
+        def found(lookup: Lookup, now: Instant) -> None:
+            table = self._table
+            vacancies = table.vacancies(index)
+            strangers = [
+                contact
+                for contact in lookup.closest()
+                if shared_prefix_bits(table.point, contact.point) == index
+                and contact.node_id not in table
+            ]
+            if len(strangers) < vacancies and width < BUCKET_SIZE:
+                self._fill(index, point, BUCKET_SIZE, now)
+                return
+            for contact in strangers[:vacancies]:
+                self._board.connect(contact.address, contact.node_id, now)
+            self._fill_next(now)
+
+        self._directory.search(point, now, found, width=width)
 
     def _finish(self, error: P2PError | None, now: Instant) -> None:
         joined, self._joined = self._joined, None

@@ -7,7 +7,7 @@ the bucket's stalest member has been asked whether it is alive, and did not answ
 
 Seen from a target that shares exactly c leading bits with the owner, the buckets fall into groups
 that are strictly ordered by distance: bucket c, then all deeper buckets (and the owner), then
-c-1, c-2 ... 0. So the closest contacts are found by sorting one small group at a time.
+c-1, c-2 ... 0. So the closest contacts are found by sorting the first few groups that have enough.
 
 Source: Kademlia, sections 2.2 to 2.4. The limit per subnet is the defence of Baumgart and Mies,
 "S/Kademlia", section 4.1, in its simplest form.
@@ -154,20 +154,19 @@ class ContactTable:
     def closest(self, target: int, count: int) -> list[Contact]:
         """The `count` members closest to a point, nearest first (the owner is not among them)."""
         shared = shared_prefix_bits(self.point, target)
-        groups = [[shared], [i for i in self._buckets if i > shared]]
-        groups += [[i] for i in sorted((i for i in self._buckets if i < shared), reverse=True)]
-        found: list[Contact] = []
-        for group in groups:
-            members = {
-                contact.point ^ target: contact
-                for index in group
-                if index in self._buckets
-                for contact in self._buckets[index].members.values()
-            }
-            found += [members[distance] for distance in sorted(members)]
-            if len(found) >= count:
-                break
-        return found[:count]
+        buckets = self._buckets
+        found = list(buckets[shared].members.values()) if shared in buckets else []
+        if len(found) < count:
+            for index, bucket in buckets.items():
+                if index > shared:
+                    found += bucket.members.values()
+        if len(found) < count:
+            for index in sorted((i for i in buckets if i < shared), reverse=True):
+                found += buckets[index].members.values()
+                if len(found) >= count:
+                    break
+        ranked = {contact.point ^ target: contact for contact in found}
+        return [ranked[distance] for distance in sorted(ranked)[:count]]
 
     def rank_of_owner(self, target: int) -> int:
         """How many members are closer to the target than the owner is."""
@@ -189,10 +188,14 @@ class ContactTable:
         """How many members share so many leading bits with the owner."""
         return {index: len(bucket.members) for index, bucket in self._buckets.items()}
 
+    def vacancies(self, index: int) -> int:
+        """How many members more the bucket of this index may have."""
+        bucket = self._buckets.get(index)
+        return BUCKET_SIZE - (len(bucket.members) if bucket is not None else 0)
+
     def is_full(self, index: int) -> bool:
         """Whether the bucket of this index has all the members that it may have."""
-        bucket = self._buckets.get(index)
-        return bucket is not None and len(bucket.members) >= BUCKET_SIZE
+        return not self.vacancies(index)
 
     def sparse_ranges(self) -> range:
         """Indices of the buckets farther away than the nearest contact: those a node that has

@@ -16,7 +16,7 @@ from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.table import Contact, point_of
 from p2pcore.replication.clock import Version
-from p2pcore.replication.operation import ATTEMPT_NS, Desk, Done, Operation
+from p2pcore.replication.operation import Desk, Done, Operation
 from p2pcore.replication.operations import (
     ReadOperation,
     StoreReceipt,
@@ -26,6 +26,7 @@ from p2pcore.replication.operations import (
     result_of,
 )
 from p2pcore.session.links import Call
+from p2pcore.session.patience import LEAST_NS
 from p2pcore.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from p2pcore.wire.messages import (
     FetchMany,
@@ -98,7 +99,8 @@ class _Batch:
             for contact in self.ask_of(place, replicas):
                 by_node.setdefault(contact.node_id, (contact, []))[1].append(place)
         self._asking = True
-        due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)
+        asked = [contact for contact, _ in by_node.values()]
+        due_ns = min(self._deadline_ns, now.mono_ns + self.patience_ns(asked, now))
         for contact, places in by_node.values():
             for chunk in self._chunks(places):
                 part = _Part(self, self._desk.board.new_call_id(), due_ns, chunk)
@@ -170,6 +172,10 @@ class _Batch:
         """Which of an item's replicas are asked."""
         raise NotImplementedError
 
+    def patience_ns(self, asked: list[Contact], now: Instant) -> int:
+        """How long to wait for these."""
+        raise NotImplementedError
+
     def size_of(self, place: int) -> int:
         """About how many bytes an item takes in the message or in its reply."""
         raise NotImplementedError
@@ -201,6 +207,9 @@ class BatchWrite(_Batch):
 
     def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
         return replicas
+
+    def patience_ns(self, asked: list[Contact], now: Instant) -> int:
+        return LEAST_NS  # acknowledgements count together within SETTLE_NS only (see `custody.py`)
 
     def size_of(self, place: int) -> int:
         return len(self._items[place].value or b"")
@@ -258,6 +267,9 @@ class BatchRead(_Batch):
         if slow := self._desk.board.slow:
             replicas = sorted(replicas, key=lambda contact: contact.node_id in slow)
         return replicas[: self._desk.settings.reads]
+
+    def patience_ns(self, asked: list[Contact], now: Instant) -> int:
+        return self._desk.board.patience.of(asked, now)
 
     def size_of(self, place: int) -> int:
         return FETCH_BYTES

@@ -30,7 +30,7 @@ from p2pcore.overlay.table import Contact, ContactTable
 
 __all__ = ["SETTLE_NS", "Custody", "Standing"]
 
-SETTLE_NS = 500_000_000  # more than a round of an operation (ATTEMPT_NS) and the sweep that ends it
+SETTLE_NS = 500_000_000  # more than patience.LEAST_NS and the sweep that ends a round
 MAX_CELLS = 4096  # whose standing is remembered: 400 KiB at most
 
 

@@ -215,6 +215,8 @@ class Handover:
     @property
     def wake_at_ns(self) -> int | None:
         """When `handle_timer` has work, in monotonic ns."""
+        if self._leave_by_ns is None:
+            return self._next_ns
         return earliest(self._next_ns, self._leave_by_ns)
 
     def start(self, now: Instant) -> None:

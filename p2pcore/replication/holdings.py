@@ -33,16 +33,21 @@ class Holdings:
         """Which slots are the asker's is judged by the members that it knows, not by ours: it may
         know of a loss, or of a newcomer, before we do."""
         self._custody.met(ready=request.ready)
+        slots = self._slots_near(point_of(link.peer_id), request.members) if self._store else []
+        self._board.reply(link, Surveyed(request.id, self._custody.joined, slots))
+
+    def _slots_near(self, asker: int, members: list[bytes]) -> list[tuple[int, int]]:
+        """(slot, digest) of those that may be the asker's, being one of these members."""
         shift = ID_BITS - SLOT_BITS
-        asker = point_of(link.peer_id) >> shift
-        others = [point_of(member) >> shift for member in request.members]
+        asker >>= shift
+        others = [point_of(member) >> shift for member in members]
         replicas = self._custody.replicas
         slots = []
         for slot, digest in self._store.slots():
             distance = asker ^ slot
             if len([1 for other in others if other ^ slot < distance]) < replicas:
                 slots.append((slot, digest))
-        self._board.reply(link, Surveyed(request.id, self._custody.joined, slots))
+        return slots
 
     def _on_list_keys(self, link: Link, request: ListKeys, now: Instant) -> None:
         first = slot_of(request.after) if request.after else 0

@@ -1,10 +1,11 @@
 """What a store and a retrieve have in common: a place, a deadline, rounds of asking, an end.
 
 Theory of operation. An operation finds its key's replicas, asks them directly, and counts what
-comes back. A round that cannot succeed any more, or takes longer than ATTEMPT_NS, is followed by
-another: first through a coordinator that we are linked to (it may reach whom we can't), then
-directly again, after a pause that doubles. All rounds carry the same request id and version, so
-an answer counts whenever it comes, and nothing is stored twice. The caller's deadline ends it.
+comes back. A round that cannot succeed any more, or takes longer than such answers do (see
+`session/patience.py`), is followed by another: first through a coordinator that we are linked to
+(it may reach whom we can't), then directly again, after a pause that doubles. All rounds carry the
+same request id and version, so an answer counts whenever it comes, and nothing is stored twice.
+The caller's deadline ends it.
 
 Rule: one subclass per kind of operation says whom to ask, what an answer means and when it is
 enough; nothing here knows of records.
@@ -42,10 +43,9 @@ from p2pcore.wire.messages import (
     words_of,
 )
 
-__all__ = ["ATTEMPT_NS", "Desk", "Done", "Operation"]
+__all__ = ["Desk", "Done", "Operation"]
 
-ATTEMPT_NS = 400_000_000  # a round; a loaded swarm answers in tens of ms, and a get must fail over
-DELEGATED_NS = 4 * ATTEMPT_NS  # a coordinator may need some rounds of its own, or may hang
+DELEGATED_ROUNDS = 4  # a coordinator may need some of its own, or may hang
 FIRST_PAUSE_NS = 25_000_000  # long enough for a node that restarts its listener
 LONGEST_PAUSE_NS = 1_000_000_000
 
@@ -219,7 +219,8 @@ class Operation(Call):
                 self.finish(self._last_error, now)
             return
         self.replicas = replicas
-        self.due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)
+        wait_ns = self._desk.board.patience.of(replicas, now)
+        self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
         self.ask_replicas(now)
 
     def refused(self, reply: Reply, now: Instant) -> None:
@@ -269,13 +270,14 @@ class Operation(Call):
         asked = {contact.node_id: None for contact in self.replicas}
         linked = self._desk.board.linked_nodes()
         linked.sort(key=lambda contact: contact.node_id in asked)  # somebody new, if there is
-        budget_ns = min(self._deadline_ns - now.mono_ns, DELEGATED_NS)
+        round_ns = self._desk.board.patience.of([*self.replicas, *linked[:1]], now)
+        budget_ns = min(self._deadline_ns - now.mono_ns, DELEGATED_ROUNDS * round_ns)
         budget_ms = budget_ns // 1_000_000
         if not linked or budget_ms <= 0:
             return False
         self.due_ns = self._deadline_ns
         call_id = self._desk.board.new_call_id()
-        self._delegated = _Delegation(call_id, now.mono_ns + budget_ns + ATTEMPT_NS, self)
+        self._delegated = _Delegation(call_id, now.mono_ns + budget_ns + round_ns, self)
         message = self.delegation(call_id, budget_ms)
         self._desk.board.ask(self._delegated, linked[:1], message, now)
         return True

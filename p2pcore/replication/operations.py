@@ -12,7 +12,7 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.table import Contact
 from p2pcore.replication.clock import Version, wall_ms_of
 from p2pcore.replication.custody import SETTLE_NS
-from p2pcore.replication.operation import ATTEMPT_NS, Desk, Done, Operation
+from p2pcore.replication.operation import Desk, Done, Operation
 from p2pcore.wire.messages import (
     Failed,
     Fetch,
@@ -56,7 +56,7 @@ class WriteOperation(Operation):
     """A store, or a delete (`value` None). Its result is a StoreReceipt; a coordinator's may be the
     Stale of a replica."""
 
-    __slots__ = ("_acked", "_expires_ms", "_value", "_version")
+    __slots__ = ("_acked", "_expires_ms", "_oldest_ns", "_value", "_version")
     verb = "store"
 
     def __init__(
@@ -74,6 +74,7 @@ class WriteOperation(Operation):
         self._value = value
         self._expires_ms = expires_ms
         self._acked: dict[NodeId, int] = {}  # when, in monotonic ns
+        self._oldest_ns = 0  # of these; there may be none as old any more
 
     @property
     def needed(self) -> int:
@@ -93,12 +94,14 @@ class WriteOperation(Operation):
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if type(reply) is Stored:
+            if not self._acked:
+                self._oldest_ns = now.mono_ns
             self._acked[node_id] = now.mono_ns
             if len(self._acked) >= self.needed:
-                if self._round:
+                if now.mono_ns - self._oldest_ns >= SETTLE_NS:
                     self._forget_old_acks(now)
                     if len(self._acked) < self.needed:
-                        self.settle(now)
+                        self.ask_replicas(now)  # who has answered long before may confirm again
                         return
                 receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
                 self.finish(receipt, now)
@@ -120,6 +123,7 @@ class WriteOperation(Operation):
         if self._acked:
             since_ns = now.mono_ns - SETTLE_NS
             self._acked = {node: at for node, at in self._acked.items() if at > since_ns}
+            self._oldest_ns = min(self._acked.values(), default=0)
 
     def settle(self, now: Instant) -> None:
         if not self.over and len(self._acked) + len(self.outstanding) < self.needed:
@@ -218,7 +222,8 @@ class ReadOperation(Operation):
     def expired(self, now: Instant) -> None:
         """Slow replicas are not waited for while there are others."""
         if self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
-            self.due_ns = min(self._deadline_ns, now.mono_ns + ATTEMPT_NS)
+            wait_ns = self._desk.board.patience.of(self.replicas[self._asked :], now)
+            self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
             self._ask_next(len(self.replicas), now)
         else:
             super().expired(now)

@@ -15,7 +15,7 @@ or has left the table by then, which is a change and another session.
 Nodes that join at the same time need not have met when their first sessions end, and would both
 count for the same keys. So each looks around once more before it is ready for the first time: its
 neighbours know it by then, so of two such nodes the one that looks later finds the other, and
-begins another session.
+both begin another session. Once is enough: who joins after that look finds us, and greets us.
 
 Repair must not starve service: one small request is in flight per source, and a source is asked for
 the next records only when the last ones are paid for at `bytes_per_s`.
@@ -98,6 +98,7 @@ class _Pull(Call):
         sync = self._session.sync
         self.resume_ns = sync.paid_until(now) if self._wanted else None
         if self.resume_ns is not None:
+            self._session.paced = True
             return
         self._asked = []
         while self._wanted and len(self._asked) < FETCH_ITEMS:
@@ -169,7 +170,7 @@ class _Pull(Call):
 class _Session:
     """Some sources, asked side by side. `full`: it can make us ready."""
 
-    __slots__ = ("begun_ns", "epoch", "failed", "full", "looked", "pulls", "sync")
+    __slots__ = ("begun_ns", "epoch", "failed", "full", "paced", "pulls", "sync")
 
     def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
         self.sync = sync
@@ -177,7 +178,7 @@ class _Session:
         self.epoch = sync.custody.epoch
         self.begun_ns = now.mono_ns
         self.failed = False
-        self.looked = False  # for others who joined meanwhile
+        self.paced = False  # whether a source ever had to wait for its records to be paid for
         self.pulls = {contact.node_id: _Pull(self, contact) for contact in sources}
 
     def over(
@@ -229,6 +230,7 @@ class Sync:
         self._session: _Session | None = None
         self._begin_ns: int | None = None  # when the next session begins
         self._changed_ns = 0  # when the membership last did
+        self._looked = False  # for others who joined at the same time
         self._full_due = True  # whether it did since all neighbours were asked
         self._paid_ns = 0  # what was pulled is paid for by then
         self._returned = False  # whether somebody has come back whom we had given up
@@ -239,9 +241,12 @@ class Sync:
     @property
     def wake_at_ns(self) -> int | None:
         """When `handle_timer` has work, in monotonic ns."""
-        if self._session is None:
+        session = self._session
+        if session is None:
             return self._begin_ns
-        return earliest(*(pull.resume_ns for pull in self._session.pulls.values()))
+        if not session.paced:
+            return None
+        return earliest(*(pull.resume_ns for pull in session.pulls.values()))
 
     def start(self, now: Instant, *, settled: bool = False) -> None:
         """This node is in the overlay: get what is its. `settled`: it has long been there, and its
@@ -326,8 +331,8 @@ class Sync:
         settled = not custody.missed or session.begun_ns - self._changed_ns >= SETTLE_NS
         alone = not self._table.size and not custody.joined  # nobody there who could have told
         complete = session.full and settled and not session.failed and not alone
-        if complete and not custody.joined and not session.looked:
-            session.looked = True
+        if complete and not custody.joined and not self._looked:
+            self._looked = True
             self._look(lambda now: self.session_over(session, now), now)
             return
         self._session = None

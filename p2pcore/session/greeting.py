@@ -1,12 +1,19 @@
-"""The first frame of each side: are we able to talk, and what will we talk?
+"""The first frame of each side: are we able to talk, and what will we talk? And the last one: why.
 
-Rule: pure functions of the two `Ready` frames.
+Rule: pure functions of these frames.
 """
 
+from p2pcore.errors import BusyError, IncompatibleError, P2PError, RefusedError, UnreachableError
 from p2pcore.wire.limits import PROTOCOL_MAX, PROTOCOL_MIN
-from p2pcore.wire.messages import Ready, Role, Settings
+from p2pcore.wire.messages import Goodbye, Ready, Reason, Role, Settings, words_of
 
-__all__ = ["greeting", "objection"]
+__all__ = ["farewell", "greeting", "objection"]
+
+_FAREWELLS: dict[int, type[P2PError]] = {
+    Reason.INCOMPATIBLE: IncompatibleError,
+    Reason.TOO_MANY_CONNECTIONS: BusyError,
+    Reason.SHUTDOWN: UnreachableError,
+}
 
 
 def greeting(role: Role, address: str, settings: Settings | None) -> Ready:
@@ -37,6 +44,12 @@ def objection(ours: Ready, theirs: Ready) -> str | None:
                 f"{_words(theirs.settings)} there"
             )
     return None
+
+
+def farewell(theirs: Goodbye, address: str) -> P2PError:
+    """What whoever waited for an answer of this peer is told."""
+    kind = _FAREWELLS.get(theirs.reason, RefusedError)
+    return kind(f"{address} said goodbye: {theirs.text or words_of(theirs.reason)}")
 
 
 def _words(settings: Settings) -> str:

@@ -51,10 +51,13 @@ class Link:
         "heard_ns",
         "id",
         "incoming",
+        "marked_ns",
+        "opening_ns",
         "ours_to_close",
         "peer_id",
         "retiring",
         "role",
+        "since_ns",
         "unanswered",
         "used_ns",
     )
@@ -67,11 +70,14 @@ class Link:
         self.role: Role | None = None
         self.end_by_ns = 0  # when it ends unless the peer has greeted, or though it is retiring
         self.heard_ns = 0
+        self.since_ns = 0  # when the peer has greeted us
+        self.opening_ns = 0  # from our dial to its greeting, where we have opened it
         self.used_ns = 0  # when the peer last answered a question of ours, pings aside
         self.contact: Contact | None = None
         self.coordinating = 0  # operations in flight that we run for this peer
         self.retiring = False  # nothing more is asked on it; see `pool.py` for this and the next
         self.ours_to_close = False
+        self.marked_ns = 0  # when the turn of a mark without an id came
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
 
 

@@ -17,6 +17,11 @@ When two nodes dial each other at the same time, the link that the smaller id ha
 the other is retired by the one that has dialled it. Of two links dialled by the same side, the
 earlier one stays. So both sides know which it is without asking.
 
+A node that is linked dials nobody a second time, unless both did at once. So who dials us though we
+have had a link for CROSSED_NS has lost that one: it has restarted after a loss of power, or given
+it up, and nothing that said so came through. The old link is given up for the new one, which its
+peer has proven to be of the same node.
+
 Rule: knows links and who waits on them; sends and closes nothing.
 """
 
@@ -26,9 +31,10 @@ from p2pcore.effects import Instant, LinkId
 from p2pcore.ids import NodeId
 from p2pcore.session.links import Call, Link
 
-__all__ = ["RETIRE_NS", "Pool"]
+__all__ = ["CROSSED_NS", "RETIRE_NS", "Pool"]
 
 RETIRE_NS = 5_000_000_000  # for what is in flight on a link that is given up; ten rounds
+CROSSED_NS = 10_000_000_000  # two dials at once have ended by then: 5 s each for TLS and greeting
 
 
 class Pool:
@@ -58,7 +64,7 @@ class Pool:
     def add(self, link: Link, now: Instant) -> Link | None:
         """A node has greeted us. Returns the link that is one too many to that node, if it is for
         us to retire it."""
-        link.used_ns = now.mono_ns
+        link.used_ns = link.since_ns = now.mono_ns
         if not link.incoming:
             self._outgoing[link.id] = link
         current = self.by_node.setdefault(link.peer_id, link)
@@ -67,6 +73,11 @@ class Pool:
         self._spare[link.peer_id] = link
         worse = max(current, link, key=self._dialler)
         return None if worse.incoming else worse
+
+    def is_outlived_by(self, link: Link, now: Instant) -> bool:
+        """Whether this second link to a node shows that the first is dead."""
+        current = self.by_node[link.peer_id]
+        return link.incoming and now.mono_ns - current.since_ns > CROSSED_NS
 
     def remove(self, link: Link) -> bool:
         """A link has ended. Returns whether the node was asked on it."""

@@ -18,16 +18,15 @@ from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Sen
 from p2pcore.errors import (
     AuthenticationError,
     BrokenError,
-    BusyError,
     IncompatibleError,
     P2PError,
-    RefusedError,
     UnreachableError,
 )
 from p2pcore.ids import NodeId
 from p2pcore.overlay.table import Contact
-from p2pcore.session.greeting import greeting, objection
+from p2pcore.session.greeting import farewell, greeting, objection
 from p2pcore.session.links import Call, Counters, Link
+from p2pcore.session.patience import Patience
 from p2pcore.session.pool import Pool
 from p2pcore.session.questions import Questions
 from p2pcore.session.refusals import Refusals
@@ -44,7 +43,6 @@ from p2pcore.wire.messages import (
     Role,
     Settings,
     Unknown,
-    words_of,
 )
 
 __all__ = ["GREETING_NS", "SWEEP_NS", "Switchboard"]
@@ -102,6 +100,7 @@ class Switchboard:
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
         self.pool = Pool(self_id, pool_size, self.calls)
         self._by_node = self.pool.by_node
+        self.patience = Patience(self_id, self._by_node)
         self._to_self = Link(LinkId(0), self_id, "", incoming=False)
         self._reply_to_self: Reply | None = None
         self._next_call_id = 0
@@ -161,6 +160,7 @@ class Switchboard:
         self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
     ) -> None:
         """A link that we asked for could not be opened."""
+        self.patience.failed(address)
         if node_id is not None:
             self.slow.pop(node_id, None)
             self._questions.unreachable(node_id, error, now)
@@ -185,7 +185,9 @@ class Switchboard:
             if link is not None:
                 links.append(link.id)
             elif node_id != self.self_id:
-                self._ask_when_connected(contact, call, message)
+                self.counters.pool_misses += 1
+                self.connect(contact.address, node_id, now)
+                self._questions.waiting[node_id].append((call, message))
         if links:
             self.counters.pool_hits += len(links)
             self._effects.append(Send(tuple(links), message))
@@ -226,19 +228,18 @@ class Switchboard:
         """Nodes that we can talk to at once, longest connected first."""
         return [link.contact for link in self._by_node.values() if link.contact is not None]
 
-    def connect(self, address: str, node_id: NodeId | None, *, anyway: bool = False) -> None:
+    def connect(
+        self, address: str, node_id: NodeId | None, now: Instant, *, anyway: bool = False
+    ) -> None:
         """Open a link with no question waiting for it; `anyway`, though the node is being
         dialled already, which may be at another address."""
-        if node_id is None:
-            self._effects.append(Connect(address, None))
-        elif node_id not in self._by_node and (anyway or node_id not in self._questions.waiting):
-            self._questions.waiting.setdefault(node_id, [])
-            self._effects.append(Connect(address, node_id))
-
-    def _ask_when_connected(self, contact: Contact, call: Call, message: Message) -> None:
-        self.counters.pool_misses += 1
-        self.connect(contact.address, contact.node_id)
-        self._questions.waiting[contact.node_id].append((call, message))
+        waiting = self._questions.waiting
+        if node_id is not None:
+            if node_id in self._by_node or (node_id in waiting and not anyway):
+                return
+            waiting.setdefault(node_id, [])
+        self.patience.dialled(address, now)
+        self._effects.append(Connect(address, node_id))
 
     def _ask_self(self, call: Call, message: Message, now: Instant) -> None:
         self.handlers[type(message)](self._to_self, message, now)
@@ -310,6 +311,7 @@ class Switchboard:
             return
         link.role = message.role
         del self._ungreeted[link.id]
+        self.patience.greeted(link, now)
         self.counters.links_opened += 1
         if message.role is Role.NODE:
             link.contact = Contact.of(link.peer_id, message.address)
@@ -317,7 +319,9 @@ class Switchboard:
             for question in self._questions.linked(link.peer_id):
                 self._effects.append(Send((link.id,), question))
             second = self.pool.add(link, now)
-            if second is not None:
+            if self.pool.is_outlived_by(link, now):
+                self.give_up(link.peer_id, "the node has come back on another link", now)
+            elif second is not None:
                 self._retire(second, "there is another link between us", now)
         self.on_link(link, now)
 
@@ -327,17 +331,10 @@ class Switchboard:
             self._close_retired(now)
             self._arm_sweep(now)
             return
-        text = f"{link.address} said goodbye: {message.text or words_of(message.reason)}"
-        self._effects.append(Close(link.id, text))
+        error = farewell(message, link.address)
+        self._effects.append(Close(link.id, str(error)))
         if link.role is None:
-            self._effects.append(Notice(text))
-        error: P2PError = UnreachableError(text)
-        if message.reason == Reason.INCOMPATIBLE:
-            error = IncompatibleError(text)
-        elif message.reason == Reason.TOO_MANY_CONNECTIONS:
-            error = BusyError(text)
-        elif message.reason != Reason.SHUTDOWN:
-            error = RefusedError(text)
+            self._effects.append(Notice(str(error)))
         self._forget(link, error, now, planned=message.reason == Reason.SHUTDOWN)
 
     def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
@@ -380,6 +377,7 @@ class Switchboard:
             del self._ungreeted[link.id]
             self.counters.links_refused += 1
             if not link.incoming:
+                self.patience.failed(link.address)
                 self._questions.unreachable(link.peer_id, error, now)
                 self.on_unreachable(link.address, link.peer_id, error, now)
             return

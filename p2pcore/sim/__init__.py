@@ -30,6 +30,7 @@ from p2pcore.sim.faults import (
     Pause,
     Slowness,
     fault_from,
+    table_of,
 )
 from p2pcore.sim.links import IDEAL, LAN, MOBILE, PROFILES, WAN, Link
 from p2pcore.sim.peers import Peer, Service
@@ -42,5 +43,5 @@ __all__ = [
     "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Link",
     "LookupReport", "Misbehaviour", "Operation", "Partition", "Pause", "Peer", "Service",
     "SimClient", "SimNode", "Slowness", "StillError", "World", "draw_faults",
-    "fault_from",
+    "fault_from", "table_of",
 ]  # fmt: skip

@@ -12,6 +12,8 @@ from p2pcore.errors import ConfigError
 from p2pcore.sim.expected import EXPECTED, expected
 from p2pcore.sim.runs import Outcome, play
 from p2pcore.sim.scenarios import SCENARIOS, Scenario, draw, name_for
+from p2pcore.sim.size_command import DESCRIPTION as SIZE
+from p2pcore.sim.size_command import add_size, run_size
 from p2pcore.sim.sweep import outcomes
 
 __all__ = ["main"]
@@ -75,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--operations", type=int, metavar="N", help="only the first N")
     replay.set_defaults(run=_replay)
+
+    size = commands.add_parser(
+        "size", help="grow a network of many nodes, and use it", epilog=EPILOG, description=SIZE
+    )
+    add_size(size)
+    size.set_defaults(run=lambda args: OK if run_size(args) else BROKEN)
 
     names = commands.add_parser("list", help="name the scenarios, and what is known to fail")
     names.set_defaults(run=_list)

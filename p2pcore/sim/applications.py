@@ -5,24 +5,31 @@ the same call on sockets would raise. One with `start_` returns an `Operation` a
 number can be in flight; `then` is called with it when it is over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import Any, cast
 
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.effects import Instant
-from p2pcore.ids import Key, NodeId, key_of
+from p2pcore.errors import BusyError, ClosedError
+from p2pcore.ids import NodeId, key_of
 from p2pcore.node import Node
 from p2pcore.overlay.lookup import Lookup
 from p2pcore.overlay.table import Contact, point_of
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.requests import (
+    budget_ns,
+    checked_value,
+    lifetime_ms,
+    receipts_of,
+    room_for_one,
+    values_of,
+)
 from p2pcore.sim.peers import Peer
 from p2pcore.sim.streams import streams_of
 from p2pcore.storage.memory import Record
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["LookupReport", "Operation", "SimClient", "SimNode", "Then"]
 
@@ -174,7 +181,7 @@ class SimNode(Peer):
         self.world.trace.tell(self.world.now_ns, f"{self.name} crashes")
         self.stop(power=power)
 
-    def restart(self, *, disk: bool = False) -> Operation:
+    def restart(self, *, disk: bool = False, then: Then | None = None) -> Operation:
         """A new process at the same address joins again, through members that are there now. With
         its `disk` it has the identity it had, which is what `data_dir` keeps today; records are in
         memory and lost in either case."""
@@ -186,7 +193,7 @@ class SimNode(Peer):
         if was_silent:
             self.world.ways_changed()
         self.world.trace.tell(self.world.now_ns, f"{self.name} restarts")
-        return self.start_join()
+        return self.start_join(then)
 
     @property
     def is_ready(self) -> bool:
@@ -241,54 +248,67 @@ class SimClient(Peer):
         timeout_s: float | None = None, then: Then | None = None,
     ) -> Operation:  # fmt: skip
         """Store a value; None deletes."""
+        place, ttl_ms, write = key_of(key), lifetime_ms(ttl_s), self.machine.write
         kind = "delete" if value is None else "store"
-        operation = self.world.started(Operation(self, kind, key, value, then))
-        number, place, ttl_ms = self.operation(operation.finish), key_of(key), _ms(ttl_s)
-        self.tell(
-            lambda now: self.machine.write(
-                number, place, value, ttl_ms, self._deadline(timeout_s, now), now
-            )
-        )
-        return operation
+        if value is not None:
+            checked_value(value)
+        return self._start(
+            Operation(self, kind, key, value, then), timeout_s,
+            lambda number, due_ns, now: write(number, place, value, ttl_ms, due_ns, now),
+        )  # fmt: skip
 
     def start_retrieve(
         self, key: str | bytes, *, timeout_s: float | None = None, then: Then | None = None
     ) -> Operation:
         """Retrieve the newest value."""
-        operation = self.world.started(Operation(self, "retrieve", key, None, then))
-        number, place = self.operation(operation.finish), key_of(key)
-        self.tell(
-            lambda now: self.machine.read(number, place, key, self._deadline(timeout_s, now), now)
-        )
-        return operation
+        place, read = key_of(key), self.machine.read
+        return self._start(
+            Operation(self, "retrieve", key, None, then), timeout_s,
+            lambda number, due_ns, now: read(number, place, key, due_ns, now),
+        )  # fmt: skip
 
     def start_store_many(
         self, items: Mapping[str | bytes, bytes], *, ttl_s: float | None = None,
         timeout_s: float | None = None, then: Then | None = None,
     ) -> Operation:  # fmt: skip
-        """Store many values; the result is a list of receipts and errors."""
-        operation = self.world.started(Operation(self, "store_many", list(items), items, then))
-        places: list[tuple[Key, bytes]] = [(key_of(key), items[key]) for key in items]
-        number, ttl_ms = self.operation(operation.finish), _ms(ttl_s)
-        self.tell(
-            lambda now: self.machine.write_many(
-                number, places, ttl_ms, self._deadline(timeout_s, now), now
-            )
-        )
-        return operation
+        """Store many values; the operation's result is a list of receipts and errors, in the order
+        of the items."""
+        places = [(key_of(key), checked_value(value)) for key, value in items.items()]
+        ttl_ms, write = lifetime_ms(ttl_s), self.machine.write_many
+        return self._start(
+            Operation(self, "store_many", list(items), items, then), timeout_s,
+            lambda number, due_ns, now: write(number, places, ttl_ms, due_ns, now),
+        )  # fmt: skip
 
     def start_retrieve_many(
-        self, keys: Sequence[str | bytes], *, timeout_s: float | None = None,
+        self, keys: Iterable[str | bytes], *, timeout_s: float | None = None,
         then: Then | None = None,
     ) -> Operation:  # fmt: skip
-        """Retrieve many values; the result is a list of values and errors."""
-        operation = self.world.started(Operation(self, "retrieve_many", list(keys), None, then))
-        places, number = [key_of(key) for key in keys], self.operation(operation.finish)
-        self.tell(
-            lambda now: self.machine.read_many(
-                number, places, keys, self._deadline(timeout_s, now), now
-            )
-        )
+        """Retrieve many values; the operation's result is a list of values and errors, in the order
+        of the keys."""
+        names, read = list(dict.fromkeys(keys)), self.machine.read_many
+        places = [key_of(name) for name in names]
+        return self._start(
+            Operation(self, "retrieve_many", names, None, then), timeout_s,
+            lambda number, due_ns, now: read(number, places, names, due_ns, now),
+        )  # fmt: skip
+
+    def _start(
+        self, operation: Operation, timeout_s: float | None,
+        begin: Callable[[int, int, Instant], None],
+    ) -> Operation:  # fmt: skip
+        """Begin it, or end it at once where the same call on sockets would fail at once."""
+        timeout_ns = budget_ns(self.config.timeout_s if timeout_s is None else timeout_s)
+        if not self.alive:
+            raise ClosedError(f"{self.name} does not run")
+        self.world.started(operation)
+        try:
+            room_for_one(self.in_flight, self.config.max_in_flight)
+        except BusyError as error:
+            self.world.after(0, partial(operation.finish, error))
+        else:
+            number = self.operation(operation.finish)
+            self.tell(lambda now: begin(number, now.mono_ns + timeout_ns, now))
         return operation
 
     def store(
@@ -296,7 +316,7 @@ class SimClient(Peer):
         timeout_s: float | None = None,
     ) -> StoreReceipt:  # fmt: skip
         """Store a value at a write quorum."""
-        operation = self.start_store(key, value, ttl_s=ttl_s, timeout_s=timeout_s)
+        operation = self.start_store(key, checked_value(value), ttl_s=ttl_s, timeout_s=timeout_s)
         return cast(StoreReceipt, operation.wait())
 
     def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
@@ -307,29 +327,27 @@ class SimClient(Peer):
         """Delete at a write quorum."""
         return cast(StoreReceipt, self.start_store(key, None, timeout_s=timeout_s).wait())
 
-    def store_many(self, items: Mapping[str | bytes, bytes], **options: Any) -> list[Any]:
-        """Store many; a list of receipts and errors in the order of the items."""
-        return cast(list[Any], self.start_store_many(items, **options).wait())
+    def store_many(
+        self, items: Mapping[str | bytes, bytes], **options: Any
+    ) -> dict[str | bytes, StoreReceipt]:
+        """Store many; the receipts by key, or a BatchError."""
+        return receipts_of(items, self.start_store_many(items, **options).wait())
 
-    def retrieve_many(self, keys: Sequence[str | bytes], **options: Any) -> list[Any]:
-        """Retrieve many; a list of values and errors in the order of the keys."""
-        return cast(list[Any], self.start_retrieve_many(keys, **options).wait())
+    def retrieve_many(
+        self, keys: Iterable[str | bytes], **options: Any
+    ) -> dict[str | bytes, bytes]:
+        """Retrieve many; the values by key, without those that are not there, or a BatchError."""
+        names = list(dict.fromkeys(keys))
+        return values_of(names, self.start_retrieve_many(names, **options).wait())
 
     def close(self) -> None:
-        """Say goodbye and end."""
+        """Say goodbye and end; what is in flight fails."""
         if self.alive:
             self.machine.leave()
             self.pump()
+            self.abandon(ClosedError("closed while the operation was in flight"))
             self.stop()
 
     def crash(self, *, power: bool = False) -> None:
         """The process dies."""
         self.stop(power=power)
-
-    def _deadline(self, timeout_s: float | None, now: Instant) -> int:
-        timeout_s = self.config.timeout_s if timeout_s is None else timeout_s
-        return now.mono_ns + round(timeout_s * 1e9)
-
-
-def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)

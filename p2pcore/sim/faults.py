@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from p2pcore.errors import ConfigError
-from p2pcore.sim.applications import SimNode
+from p2pcore.sim.applications import Operation, SimNode
 from p2pcore.sim.misbehaviour import MANNERS, misbehave
 from p2pcore.sim.peers import Peer
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAULTS", "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault", "Faults", "FlashCrowd",
-    "Misbehaviour", "Partition", "Pause", "Slowness", "fault_from",
+    "Misbehaviour", "Partition", "Pause", "Slowness", "fault_from", "table_of",
 ]  # fmt: skip
+
+RESTART_S = 1.0  # between attempts to start a process that could not join
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,8 @@ class Partition(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class Crash(_Aimed):
-    """The process dies. After `for_s` it is started again and joins; 0: it stays dead."""
+    """The process dies. After `for_s` it is started again and joins, and if it can't, once more
+    after a second, as supervisors do; 0: it stays dead."""
 
     power: bool = False
     """The machine loses its power: its connections do not break, they fall silent."""
@@ -160,7 +163,7 @@ class FlashCrowd(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class Misbehaviour(_Aimed):
-    """A member does what it must not; see `misbehaviour.py`. Ends when the node restarts."""
+    """A member does what it must not; see `misbehaviour.py`. After `for_s` its process is ended."""
 
     manner: str = "garbage"
     """One of MANNERS."""
@@ -202,6 +205,17 @@ def fault_from(table: Mapping[str, Any]) -> Fault:
     return fault
 
 
+def table_of(fault: Fault) -> dict[str, Any]:
+    """The table that `fault_from` makes this fault of; what is as by default is left out."""
+    names = {kind: name for name, kind in FAULTS.items()}
+    plain, table = type(fault)(), {"fault": names[type(fault)]}
+    for each in fields(fault):
+        value = getattr(fault, each.name)
+        if value != getattr(plain, each.name):
+            table[each.name] = value
+    return table
+
+
 class Faults:
     """Does faults to a world."""
 
@@ -237,7 +251,7 @@ class Faults:
         match fault:
             case Crash():
                 node.crash(power=fault.power)
-                self._later(fault, lambda: None if node.alive else node.restart(disk=fault.disk))
+                self._later(fault, lambda: self._restart(node, fault.disk))
             case Pause():
                 node.pause_until(self._world.now_ns + round(fault.for_s * 1e9))
             case Slowness():
@@ -254,10 +268,19 @@ class Faults:
                 self._later(fault, lambda: self._drift(node, 0))
             case Misbehaviour():
                 misbehave(node, fault.manner)
+                self._later(fault, lambda: node.crash() if node.alive and node.manner else None)
 
     def _later(self, fault: Fault, end: Callable[[], object]) -> None:
         if fault.for_s:
             self._world.after(fault.for_s, end)
+
+    def _restart(self, node: SimNode, disk: bool) -> None:
+        def joined(operation: Operation) -> None:
+            if operation.failed:
+                self._world.after(RESTART_S, lambda: self._restart(node, disk))
+
+        if not node.alive:
+            node.restart(disk=disk, then=joined)
 
     def _drift(self, node: Peer, drift_ppm: int) -> None:
         node.clock.set_drift(drift_ppm, self._world.now_ns)

@@ -13,7 +13,7 @@ lost, doubled or overtaken on the way are *segments*; TCP makes of that
 - more bytes on the wire: a doubled segment takes its share of the bandwidth twice.
 
 Bandwidth is shared by all connections of a node, in each direction: a message takes its place in
-the queue of the sender's uplink, then of the receiver's downlink.
+the queue of the sender's uplink when it leaves, then of the receiver's downlink when it gets there.
 
 Rule: integers only in what becomes of a message; the one logarithm is taken when a table of jitter
 is made.
@@ -130,17 +130,16 @@ class Path:
         self._reorder_ns = 1000 * max(reordering, default=0)
         self._troubled = bool(self._loss_ppm or self._duplicate_ppm or self._reorder_ppm)
         self.plain = not (self._up_ps or self._down_ps or self._troubled)
-        """Whether `arrival_ns` is latency and jitter alone, whatever is sent."""
+        """Whether `carry` is latency and jitter alone, whatever is sent."""
 
     def draw_ns(self, rng: Stream) -> int:
         """One way, with the jitter of this time."""
         table = self.jitter_ns
         return self.latency_ns + (table[rng.bits64() >> 64 - TABLE_BITS] if table else 0)
 
-    def arrival_ns(
-        self, depart_ns: int, size_bytes: int, rng: Stream, up: Uplink, down: Uplink
-    ) -> int:
-        """When the last byte of a message arrives that is sent at `depart_ns`."""
+    def carry(self, depart_ns: int, size_bytes: int, rng: Stream, up: Uplink) -> tuple[int, int]:
+        """When a message that is sent at `depart_ns` is at the receiver's own link, and how long it
+        takes to get through that once it is its turn (0: no time, nor does it wait)."""
         due_ns = depart_ns + self.latency_ns
         wire_bytes = 0
         if not self.plain:
@@ -158,12 +157,7 @@ class Path:
                 out_ns += up.up_free_ns - depart_ns
             up.up_free_ns = depart_ns + out_ns
             due_ns += out_ns
-        if self._down_ps:
-            if down.down_free_ns > due_ns:
-                due_ns = down.down_free_ns
-            due_ns += wire_bytes * self._down_ps // 1000
-            down.down_free_ns = due_ns
-        return due_ns
+        return due_ns, wire_bytes * self._down_ps // 1000
 
     def _trouble(self, segments: int, rng: Stream) -> tuple[int, int]:
         """How much later a message comes, and how many of its segments come twice."""

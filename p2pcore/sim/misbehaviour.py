@@ -53,6 +53,7 @@ LIES = 20  # contacts in one answer, as many as an honest node names
 CLOSENESS_BITS = 128  # that an invented contact shares with what is looked for
 
 Answer = Callable[["SimNode", Link, Any], None]
+Handler = Callable[[Link, Any, Instant], None]
 
 
 def misbehave(node: "SimNode", manner: str) -> None:
@@ -62,13 +63,20 @@ def misbehave(node: "SimNode", manner: str) -> None:
         KeyError: there is no such manner.
     """
     node.manner = manner
-    board = node.machine.board
-    answers = _answers(node, manner)
+    handlers = node.machine.board.handlers
 
-    def handler(answer: Answer) -> Callable[[Link, Any, Instant], None]:
-        return lambda link, request, now: answer(node, link, request)
+    def handler(kind: type, answer: Answer) -> Handler:
+        honest = handlers[kind]
 
-    board.handlers |= {kind: handler(answer) for kind, answer in answers.items()}
+        def handle(link: Link, request: Any, now: Instant) -> None:
+            if link.peer_id == node.node_id:
+                honest(link, request, now)  # what it asks itself comes over no connection
+            else:
+                answer(node, link, request)
+
+        return handle
+
+    handlers |= {kind: handler(kind, answer) for kind, answer in _answers(node, manner).items()}
 
 
 def _answers(node: "SimNode", manner: str) -> dict[type, Answer]:

@@ -18,6 +18,7 @@ from zlib import crc32
 from p2pcore.effects import Connect, LinkId
 from p2pcore.errors import AuthenticationError, P2PError, UnreachableError
 from p2pcore.sim.books import Books
+from p2pcore.sim.ends import Dial, End
 from p2pcore.sim.engine import Action, Engine
 from p2pcore.sim.links import Link, Path
 from p2pcore.sim.trace import Trace
@@ -27,7 +28,7 @@ from p2pcore.wire.messages import Message
 if TYPE_CHECKING:
     from p2pcore.sim.peers import Peer
 
-__all__ = ["End", "Network", "RawFrame"]
+__all__ = ["Network", "RawFrame"]
 
 SYN_RETRY_NS = 1_000_000_000  # RFC 6298, section 2.1; doubles
 KEEP_IDLE_NS = 30_000_000_000  # aio/connection.py: TCP probes a connection that idle
@@ -42,40 +43,6 @@ class RawFrame:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-
-
-class End:
-    """One peer's end of a connection."""
-
-    __slots__ = (
-        "accepted", "closed", "dark_since_ns", "far", "held", "last_due_ns", "link_id", "owner",
-        "parser", "path", "said_end",
-    )  # fmt: skip
-
-    far: "End"
-
-    def __init__(self, owner: "Peer", link_id: LinkId, path: Path) -> None:
-        self.owner = owner
-        self.link_id = link_id
-        self.path = path  # from here to the far end
-        self.last_due_ns = 0  # when the last that was sent arrives
-        self.accepted = True  # False on the far side until it has heard of the connection
-        self.closed = False
-        self.said_end = False  # whether the far end is told, or was
-        self.held: list[tuple[int, Action, Any, int]] | None = None  # while the way is blocked
-        self.dark_since_ns: int | None = None  # since when the way there or back is blocked
-        self.parser: FrameParser | None = None  # only where bytes are parsed
-
-
-class _Dial:
-    __slots__ = ("deadline_ns", "effect", "machine", "peer", "target")
-
-    def __init__(self, peer: "Peer", effect: Connect, deadline_ns: int) -> None:
-        self.peer = peer
-        self.machine = peer.machine
-        self.effect = effect
-        self.deadline_ns = deadline_ns
-        self.target: Peer | None = None
 
 
 class Network:
@@ -122,12 +89,23 @@ class Network:
         if end.held is not None:
             end.held.append((depart_ns, action, payload, size))
             return
-        owner, far = end.owner, end.far
-        due_ns = end.path.arrival_ns(depart_ns, size, owner.rng, owner.uplink, far.owner.uplink)
+        owner = end.owner
+        due_ns, down_ns = end.path.carry(depart_ns, size, owner.rng, owner.uplink)
         if due_ns < end.last_due_ns:
             due_ns = end.last_due_ns
         end.last_due_ns = due_ns
-        self.engine.at(due_ns, action, far, payload, size)
+        if down_ns:
+            self.engine.at(due_ns, self._land, end.far, (action, payload, down_ns), size)
+        else:
+            self.engine.at(due_ns, action, end.far, payload, size)
+
+    def _land(self, end: End, rest: tuple[Action, Any, int], size: int) -> None:
+        """The receiver's own link takes one after the other, as they come to it: what is far away
+        and sent first does not hold up what is near."""
+        action, payload, down_ns = rest
+        uplink = end.owner.uplink
+        uplink.down_free_ns = due_ns = max(uplink.down_free_ns, self.engine.now_ns) + down_ns
+        self.engine.at(due_ns, action, end, payload, size)
 
     def _arrive(self, end: End, payload: Message | bytes, size: int) -> None:
         """A message has reached the machine; it may have to wait for the process."""
@@ -169,9 +147,9 @@ class Network:
 
     def dial(self, peer: "Peer", effect: Connect, depart_ns: int) -> None:
         """Open a connection; the machine hears of it within its time-out."""
-        self._knock(_Dial(peer, effect, depart_ns + peer.dial_timeout_ns), 0, depart_ns)
+        self._knock(Dial(peer, effect, depart_ns + peer.dial_timeout_ns), 0, depart_ns)
 
-    def _knock(self, dial: _Dial, tries: int, now_ns: int) -> None:
+    def _knock(self, dial: Dial, tries: int, now_ns: int) -> None:
         """The first segment leaves, or does so again."""
         peer = dial.peer
         target = dial.target = self.by_address.get(dial.effect.address)
@@ -185,7 +163,7 @@ class Network:
         path = self.path(peer, target)
         self.engine.at(now_ns + path.draw_ns(peer.rng), self._knocked, dial, path)
 
-    def _knocked(self, dial: _Dial, path: Path, _: None) -> None:
+    def _knocked(self, dial: Dial, path: Path, _: None) -> None:
         target, now_ns = dial.target, self.engine.now_ns
         assert target is not None
         if not target.alive:
@@ -199,7 +177,7 @@ class Network:
         else:
             self.engine.at(open_ns, self._opened, dial, path)
 
-    def _opened(self, dial: _Dial, path: Path, _: None) -> None:
+    def _opened(self, dial: Dial, path: Path, _: None) -> None:
         peer, target = dial.peer, dial.target
         assert target is not None
         expected = dial.effect.node_id
@@ -235,12 +213,12 @@ class Network:
             end.accepted = True
             end.owner.connected(end, end.far.owner.address, incoming=True)
 
-    def _time_out(self, dial: _Dial) -> None:
+    def _time_out(self, dial: Dial) -> None:
         due_ns = max(self.engine.now_ns, dial.deadline_ns)
         error = UnreachableError(f"no answer in {dial.peer.dial_timeout_ns / 1e9:g} s")
         self.engine.at(due_ns, self._failed, dial, error)
 
-    def _failed(self, dial: _Dial, error: P2PError, _: None) -> None:
+    def _failed(self, dial: Dial, error: P2PError, _: None) -> None:
         if dial.peer.runs(dial.machine):
             dial.peer.connect_failed(dial.effect, error)
 
@@ -339,12 +317,19 @@ class Network:
             self.engine.at(now_ns + KEEP_ALIVE_NS, self._give_up, end, now_ns)
         if there and end.held is None:
             end.held = []
-        elif not there and end.held is not None:
-            held, end.held = end.held, None
-            self._lingering.pop(end, None)
-            for first_ns, action, payload, size in held:
-                resume_ns = end.path.resumed_ns(held[0][0], max(now_ns, first_ns))
-                self._transmit(end, action, payload, size, resume_ns)
+        elif not there and end.held:  # what follows waits behind it
+            self.engine.at(end.path.resumed_ns(end.held[0][0], now_ns), self._resume, end)
+        elif not there:
+            end.held = None
+
+    def _resume(self, end: End, _: None, __: None) -> None:
+        """TCP sends what was held, if the way is still open."""
+        if end.held is None or self.is_blocked(end.owner, end.far.owner):
+            return
+        held, end.held = end.held, None
+        self._lingering.pop(end, None)
+        for depart_ns, action, payload, size in held:
+            self._transmit(end, action, payload, size, max(depart_ns, self.engine.now_ns))
 
     def _probe(self, end: End, _: None, __: None) -> None:
         """TCP asks for a sign of life; a machine that has lost its power since resets."""
@@ -372,7 +357,9 @@ class Network:
     def count_in_flight(self, peers: list["Peer"]) -> int:
         """Every message that is on its way, held, or waits for a process, counted one by one."""
         messages = (self._arrive, self._handle)
-        count = sum(1 for event in self.engine.events if event[2] in messages)
+        count = 0
+        for _, _, action, _, rest, _ in self.engine.events:
+            count += (rest[0] if action == self._land else action) in messages
         for peer in peers:
             count += peer.count_waiting(messages)
             count += sum(_held(end, messages) for end in peer.ends.values())

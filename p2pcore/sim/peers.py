@@ -18,9 +18,9 @@ from p2pcore.errors import ConfigError, P2PError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
 from p2pcore.sim.clocks import Clock
+from p2pcore.sim.ends import End
 from p2pcore.sim.engine import Action
 from p2pcore.sim.links import Link, Uplink
-from p2pcore.sim.network import End
 from p2pcore.sim.streams import Stream
 from p2pcore.wire.codec import Incoming
 
@@ -179,6 +179,17 @@ class Peer:
         self._operations += 1
         self._completions[self._operations] = done
         return self._operations
+
+    @property
+    def in_flight(self) -> int:
+        """How many operations have no result yet."""
+        return len(self._completions)
+
+    def abandon(self, error: P2PError) -> None:
+        """All operations that have no result end with this error."""
+        completions, self._completions = self._completions, {}
+        for done in completions.values():
+            done(error)
 
     # Its timer
 

@@ -31,7 +31,7 @@ def draw_faults(
     rng: Stream, *, count: int, within_s: float, kinds: Sequence[str] = tuple(FAULTS)
 ) -> list[Fault]:
     """So many faults of these kinds, each of which begins and ends `within_s`, earliest first. Only
-    a crash or a misbehaviour may last.
+    a crash may last.
 
     Args:
         rng: `world.stream("plan")`, say.
@@ -104,5 +104,7 @@ _DRAWS: dict[str, Callable[[Stream, float, float], Fault]] = {
     "flash-crowd": lambda rng, at_s, for_s: FlashCrowd(
         at_s=at_s, for_s=for_s, count=_scale(rng, 2, 16), clients=bool(rng.below(2))
     ),
-    "misbehaviour": lambda rng, at_s, for_s: Misbehaviour(at_s=at_s, manner=rng.choice(MANNERS)),
+    "misbehaviour": lambda rng, at_s, for_s: Misbehaviour(
+        at_s=at_s, for_s=for_s, manner=rng.choice(MANNERS)
+    ),
 }

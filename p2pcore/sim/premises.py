@@ -8,9 +8,10 @@ W-1 holders. A member that goes while a window is open, or one of more than W-1 
 comes takes nothing from anybody, and is inside them, though the letter of the contract has it
 otherwise.) The promise begins anew when the key has been repaired.
 
-While views of the membership differ without anybody being lost (a partition, a long pause, no
+While views of the membership may differ without anybody being lost (a partition, a long pause, no
 descriptors left), nothing that was acknowledged may get lost, but reads need not find it: they are
-*excused* until all is repaired. A partition longer than the tombstone grace, and a member that
+*excused* until all is repaired. Once somebody has forgotten a member that is there, they do differ:
+that is a change, too, and a window. A partition longer than the tombstone grace, and a member that
 lies, end the promise for the rest of the run.
 
 Rule: looks from outside, by brute force, at who is there and what each holds; asks no machine what
@@ -35,6 +36,7 @@ LYING = ("amnesia", "liar", "eclipse")
 
 SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 SLUGGISH_QUEUE = 20  # messages that wait; no more than a few do unless a node is overloaded
+AFTERMATH_NS = 6_000_000_000  # a call is given up after 5 s, or a link that lost it is dialled anew
 LONG_PAUSE_NS = 3_000_000_000  # others give up a link after 5 s of silence and two pings
 
 Life = tuple[SimNode, int]  # a node, and which of its processes
@@ -63,6 +65,8 @@ class Premises:
         self.grace_ns = round((grace_s - clocks_s) * 1e9)
         self._members: dict[Life, None] = {}
         self._still_until_ns = 0  # a long pause lasts
+        self._aftermath = ""  # of which disturbance
+        self._aftermath_until_ns = 0
         self._apart_since_ns: int | None = None
         self._durable = durable
         self._void: str | None = None  # why nothing is promised for the rest of the run
@@ -87,7 +91,19 @@ class Premises:
         return self._void is None
 
     def disturbance(self) -> str | None:
-        """Why members may see different networks at this moment, nobody being lost."""
+        """Why members may see different networks at this moment, nobody being lost. Calls that
+        began in a disturbance may still fail in its aftermath, and who was called is forgotten."""
+        reason, now_ns = self._present_disturbance(), self._world.now_ns
+        if reason is not None:
+            self._aftermath, self._aftermath_until_ns = (
+                f"{reason}, or was just now",
+                now_ns + AFTERMATH_NS,
+            )
+        elif now_ns < self._aftermath_until_ns:
+            reason = self._aftermath
+        return reason
+
+    def _present_disturbance(self) -> str | None:
         world = self._world
         if world.network.walls:
             return "the network is partitioned"
@@ -131,7 +147,6 @@ class Premises:
         if reason is not None:
             self._excuse(reason)
             return
-        self._apart_since_ns = None
         if self._void is None and any(key.window or key.lenient for key in self._keys):
             self._close()
 
@@ -188,15 +203,24 @@ class Premises:
 
     def _excuse(self, reason: str) -> None:
         now_ns = self._world.now_ns
+        apart = self._apart()
         for key in self._keys:
             if key.lenient is None:
                 key.tell(now_ns, reason)
             key.excuse(reason)
-            key.window = key.window or f"{reason} at {now_ns / 1e9:.3f} s"
-        if self._world.network.walls:
+            if apart:
+                key.window = key.window or f"{reason} at {now_ns / 1e9:.3f} s"
+        if not self._world.network.walls:
+            self._apart_since_ns = None
+        else:
             since_ns = self._apart_since_ns = self._apart_since_ns or now_ns
             if now_ns - since_ns > self.grace_ns and self._void is None:
                 self._end("a partition longer than the tombstone grace")
+
+    def _apart(self) -> bool:
+        """Whether somebody has forgotten a member. In large networks nobody knows all of them."""
+        most = len(self._members) - 1
+        return most >= BUCKET_SIZE or any(n.machine.table.size < most for n in self.members())
 
     # Repair
 

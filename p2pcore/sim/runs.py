@@ -120,10 +120,11 @@ class _Run:
             world.after((number + self._rng.random()) * SEVERED_GAP_S, self._sever)
         for place in scenario.kept:
             table = fault = scenario.faults[place]
-            if table["fault"] in ("churn", "flash-crowd"):
+            if table["fault"] in ("churn", "flash-crowd") and not table.get("clients"):
                 fault = {"settings": self._settings, **table}
             world.apply(fault_from(fault))
-        world.run(max(scenario.over_s, scenario.faults_end_s))
+        severed_s = scenario.severed * SEVERED_GAP_S + SEVERED_S if scenario.severed else 0.0
+        world.run(max(scenario.over_s, scenario.faults_end_s, severed_s))
         self.checkers.finish(self._clients[0])
         self._check_availability()
 
@@ -140,7 +141,11 @@ class _Run:
         regions, skews = self._scenario.regions, self._scenario.skews_ms
         number = len(self._world.peers) - self._scenario.nodes
         region = regions[number % len(regions)] if regions else ""
-        client = self._world.client(connect=False, region=region, timeout_s=TIMEOUT_S)
+        ways_in = [self._world.peer(name).address for name in self._scenario.ways_in]
+        client = self._world.client(
+            connect=False, region=region, timeout_s=TIMEOUT_S,
+            bootstrap=ways_in or self._world.members(3),
+        )  # fmt: skip
         client.clock.wall_offset_ms = skews[number % len(skews)] if skews else 0
         client.start_connect(then=self._connected)
 

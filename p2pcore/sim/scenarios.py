@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from p2pcore.errors import ConfigError
+from p2pcore.sim.faults import FAULTS, Churn, Crash, Misbehaviour, table_of
+from p2pcore.sim.plans import draw_faults
 from p2pcore.sim.streams import Stream
 
 __all__ = ["SCENARIOS", "Scenario", "draw", "name_for"]
@@ -62,6 +64,9 @@ class Scenario:
     severed: int = 0
     """So many clients are cut off, each together with one node, and lose their power amid their
     writes: these get half-way."""
+
+    ways_in: tuple[str, ...] = ()
+    """The nodes by which clients come in, and back in; (): some that are there when they come."""
 
     durable: bool = False
     """A node that comes back with its disk has not lost what it held."""
@@ -270,8 +275,10 @@ def _misbehaviour(rng: Stream, values: Table) -> Table:
     at_s, manner = _span(rng, 3, 10), rng.choice(("garbage", "silence", "refusal"))
     return {
         "faults": (
-            {"fault": "misbehaviour", "at_s": at_s, "nodes": ("n2",), "manner": manner},
-            {"fault": "crash", "at_s": at_s + 20, "nodes": ("n2",)},
+            {
+                "fault": "misbehaviour", "at_s": at_s, "for_s": 20.0, "nodes": ("n2",),
+                "manner": manner,
+            },
         ),
         "nodes": max(6, values["nodes"]),
     }  # fmt: skip
@@ -279,9 +286,9 @@ def _misbehaviour(rng: Stream, values: Table) -> Table:
 
 def _lies(rng: Stream, values: Table) -> Table:
     """One member lies: about contacts, or about what it keeps."""
-    faults = _misbehaviour(rng, values)["faults"]
+    scenario = _misbehaviour(rng, values)
     manner = rng.choice(("liar", "eclipse", "amnesia"))
-    return {"faults": (faults[0] | {"manner": manner}, faults[1]), "nodes": max(6, values["nodes"])}
+    return scenario | {"faults": (scenario["faults"][0] | {"manner": manner},)}
 
 
 def _outage(rng: Stream, values: Table) -> Table:
@@ -319,12 +326,37 @@ def _mixed(rng: Stream, values: Table) -> Table:
     return {"faults": tuple(faults)}
 
 
+def _mixture(rng: Stream, values: Table) -> Table:
+    """Several faults of any kind at any time, overlapping; some nodes are there in the end."""
+    n = values["quorums"][0]
+    nodes = n + 4 + rng.below(8)
+    staying = [f"n{number}" for number in range(1, n + 2)]
+    leaving = [f"n{number}" for number in range(n + 2, nodes + 1)]
+    kinds = tuple(kind for kind in FAULTS if kind != "misbehaviour" or rng.below(3) == 0)
+    tables = []
+    for fault in draw_faults(rng, count=3 + rng.below(5), within_s=values["over_s"], kinds=kinds):
+        table = table_of(fault)
+        if isinstance(fault, Misbehaviour) or (isinstance(fault, Crash) and not fault.for_s):
+            table["nodes"] = (rng.choice(leaving),)
+        elif isinstance(fault, Churn):
+            table["keep"] = tuple(staying)
+        tables.append(table)
+    return {"nodes": nodes, "faults": tuple(tables), "ways_in": tuple(staying)}
+
+
 SCENARIOS: dict[str, Callable[[Stream, Table], Table]] = {
     "calm": _calm, "partition": _partition, "crash": _crash, "restart": _restart, "pause": _pause,
     "slow": _slow, "exhaustion": _exhaustion, "clocks": _clocks, "churn": _churn, "crowd": _crowd,
     "tombstones": _tombstones, "halfway": _halfway, "misbehaviour": _misbehaviour, "lies": _lies,
     "outage": _outage, "overload": _overload, "large": _large, "mixed": _mixed,
+    "mixture": _mixture,
 }  # fmt: skip
 """Every scenario by name, with what draws its own part."""
 
-WEIGHTS = dict.fromkeys(SCENARIOS, 3) | {"large": 1, "outage": 1, "overload": 1, "mixed": 5}
+WEIGHTS = dict.fromkeys(SCENARIOS, 3) | {
+    "large": 1,
+    "outage": 1,
+    "overload": 1,
+    "mixed": 5,
+    "mixture": 5,
+}

@@ -7,12 +7,11 @@ between machines and versions of Python.
 from array import array
 from collections.abc import Callable
 from hashlib import blake2b
-from itertools import chain
 from sys import byteorder
 
 __all__ = ["Trace"]
 
-CHUNK = 2048  # entries gathered for one update of the hash
+CHUNK = 3 * 2048  # numbers gathered for one update of the hash
 
 
 class Trace:
@@ -25,12 +24,13 @@ class Trace:
     def __init__(self, story: Callable[[str], None] | None = None) -> None:
         self.story = story
         self._hash = blake2b(digest_size=16)
-        self._entries: list[tuple[int, int, int]] = []
+        self._numbers: list[int] = []
 
     def note(self, now_ns: int, who: int, what: int) -> None:
         """Something happened: when, to which link or peer, and a number for what it was."""
-        self._entries.append((now_ns, who, what))
-        if len(self._entries) >= CHUNK:
+        numbers = self._numbers
+        numbers += (now_ns, who, what)
+        if len(numbers) >= CHUNK:
             self._flush()
 
     def tell(self, now_ns: int, text: str) -> None:
@@ -44,8 +44,8 @@ class Trace:
         return self._hash.copy().hexdigest()
 
     def _flush(self) -> None:
-        numbers = array("Q", chain.from_iterable(self._entries))
+        numbers = array("Q", self._numbers)
         if byteorder == "big":
             numbers.byteswap()
         self._hash.update(numbers.tobytes())
-        self._entries.clear()
+        self._numbers.clear()

@@ -29,7 +29,7 @@ from p2pcore.sim.warm import tables
 
 __all__ = ["SIM_VERSION", "World"]
 
-SIM_VERSION = 1
+SIM_VERSION = 2
 """Raised when the same seed gives another run: when engine, links or draws of chance change."""
 
 START_NS = 1_000_000_000  # virtual time begins here: 0 means "never" in some places of the core

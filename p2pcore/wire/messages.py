@@ -27,10 +27,10 @@ from p2pcore.wire.reasons import Reason, Role, words_of
 __all__ = [
     "Confirm", "Confirmed", "Contacts", "Entry", "Failed", "Fetch", "FetchMany", "FindNode",
     "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Inspect", "Inspected", "Leaving",
-    "ListKeys", "Listed", "Malformed", "Message", "Missing", "NotReady", "NotReplica", "Ping",
-    "Pong", "Put", "PutDone", "Ready", "Reason", "Reply", "Role", "Settings", "Stale", "Store",
-    "StoreItem", "StoreMany", "Stored", "StoredMany", "Survey", "Surveyed", "Unknown",
-    "WireContact", "words_of",
+    "ListKeys", "Listed", "Malformed", "Mark", "Marked", "Message", "Missing", "NotReady",
+    "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason", "Reply", "Role", "Settings",
+    "Stale", "Store", "StoreItem", "StoreMany", "Stored", "StoredMany", "Survey", "Surveyed",
+    "Unknown", "WireContact", "words_of",
 ]  # fmt: skip
 
 VERSION_BYTES = 16
@@ -342,17 +342,34 @@ class Inspected(_Base, frozen=True, tag=30):
     counters: Annotated[dict[NameField, Count], Meta(max_length=MAX_COUNTERS)]
 
 
+class Mark(_Base, frozen=True, tag=31):
+    """Note your clock; with an id: and tell what you have noted. Around a request whose way is
+    traced: see `session/trace.py`."""
+
+    id: RequestId = 0
+
+
+class Marked(_Base, frozen=True, tag=32):
+    """When this mark was read, and when the turns of the one before and of this one came. Only
+    differences mean anything."""
+
+    id: RequestId
+    read_ns: Count
+    turn_ns: Count
+    done_ns: Count
+
+
 Message = (
     Ready | Goodbye | Ping | Pong | FindNode | Contacts | Store | Stored | Stale | Fetch | Found
     | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
     | FoundMany | NotReady | Survey | Surveyed | ListKeys | Listed | Confirm | Confirmed | Leaving
-    | Inspect | Inspected
+    | Inspect | Inspected | Mark | Marked
 )  # fmt: skip
 
 Reply = (
     Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
     | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
-    | Inspected
+    | Inspected | Marked
 )  # fmt: skip
 
 

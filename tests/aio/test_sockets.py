@@ -27,6 +27,7 @@ from p2pcore import (
     UsageError,
 )
 from p2pcore.aio.connection import Connection
+from p2pcore.aio.host import now
 from p2pcore.overlay.table import Contact
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from tests.aio.support import ONE, client_of, crash, eventually, swarm
@@ -296,7 +297,7 @@ async def test_an_address_that_breaks_the_resolver_is_just_unreachable(host: str
         await client.store("key", b"value")
         board = client._client.board
         stranger = Contact.of(b"\x01" * 32, f"{host}:7000")
-        board.connect(stranger.address, stranger.node_id)
+        board.connect(stranger.address, stranger.node_id, now())
         assert client._host is not None
         client._host.pump()
         await eventually(lambda: stranger.node_id not in board._questions.waiting)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rig.asv_type import ROUNDS
 from benchmarks.verdict.results import Stored, current_versions, stored
 from benchmarks.verdict.site import external_references
 
@@ -96,6 +97,12 @@ def test_every_suite_has_benchmarks(clone: Clone) -> None:
     found = {name.split(".")[0] for name in current_versions(clone.results)}
     assert found
     assert found == SUITES
+
+
+def test_the_type_with_rounds_is_found_in_the_environment_of_a_commit(clone: Clone) -> None:
+    listed = json.loads((clone.results / "benchmarks.json").read_text())
+    rounds = {each["rounds"] for name, each in listed.items() if name.startswith("hotpath.")}
+    assert rounds == {ROUNDS}
 
 
 def test_every_benchmark_has_a_value(clone: Clone) -> None:

@@ -11,7 +11,7 @@ from p2pcore.overlay.directory import MAX_SEARCHES, REGION_FRESH_NS
 from p2pcore.overlay.table import BUCKET_SIZE, Contact, point_of
 from p2pcore.replication.custody import Standing
 from p2pcore.wire.messages import Contacts, FindNode, Message
-from tests.net import DROP, PASS, Net, Peer
+from tests.net import DROP, HOLD, PASS, Net, Peer
 
 SIZE = 60
 
@@ -204,6 +204,33 @@ def test_a_node_that_does_not_answer_is_left_out(net: Net) -> None:
         DROP if source is mute and isinstance(message, Contacts) else PASS
     )
     assert locate(net, client, spot(0)) == true_closest(net, spot(0), 4)[1:]
+
+
+def test_a_lookup_ends_once(big: Net) -> None:
+    """Also when somebody who turned out not to be among the closest answers afterwards."""
+    client = big.client()
+    answers = 0
+
+    def hold_the_second(source: Peer, target: Peer, message: Message) -> str:
+        nonlocal answers
+        if target is not client or not isinstance(message, Contacts):
+            return PASS
+        answers += 1
+        return HOLD if answers == 2 else PASS
+
+    big.judge = hold_the_second
+    for number in range(20):
+        answers, ends = 0, []
+        client.tell(
+            lambda now, n=number, ends=ends: client.machine.directory.search(
+                spot(n), now, lambda lookup, _: ends.append(lookup), width=3
+            )
+        )
+        big.run_until(lambda ends=ends: bool(ends))
+        big.release()
+        big.run(0.1)
+        assert len(ends) == 1
+    big.judge = lambda *_: PASS
 
 
 def test_answers_name_the_node_itself_among_the_closest(big: Net) -> None:

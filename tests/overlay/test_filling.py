@@ -16,7 +16,7 @@ COUNT = 70
 def world() -> Iterator[World]:
     world = World(seed=1)
     world.swarm(COUNT)
-    world.run(5)
+    world.run(75)  # those that joined first have looked around since
     yield world
     world.check()
 

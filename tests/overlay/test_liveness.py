@@ -114,6 +114,18 @@ def test_a_silent_bucket_member_makes_room_for_a_newcomer(net: Net) -> None:
     assert newcomer.machine.node_id in table
 
 
+def test_a_member_that_has_just_spoken_is_not_asked_for_its_place(net: Net) -> None:
+    nodes = [net.node(node_id=bytes([1]) + bytes(31))]
+    nodes += [net.node(node_id=bytes([128, n]) + bytes(30)) for n in range(20)]
+    seen = pings(net)
+    net.node(node_id=bytes([129, 0]) + bytes(30))
+    assert not seen
+    stalest = nodes[0].machine.table.contacts()[0].node_id
+    nodes[0].machine.board.pool.by_node[stalest].heard_ns = net.mono_ns - QUIET_NS
+    net.node(node_id=bytes([129, 1]) + bytes(30))
+    assert [(one, two.machine.node_id) for one, two in seen] == [(nodes[0], stalest)]
+
+
 # Nodes that we know and are not linked to: there are more of them than the pool holds
 
 

@@ -119,6 +119,22 @@ def test_late_and_repeated_reports_change_nothing() -> None:
     assert lookup.hops == 0
 
 
+def test_who_is_late_is_left_out_until_and_unless_it_answers() -> None:
+    a, b, c = (Contact.of(bytes([n]) * 32, "10.0.0.1:1") for n in (1, 2, 3))
+    lookup = Lookup(0, [a, b], width=2, owner=ME)
+    assert lookup.next_to_ask() == [a, b]
+    lookup.late(a.node_id)
+    assert lookup.closest() == [b]
+    assert lookup.silent() == [a]
+    lookup.late(a.node_id)
+    lookup.answered(a.node_id, [c])
+    assert lookup.closest() == [a, b, c]
+    assert lookup.silent() == []
+    assert not lookup.done
+    lookup.answered(b.node_id, [])
+    assert lookup.done
+
+
 def test_hops_count_the_chain_to_the_closest() -> None:
     a, b, c = (Contact.of(bytes([n]) * 32, "10.0.0.1:1") for n in (9, 5, 1))
     lookup = Lookup(0, [a], width=3, owner=ME)

@@ -1,6 +1,8 @@
 """Readiness: who counts, who does not yet, and that everybody becomes ready in the end."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,8 +10,10 @@ from hypothesis import strategies as st
 
 from p2pcore.errors import DeadlineError
 from p2pcore.ids import NodeId, key_of
+from p2pcore.node import Node
 from p2pcore.overlay.table import Contact, ContactTable, point_of
 from p2pcore.replication.custody import Custody, Standing
+from p2pcore.sim import World
 from p2pcore.wire.messages import FoundMany, Message, Survey, Surveyed
 from tests.net import DROP, PASS, Net, Peer
 
@@ -118,6 +122,23 @@ def test_nodes_that_join_through_each_other_become_ready(net: Net) -> None:
     for node, number in numbers:
         assert node.result(number) is None
     net.run_until(lambda: all(node.machine.custody.settled for node in nodes), 5)
+
+
+def test_who_joins_with_many_looks_around_once_before_it_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: Counter[NodeId] = Counter()
+    look_around = Node._look_around
+
+    def counted(node: Node, *arguments: Any) -> None:
+        looks[node.node_id] += 1
+        look_around(node, *arguments)
+
+    monkeypatch.setattr(Node, "_look_around", counted)
+    world = World(seed=1)
+    world.swarm(48)
+    assert set(looks.values()) == {1}
+    assert len(looks) == 47, "the first of a network has nobody to find"
 
 
 def test_a_first_node_that_was_started_anew_asks_those_it_meets(net: Net) -> None:

@@ -7,7 +7,7 @@ import pytest
 from p2pcore.errors import DeadlineError, KeyNotFoundError
 from p2pcore.ids import key_of
 from p2pcore.replication.clock import HybridClock, Version
-from p2pcore.replication.operation import ATTEMPT_NS
+from p2pcore.session.patience import LEAST_NS
 from p2pcore.storage.memory import Record
 from p2pcore.wire.messages import Fetch, Get, Message, NotReplica, Put, PutDone, Store, Stored
 from tests.net import DROP, HOLD, PASS, Net, Peer
@@ -292,7 +292,7 @@ def test_a_silent_replica_is_asked_last_from_then_on(net: Net) -> None:
     started_ns = net.mono_ns
     for _ in range(6):
         assert client.retrieve("key") == b"value"
-    assert net.mono_ns - started_ns < ATTEMPT_NS
+    assert net.mono_ns - started_ns < LEAST_NS
     silent.silent = False
     client.store("key", b"another")
     net.run(0.1)
@@ -320,6 +320,32 @@ def test_a_receipt_is_of_the_version_that_was_written_last(net: Net) -> None:
     receipt = client.result(number)
     assert other.retrieve("key") == b"ours"
     assert versions(net, "key") == [receipt.version] * 3
+
+
+def test_an_acknowledgement_that_is_much_older_than_the_others_is_asked_for_again(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replicas far away: the round takes longer than acknowledgements count together."""
+    client = net.client()
+    client.store("key", b"value")
+    net.run(1)
+    monkeypatch.setattr(client.machine.board.patience, "of", lambda contacts, now: 2 * 10**9)
+    near, far, mute = net.replicas("key")
+    asked: list[Peer] = []
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        asked.extend([target] if isinstance(message, Store) else [])
+        if source in (far, mute) and isinstance(message, Stored):
+            return HOLD if source is far else DROP
+        return PASS
+
+    net.judge = judge
+    number = client.write("key", b"newer")
+    net.run(1)
+    assert asked == [near, far, mute]
+    net.release()
+    assert client.result(number).acks == 2
+    assert asked == [near, far, mute, near, mute]
 
 
 def test_nodes_that_are_slow_are_not_taken_for_nodes_that_are_not_there(net: Net) -> None:

@@ -160,7 +160,7 @@ def test_a_detached_head_without_main_is_measured_and_published(project: Project
 
 def test_two_runs_at_once_are_refused(project: Project) -> None:
     with (
-        history_module._alone(project.root),
+        history_module.alone(project.root),
         pytest.raises(MeasureError, match="another run"),
     ):
         project.measure()

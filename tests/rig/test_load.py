@@ -29,6 +29,7 @@ from benchmarks.verdict.load_record import (
     read_load,
 )
 from benchmarks.verdict.series import read_recording
+from benchmarks.verdict.traces import FOLLOWED, read_traces
 
 WAIT_S = 60.0
 
@@ -60,7 +61,8 @@ def test_a_run_records_every_operation_of_all_clients(
     out = tmp_path / "run"
     options = ["--pattern", "steps", "--rates", "50,150", "--seconds", "1", "--nodes", "3"]
     options += ["--clients", "2", "--mix", "store=1,retrieve=2,scan=1,insert=1,modify=1,delete=1"]
-    assert main(command(out, *options, "--value-bytes", "64,4096", "--records", "200")) == 0
+    assert main(command(out, *options, "--value-bytes", "64,4096", "--records", "200",
+                        "--trace-every", "4")) == 0  # fmt: skip
     record = read_load(out)
     assert balanced(record)
     assert len(record.rows) == 200
@@ -80,6 +82,18 @@ def test_a_run_records_every_operation_of_all_clients(
     }  # fmt: skip
     assert "200 of 200 succeeded" in capsys.readouterr().out
     assert not psutil.Process().children(recursive=True)
+    followed = read_traces(out, 2)
+    assert {each.kind for each in followed} <= set(FOLLOWED)
+    ends = record.rows["ended_ns"].tolist()
+    whole = [each for each in followed if each.replies]
+    assert len(whole) >= len(followed) - 2  # the first of each process looks its replicas up
+    for each in whole:  # of one in four of each process: not the scans and modifies
+        assert each.ended_ns in ends
+        times = [each.due_ns, each.begun_ns, each.replies[-1].replied_ns, each.ended_ns]
+        assert sorted(times) == times
+        assert [reply.final for reply in each.replies] == [False, True]
+        assert all(reply.read_ns < reply.replied_ns for reply in each.replies)
+    assert 5 <= len(whole) <= 50
 
 
 def test_a_running_network_is_a_target_too(tmp_path: Path) -> None:
@@ -170,6 +184,7 @@ def test_an_interrupted_run_keeps_what_it_measured(tmp_path: Path) -> None:
 def test_a_killed_run_leaves_a_readable_record_and_no_process(tmp_path: Path) -> None:
     with start(tmp_path / "run") as lab:
         wait_until(lambda: rows_written(tmp_path / "run") > 50)
+        wait_until(lambda: read_load(tmp_path / "run").events)  # by another process
         children = psutil.Process(lab.pid).children(recursive=True)
         ends = [os.pidfd_open(child.pid) for child in children]
         (order,) = [each for child in children for each in child.cmdline() if '"part"' in each]

@@ -1,7 +1,6 @@
 """Each micro benchmark is right and can be timed; the command says what it can't do."""
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -18,7 +17,6 @@ from benchmarks.micro.catalogue import GROUPS, MICROS
 from benchmarks.micro.prepared import require_equal
 from benchmarks.rig import micro, subject
 from benchmarks.rig.entry import SUITE_PARENT
-from benchmarks.rig.sampling import BLOCKS
 
 QUICK = ("-q", "-p", "2", "-n", "1", "-w", "0", "-l", "1")
 
@@ -43,11 +41,10 @@ def test_every_group_is_a_class_of_the_suite() -> None:
     assert not set(MICROS) & set(GROUPS)  # NAME is either
 
 
-def test_values_come_from_a_process_each() -> None:
-    values = micro.measure(["clock"])
-    assert list(values) == ["clock"]
-    assert len(values["clock"]) == BLOCKS
-    assert min(values["clock"]) > 0
+def test_the_suite_gives_the_least_block_per_operation() -> None:
+    suite = hotpath.Replica()
+    suite.setup("clock")
+    assert 1e-9 < suite.track_seconds("clock") < 1e-3
 
 
 # What this commit can't do, and what it does wrong
@@ -68,7 +65,6 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(subject, "part", other)
     monkeypatch.setitem(MICROS, "clock", replace(MICROS["clock"], prepare=wrong))
-    monkeypatch.setattr(micro, "measure", lambda names: {name: [1.0] for name in names})
 
 
 @pytest.mark.usefixtures("lacking")
@@ -80,19 +76,13 @@ def test_it_is_decided_function_by_function() -> None:
 
 
 @pytest.mark.usefixtures("lacking")
-def test_the_suite_skips_what_is_missing_and_fails_what_is_wrong(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(hotpath, "measure", micro.measure)
+def test_the_suite_skips_what_is_missing_and_fails_what_is_wrong() -> None:
     overlay, replica = hotpath.Overlay(), hotpath.Replica()
-    found = json.loads(json.dumps(overlay.setup_cache()))
     with pytest.raises(NotImplementedError, match="no overlay"):
-        overlay.setup(found, "insert")
-    overlay.setup(found, "prefix_bits")
-    assert overlay.track_seconds(found, "prefix_bits") == {"samples": [1.0], "number": 1}
-    found = json.loads(json.dumps(replica.setup_cache()))
+        overlay.setup("insert")
+    overlay.setup("prefix_bits")
     with pytest.raises(AssertionError, match="gave 1, not 2"):
-        replica.setup(found, "clock")
+        replica.setup("clock")
 
 
 # The command
@@ -103,8 +93,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """pyperf, as quick as it gets."""
     run_script = micro._run_script
 
-    def run(names: list[str], file: Path, options: Any, *, quiet: bool) -> None:
-        run_script(names, file, QUICK, quiet=quiet)
+    def run(names: list[str], file: Path, options: Any) -> None:
+        run_script(names, file, QUICK)
 
     monkeypatch.setattr(micro, "_run_script", run)
 
@@ -166,9 +156,10 @@ def test_a_file_that_is_not_pyperfs(tmp_path: Path, capfd: pytest.CaptureFixture
     assert capfd.readouterr().err
 
 
-def test_a_script_that_fails_has_its_words_in_the_error(tmp_path: Path) -> None:
-    with pytest.raises(micro.MicroError, match="KeyError: 'nothing'"):
-        micro._run_script(["nothing"], tmp_path / "x", QUICK, quiet=True)
+def test_a_script_that_fails_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(micro.MicroError, match="ended with 1"):
+        micro._run_script(["nothing"], tmp_path / "x", QUICK)
+    assert "KeyError: 'nothing'" in capfd.readouterr().err
 
 
 def test_the_script_ends_with_its_input() -> None:

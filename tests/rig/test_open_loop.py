@@ -175,6 +175,29 @@ async def test_cancelling_it_cancels_what_is_in_flight() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("what", ["due", "ended"])
+def test_a_log_that_fails_ends_the_run(what: str) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    log = Noted()
+    setattr(log, what, fail)
+    loop = VirtualLoop()
+
+    async def run() -> None:
+        await OpenLoop(
+            takes_a_millisecond,
+            due_ns=islice(constant(1000), 50),
+            max_in_flight=10,
+            log=log,
+            alarm=lambda ring: LoopAlarm(ring, loop.now_ns),
+        ).run()
+
+    with pytest.raises(OSError, match="no space left"):
+        run_virtually(loop, run())
+    assert len(log.told) < 5
+
+
 async def test_it_runs_on_the_real_clock() -> None:
     done = await open_loop(takes_a_millisecond, due_ns=islice(constant(1000), 20), max_in_flight=20)
     done.require_clean()

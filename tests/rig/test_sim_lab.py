@@ -17,7 +17,7 @@ SHORT_FORM: list[Question] = [
     {"play": "operations", "nodes": 64, "seed": 1, "lookups": 12, "per_client": 2},
     {"play": "distant", "nodes": 24, "seed": 1, "per_client": 1},
     {"play": "joins", "nodes": 24, "seed": 1},
-    {"play": "churn", "nodes": 64, "seed": 1, "seconds": 4},
+    {"play": "churn", "nodes": 64, "seed": 1, "seconds": 4, "rate_per_s": 20},
     {"play": "calm", "seed": 1},
     {"play": "fault", "name": "partition", "seed": 1},
     {"play": "fault", "name": "churn", "seed": 1},

@@ -9,6 +9,7 @@ from benchmarks.rig.soak import EXACT, Soak
 from benchmarks.rig.swarm import Swarm
 from benchmarks.verdict.leaks import WARM, Growth, find_leaks
 from benchmarks.verdict.series import Recording, read_recording
+from tests.verdict.recorded import diagnoses
 
 HERE = Path(__file__).parent
 RATE = 500
@@ -56,6 +57,7 @@ def test_impossible_rates_are_refused() -> None:
 def test_100_bytes_per_operation_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str] | None
 ) -> None:
+    """And told by the report, which names no other cause."""
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     monkeypatch.syspath_prepend(HERE)
     path = tmp_path / "run.jsonl"
@@ -72,6 +74,9 @@ def test_100_bytes_per_operation_are_found(
         (site, per_operation), *_ = growth.sites
         assert "leaky_child.py" in site.place
         assert per_operation >= 90
+    told = diagnoses(tmp_path, "soak", path)
+    assert list(told) == ["memory leak"]
+    assert sum("leaky_child.py" in each for each in told["memory leak"]) >= 3
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from benchmarks.rig.records import KINDS, LAYOUTS
 ROOT = Path(SUITE_PARENT) / "benchmarks"
 MODULES = sorted(ROOT.rglob("*.py"))
 PREFIXES = ("time_", "timeraw_", "mem_", "peakmem_", "track_")
-LONGEST_S = 300  # a group of hotpath takes 15 s of processor time; machines may be crowded
+LONGEST_S = 300  # nothing takes a minute on cores of its own; machines may be crowded
 # asv scales the first two for people; the others read well as they are.
 UNITS = (
     "seconds", "bytes", "ppm", "messages", "calls", "allocations", "hops", "operations", "records",

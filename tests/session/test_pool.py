@@ -6,7 +6,7 @@ from p2pcore.effects import Close, Connect, Instant, LinkId, Send
 from p2pcore.errors import BusyError, UnreachableError
 from p2pcore.ids import NodeId
 from p2pcore.overlay.table import Contact
-from p2pcore.session.pool import RETIRE_NS
+from p2pcore.session.pool import CROSSED_NS, RETIRE_NS
 from p2pcore.session.switchboard import SWEEP_NS
 from p2pcore.wire import messages as m
 from tests.session.desk import CLIENT_READY, CONTACT, NODE_READY, PEER, Asked, Desk
@@ -228,6 +228,35 @@ def test_of_two_dials_of_ours_the_earlier_stays(desk: Desk) -> None:
     (send,) = desk.receive(2, NODE_READY)
     assert isinstance(send, Send)
     assert send.links == (2,)
+
+
+@pytest.mark.parametrize("first_incoming", [True, False])
+@pytest.mark.parametrize("me", [b"\0" * 32, b"\xff" * 32], ids=["smaller", "larger"])
+def test_a_node_that_dials_though_it_is_linked_has_lost_that_link(
+    me: bytes, first_incoming: bool
+) -> None:
+    """It lost its power, say, and is back before anybody has noticed."""
+    desk = Desk(me=NodeId(me))
+    desk.greeted(1, incoming=first_incoming)
+    desk.sweep(CROSSED_NS + 1)
+    call = desk.ask(CONTACT)
+    desk.drain()
+    desk.connected(2)
+    (close,) = desk.receive(2, NODE_READY)
+    assert close == Close(LinkId(1), "the node has come back on another link")
+    assert call.told == [(PEER, UnreachableError)], "another replica is asked"
+    assert desk.told == ["link", ("lost", False), "link"]
+    later = desk.ask(CONTACT)
+    assert desk.drain() == [Send((LinkId(2),), m.Ping(later.id))]
+
+
+def test_an_old_link_is_kept_when_it_is_we_who_dial_again(desk: Desk) -> None:
+    desk.greeted(1)
+    desk.sweep(CROSSED_NS + 1)
+    desk.connected(2, incoming=False)
+    desk.receive(2, NODE_READY)
+    assert desk.told == ["link", "link"]
+    assert LinkId(1) in desk.board.links
 
 
 def test_a_node_that_is_full_is_there(desk: Desk) -> None:

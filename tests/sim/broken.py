@@ -1,4 +1,4 @@
-"""The core, broken on purpose in ten ways: what the checkers are there to catch.
+"""The core, broken on purpose in eleven ways: what the checkers are there to catch.
 
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from p2pcore.effects import Instant
 from p2pcore.overlay.lookup import Lookup, _Progress
+from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import Contact, ContactTable
 from p2pcore.replication import batch, operations
 from p2pcore.replication.custody import Custody, Standing
@@ -111,6 +112,11 @@ def request_table_grows() -> list[Patch]:
     return [(Switchboard, "drop", leave_behind)]
 
 
+def lost_contacts_stay_lost() -> list[Patch]:
+    """Who is back is looked for all the same."""
+    return [(LostContacts, "remove", _nothing)]
+
+
 def reply_to_the_wrong_request() -> list[Patch]:
     """Any call that waits for this peer gets its reply."""
     match = Questions.on_reply
@@ -136,6 +142,7 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "bucket without liveness check": (bucket_without_liveness_check, "large"),
     "lookup that stops a round early": (lookup_stops_early, "large"),
     "request table that grows": (request_table_grows, ""),
+    "book of lost contacts that grows": (lost_contacts_stay_lost, ""),
     "reply matched to the wrong request": (reply_to_the_wrong_request, ""),
 }
 """Every way, with the scenario that is played; empty: the one that a sweep draws."""

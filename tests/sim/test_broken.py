@@ -16,7 +16,8 @@ CAUGHT_BY = {
     "bucket without liveness check": "buckets",
     "lookup that stops a round early": "lookups",
     "request table that grows": "bounds",
-    "reply matched to the wrong request": "quorum",
+    "book of lost contacts that grows": "bounds",
+    "reply matched to the wrong request": "foreign value",
 }
 
 

@@ -13,10 +13,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), 
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_example_runs(number: int) -> None:
     exec(compile(EXAMPLES[number], f"{PAGE.name}, example {number + 1}", "exec"), {})
 

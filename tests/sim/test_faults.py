@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from p2pcore.effects import Instant
 from p2pcore.errors import ConfigError, P2PError
+from p2pcore.ids import key_of
 from p2pcore.sim import (
     FAULTS,
     Churn,
@@ -19,9 +21,12 @@ from p2pcore.sim import (
     Pause,
     Slowness,
     World,
+    draw_faults,
     fault_from,
+    table_of,
 )
 from p2pcore.sim.misbehaviour import MANNERS
+from p2pcore.sim.streams import Stream
 
 
 def swarm(count: int = 5, **options: Any) -> World:
@@ -69,6 +74,20 @@ def test_a_crash_is_forever_or_a_while() -> None:
     assert all(node.machine.table.size == 3 for node in world.nodes[1:])
     assert all(node.is_ready for node in world.nodes[1:])
     world.check()
+
+
+def test_who_is_back_from_a_loss_of_power_is_asked_where_it_is_now() -> None:
+    """Nothing has told the others that their old connections lead nowhere."""
+    world = World(seed=6)
+    world.swarm(8)
+    world.run(20)
+    node = world.nodes[3]
+    world.apply(Crash(nodes=(node.name,), for_s=2, disk=True, power=True))
+    world.run(3)
+    for other in world.nodes:
+        if other is not node:
+            link = other.machine.board.pool.by_node[node.node_id]
+            assert not other.ends[link.id].far.closed, f"{other} asks on a dead connection"
 
 
 def test_records_do_not_survive_a_restart() -> None:
@@ -194,6 +213,45 @@ def test_records_outlive_one_misbehaving_member(manner: str) -> None:
     world.check()
 
 
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_misbehaving_member_answers_itself(manner: str) -> None:
+    world = swarm(3)
+    world.apply(Misbehaviour(nodes=("n2",), manner=manner))
+    world.run(1)
+    node, key, receipts = world.nodes[1], key_of("key"), []
+
+    def write(now: Instant) -> None:
+        done = lambda receipt, now: receipts.append(receipt)  # noqa: E731
+        node.machine.start_write(key, b"value", None, now.mono_ns + 10**9, done, now)
+
+    node.tell(write)
+    world.run(1)
+    assert receipts
+    assert node.machine.store.version(key) is not None
+
+
+def test_a_misbehaving_member_is_ended() -> None:
+    world = swarm(4)
+    world.apply(Misbehaviour(nodes=("n2",), manner="silence", for_s=3))
+    world.apply(Crash(nodes=("n3",), at_s=1, for_s=0.5))
+    world.apply(Misbehaviour(nodes=("n3",), manner="silence", for_s=2))
+    world.run(2.9)
+    assert world.nodes[1].alive
+    world.run(2)
+    assert not world.nodes[1].alive
+    assert world.nodes[2].alive  # it was started again meanwhile, and is honest
+
+
+def test_a_process_that_cannot_join_is_started_again() -> None:
+    world = swarm(4)
+    world.apply(Partition(side=("n1", "n2", "n3"), for_s=30))
+    world.apply(Crash(nodes=("n4",), for_s=1))
+    world.run(25)
+    assert world.nodes[3].lives > 2
+    world.run(20)
+    assert all(node.machine.table.size == 3 for node in world.nodes)
+
+
 def test_garbage_is_noticed_and_hung_up_on() -> None:
     world = swarm(4)
     world.apply(Misbehaviour(nodes=("n4",), manner="garbage"))
@@ -230,6 +288,14 @@ def test_faults_from_toml() -> None:
 def test_every_fault_has_a_name_and_defaults() -> None:
     for name in FAULTS:
         assert isinstance(fault_from({"fault": name}), FAULTS[name])
+        assert table_of(fault_from({"fault": name})) == {"fault": name}
+
+
+def test_a_fault_is_written_down_and_read_again() -> None:
+    plan = draw_faults(Stream("tables"), count=100, within_s=60)
+    for table in map(table_of, plan):
+        assert table_of(fault_from(table)) == table
+    assert [fault_from(table_of(fault)) for fault in plan] == plan
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from tests.sim.tiny import ring
 
 GOLDEN = {
     "lan": "76e022edd125611d1a2508ee6548a854",
-    "wan": "3d0b83cc2807b10a4203ebecd31c309a",
-    "mobile": "f3ac4cdca4c14cc9442ed328f8f6f3b6",
-    "partition": "7e2ed97642b4134e28b5591b57390075",
+    "wan": "e116474486daaca506ee6a211b05aa3e",
+    "mobile": "1de29c6e01adae25dac388f566931c67",
+    "partition": "52db0a65740762de596764c7b8e6a7a0",
 }
 
 
 def test_version() -> None:
-    assert SIM_VERSION == 1
+    assert SIM_VERSION == 2
 
 
 def test_links() -> None:

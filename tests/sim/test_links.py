@@ -11,10 +11,8 @@ from p2pcore.sim.streams import Stream
 
 def arrivals(link: Link, count: int = 2000, size: int = 100, gap_ns: int = 10**9) -> list[int]:
     """How long each of some messages took that were sent with a gap between them."""
-    path, rng, up, down = Path(link, "", IDEAL, ""), Stream("links"), Uplink(), Uplink()
-    return [
-        path.arrival_ns(turn * gap_ns, size, rng, up, down) - turn * gap_ns for turn in range(count)
-    ]
+    path, rng, up = Path(link, "", IDEAL, ""), Stream("links"), Uplink()
+    return [path.carry(turn * gap_ns, size, rng, up)[0] - turn * gap_ns for turn in range(count)]
 
 
 def test_latency_alone_is_exact() -> None:
@@ -31,14 +29,14 @@ def test_jitter_has_its_mean(jitter: str) -> None:
 
 def test_bandwidth_is_shared_by_what_is_sent_at_once() -> None:
     link = Link(latency_us=0, up_kbps=8)  # 1000 bytes per second
-    path, rng, up, down = Path(link, "", IDEAL, ""), Stream("links"), Uplink(), Uplink()
-    due = [path.arrival_ns(0, 912, rng, up, down) for _ in range(3)]
-    assert due == [10**9, 2 * 10**9, 3 * 10**9]  # 912 + 22 of TLS + 66 of a segment
+    path, rng, up = Path(link, "", IDEAL, ""), Stream("links"), Uplink()
+    due = [path.carry(0, 912, rng, up) for _ in range(3)]
+    assert due == [(10**9, 0), (2 * 10**9, 0), (3 * 10**9, 0)]  # 912 + 22 of TLS + 66 of a segment
 
 
 def test_the_receiver_has_a_bandwidth_too() -> None:
-    path = Path(IDEAL, "", Link(latency_us=0, down_kbps=8), "")
-    assert path.arrival_ns(0, 912, Stream("links"), Uplink(), Uplink()) == 10**9
+    path = Path(IDEAL, "", Link(latency_us=70, down_kbps=8), "")
+    assert path.carry(0, 912, Stream("links"), Uplink()) == (70_000, 10**9)
 
 
 def test_loss_is_a_delay_of_retransmissions() -> None:

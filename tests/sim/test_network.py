@@ -7,6 +7,7 @@ import pytest
 from p2pcore.effects import Connect
 from p2pcore.ids import NodeId
 from p2pcore.sim import IDEAL, Link, Partition, Service, World
+from p2pcore.sim.links import Path
 from p2pcore.sim.network import GIVE_UP_NS, KEEP_ALIVE_NS, KEEP_IDLE_NS
 from tests.sim.tiny import ring
 
@@ -106,6 +107,40 @@ def test_a_short_partition_delays() -> None:
     assert not one.machine.lost
     assert world.books.dropped == 0
     world.check()
+
+
+def test_what_a_partition_held_holds_up_no_other_connection() -> None:
+    """It is sent again seconds after the way is open; the link is free for others until then."""
+    world = World(link=Link(latency_us=10_000, up_kbps=1000, down_kbps=1000))
+    one, other, third = ring(world, 3)
+    world.run(1)
+    world.network.walls |= {1: (frozenset((0,)), frozenset((1,)))}
+    world.ways_changed()
+    world.run(10)
+    world.network.walls.clear()
+    world.ways_changed()
+    waiting = [len(end.held or ()) for end in one.ends.values() if end.far.owner is other]
+    assert max(waiting) > 20
+    for _ in range(4):  # the next retransmission is due 1.6 to 2.8 s after healing
+        before = len(third.machine.heard)
+        world.run(0.5)
+        assert len(third.machine.heard) > before
+    world.check()
+    world.run(1)
+    assert not any(end.held for end in one.ends.values())
+
+
+def test_what_comes_from_far_holds_up_nothing_near() -> None:
+    world = World(link=Link(latency_us=10_000, down_kbps=1000))
+    one, _near, far = ring(world, 3)
+    world.run(1)
+    out = far.machine._out
+    far.ends[out].path = Path(Link(latency_us=5_000_000), "", one.link, "")
+    far.machine._hello(out)
+    far.pump()
+    before = len(one.machine.heard)
+    world.run(1)
+    assert len(one.machine.heard) > before + 4  # its neighbour's answers, every 100 to 200 ms
 
 
 def test_one_way_lets_the_other_way_pass() -> None:

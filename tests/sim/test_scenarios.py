@@ -14,6 +14,7 @@ from p2pcore.sim.expected import EXPECTED, expected
 from p2pcore.sim.runs import Outcome, play
 from p2pcore.sim.scenarios import SCENARIOS, Scenario, draw, name_for
 from p2pcore.sim.shrink import shrunk
+from p2pcore.sim.sweep import outcomes
 from tests.sim.broken import broken
 
 ROOT = Path(__file__).parent.parent.parent
@@ -69,6 +70,15 @@ def test_a_failing_run_is_made_smaller() -> None:
         assert play(after.scenario).trace == after.trace
 
 
+def test_the_fault_that_matters_is_left() -> None:
+    scenario = replace(draw("mixture", 1), limit=0)
+    assert len(scenario.faults) > 4
+    with broken("book of lost contacts that grows"):
+        after = shrunk(play(scenario))
+    assert after.broken == "bounds"
+    assert [scenario.faults[place]["fault"] for place in after.scenario.kept] == ["partition"]
+
+
 def test_a_broken_run_tells_the_story_of_the_key() -> None:
     with broken("acknowledge before W"):
         outcome = failing()
@@ -93,6 +103,21 @@ def test_outside_the_premises_nothing_is_promised() -> None:
     assert any("at once, W-1 is 1" in breach for breach in outcome.breaches)
 
 
+def test_one_crash_amid_a_short_partition_loses_nothing() -> None:
+    partition = {"fault": "partition", "at_s": 10.0, "for_s": 3.0, "share": 0.2}
+    crash = {"fault": "crash", "at_s": 11.0, "for_s": 0, "count": 1}
+    scenario = replace(draw("calm", 5), nodes=8, quorums=(3, 2, 2), faults=(partition, crash))
+    outcome = play(scenario)
+    assert outcome.ok, outcome.text
+    assert not outcome.breaches
+
+
+def test_a_partition_has_an_aftermath() -> None:
+    """Calls that began in it fail 0.7 s after it is over, and both sides forget each other."""
+    outcome = play(draw("exhaustion", 1))
+    assert outcome.ok, outcome.text
+
+
 def test_known_failures_name_scenarios() -> None:
     assert all(each.scenario in SCENARIOS and each.reason for each in EXPECTED)
 
@@ -109,7 +134,7 @@ def command(
 
 
 def test_a_replay_ends_with_its_hash() -> None:
-    words = ("replay", "--seed", "17", "--scenario", "partition")
+    words = ("replay", "--seed", "2", "--scenario", "mixture")
     code, out, _ = command(*words)
     assert code == 0
     assert out.splitlines()[-1].startswith("trace ")
@@ -127,6 +152,13 @@ def test_a_sweep_sums_up() -> None:
     assert code == 0
     assert out.splitlines()[0].split() == ["calm", "3", "runs"]
     assert out.splitlines()[-1].startswith("3 runs, 0 broken")
+
+
+def test_a_known_failure_is_left_as_it_was_drawn() -> None:
+    """Nobody reads it, and trying smaller runs takes forty times as long."""
+    (outcome,) = outcomes([("outage", 21)], jobs=1, shrink=True)
+    assert expected("outage", outcome.broken)
+    assert outcome.scenario == draw("outage", 21)
 
 
 @pytest.mark.parametrize(

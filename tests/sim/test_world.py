@@ -2,10 +2,23 @@
 
 import pytest
 
-from p2pcore.errors import ConfigError, KeyNotFoundError
+from p2pcore.errors import (
+    BatchError,
+    BusyError,
+    ClosedError,
+    ConfigError,
+    KeyNotFoundError,
+    LimitError,
+    StorageFullError,
+    UsageError,
+)
 from p2pcore.ids import key_of
+from p2pcore.replication.operations import StoreReceipt
 from p2pcore.sim import MOBILE, Operation, StillError, World
+from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import FindNode, Store
+
+ONE = {"replication_factor": 1, "write_quorum": 1, "read_quorum": 1}
 
 
 def test_records_are_stored_retrieved_and_deleted() -> None:
@@ -19,7 +32,7 @@ def test_records_are_stored_retrieved_and_deleted() -> None:
     with pytest.raises(KeyNotFoundError):
         client.retrieve("key")
     client.store_many({"a": b"1", "b": b"2"})
-    assert client.retrieve_many(["b", "a"]) == [b"2", b"1"]
+    assert client.retrieve_many(["b", "none", "a"]) == {"b": b"2", "a": b"1"}
 
 
 def test_operations_run_side_by_side_and_call_back() -> None:
@@ -55,6 +68,66 @@ def test_a_failed_operation_raises_what_sockets_would() -> None:
     operation = client.start_store("key", b"value", timeout_s=0.5)
     world.run(2)
     assert operation.failed
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "options", "error"),
+    [
+        ("store", ("key", bytes(MAX_VALUE_BYTES + 1)), {}, LimitError),
+        ("store", ("key", None), {}, UsageError),
+        ("store", ("", b""), {}, UsageError),
+        ("store", ("key", b""), {"ttl_s": 0}, UsageError),
+        ("start_store", ("key", b""), {"timeout_s": 0}, UsageError),
+        ("store_many", ({"key": "text"},), {}, UsageError),
+        ("retrieve", (7,), {}, UsageError),
+        ("start_retrieve_many", (["key", ""],), {}, UsageError),
+    ],
+)
+def test_misuse_is_told_at_once(
+    call: str, arguments: tuple[object, ...], options: dict[str, float], error: type[Exception]
+) -> None:
+    world = World(seed=1)
+    world.swarm(1, **ONE)
+    client = world.client()
+    started: list[Operation] = []
+    world.on_start.append(started.append)
+    before = world.books.sent, world.now_ns
+    with pytest.raises(error):
+        getattr(client, call)(*arguments, **options)
+    assert not started
+    assert (world.books.sent, world.now_ns) == before
+
+
+def test_too_much_at_once_is_told_at_once() -> None:
+    world = World(seed=1)
+    world.swarm(1, **ONE)
+    client = world.client(max_in_flight=10)
+    operations = [client.start_store("key", b"value") for _ in range(12)]
+    world.run(1)
+    assert [type(each.result) for each in operations] == [StoreReceipt] * 10 + [BusyError] * 2
+    client.store("key", b"value")
+
+
+def test_a_batch_error_has_the_results_of_the_others() -> None:
+    world = World(seed=1)
+    world.swarm(1, max_store_bytes=2000, **ONE)
+    with pytest.raises(BatchError) as failure:
+        world.client().store_many({"a": b"x", "b": bytes(3000)}, timeout_s=0.5)
+    assert list(failure.value.results) == ["a"]
+    assert isinstance(failure.value.errors["b"], StorageFullError)
+
+
+def test_closing_ends_what_is_in_flight() -> None:
+    world = World(seed=1)
+    world.swarm(1, **ONE)
+    client = world.client()
+    operation = client.start_store("key", b"value")
+    client.close()
+    assert isinstance(operation.result, ClosedError)
+    with pytest.raises(ClosedError, match="c1 does not run"):
+        client.retrieve("key")
+    world.run(1)
+    world.check()
 
 
 def test_leaving_hands_records_over() -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 from benchmarks.verdict.report import build
 from benchmarks.verdict.report_form import Report, StepReport, TargetRow
-from benchmarks.verdict.run_record import read_record
+from benchmarks.verdict.run_record import read_record, step_file
 from benchmarks.verdict.targets import read_targets
 
 RECORDED = Path(__file__).with_name("recorded_run")
 CAUSES = Path(__file__).with_name("recorded_causes")
 """Load runs with one cause injected by the lab's relay from beginning to end: 5 nodes, 60 records,
-100 operations per second; one node 60 ms away, or behind a link that loses 2 %."""
+100 operations per second; one node 60 ms away, or behind a link that loses 2 %. Of the monitor's
+samples every second is kept, and one in ten operations was followed."""
 
 
 def copied(to: Path, name: str = "run") -> Path:
@@ -36,6 +37,24 @@ def change(path: Path, how: Callable[[Any], None]) -> None:
 
 def report_of(directory: Path) -> Report:
     return build(read_record(directory), read_targets(), ["production"])
+
+
+def diagnoses(to: Path, step: str, record: Path) -> dict[str, list[str]]:
+    """The causes, with their evidence, that the report gives for a step of the recorded run when
+    this is its record. `to` is an empty directory."""
+    directory = copied(to)
+    kinds = {each.name: each.kind for each in read_record(directory).manifest.steps}
+    place = directory / step / step_file(kinds[step])
+    if place.is_dir():
+        shutil.rmtree(place)
+        shutil.copytree(record, place)
+    else:
+        shutil.copyfile(record, place)
+    return {
+        advice.cause: said
+        for advice in report_of(directory).advice
+        if (said := [each for each in advice.evidence if each.startswith(f"{step}: ")])
+    }
 
 
 def step_of(report: Report, name: str) -> StepReport:

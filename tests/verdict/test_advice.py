@@ -41,6 +41,7 @@ def advised(report: Report, problem: str = "", **evidence: float) -> list[Advice
     [
         ({"generator_bound": 1.0, "n1_cpu_cores": 0.99}, "overrun generator"),
         ({"n3_cpu_cores": 0.97, "n3_lag_p95_ms": 40.0}, "CPU-bound node"),
+        ({"n3_cpu_cores": 0.5, "n3_wanted_cores": 0.99, "n3_lag_p95_ms": 40.0}, "CPU-bound node"),
         ({"n2_lag_p95_ms": 30.0, "slow_share": 0.01, "latency_p999_ms": 220.0}, "slow replica"),
         ({"slow_share": 0.01, "latency_p999_ms": 220.0}, "lossy link"),
         ({"delayed_share": 0.3, "delayed_by_record": 0.4}, "slow replica"),
@@ -64,9 +65,9 @@ def test_causes_that_were_really_injected_are_told_apart(
     found = read_load_step(CAUSES / directory)
     step = replace(step_of(report, "sustained"), evidence=found.evidence, errors=found.errors)
     rules = {"slow replica", "lossy link", "CPU-bound node", "overrun generator"}
-    assert [each.cause for each in advise([("load", step)], [], {}) if each.cause in rules] == [
-        cause
-    ]
+    (told,) = [each for each in advise([("load", step)], [], {}) if each.cause in rules]
+    assert told.cause == cause
+    assert "100% was for 127.0.0.1:" in told.evidence[-1]  # the one behind the bad link
 
 
 def test_what_the_run_injected_itself_is_no_diagnosis(report: Report) -> None:
@@ -80,9 +81,22 @@ def test_a_clean_step_is_told_nothing(report: Report) -> None:
     assert advised(report) == []
 
 
+def test_nodes_that_all_wait_for_a_core_are_not_bound_by_their_own_work(report: Report) -> None:
+    crowded = {f"n{n}_wanted_cores": 0.95 for n in range(1, 6)}
+    assert advised(report, **crowded) == []
+
+
 def test_evidence_names_who_it_was(report: Report) -> None:
     (found,) = advised(report, n3_cpu_cores=0.97)
     assert "n3 used 97% of a core" in found.evidence[0]
+
+
+def test_the_node_that_operations_wait_for_is_named(report: Report) -> None:
+    shares = {"10.0.0.1:7400_waited_for_share": 0.8, "10.0.0.2:7400_waited_for_share": 0.1}
+    (found,) = advised(report, delayed_share=0.3, delayed_by_record=0.4, **shares)
+    assert "80% was for 10.0.0.1:7400" in found.evidence[1]
+    assert len(found.evidence) == 2
+    assert advised(report, **shares) == []  # somebody has to be the last
 
 
 def test_a_crowded_machine_is_told(report: Report) -> None:

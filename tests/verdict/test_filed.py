@@ -99,6 +99,18 @@ def test_a_baseline_is_a_name_for_a_run(report: Report, tmp_path: Path) -> None:
         baseline(tmp_path, "v1")
 
 
+def test_a_report_of_the_version_before_is_read(report: Report, tmp_path: Path) -> None:
+    file(report, tmp_path, "old", "2026-01-01T00:00:00+00:00")
+    path = tmp_path / "old" / "report.json"
+    old = json.loads(path.read_text()) | {"version": 1}
+    for step in old["steps"]:
+        del step["critical_path"]
+        for chart in step["charts"]:
+            del chart["bars"]
+    path.write_text(json.dumps(old))
+    assert previous(tmp_path, report) is not None
+
+
 def test_a_report_of_another_version_is_refused(report: Report, tmp_path: Path) -> None:
     file(report, tmp_path, "a", report.began)
     path = tmp_path / "a" / "report.json"

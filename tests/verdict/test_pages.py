@@ -6,16 +6,22 @@ from html.parser import HTMLParser
 
 import pytest
 
+from benchmarks.verdict.critical_path import critical_path
 from benchmarks.verdict.pages import figure, html, markdown
 from benchmarks.verdict.report_form import Report
 from tests.verdict.recorded import RECORDED, report_of
+from tests.verdict.test_critical_path import followed
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return report_of(RECORDED)
+    """The recorded run, one of whose steps has followed operations."""
+    found = report_of(RECORDED)
+    path = critical_path([followed(n) for n in range(1000)], one_clock=True)
+    first, *others = found.steps
+    return replace(found, steps=[replace(first, critical_path=path), *others])
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +69,20 @@ def test_the_page_is_whole_and_fetches_nothing(page: str) -> None:
 def test_every_section_is_there(page: str, report: Report) -> None:
     for section in ("targets", "advice", "steps", "capacity", "missing", "repeat"):
         assert f'id="{section}"' in page
-    assert page.count("<svg") == sum(len(step.charts) for step in report.steps) + len(
-        report.capacity
-    )
+    charts = sum(len(step.charts) + (step.critical_path is not None) for step in report.steps)
+    assert page.count("<svg") == charts + len(report.capacity)
     for row in report.targets:
         assert row.name in page
     assert report.commit in page
+
+
+def test_the_critical_path_is_a_table_and_a_picture(page: str, report: Report) -> None:
+    text = markdown(report)
+    assert "| replica wait | from the first reply" in text
+    assert "1,000 were followed, 1,000 to their ends; means of the 500 around P50 and 10" in text
+    assert "Where the time of an operation goes" in page
+    for stage in ("server queue", "replica wait"):
+        assert page.count(stage) >= 3  # in the table, its notes and the picture
 
 
 def test_pictures_do_not_share_ids(page: str) -> None:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.verdict.trend import _student, block_minima, slope
+from benchmarks.verdict.trend import block_minima, slope, student_quantile
 
 POINTS = 30
 
@@ -28,7 +28,7 @@ def noise(rho: float, seed: int, points: int = POINTS) -> list[float]:
 )  # fmt: skip
 def test_students_quantile(confidence: float, freedom: int, expected: float) -> None:
     """From the tables of the distribution."""
-    assert _student(confidence, freedom) == pytest.approx(expected, rel=0.01)
+    assert student_quantile(confidence, freedom) == pytest.approx(expected, rel=0.01)
 
 
 def test_a_straight_line_is_exact() -> None:

@@ -56,6 +56,12 @@ def test_a_drift_is_forecast_to_its_limit() -> None:
     assert forecast(history(drift[:4], limit=20.0)).reason == "a forecast needs 8 runs, there are 4"
 
 
+def test_what_never_differs_has_no_trend() -> None:
+    """0.1 + 0.1 + … is not a multiple of 0.1: rounding made a slope with an interval as narrow."""
+    found = forecast(history([5148.762315] * 24, limit=10_000.0))
+    assert (found.reason, found.per_run, found.runs) == ("always the same", None, None)
+
+
 def test_no_trend_has_no_forecast() -> None:
     found = forecast(history(noisy([10.0] * 20, 5), limit=20.0))
     assert found.runs is None

@@ -75,6 +75,8 @@ by_type = {
         *[numbers] * 5,
         st.dictionaries(names, numbers, max_size=5),
     ),
+    m.Mark: st.builds(m.Mark, numbers),
+    m.Marked: st.builds(m.Marked, numbers, numbers, numbers, numbers),
     m.FoundMany: st.builds(
         m.FoundMany,
         numbers,

@@ -1,4 +1,5 @@
-"""What a peer keeps is bounded: calls in flight, connections, contacts, and what waits for it.
+"""What a peer keeps is bounded: calls in flight, connections, contacts, those that it has lost and
+looks for, and what waits for it.
 
 The limits are what the core states, or follow from how many peers there are. Calls are counted most
 strictly when nothing is asked any more: then a few remain for upkeep.
@@ -6,6 +7,7 @@ strictly when nothing is asked any more: then a few remain for upkeep.
 
 from typing import TYPE_CHECKING
 
+from p2pcore.overlay.lost import MAX_LOST
 from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.sim.applications import SimClient, SimNode
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
@@ -45,6 +47,15 @@ class Bounds:
                 contacts = max(peers, BUCKET_SIZE)
                 self._hold(peer, "contacts", peer.machine.table.size, contacts)
                 self._hold(peer, "queue", peer.queue_length, peer.service.queue_limit)
+                if isinstance(peer, SimNode):
+                    self._hold_lost(peer)
+
+    def _hold_lost(self, node: SimNode) -> None:
+        """The book of lost contacts holds whom its node has known, and does not know now."""
+        lost, lives = node.machine.lost, sum(each.lives for each in self._world.nodes)
+        self._hold(node, "lost contacts", len(lost), min(MAX_LOST, lives))
+        known = [contact for contact in node.machine.table.contacts() if contact.node_id in lost]
+        self._hold(node, "lost contacts that it knows", len(known), 0)
 
     def _hold(self, peer: Peer, what: str, count: int, limit: int) -> None:
         if count > limit:

@@ -1,0 +1,167 @@
+"""Build the site's own pages into the folder that `asv publish` has filled.
+
+Order of work: asv's index.html steps aside as grid.html, everything measured is read once, judged
+once, and written as data and as pages. Then `verdict.site` looks that nothing asks the network.
+
+Rule: the way from asv's objects to ours; pages and judgements are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.verdict.front.badges import Badge, write_badge
+from benchmarks.verdict.front.checks import Checks, read_checks
+from benchmarks.verdict.front.commits import read_commits
+from benchmarks.verdict.front.data import iso, write_data
+from benchmarks.verdict.front.export import write_export
+from benchmarks.verdict.front.feeds import write_feeds
+from benchmarks.verdict.front.history import Commit, History, read_history
+from benchmarks.verdict.front.listing import listing
+from benchmarks.verdict.front.model import Model, build_model
+from benchmarks.verdict.front.overview import overview
+from benchmarks.verdict.front.readiness_runs import Runs, copy_reports, read_runs
+from benchmarks.verdict.front.readings import load_readings
+from benchmarks.verdict.front.runs_page import runs_page, write_runs
+from benchmarks.verdict.front.suite import read_suite
+from benchmarks.verdict.pages import figure
+from benchmarks.verdict.policy import load_policy
+from benchmarks.verdict.report import VERDICTS
+
+__all__ = ["publish_front"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+STATIC = Path(__file__).with_name("static")
+STOCK = "grid.html"
+PAGES = (
+    ("index.html", "Overview"),
+    ("benchmarks.html", "Benchmarks"),
+    ("compare.html", "Compare"),
+    ("runs.html", "Readiness"),
+    (f"{STOCK}#/", "Grid"),
+    (f"{STOCK}#/summarylist", "List"),
+    (f"{STOCK}#/regressions", "Regressions"),
+)
+STOCK_MENU = '<li id="nav-li-" class="active">'
+OVERVIEW_ITEM = '<li><a href="index.html">Overview</a></li>\n\t'
+
+
+def publish_front(
+    conf: Any, repo: Any, benchmarks: Mapping[str, Any], graphs: Iterable[Any], revisions: Any
+) -> None:
+    """What the publisher plugin calls, with asv's own objects."""
+    site, results = Path(conf.html_dir), Path(conf.results_dir)
+    commits = _commits(conf, repo, revisions)
+    suite = read_suite(benchmarks, Path(conf.benchmark_dir))
+    history = read_history(results, suite, commits)
+    model = build_model(
+        project=str(conf.project),
+        generated_ms=round(time.time() * 1000),
+        history=history,
+        suite=suite,
+        readings=load_readings(),
+        policy=load_policy(),
+        steps=_steps(graphs, history, revisions),
+    )
+    runs = read_runs(results.parent / "readiness")
+    write_site(model, runs, read_checks(results.parent), site)
+
+
+def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
+    """Write pages and data into a site that asv has published."""
+    index = site / "index.html"
+    text = index.read_text(encoding="utf-8")
+    (site / STOCK).write_text(text.replace(STOCK_MENU, OVERVIEW_ITEM + STOCK_MENU), "utf-8")
+    shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
+    copy_reports(runs, site)
+    write_data(model, site / "data")
+    write_export(model, site / "data")
+    write_runs(runs, site / "data")
+    write_feeds(model, runs, site)
+    for name, badge in _badges(model, runs, checks).items():
+        write_badge(site / f"badge-{name}.svg", badge)
+    templates = _templates()
+    contexts: dict[str, dict[str, Any]] = {
+        "index.html": overview(model, runs, checks),
+        "benchmarks.html": listing(model),
+        "benchmark.html": {},
+        "commit.html": {},
+        "compare.html": {},
+        "runs.html": runs_page(runs),
+    }
+    if checks.calibration:
+        whole, promised = checks.calibration.alarms["whole"], checks.calibration.promised
+        contexts["calibration.html"] = {
+            "calibration": checks.calibration,
+            "kept": whole.low <= promised,
+        }
+    for name, context in contexts.items():
+        page = templates.get_template(f"{name}.jinja")
+        text = page.render(model=model, here=name, pages=PAGES, **context)
+        (site / name).write_text(text, encoding="utf-8")
+
+
+def _badges(model: Model, runs: Runs, checks: Checks) -> dict[str, Badge]:
+    ready = Badge(about="readiness", text="not measured", colour="unknown")
+    if runs.newest:
+        report = runs.newest.report
+        colour = {"met": "good", "not met": "bad", "unmeasured": "unknown"}[report.verdict]
+        text = f"{VERDICTS[report.verdict].lower()}, {report.commit[:8]}"
+        ready = Badge(about="readiness", text=text, colour=colour)
+    gate = Badge(about="gate", text="never run", colour="unknown")
+    if checks.gate:
+        colour = {0: "good", 1: "bad"}.get(checks.gate.exit_code, "unknown")
+        short = checks.gate.verdict if checks.gate.exit_code < 2 else "undecided"
+        gate = Badge(about="gate", text=f"{short}, {checks.gate.head[:8]}", colour=colour)
+    return {"readiness": ready, "gate": gate}
+
+
+def _commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[Commit]:
+    """The published branch from its first measured commit on."""
+    tags = repo.get_tags()
+    branch = repo.get_branch_name(conf.branches[0])
+    commits = read_commits(Path(repo._path), branch, tags)
+    known = [number for number, each in enumerate(commits) if each.hash in revisions]
+    return commits[known[0] :] if known else commits
+
+
+def _steps(
+    graphs: Iterable[Any], history: History, revisions: Mapping[str, int]
+) -> dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]]:
+    """With which commits asv's steps begin, of each graph that it drew."""
+    numbers = {
+        revisions[commit.hash]: number
+        for number, commit in enumerate(history.commits)
+        if commit.hash in revisions
+    }
+    names = {name for place in history.places for name in place.params}
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]] = {}
+    for _, graph in graphs:
+        if "summary" in graph.params:
+            continue
+        params = {
+            name: str(value) for name, value in graph.params.items() if value and name in names
+        }
+        steps = graph.get_steps()
+        cases = [steps] if graph.scalar_series else steps
+        key = graph.benchmark_name, tuple(sorted(params.items()))
+        found[key] = [[numbers[step[0]] for step in case if step[0] in numbers] for case in cases]
+    return found
+
+
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"iso": iso, "figure": figure}
+    return environment
