@@ -8,6 +8,7 @@ something could not be measured or the arguments are wrong, 130 interrupted.
 """
 
 import argparse
+import os
 import signal
 import sys
 import traceback
@@ -30,6 +31,7 @@ except Exception:  # Python would end with 1, which here has another meaning
 __all__ = ["main"]
 
 ROOT = Path(__file__).parents[1]
+READER_GONE = 128 + 13  # as a shell tells it: `... | head` has read enough
 
 
 class Command(NamedTuple):
@@ -53,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CheckoutError, MeasureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except Exception:  # a bug of ours, told as such: 1 would say that something was measured
         traceback.print_exc()
         return 2
