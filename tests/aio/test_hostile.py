@@ -277,7 +277,7 @@ async def test_fifty_with_another_network_key(node: Victim) -> None:
         counts = re.findall(r"refused (?:(\d+) more|127\S+).*network key the same", "".join(log))
         return sum(int(more or 1) for more in counts)
 
-    await eventually(lambda: refused() >= 50)
+    await eventually(lambda: refused() >= 50, limit_s=60)  # a period has ten
     assert "".join(log).count("is the network key the same?") < 50
 
 
