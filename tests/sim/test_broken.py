@@ -20,6 +20,9 @@ CAUGHT_BY = {
     "reply matched to the wrong request": "foreign value",
 }
 
+ALSO_BY = {"reply matched to the wrong request": "foreign value"}
+"""Where that may come first: the reply may be to a write or to a read."""
+
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_it_is_caught(name: str) -> None:
@@ -27,6 +30,6 @@ def test_it_is_caught(name: str) -> None:
         for seed in range(1, 51):
             outcome = play(draw(scenario or name_for(seed), seed))
             if not outcome.ok:
-                assert outcome.broken == CAUGHT_BY[name], outcome.text
+                assert outcome.broken in (CAUGHT_BY[name], ALSO_BY.get(name)), outcome.text
                 return
     pytest.fail("50 seeds found nothing")
