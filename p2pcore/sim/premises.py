@@ -8,11 +8,12 @@ W-1 holders. A member that goes while a window is open, or one of more than W-1 
 comes takes nothing from anybody, and is inside them, though the letter of the contract has it
 otherwise.) The promise begins anew when the key has been repaired.
 
-While views of the membership may differ without anybody being lost (a partition, a long pause, no
-descriptors left), nothing that was acknowledged may get lost, but reads need not find it: they are
-*excused* until all is repaired. Once somebody has forgotten a member that is there, they do differ:
-that is a change, too, and a window. A partition longer than the tombstone grace, and a member that
-lies, end the promise for the rest of the run.
+In a partition, a long pause or an exhaustion nobody is lost, but somebody may be *forgotten*: a
+member that is there is in another's table no more. Views of the membership differ then, which is a
+change, too, and a window. Nothing that was acknowledged may get lost in it, but reads need not find
+it: they are *excused* until all is repaired. As long as nobody is forgotten, all is as promised. A
+partition longer than the tombstone grace, and a member that lies, end the promise for the rest of
+the run.
 
 Rule: looks from outside, by brute force, at who is there and what each holds; asks no machine what
 it believes, except whether it is ready and whom it knows.
@@ -93,12 +94,10 @@ class Premises:
     def disturbance(self) -> str | None:
         """Why members may see different networks at this moment, nobody being lost. Calls that
         began in a disturbance may still fail in its aftermath, and who was called is forgotten."""
-        reason, now_ns = self._present_disturbance(), self._world.now_ns
+        now_ns, reason = self._world.now_ns, self._present_disturbance()
         if reason is not None:
-            self._aftermath, self._aftermath_until_ns = (
-                f"{reason}, or was just now",
-                now_ns + AFTERMATH_NS,
-            )
+            self._aftermath = f"{reason}, or was just now"
+            self._aftermath_until_ns = now_ns + AFTERMATH_NS
         elif now_ns < self._aftermath_until_ns:
             reason = self._aftermath
         return reason
@@ -143,11 +142,11 @@ class Premises:
     def look_closely(self) -> None:
         """`look`, and open and close windows and excuses. To be called regularly."""
         self.look()
+        self._time_partition()
         reason = self.disturbance()
-        if reason is not None:
+        if reason is not None and self._forgotten():
             self._excuse(reason)
-            return
-        if self._void is None and any(key.window or key.lenient for key in self._keys):
+        elif self._void is None and any(key.window or key.lenient for key in self._keys):
             self._close()
 
     # Changes
@@ -203,13 +202,14 @@ class Premises:
 
     def _excuse(self, reason: str) -> None:
         now_ns = self._world.now_ns
-        apart = self._apart()
         for key in self._keys:
             if key.lenient is None:
                 key.tell(now_ns, reason)
             key.excuse(reason)
-            if apart:
-                key.window = key.window or f"{reason} at {now_ns / 1e9:.3f} s"
+            key.window = key.window or f"{reason} at {now_ns / 1e9:.3f} s"
+
+    def _time_partition(self) -> None:
+        now_ns = self._world.now_ns
         if not self._world.network.walls:
             self._apart_since_ns = None
         else:
@@ -217,7 +217,7 @@ class Premises:
             if now_ns - since_ns > self.grace_ns and self._void is None:
                 self._end("a partition longer than the tombstone grace")
 
-    def _apart(self) -> bool:
+    def _forgotten(self) -> bool:
         """Whether somebody has forgotten a member. In large networks nobody knows all of them."""
         most = len(self._members) - 1
         return most >= BUCKET_SIZE or any(n.machine.table.size < most for n in self.members())
