@@ -165,8 +165,8 @@ class ContactTable:
                 found += buckets[index].members.values()
                 if len(found) >= count:
                     break
-        ranked = {contact.point ^ target: contact for contact in found}
-        return [ranked[distance] for distance in sorted(ranked)[:count]]
+        found.sort(key=lambda contact: contact.point ^ target)
+        return found[:count]
 
     def rank_of_owner(self, target: int) -> int:
         """How many members are closer to the target than the owner is."""

@@ -290,6 +290,8 @@ class Network:
         """Whether nothing gets from one to the other."""
         if source.silent or target.silent:
             return True
+        if not self.walls:
+            return False
         a, b = source.index, target.index
         return any(a in senders and b in receivers for senders, receivers in self.walls.values())
 

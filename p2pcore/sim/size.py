@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 from math import sqrt
 from pathlib import Path
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 
 from p2pcore.errors import ConfigError
 from p2pcore.overlay.table import point_of
-from p2pcore.sim.applications import LookupReport, Operation
+from p2pcore.sim.applications import Operation
 from p2pcore.sim.faults import Churn
 from p2pcore.sim.links import LAN, Link
 from p2pcore.sim.world import World
@@ -135,17 +135,18 @@ class SizeRun:
         world, meter = self.world, _Meter(self.world)
         _check(count >= 1, "lookups", count, "at least 1")
         _check(len(world.nodes) >= 2, "nodes", len(world.nodes), "at least 2, for lookups")
-        reports: list[tuple[LookupReport, bool]] = []
+        points = [point_of(node.node_id) for node in world.nodes]
+        hops, missed = 0, 0
         for number in range(count):
-            node, target = self._rng.choice(world.nodes), self._rng.randbytes(32)
-            point = point_of(target)
-            others = (each.node_id for each in world.nodes if each is not node)
-            nearest = min(others, key=lambda node_id: point_of(node_id) ^ point)
-            report = node.lookup(target, width=LOOKUP_WIDTH)
-            reports.append((report, report.closest[:1] != [nearest]))
+            place, target = self._rng.below(len(points)), self._rng.randbytes(32)
+            report = world.nodes[place].lookup(target, width=LOOKUP_WIDTH)
+            point, own = point_of(target), points[place]
+            nearest = min(other ^ point for other in points if other != own)
+            found = [point_of(node_id) ^ point for node_id in report.closest[:1]]
+            hops += report.hops
+            missed += found != [nearest]
             self._progress("lookups", number + 1, count)
-        hops = fmean(report.hops for report, _ in reports)
-        return Lookups(meter.phase(), count, hops, sum(missed for _, missed in reports))
+        return Lookups(meter.phase(), count, hops / count, missed)
 
     def operate(
         self, count: int, *, rate_per_s: float, clients: int, replaced_per_hour: float = 0.0
