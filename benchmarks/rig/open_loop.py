@@ -204,7 +204,7 @@ class OpenLoop:
         self._next_ns: int | None = 0
         self._broken: Exception | None = None
         self._over = asyncio.Event()
-        # A task group would do the same, for a tenth of what a start costs.
+        # A task group would do the same, for more calls at each start.
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.in_flight = 0
         self.scheduled = 0
