@@ -80,10 +80,11 @@ def test_the_table_and_the_exit_code_say_what_is_wrong(
     assert json.loads((tmp_path / "end-to-end.json").read_text())[0]["name"] == "an edit"
 
 
-def test_only_the_worst_three_are_named() -> None:
+def test_only_the_first_three_are_named() -> None:
     blamed = {f"counts.bytes.{number}": 1.0 + number for number in range(5)}
-    assert "`counts.bytes.4` +400 %" in table([an_edit(blamed=blamed)])
-    assert "and 2 more" in table([an_edit(blamed=blamed)])
+    text = table([an_edit(blamed=blamed)])
+    assert "`counts.bytes.2` +200 %, and 2 more" in text
+    assert "counts.bytes.3" not in text
 
 
 def test_git_says_why_it_can_not(tmp_path: Path) -> None:

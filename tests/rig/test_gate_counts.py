@@ -194,7 +194,7 @@ def test_events_that_moved_are_counted_again_under_fresh_seeds(
     sheets = Sheet(COMMIT), Sheet(COMMIT)
     gate_counts.take_events(sheets, ("base", "head"), load_policy(), lambda: True)
     base, head = (sheet.measured() for sheet in sheets)
-    assert {len(metric.stages[1]) for metric in head.metrics.values()} == {16}
+    assert {len(metric.stages[1]) for metric in head.metrics.values()} == {24}
     outcome = judge(base, head, load_policy(), datetime.date.today())
     assert [each.name for each in outcome.regressions] == [
         f"events.bytes.{event}.8" for event in sorted(EVENTS)
