@@ -16,7 +16,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 from typing import Any
@@ -53,6 +53,9 @@ class State(StrEnum):
     ACCEPTED = "accepted"
     DISMISSED = "dismissed"
     NOTED = "noted"
+
+
+BECAME_ALARM = (State.ALARM, State.SUSPECT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +112,7 @@ class Report:
     """Series of too few points to say anything."""
     smallest: tuple[float, ...] = ()
     """For each other noisy series, the ratio that would be found within ten commits."""
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
 
     @property
     def code(self) -> int:
@@ -266,8 +269,8 @@ def with_known(
         left.remove(old)
         settled = each.state is State.SUSPECT and old.state in (State.ALARM, State.DISMISSED)
         each = replace(each, state=old.state, why=old.why) if settled else each
-        # What was only suspected or accepted before is raised once more when it is an alarm.
-        new = each.state is State.ALARM and old.state is not State.ALARM
+        # A suspect that has become an alarm is news, and so is what was accepted until now.
+        new = each.active and (not old.active or (each.state, old.state) == BECAME_ALARM)
         findings.append(replace(each, raised=old.raised, new=new))
     ended = tuple(replace(each, new=False) for each in left if each.active)
     return replace(report, findings=tuple(findings), ended=ended)

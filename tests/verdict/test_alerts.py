@@ -147,6 +147,10 @@ def test_the_policy_accepts(tmp_path: Path) -> None:
     report = asked(tmp_path, noisy(90, 1.08), policy, 50)
     assert [(each.state, each.why) for each in report.findings] == [(State.ACCEPTED, "worth it")]
     assert report.code == 0
+    # When the line ends, it is news.
+    known = with_known(report, [], COMMITS, NOW).findings
+    late = with_known(read(tmp_path, noisy(90, 1.08)), known, COMMITS, "later")
+    assert (late.findings[0].state, late.findings[0].new, late.code) == (State.SUSPECT, True, 2)
 
 
 def through_a_file(report: Report, folder: Path) -> list[Finding]:
