@@ -14,8 +14,8 @@ from p2pcore.sim.scenarios import draw
     [
         # A coordinator, late, put a client's old value under a newer version than those of writes
         # that had been acknowledged since: read-your-writes.
-        ("partition", 5),
-        ("mixture", 8),
+        ("partition", 21),
+        ("partition", 24),
         # Two nodes that joined at the same time did not know each other, and both counted for the
         # same keys: readiness.
         ("calm", 5),
