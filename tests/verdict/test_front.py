@@ -4,6 +4,7 @@ import csv
 import datetime
 import gzip
 import json
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -300,6 +301,21 @@ def test_a_step_has_its_place_and_size_whatever_asv_adds_to_it() -> None:
     assert (found.before, found.at, found.certainty) == (29, 30, "confirmed")
     assert found.low < 0.9 < found.high
     assert not found.worse
+
+
+def test_a_figure_about_zero_changes_only_beyond_its_noise() -> None:
+    """Growth of memory may be negative, and has no ratio then."""
+    rng = random.Random(7)
+    values = [rng.gauss(0, 1) for _ in range(40)]
+    series = Series(at=list(range(40)), values=values)
+    assert changes_of(series, "paired", 0.02, [0, 12, 20, 31]) == []
+    risen = Series(at=series.at, values=values[:20] + [each + 50 for each in values[20:]])
+    (found,) = changes_of(risen, "paired", 0.02, [0, 20])
+    assert (found.at, found.certainty, found.worse) == (20, "confirmed", True)
+    below = Series(at=series.at, values=[each - 10 for each in risen.values])
+    (found,) = changes_of(below, "paired", 0.02, [0, 20])
+    assert found.ratio == math.inf
+    assert Reading(unit="bytes").change(found.ratio) == "from 0"
 
 
 def test_an_exact_figure_changes_at_every_difference_and_from_zero_too() -> None:

@@ -54,7 +54,7 @@ class Change:
     old: float
     new: float
     ratio: float
-    """New over old; infinite where the old level was 0."""
+    """New over old; infinite where the old level was 0 or below."""
     low: float
     high: float
     """The ratio's interval, of about 95 %; the ratio itself for an exact figure."""
@@ -127,29 +127,38 @@ def _stepwise(series: Series, places: Sequence[int], fewest: int, floor: float) 
         new = series.values[place : min(end, place + NEAR)]
         if len(old) < fewest or len(new) < AFTER:
             continue
-        change = _between(series, place, old, new, usual)
-        margin = FIRM / SIGMAS * (change.high - change.ratio) if math.isfinite(change.ratio) else 0
-        if abs(change.ratio - 1) > floor + margin:
+        error = _error(old, new, usual)
+        change = _between(series, place, old, new, error)
+        if abs(change.new - change.old) > floor * abs(change.old) + FIRM * error:
             yield replace(change, certainty="confirmed")
             begin = place
 
 
+def _error(old: Sequence[float], new: Sequence[float], usual: float) -> float:
+    """Of the difference of the medians of two sides.
+
+    Of few points the scatter is hardly known: both sides share the largest there is. `usual` is the
+    whole series' noise, as a share.
+    """
+    level = max(abs(median(old)), abs(median(new)))
+    sigma = max(scatter(old), scatter(new), usual * level)
+    return NORMAL_MEDIAN * sigma * math.sqrt(1 / len(old) + 1 / len(new))
+
+
 def _between(
-    series: Series, place: int, old: Sequence[float], new: Sequence[float], usual: float
+    series: Series, place: int, old: Sequence[float], new: Sequence[float], error: float
 ) -> Change:
     before, after = median(old), median(new)
     ratio = _ratio(after, before)
-    # Of few points the scatter is hardly known: both sides share the largest there is.
-    sigma = max(_relative_scatter(old, before), _relative_scatter(new, after), usual)
-    error = NORMAL_MEDIAN * sigma * math.sqrt(1 / len(old) + 1 / len(new))
+    width = SIGMAS * error / before if before > 0 else 0.0
     return Change(
         before=series.at[place - 1],
         at=series.at[place],
         old=before,
         new=after,
         ratio=ratio,
-        low=ratio * max(0.0, 1 - SIGMAS * error),
-        high=ratio * (1 + SIGMAS * error),
+        low=max(0.0, ratio - width),
+        high=ratio + width,
         certainty="likely",
     )
 
@@ -165,15 +174,12 @@ def _tip(series: Series, begin: int, fewest: int, floor: float) -> Change | None
         if all(value > level + bound for value in new) or all(
             value < level - bound for value in new
         ):
-            return _between(series, len(series.at) - count, old, new, usual)
+            error = _error(old, new, usual)
+            return _between(series, len(series.at) - count, old, new, error)
     return None
 
 
-def _relative_scatter(values: Sequence[float], level: float) -> float:
-    return scatter(values) / abs(level) if level else 0.0
-
-
 def _ratio(new: float, old: float) -> float:
-    if old:
+    if old > 0:
         return new / old
-    return math.inf if new else 1.0
+    return math.inf if new != old else 1.0

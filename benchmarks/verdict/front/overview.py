@@ -268,9 +268,8 @@ def _against(series: Series, reading: Reading, then: int, floor: float, kind: st
     deviation = noise(series.values)
     if kind == "exact":
         old, new, deviation = series.values[bisect_right(series.at, then) - 1], series.values[-1], 0
-    if not old:
-        words = ("", "") if not new else ("from 0", "worse")
-        return Cell(text=words[0] or "0 %", word=words[1])
+    if old <= 0:  # no share of it can be told
+        return Cell(text="0 %" if new == old else f"from {reading.text(old)}")
     # A median of few points strays 1.25 times as far as their mean.
     error = math.inf if deviation is None else deviation * 1.25 * math.sqrt(2 / count)
     beyond = abs(new - old) > max(SIGMAS * error, floor) * abs(old)

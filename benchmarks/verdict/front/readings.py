@@ -26,6 +26,7 @@ SCALES = {
     "bytes": ((1.0, "bytes"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB")),
 }
 DIGITS = 4
+NO_RATIO = "from 0"  # or from below it: growth of memory may be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,8 @@ class Reading:
     def change(self, ratio: float) -> str:
         """A change in percent, of what people read: "+12.3 %"."""
         ratio = ratio if not self.inverted else (1 / ratio if ratio else math.inf)
-        if not math.isfinite(ratio):
-            return "from 0"
+        if not math.isfinite(ratio) or ratio < 0:
+            return NO_RATIO
         if ratio >= 10:
             return f"× {number(ratio)}"
         text = f"{ratio * 100 - 100:+.{1 if abs(ratio - 1) < 0.995 else 0}f} %"

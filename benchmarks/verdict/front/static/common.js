@@ -68,7 +68,7 @@ export function text(reads, stored) {
 
 /** A ratio of stored figures, new over old, as a change of what people read. */
 export function change(reads, ratio) {
-  if (ratio === null || !Number.isFinite(ratio)) return "from 0";
+  if (ratio === null || !Number.isFinite(ratio) || ratio < 0) return "from 0";
   const shown = reads.inverted ? 1 / ratio : ratio;
   if (!Number.isFinite(shown)) return "from 0";
   if (shown >= 10) return `× ${number(shown)}`;

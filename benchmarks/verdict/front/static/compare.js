@@ -31,7 +31,7 @@ function rowsOf(site, place, base, head) {
     const row = { benchmark, which, old, now, failed, sure: null, worse: false };
     if (old !== null && now !== null) {
       row.sure = judge(benchmark, noise[column], old, now);
-      row.ratio = old ? now / old : now ? null : 1;
+      row.ratio = old > 0 ? now / old : now === old ? 1 : null;
       row.worse = now > old;
     }
     row.counts = row.sure === "certain" || row.sure === "beyond";
