@@ -132,7 +132,7 @@ def forecast(history: History) -> Forecast:
         reason = f"a forecast needs {MIN_POINTS} runs{told}, there are {len(values)}"
         return Forecast(reason=reason)
     if min(values) == max(values):  # rounding would find a slope with an interval as narrow
-        return Forecast(reason="always the same")
+        return Forecast(reason="no trend: always the same")
     line = slope(list(range(len(values))), values, CONFIDENCE)
     per_run = (line.estimate, line.low, line.high)
     if line.low <= 0 <= line.high:

@@ -59,7 +59,7 @@ def test_a_drift_is_forecast_to_its_limit() -> None:
 def test_what_never_differs_has_no_trend() -> None:
     """0.1 + 0.1 + … is not a multiple of 0.1: rounding made a slope with an interval as narrow."""
     found = forecast(history([5148.762315] * 24, limit=10_000.0))
-    assert (found.reason, found.per_run, found.runs) == ("always the same", None, None)
+    assert (found.reason, found.per_run, found.runs) == ("no trend: always the same", None, None)
 
 
 def test_no_trend_has_no_forecast() -> None:
