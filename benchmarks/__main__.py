@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code: int = options.run(options)
+        sys.stdout.flush()  # here, where a reader that is gone is no error
     except (CheckoutError, MeasureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
