@@ -37,16 +37,16 @@ class Budget:
 
 
 SUITES: Mapping[str, Budget] = {
-    "baseline": Budget(10, short=True),
-    "chaos": Budget(30),
-    "concurrency": Budget(12, short=True),
-    "counts": Budget(15, short=True),
-    "hotpath": Budget(60),
+    "baseline": Budget(7, short=True),
+    "chaos": Budget(25),
+    "concurrency": Budget(10, short=True),
+    "counts": Budget(35, short=True),
+    "hotpath": Budget(75),
     "latency": Budget(40),
-    "load": Budget(50),
-    "memory": Budget(12, short=True),
-    "scale": Budget(12, short=True),
-    "simulated": Budget(90),
+    "load": Budget(45),
+    "memory": Budget(11, short=True),
+    "scale": Budget(10, short=True),
+    "simulated": Budget(75),
     "startup": Budget(20),
 }
 
