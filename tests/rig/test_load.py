@@ -55,6 +55,7 @@ def rows_written(out: Path) -> int:
     return (path.stat().st_size - len(HEAD)) // ROW.size if path.exists() else 0
 
 
+@pytest.mark.usefixtures("no_process_left")
 def test_a_run_records_every_operation_of_all_clients(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,7 +82,6 @@ def test_a_run_records_every_operation_of_all_clients(
         "n1", "n2", "n3", "client 0", "client 1",
     }  # fmt: skip
     assert "200 of 200 succeeded" in capsys.readouterr().out
-    assert not psutil.Process().children(recursive=True)
     followed = read_traces(out, 2)
     assert {each.kind for each in followed} <= set(FOLLOWED)
     ends = record.rows["ended_ns"].tolist()
@@ -253,6 +253,7 @@ at_s = 15
 """
 
 
+@pytest.mark.usefixtures("no_process_left")
 @pytest.mark.slow
 def test_faults_are_carried_out_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     (tmp_path / "faults.toml").write_text(FAULTS)
@@ -271,4 +272,3 @@ def test_faults_are_carried_out_and_nothing_acknowledged_is_lost(tmp_path: Path)
     assert result.faults[0].healed_s == pytest.approx(1, abs=0.9)
     nodes = read_recording(tmp_path / "run" / "monitor.jsonl").processes
     assert sum(each.gone_s is not None for each in nodes if each.name.startswith("n")) == 1
-    assert not psutil.Process().children(recursive=True)

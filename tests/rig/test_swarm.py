@@ -23,6 +23,7 @@ LOOPS = ["asyncio", pytest.param("uvloop", marks=pytest.mark.skipif(
     subject.default_loop() != "uvloop", reason="this platform has no uvloop"))]  # fmt: skip
 
 
+@pytest.mark.usefixtures("no_process_left")
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize(("layout", "processes"), [("A", 2), ("B", 5), ("C", 1)])
 def test_a_swarm_holds_what_it_is_given(layout: Layout, processes: int, loop: str) -> None:
@@ -48,7 +49,6 @@ def test_a_swarm_holds_what_it_is_given(layout: Layout, processes: int, loop: st
         assert len(usage) == max(1, processes - 1)
         assert all(row["cpu_s"] > 0 and row["resident_bytes"] > 0 for row in usage)
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert not psutil.Process().children(recursive=True)
 
 
 @pytest.mark.parametrize("layout", ["A", "B", "C"])
@@ -58,12 +58,12 @@ def test_a_network_of_one(layout: Layout) -> None:
         assert len(swarm.addresses) == 1
 
 
+@pytest.mark.usefixtures("no_process_left")
 @pytest.mark.parametrize("layout", ["A", "B", "C"])
 def test_a_swarm_that_cannot_work_is_refused_and_cleared_away(layout: Layout) -> None:
     """Two replicas have to acknowledge, and there is one node."""
     with pytest.raises(SwarmError, match="QuorumError"), Swarm(layout=layout, nodes=1):
         pass
-    assert not psutil.Process().children(recursive=True)
 
 
 def test_an_impossible_network_says_why() -> None:
@@ -85,6 +85,7 @@ def test_quorums_that_do_not_overlap_cannot_be_checked() -> None:
         Swarm(layout="A", nodes=3, network=subject.Network(read_quorum=1))
 
 
+@pytest.mark.usefixtures("no_process_left")
 def test_another_p2pcore_than_the_callers_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +93,6 @@ def test_another_p2pcore_than_the_callers_is_refused(
     monkeypatch.setattr(subject, "core_dir", lambda: str(tmp_path))
     with pytest.raises(SwarmError, match=str(tmp_path)), Swarm(layout="A", nodes=3):
         pass
-    assert not psutil.Process().children(recursive=True)
 
 
 def test_the_checkouts_p2pcore_is_not_measured(tmp_path: Path) -> None:
