@@ -8,42 +8,29 @@ Rule: one question, one block; which, how long and in what order is the parent's
 from __future__ import annotations
 
 import json
-from types import TracebackType
 from typing import Any
 
 from benchmarks.micro.catalogue import MICROS
 from benchmarks.micro.prepared import Prepared
 from benchmarks.micro.timer import processor_seconds
-from benchmarks.rig.children import Child, serve_parent
+from benchmarks.rig.children import Child, WithChild, serve_parent
 
 __all__ = ["BlockLab", "run_child"]
 
 
-class BlockLab:
+class BlockLab(WithChild):
     """The parent's side; `core_dir` holds the p2pcore package to time."""
 
     def __init__(self, core_dir: str, names: list[str]) -> None:
         self._child = Child("benchmarks.rig.block_lab", [json.dumps(names)], core_dir)
 
     def __enter__(self) -> BlockLab:
-        try:
-            ready = self._child.wait_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        self.missing: dict[str, str] = ready["missing"]
+        super().__enter__()
+        self.missing: dict[str, str] = self._child.ready["missing"]
         """Names that this commit has no part for, and which."""
-        self.wrong: dict[str, str] = ready["wrong"]
+        self.wrong: dict[str, str] = self._child.ready["wrong"]
         """Names whose result is not what it must be."""
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._child.stop()
 
     def seconds(self, name: str, loops: int) -> float:
         """Processor time of so many runs, all their operations together."""

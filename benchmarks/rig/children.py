@@ -27,7 +27,8 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
 
 from benchmarks.rig.allocations import trace_begin, trace_end
 from benchmarks.rig.footprint import counts_everything, heap_bytes
@@ -37,6 +38,7 @@ __all__ = [
     "Child",
     "ChildError",
     "Service",
+    "WithChild",
     "allow_descriptors",
     "child_environment",
     "new_loop",
@@ -212,6 +214,28 @@ class Child:
         self._stderr.seek(0)
         text = self._stderr.read().decode(errors="replace").strip()
         return f"; it wrote:\n{text[-2000:]}" if text else ""
+
+
+class WithChild:
+    """The parent's side of what one child does: it is ready on entering, and gone on leaving."""
+
+    _child: Child
+
+    def __enter__(self) -> Self:
+        try:
+            self._child.wait_ready()
+        except BaseException:
+            self._child.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        self._child.stop()
 
 
 def stop_all(children: Sequence[Child]) -> None:

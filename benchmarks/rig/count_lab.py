@@ -18,11 +18,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, median
-from types import TracebackType
 from typing import Any
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import Child, serve_parent
+from benchmarks.rig.children import Child, WithChild, serve_parent
 from benchmarks.rig.meters import METERS, Meter, MeterFullError
 from benchmarks.rig.static_swarm import Member, StaticSwarm
 from benchmarks.rig.workload import Values
@@ -52,7 +51,7 @@ QUIET_NS = 90_000_000_000  # until they have stopped to look after it
 MINUTE_NS = 60_000_000_000
 
 
-class CountLab:
+class CountLab(WithChild):
     """The caller's side: one swarm in a process of its own, and one of METERS.
 
     `core_dir` holds the p2pcore package to count; by default it is the one installed here.
@@ -66,22 +65,6 @@ class CountLab:
             core_dir or subject.core_dir(),
             {"PYTHONMALLOC": "malloc"},
         )
-
-    def __enter__(self) -> CountLab:
-        try:
-            self._child.wait_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._child.stop()
 
     def count(self, questions: Iterable[str]) -> dict[str, Counts]:
         """What each thing costs, without those that this p2pcore or Python can't do.

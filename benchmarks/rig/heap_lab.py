@@ -15,11 +15,10 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import Child, serve_parent
+from benchmarks.rig.children import Child, WithChild, serve_parent
 from benchmarks.rig.footprint import heap_bytes
 from benchmarks.rig.swarm import Members
 from benchmarks.rig.workload import Values, closed_loop
@@ -29,7 +28,7 @@ __all__ = ["HeapLab", "run_child"]
 IN_FLIGHT = 8
 
 
-class HeapLab:
+class HeapLab(WithChild):
     """The parent's side: a network in a child process, and its heap after each thing done."""
 
     def __init__(self, nodes: int, network: subject.Network) -> None:
@@ -42,20 +41,9 @@ class HeapLab:
         )
 
     def __enter__(self) -> HeapLab:
-        try:
-            self.addresses: list[str] = self._child.wait_ready()["addresses"]
-        except BaseException:
-            self.__exit__()
-            raise
+        super().__enter__()
+        self.addresses: list[str] = self._child.ready["addresses"]
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._child.stop()
 
     def nodes(self, count: int) -> int:
         """Start nodes, each a network of its own, and keep them."""

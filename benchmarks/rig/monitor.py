@@ -21,16 +21,15 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from benchmarks.rig.children import Child, serve_parent
+from benchmarks.rig.children import Child, WithChild, serve_parent
 from benchmarks.rig.sampler import Sampler
 
 __all__ = ["Monitor", "run_child"]
 
 
-class Monitor:
+class Monitor(WithChild):
     """The caller's side, from entering to leaving. Every call waits for the monitor's answer.
 
     `interval_s` is the time between samples. Raises ChildError, with the monitor's own words, for
@@ -41,22 +40,6 @@ class Monitor:
         self.path = path
         order = {"path": str(path.absolute()), "interval_s": interval_s}
         self._child = Child("benchmarks.rig.monitor", [json.dumps(order)])
-
-    def __enter__(self) -> Monitor:
-        try:
-            self._child.wait_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._child.stop()
 
     @property
     def pid(self) -> int:

@@ -23,11 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from types import TracebackType
 from typing import Literal
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import Child
+from benchmarks.rig.children import Child, WithChild
 
 __all__ = ["HEALTHY", "HERE", "RETRANSMISSION_S", "Conditions", "Cut", "Relay"]
 
@@ -62,27 +61,11 @@ HEALTHY = Conditions()
 RETRANSMISSION_S = 0.2  # Linux' shortest time-out of TCP before it sends again
 
 
-class Relay:
+class Relay(WithChild):
     """The parent's side: a relay process, from entering to leaving."""
 
     def __init__(self) -> None:
         self._child = Child("benchmarks.rig.exchange", [subject.default_loop()])
-
-    def __enter__(self) -> Relay:
-        try:
-            self._child.wait_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._child.stop()
 
     def open(self, end: str) -> tuple[str, str]:
         """Accept for the end at this loopback address; returns the `host:port` at which others

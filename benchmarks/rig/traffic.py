@@ -21,11 +21,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import Child, serve_parent
+from benchmarks.rig.children import Child, WithChild, serve_parent
 from benchmarks.rig.history_check import Kind, Operation
 from benchmarks.rig.records import LoopKind
 
@@ -60,7 +59,7 @@ class TrafficOrder:
     fill: bool = False
 
 
-class Traffic:
+class Traffic(WithChild):
     """The parent's side: clients at work in a process, from entering to leaving."""
 
     def __init__(self, order: TrafficOrder) -> None:
@@ -69,22 +68,6 @@ class Traffic:
         self._child = Child(
             "benchmarks.rig.traffic", [json.dumps(asdict(order))], subject.core_dir()
         )
-
-    def __enter__(self) -> Traffic:
-        try:
-            self._child.wait_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._child.stop()
 
     def counts(self) -> dict[str, int]:
         """What has ended so far: operations under "ok", and failures by their exception."""
