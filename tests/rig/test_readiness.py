@@ -59,10 +59,11 @@ def test_the_plan_asks_for_what_the_targets_ask(quick: bool) -> None:
 
 
 def test_commands_of_the_plan_are_understood() -> None:
-    for quick in (True, False):
-        for each in steps(quick=quick, seed=1):
-            if each.command[1] == "benchmarks":
-                command_line._parser().parse_args(each.command[2:])
+    planned = [*steps(quick=True, seed=1), *steps(quick=False, seed=1)]
+    ours = [each.command[2:] for each in planned if each.command[1] == "benchmarks"]
+    assert {words[0] for words in ours} >= {"load", "chaos"}
+    for words in ours:
+        command_line._parser().parse_args(words)
 
 
 def test_a_step_that_fails_is_told_and_the_next_one_is_run(
