@@ -18,9 +18,16 @@ from types import FrameType
 from typing import NamedTuple
 
 try:
-    from benchmarks.rig import alerts, bisect, chaos, gate, load, micro, peers, readiness, watch
+    from benchmarks.rig import micro
+    from benchmarks.rig.chaos import command as chaos
     from benchmarks.rig.checkout import CheckoutError
+    from benchmarks.rig.gate import alerts, bisect
+    from benchmarks.rig.gate import command as gate
     from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
+    from benchmarks.rig.load import command as load
+    from benchmarks.rig.monitor import watch
+    from benchmarks.rig.peers import command as peers
+    from benchmarks.rig.readiness import command as readiness
     from benchmarks.verdict import budget
 except Exception:  # Python would end with 1, which here has another meaning
     if __name__ != "__main__":

@@ -19,7 +19,7 @@ SEEDS = few(6)
 
 
 def _figures() -> Record:
-    from benchmarks.rig.sim_lab import Question, play
+    from benchmarks.rig.simulated.lab import Question, play
 
     calm: list[Question] = [{"play": "calm", "seed": seed} for seed in SEEDS]
     hit: list[Question] = [

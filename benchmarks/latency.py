@@ -21,7 +21,7 @@ from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, r
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from benchmarks.rig.open_loop import Arrivals
+    from benchmarks.rig.load.open_loop import Arrivals
     from benchmarks.rig.workload import Values
 
 NODES = 8
@@ -78,8 +78,8 @@ async def _one_by_one(
 
     Each retrieve is compared with what was stored, and after the deletes a key must be gone.
     """
-    from benchmarks.rig.open_loop import open_loop
-    from benchmarks.rig.schedule import constant
+    from benchmarks.rig.load.open_loop import open_loop
+    from benchmarks.rig.load.schedule import constant
     from benchmarks.rig.workload import Values
 
     values = Values(SIZE_BYTES, edition)
@@ -139,9 +139,9 @@ class _Mixed:
         self._acknowledged = [first] * MIX_RECORDS
 
     async def block(self, operations: int, edition: int) -> Arrivals:
-        from benchmarks.rig.mix import ycsb_b
-        from benchmarks.rig.open_loop import open_loop
-        from benchmarks.rig.schedule import poisson
+        from benchmarks.rig.load.mix import ycsb_b
+        from benchmarks.rig.load.open_loop import open_loop
+        from benchmarks.rig.load.schedule import poisson
         from benchmarks.rig.workload import Values
 
         plan = ycsb_b(operations, MIX_RECORDS, seed=edition)

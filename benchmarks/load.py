@@ -17,7 +17,7 @@ from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, r
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from benchmarks.rig.open_loop import Arrivals
+    from benchmarks.rig.load.open_loop import Arrivals
 
 NODES = 8
 SIZE_BYTES = 1024
@@ -34,7 +34,7 @@ class _Users:
     """Operations of YCSB B by one client; a read must give what some write of the record wrote."""
 
     def __init__(self, client: subject.Client) -> None:
-        from benchmarks.rig.load_client import StampedValues
+        from benchmarks.rig.load.client import StampedValues
 
         self._client = client
         self._values = StampedValues([SIZE_BYTES])
@@ -49,8 +49,8 @@ class _Users:
 
     async def offer(self, due_ns: Iterable[int], seed: int, in_flight: int | None) -> Arrivals:
         """Operations at these times; without a number in flight none is dropped, all succeed."""
-        from benchmarks.rig.mix import YCSB, steps
-        from benchmarks.rig.open_loop import open_loop
+        from benchmarks.rig.load.mix import YCSB, steps
+        from benchmarks.rig.load.open_loop import open_loop
 
         due = list(due_ns)
         chosen = steps(YCSB["B"], "zipf", RECORDS, seed=f"{seed} load")
@@ -64,21 +64,21 @@ class _Users:
         return arrivals if in_flight else arrivals.require_clean()
 
     async def _store(self, number: int) -> None:
-        from benchmarks.rig.load_client import key_of
+        from benchmarks.rig.load.client import key_of
 
         self._writes += 1
         await self._client.store(key_of(number), self._values.value(number, self._writes))
 
     async def _retrieve(self, number: int) -> None:
-        from benchmarks.rig.load_client import key_of
+        from benchmarks.rig.load.client import key_of
 
         self._values.check(number, await self._client.retrieve(key_of(number)))
 
 
 def _blocks() -> Record:
     """Blocks of each shape, all of them in turn: a slow spell of the machine falls on all."""
+    from benchmarks.rig.load.schedule import Piece, arrivals, constant
     from benchmarks.rig.records import summarize
-    from benchmarks.rig.schedule import Piece, arrivals, constant
     from benchmarks.rig.swarm import Swarm
 
     found: Record = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.micro.prepared import Micro, Prepared, require_equal
 from benchmarks.rig import subject
-from benchmarks.rig.machines import MachineNet
+from benchmarks.rig.exact.machines import MachineNet
 from benchmarks.rig.workload import Values
 
 __all__ = ["MACHINES"]

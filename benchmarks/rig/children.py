@@ -32,7 +32,7 @@ from typing import IO, Any, Protocol, Self
 
 from benchmarks.rig.allocations import trace_begin, trace_end
 from benchmarks.rig.footprint import counts_everything, heap_bytes
-from benchmarks.rig.pulse import Pulse, pulse_file
+from benchmarks.rig.monitor.pulse import Pulse, pulse_file
 
 __all__ = [
     "Child",

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.rig import gate
-from benchmarks.rig.alerts import WebhookError, post
-from benchmarks.rig.remeasure import gate_metric
+from benchmarks.rig.gate import command as gate
+from benchmarks.rig.gate.alerts import WebhookError, post
+from benchmarks.rig.gate.remeasure import gate_metric
 from benchmarks.verdict.gate import Judgement, Outcome, Verdict
 from benchmarks.verdict.measured import Kind, Measured
 from tests.rig.test_checkout import git

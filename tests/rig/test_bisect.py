@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.rig import gate_counts
-from benchmarks.rig.bisect import Answer, search
-from benchmarks.rig.instructions import unavailable
+from benchmarks.rig.gate import counts as gate_counts
+from benchmarks.rig.gate.bisect import Answer, search
+from benchmarks.rig.gate.instructions import unavailable
 from tests.rig.test_checkout import git
 from tests.rig.test_gate_command import ENCODE, commit, repository
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.rig import recording, subject
+from benchmarks.rig import subject
 from benchmarks.rig.checkout import Commit
-from benchmarks.rig.gate_counts import EVENT_METRICS
-from benchmarks.rig.paired_rounds import PREFIX, most_rounds
-from benchmarks.rig.replay import ReplayedGate, calibrate
+from benchmarks.rig.gate import recording
+from benchmarks.rig.gate.counts import EVENT_METRICS
+from benchmarks.rig.gate.paired_rounds import PREFIX, most_rounds
+from benchmarks.rig.gate.replay import ReplayedGate, calibrate
 from benchmarks.verdict.calibration import Calibration
 from benchmarks.verdict.policy import load_policy
 

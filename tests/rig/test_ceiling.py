@@ -4,8 +4,8 @@ from typing import Literal
 
 import pytest
 
-from benchmarks.rig.ceiling import FASTEST, CeilingServers, Tls
 from benchmarks.rig.children import running_loop
+from benchmarks.rig.peers.ceiling import FASTEST, CeilingServers, Tls
 from benchmarks.rig.workload import Values, closed_loop
 
 pytest.importorskip("uvloop")

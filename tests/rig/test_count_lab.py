@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.rig import subject
 from benchmarks.rig.children import Child
-from benchmarks.rig.count_lab import CountLab, Counts
+from benchmarks.rig.exact.count_lab import CountLab, Counts
 from p2pcore.wire.codec import encode_frame
 from tests.processes import busy_core
 from tests.rig.wasteful_child import EXTRA

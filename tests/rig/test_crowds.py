@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from benchmarks.rig import subject
-from benchmarks.rig.chaos_scenarios import Plan, crowd
-from benchmarks.rig.client_crowd import connect_clients
+from benchmarks.rig.chaos.client_crowd import connect_clients
+from benchmarks.rig.chaos.scenarios import Plan, crowd
 
 
 def test_nodes_that_begin_at_once_are_all_ready_in_the_end(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig import end_to_end
 from benchmarks.rig.checkout import CheckoutError, Commit
-from benchmarks.rig.edits import DEFECTS, NEUTRAL
-from benchmarks.rig.end_to_end import Tried, main, table, try_edits
-from benchmarks.rig.gate import judged
+from benchmarks.rig.gate import end_to_end
+from benchmarks.rig.gate.command import judged
+from benchmarks.rig.gate.edits import DEFECTS, NEUTRAL
+from benchmarks.rig.gate.end_to_end import Tried, main, table, try_edits
 from benchmarks.verdict.gate import Outcome
 from benchmarks.verdict.policy import load_policy
 from tests.rig.test_checkout import git

@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.rig import builds, gate, paired_rounds
+from benchmarks.rig.gate import builds, paired_rounds
+from benchmarks.rig.gate import command as gate
 from tests.rig.test_checkout import git
 
 ROOT = Path(__file__).parents[2]

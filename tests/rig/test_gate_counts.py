@@ -15,11 +15,11 @@ from queue import Queue
 import pytest
 
 import p2pcore
-from benchmarks.rig import gate_counts
 from benchmarks.rig.checkout import Commit
-from benchmarks.rig.edits import DEFECTS, FRAME, NEUTRAL, Edit, EditError, apply, misplaced
-from benchmarks.rig.instructions import InstructionError, count_instructions, unavailable
-from benchmarks.rig.sheet import Sheet
+from benchmarks.rig.gate import counts as gate_counts
+from benchmarks.rig.gate.edits import DEFECTS, FRAME, NEUTRAL, Edit, EditError, apply, misplaced
+from benchmarks.rig.gate.instructions import InstructionError, count_instructions, unavailable
+from benchmarks.rig.gate.sheet import Sheet
 from benchmarks.verdict.gate import Outcome, Verdict, judge
 from benchmarks.verdict.policy import load_policy
 

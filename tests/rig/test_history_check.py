@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig.history_check import (
+from benchmarks.rig.chaos.history_check import (
     Kind,
     Operation,
     Window,

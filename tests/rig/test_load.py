@@ -17,8 +17,8 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.rig import subject
 from benchmarks.rig.entry import SUITE_PARENT
-from benchmarks.rig.load import conclude
-from benchmarks.rig.load_target import StartedSwarm
+from benchmarks.rig.load.command import conclude
+from benchmarks.rig.load.target import StartedSwarm
 from benchmarks.verdict.load_figures import figures
 from benchmarks.verdict.load_record import (
     HEAD,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.rig.load_capacity import MOST_TRIALS, RESOLUTION, search
+from benchmarks.rig.load.capacity import MOST_TRIALS, RESOLUTION, search
 from benchmarks.verdict.load_record import LoadRecordError, Trial, read_capacity, read_load
 
 

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from benchmarks.rig import subject
-from benchmarks.rig.load_live import LiveView
-from benchmarks.rig.load_run import LoadRun, Plan
-from benchmarks.rig.load_target import Nobody, StartedSwarm
-from benchmarks.rig.load_view import PlainView, Window
-from benchmarks.rig.scenario import Scenario, scenario_of
+from benchmarks.rig.load.live import LiveView
+from benchmarks.rig.load.run import LoadRun, Plan
+from benchmarks.rig.load.scenario import Scenario, scenario_of
+from benchmarks.rig.load.target import Nobody, StartedSwarm
+from benchmarks.rig.load.view import PlainView, Window
 from benchmarks.verdict.load_record import ROW, decode_rows
 
 

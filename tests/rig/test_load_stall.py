@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rig import subject
-from benchmarks.rig.load_run import LoadRun, Plan
-from benchmarks.rig.load_target import StartedSwarm
-from benchmarks.rig.load_view import PlainView
-from benchmarks.rig.scenario import scenario_of
+from benchmarks.rig.load.run import LoadRun, Plan
+from benchmarks.rig.load.scenario import scenario_of
+from benchmarks.rig.load.target import StartedSwarm
+from benchmarks.rig.load.view import PlainView
 from benchmarks.verdict.load_figures import figures
 
 RATE, SECONDS, PAUSE_S = 1000, 20, 1.0

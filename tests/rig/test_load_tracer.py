@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.rig import subject
-from benchmarks.rig.load_tracer import Tracer
+from benchmarks.rig.load.tracer import Tracer
 from benchmarks.verdict.load_record import LoadRecordError
 from benchmarks.verdict.traces import Reply, read_traces, traces_file
 

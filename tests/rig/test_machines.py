@@ -1,6 +1,6 @@
 """The machines joined in memory store and retrieve, and nobody is left busy."""
 
-from benchmarks.rig.machines import MachineNet
+from benchmarks.rig.exact.machines import MachineNet
 
 
 def test_what_is_stored_is_retrieved() -> None:

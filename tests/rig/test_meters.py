@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig.meters import AllocationMeter, CallMeter, Meter
+from benchmarks.rig.exact.meters import AllocationMeter, CallMeter, Meter
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def test_allocations_need_a_plain_allocator(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 COUNTED = """
-from benchmarks.rig.meters import AllocationMeter, MeterFullError
+from benchmarks.rig.exact.meters import AllocationMeter, MeterFullError
 kept = [None] * 2000
 places, sizes = tuple(range(2000)), (64, 1064)  # numbers are objects, too
 def take(count):

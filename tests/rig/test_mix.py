@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.rig.mix import SCAN_MOST, YCSB, Distribution, Step, steps, ycsb_b
+from benchmarks.rig.load.mix import SCAN_MOST, YCSB, Distribution, Step, steps, ycsb_b
 
 
 def test_workload_b_reads_most_and_mostly_the_popular() -> None:

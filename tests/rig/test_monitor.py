@@ -15,10 +15,10 @@ import pytest
 
 from benchmarks.rig.children import Child, ChildError
 from benchmarks.rig.entry import SUITE_PARENT
-from benchmarks.rig.monitor import Monitor
-from benchmarks.rig.probe import ProbeError, ProcessProbe
-from benchmarks.rig.pulse import Pulse, PulseError, PulseReader, Reading
-from benchmarks.rig.sampler import Sampler
+from benchmarks.rig.monitor.monitor import Monitor
+from benchmarks.rig.monitor.probe import ProbeError, ProcessProbe
+from benchmarks.rig.monitor.pulse import Pulse, PulseError, PulseReader, Reading
+from benchmarks.rig.monitor.sampler import Sampler
 from benchmarks.rig.swarm import Swarm
 from benchmarks.verdict.series import Recording, read_recording
 
@@ -187,7 +187,7 @@ def test_a_killed_lab_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> No
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from benchmarks.rig.monitor import Monitor\n"
+        "from benchmarks.rig.monitor.monitor import Monitor\n"
         "from benchmarks.rig.swarm import Swarm\n"
         "with (\n"
         "    Swarm(layout='A', nodes=3, watched=True) as swarm,\n"
@@ -247,7 +247,7 @@ def test_a_child_that_is_killed_leaves_no_pulse(monkeypatch: pytest.MonkeyPatch)
 async def test_every_lag_since_the_last_look_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.rig.pulse.BEAT_S", 0.01)
+    monkeypatch.setattr("benchmarks.rig.monitor.pulse.BEAT_S", 0.01)
     pulse = Pulse(tmp_path / "pulse")
     reader = PulseReader(pulse.path)
     assert reader.read(0) is None  # no beat yet
@@ -276,7 +276,7 @@ async def beats(reader: PulseReader, count: int, metrics: int = 0) -> Reading:
 async def test_metrics_may_join_while_it_beats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.rig.pulse.BEAT_S", 0.005)
+    monkeypatch.setattr("benchmarks.rig.monitor.pulse.BEAT_S", 0.005)
     pulse = Pulse(tmp_path / "pulse")
     reader = PulseReader(pulse.path)
     figures = {"first": 1.0}

@@ -6,10 +6,10 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.rig.alarm import LoopAlarm
-from benchmarks.rig.open_loop import BATCH, Arrivals, Fate, Log, OpenLoop, open_loop
+from benchmarks.rig.load.alarm import LoopAlarm
+from benchmarks.rig.load.open_loop import BATCH, Arrivals, Fate, Log, OpenLoop, open_loop
+from benchmarks.rig.load.schedule import constant
 from benchmarks.rig.records import summarize
-from benchmarks.rig.schedule import constant
 from benchmarks.rig.workload import Values, closed_loop
 from tests.rig.virtual_time import VirtualLoop, run_virtually
 

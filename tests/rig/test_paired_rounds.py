@@ -8,8 +8,8 @@ import math
 from random import Random
 
 from benchmarks.rig.checkout import Commit
-from benchmarks.rig.paired_rounds import PREFIX, Names, decide
-from benchmarks.rig.sheet import Sheet
+from benchmarks.rig.gate.paired_rounds import PREFIX, Names, decide
+from benchmarks.rig.gate.sheet import Sheet
 from benchmarks.verdict.gate import Outcome, Verdict, judge
 from benchmarks.verdict.measured import Kind
 from benchmarks.verdict.policy import load_policy

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig import peers
-from benchmarks.rig.comparison import QUESTIONS, Cell
-from benchmarks.rig.quoted import PEERS
+from benchmarks.rig.peers import command as peers
+from benchmarks.rig.peers.comparison import QUESTIONS, Cell
+from benchmarks.rig.peers.quoted import PEERS
 from benchmarks.rig.records import read_run
 
 

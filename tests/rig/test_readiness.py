@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command_line
-from benchmarks.rig import readiness
-from benchmarks.rig.readiness_steps import DIR, steps
+from benchmarks.rig.readiness import command as readiness
+from benchmarks.rig.readiness.steps import DIR, steps
 from benchmarks.verdict.filed import read_report
 from benchmarks.verdict.run_record import Step, read_record
 from benchmarks.verdict.targets import read_targets

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.rig.scenario import Scenario, read_scenario, scenario_of, shipped
-from benchmarks.rig.trace import ScenarioError
+from benchmarks.rig.load.scenario import Scenario, read_scenario, scenario_of, shipped
+from benchmarks.rig.load.trace import ScenarioError
 
 CONSTANT = {"pattern": "constant", "rate": 100, "seconds": 3}
 

@@ -6,7 +6,15 @@ from itertools import islice, pairwise
 
 import pytest
 
-from benchmarks.rig.schedule import FASTEST_PER_S, Piece, after, arrivals, bursts, constant, poisson
+from benchmarks.rig.load.schedule import (
+    FASTEST_PER_S,
+    Piece,
+    after,
+    arrivals,
+    bursts,
+    constant,
+    poisson,
+)
 
 
 def test_a_constant_rate_does_not_drift() -> None:

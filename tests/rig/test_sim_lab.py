@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from benchmarks import chaos, simulated
-from benchmarks.rig import sim_faults
 from benchmarks.rig.children import ChildError
 from benchmarks.rig.sampling import read, record
-from benchmarks.rig.sim_lab import Question, play
+from benchmarks.rig.simulated import faults as sim_faults
+from benchmarks.rig.simulated.lab import Question, play
 from p2pcore.errors import KeyNotFoundError
 from tests.processes import busy_core
 

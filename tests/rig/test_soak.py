@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig.monitor import Monitor
-from benchmarks.rig.soak import EXACT, Soak
+from benchmarks.rig.monitor.monitor import Monitor
+from benchmarks.rig.readiness.soak import EXACT, Soak
 from benchmarks.rig.swarm import Swarm
 from benchmarks.verdict.leaks import WARM, Growth, find_leaks
 from benchmarks.verdict.series import Recording, read_recording

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.rig.static_swarm import LATENCY_NS, Member, StaticSwarm
+from benchmarks.rig.exact.static_swarm import LATENCY_NS, Member, StaticSwarm
 from benchmarks.rig.subject import Network
 from p2pcore.wire.codec import encode_frame
 from p2pcore.wire.messages import Store, Stored

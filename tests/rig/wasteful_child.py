@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.rig import count_lab
+from benchmarks.rig.exact import count_lab
 from p2pcore.client import Client
 from p2pcore.effects import Send
 from p2pcore.wire.messages import Pong

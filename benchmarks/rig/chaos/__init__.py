@@ -1,0 +1,1 @@
+"""Breaking real swarms, and checking what clients saw against the promise."""

@@ -1,0 +1,68 @@
+"""A child process that times micro benchmarks of one commit block by block, when it is asked.
+
+Two of them, base's and head's, are asked in turn: that is how the gate compares processor time.
+
+Rule: one question, one block; which, how long and in what order is the parent's to decide.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks.micro.catalogue import MICROS
+from benchmarks.micro.prepared import Prepared
+from benchmarks.micro.timer import processor_seconds
+from benchmarks.rig.children import Child, WithChild, serve_parent
+
+__all__ = ["BlockLab", "run_child"]
+
+
+class BlockLab(WithChild):
+    """The parent's side; `core_dir` holds the p2pcore package to time."""
+
+    def __init__(self, core_dir: str, names: list[str]) -> None:
+        self._child = Child("benchmarks.rig.gate.block_lab", [json.dumps(names)], core_dir)
+
+    def __enter__(self) -> BlockLab:
+        super().__enter__()
+        self.missing: dict[str, str] = self._child.ready["missing"]
+        """Names that this commit has no part for, and which."""
+        self.wrong: dict[str, str] = self._child.ready["wrong"]
+        """Names whose result is not what it must be."""
+        return self
+
+    def seconds(self, name: str, loops: int) -> float:
+        """Processor time of so many runs, all their operations together."""
+        seconds: float = self._child.ask({"name": name, "loops": loops})["seconds"]
+        return seconds
+
+
+class _Blocks:
+    """The child's service."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._prepared: dict[str, Prepared] = {}
+
+    async def start(self) -> dict[str, Any]:
+        missing, wrong = {}, {}
+        for name in self._names:
+            try:
+                self._prepared[name] = MICROS[name].prepare()
+            except NotImplementedError as reason:
+                missing[name] = str(reason)
+            except Exception as error:  # the parent is told which one, and the others are timed
+                wrong[name] = f"{type(error).__name__}: {error}"
+        return {"missing": missing, "wrong": wrong}
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        return {"seconds": processor_seconds(self._prepared[question["name"]], question["loops"])}
+
+    async def stop(self) -> None:
+        pass
+
+
+def run_child(arguments: list[str]) -> None:
+    """A child process of BlockLab; its order is a JSON list of names."""
+    serve_parent(_Blocks(json.loads(arguments[0])), "asyncio")

@@ -1,0 +1,148 @@
+"""Processor time of two commits, side by side, for as long as it takes to tell them apart.
+
+A round is a fresh process for each side, alive at the same time. They run short blocks of each
+micro benchmark in turn, base and head, base and head; a coin per micro benchmark and round decides
+who begins, which is all that the verdict's bounds stand on (`verdict/bounds.py`). The least block
+of a side is its value: noise only adds time.
+
+`decide` spends the rounds: all micro benchmarks in a first stage, then the suspects alone in a
+second one, at which the verdict looks after 16, 32, 64 … rounds.
+
+Rule: measures and asks the verdict who is still suspect; no judgement of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from random import Random
+
+from benchmarks.micro.catalogue import MICROS
+from benchmarks.micro.timer import BLOCK_S
+from benchmarks.rig.children import ChildError
+from benchmarks.rig.gate.block_lab import BlockLab
+from benchmarks.rig.gate.sheet import HasMeasured, Sheet
+from benchmarks.verdict.gate import suspects
+from benchmarks.verdict.measured import Kind
+from benchmarks.verdict.policy import Policy
+
+__all__ = ["FIRST_ROUNDS", "PREFIX", "UNIT", "Names", "PairedRounds", "decide", "most_rounds"]
+
+PREFIX = "cpu."
+UNIT = "seconds"
+BLOCKS = 5  # per side and round
+FIRST_ROUNDS = 12  # the least of them are compared with the 7th least: five may be disturbed
+FIRST_LOOK = 16
+
+Sides = tuple[Sheet, Sheet]
+Names = Sequence[str]
+
+
+def decide(
+    sheets: tuple[HasMeasured, HasMeasured],
+    names: Names,
+    policy: Policy,
+    measure: Callable[[Names, int], None],
+    time_left: Callable[[], bool],
+) -> None:
+    """Spend rounds until the verdict is clear, the looks are used up, or no time is left.
+
+    Args:
+        sheets: base's and head's, which `measure` fills.
+        names: of all micro benchmarks, without PREFIX.
+        measure: one round of these names in this stage.
+        time_left: asked before each round.
+    """
+    for _ in range(FIRST_ROUNDS):
+        if not time_left():
+            return
+        measure(names, 0)
+    for look in range(policy.looks):
+        left = _suspects(sheets, policy)
+        for _ in range(FIRST_LOOK << max(look - 1, 0)):
+            if not left or not time_left():
+                return
+            measure(left, 1)
+
+
+def most_rounds(policy: Policy) -> int:
+    """How many rounds `decide` takes at most."""
+    return FIRST_ROUNDS + sum(FIRST_LOOK << max(look - 1, 0) for look in range(policy.looks))
+
+
+def _suspects(sheets: tuple[HasMeasured, HasMeasured], policy: Policy) -> list[str]:
+    base, head = sheets
+    found = suspects(base.measured(), head.measured(), policy)
+    return [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
+
+
+class PairedRounds:
+    """Measures rounds of real commits."""
+
+    def __init__(self, sheets: Sides, cores: tuple[str, str], coin: Random) -> None:
+        self._sheets = sheets
+        self._cores = cores
+        self._coin = coin
+        self._loops: dict[str, int] = {}
+        self._left_out: set[str] = set()
+
+    def measure(self, names: Names, stage: int) -> None:
+        """One round of each that both sides can do; what a side cannot is noted once."""
+        wanted = [name for name in names if name not in self._left_out]
+        if not wanted:
+            return
+        sides: list[BlockLab | None] = [None, None]
+        with ExitStack() as stack:
+            for side in self._coin.sample((0, 1), 2):
+                try:
+                    lab = BlockLab(self._cores[side], wanted)
+                    sides[side] = stack.enter_context(lab)
+                except ChildError as error:
+                    self._give_up(wanted, side, str(error))
+                    return
+            base, head = sides
+            assert base is not None
+            assert head is not None
+            for name in self._coin.sample(wanted, len(wanted)):
+                if self._possible(name, (base, head)):
+                    self._round(name, (base, head), stage)
+
+    def _round(self, name: str, labs: tuple[BlockLab, BlockLab], stage: int) -> None:
+        order = self._coin.sample((0, 1), 2)
+        blocks: tuple[list[float], list[float]] = [], []
+        for side in order * BLOCKS:
+            try:
+                blocks[side].append(self._block(name, labs[side]))
+            except ChildError as error:
+                self._give_up([name], side, str(error))
+                return
+        for sheet, values in zip(self._sheets, blocks, strict=True):
+            sheet.add(PREFIX + name, Kind.PAIRED, UNIT, values, stage)
+
+    def _block(self, name: str, lab: BlockLab) -> float:
+        """Seconds per operation. How many runs a block has is measured once, for both sides."""
+        if name not in self._loops:
+            lab.seconds(name, 2)  # what Python specialises and caches
+            seconds = lab.seconds(name, 3) / 3
+            self._loops[name] = max(1, round(BLOCK_S / max(seconds, 1e-6)))
+        loops = self._loops[name]
+        return float(f"{lab.seconds(name, loops) / loops / MICROS[name].operations:.6g}")
+
+    def _possible(self, name: str, labs: tuple[BlockLab, BlockLab]) -> bool:
+        """Whether both sides can do it; else notes why not, and one value of the side that can."""
+        if all(name not in lab.missing and name not in lab.wrong for lab in labs):
+            return True
+        self._left_out.add(name)
+        for sheet, lab in zip(self._sheets, labs, strict=True):
+            if name in lab.missing:
+                sheet.lacks(PREFIX + name, Kind.PAIRED, UNIT, "skipped", lab.missing[name])
+            elif name in lab.wrong:
+                sheet.lacks(PREFIX + name, Kind.PAIRED, UNIT, "failed", lab.wrong[name])
+            else:
+                sheet.add(PREFIX + name, Kind.PAIRED, UNIT, self._block(name, lab))
+        return False
+
+    def _give_up(self, names: Names, side: int, reason: str) -> None:
+        self._left_out.update(names)
+        for name in names:
+            self._sheets[side].lacks(PREFIX + name, Kind.PAIRED, UNIT, "failed", reason)

@@ -1,0 +1,1 @@
+"""Offering a network a load on schedule, and keeping what became of it."""

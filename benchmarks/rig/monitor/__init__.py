@@ -1,0 +1,1 @@
+"""Watching processes while they work."""

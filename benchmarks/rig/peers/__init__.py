@@ -1,0 +1,1 @@
+"""What this core does beside the least that any could."""

@@ -1,0 +1,1 @@
+"""The fixed set of runs that says whether the core is ready."""
