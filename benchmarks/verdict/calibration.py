@@ -98,7 +98,7 @@ class Power:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Noise:
-    """What the recording was like: of base's least block beside head's, per round and function."""
+    """What the recording was like: of base's blocks beside head's, per round and function."""
 
     middle: float
     """Half of the ratios lie closer to one than this; 0.01 is 1 %."""
@@ -170,7 +170,7 @@ def as_markdown(found: Calibration) -> str:
         f"{found.replay_s:.0f} s. Without sharing a round, {found.apart:.1f} gates fit into the "
         "recording. In brackets: 95 %, Clopper and Pearson, of gates on this recording.",
         "",
-        f"Noise: base's and head's least block of a round differ by less than "
+        f"Noise: base's and head's blocks of a round differ by less than "
         f"{_percent(found.noise.middle)} in half of all cases, by less than "
         f"{_percent(found.noise.ninth)} in nine of ten; a function's ninth of ten rounds took "
         f"{_percent(found.noise.spell)} longer than its least.",

@@ -9,7 +9,8 @@ False alarms are limited for the whole gate. The first stage alone never makes a
 who is suspect. Suspects were measured again, and are judged by the second stage only. Its values
 had no part in choosing them, so the chance of an alarm is shared out among the suspects and looks
 (Bonferroni: it holds however they depend on each other, and word and interval cannot disagree as
-they could under Holm's or Benjamini's procedure), not among all benchmarks.
+they could under Holm's or Benjamini's procedure), not among all benchmarks. To call something
+unchanged, narrower bounds do, at any look: the policy says how many of those may have changed.
 
 It fails closed: what disappeared, newly fails or is no number is never a pass.
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean, median
 
-from benchmarks.verdict.bounds import Bounds, of_minima, of_pairs, rounds_needed
+from benchmarks.verdict.bounds import Bounds, of_ratios, rounds_needed
 from benchmarks.verdict.measured import Kind, Measured, Metric
 from benchmarks.verdict.policy import Accepted, Limits, Policy
 
@@ -64,8 +65,8 @@ class Judgement:
     high: float = math.nan
     smallest: float = math.nan
     """The least ratio that would have been called a regression, had it been so."""
-    typical: float = math.nan
-    """Head's median block over base's: it sees pauses, which minima hide, and all of the noise."""
+    mean: float = math.nan
+    """The same of all blocks' sums: it sees pauses, which medians hide, and all of the noise."""
     rounds: int = 0
     why: str = ""
     accepted: Accepted | None = None
@@ -151,8 +152,7 @@ def _shares(base: Measured, head: Measured, policy: Policy) -> Mapping[Kind, flo
         again = sum(
             metric.kind is kind and len(metric.stages) > 1 for metric in head.metrics.values()
         )
-        looks = policy.looks if kind is Kind.PAIRED else 1
-        shares[kind] = policy.false_alarms / 2 / max(again, 1) / looks
+        shares[kind] = policy.false_alarms / 2 / max(again, 1) / _looks(kind, policy)
     return shares
 
 
@@ -173,10 +173,10 @@ def _judge_one(
         why = f"{base.kind} in {base.unit} in base, {head.kind} in {head.unit} in head"
         return replace(blank, verdict=Verdict.FAILED, why=why)
     if head.kind is Kind.OBSERVED:
-        before, after = (median(metric.stages[-1]) for metric in (base, head))
+        before, after = (median(metric.rounds()) for metric in (base, head))
         return _valued(blank, before, after, Verdict.OBSERVED)
     if _shape(base) != _shape(head):
-        why = f"the rounds of base {_shape(base)} and of head {_shape(head)} do not pair"
+        why = "the rounds of base and of head do not pair"
         return replace(blank, verdict=Verdict.FAILED, why=why)
     limits = policy.limits(name, head.kind)
     if head.kind is Kind.EXACT:
@@ -200,8 +200,8 @@ def _incomparable(base: Metric | None, head: Metric | None) -> tuple[Verdict, st
     return Verdict.FAILED, f"in base: {base.problem}"
 
 
-def _shape(metric: Metric) -> list[int]:
-    return [len(stage) for stage in metric.stages]
+def _shape(metric: Metric) -> list[list[int]]:
+    return [[len(blocks) for blocks in stage] for stage in metric.stages]
 
 
 def _valued(blank: Judgement, base: float, head: float, verdict: Verdict) -> Judgement:
@@ -213,7 +213,7 @@ def _valued(blank: Judgement, base: float, head: float, verdict: Verdict) -> Jud
 
 def _exact(blank: Judgement, base: Metric, head: Metric, limits: Limits) -> Judgement:
     """The mean over hash seeds; a count has one value, and no floor."""
-    before, after = base.stages[-1], head.stages[-1]
+    before, after = base.rounds(), head.rounds()
     found = _valued(blank, fmean(before), fmean(after), Verdict.UNCHANGED)
     threshold = limits.floor
     if len(before) > 1 and 0 not in before:
@@ -237,35 +237,46 @@ def _bounded(
         one, other = (replace(side, stages=side.stages[:1]) for side in (base, head))
         return _bounded(blank, one, other, limits, policy, share)
     before, after = base.stages[-1], head.stages[-1]
-    summary = min if blank.kind is Kind.PAIRED else median
-    found = _valued(blank, summary(before), summary(after), Verdict.UNCHANGED)
-    typical = [median(metric.typical) for metric in (head, base)]
-    found = replace(found, rounds=len(before), typical=typical[0] / (typical[1] or math.nan))
+    sums = [sum(map(sum, side)) for side in (before, after)]
+    found = replace(
+        _valued(blank, median(base.rounds()), median(head.rounds()), Verdict.UNCHANGED),
+        rounds=len(before),
+        mean=sums[1] / sums[0] if sums[0] else math.nan,
+    )
     if before == after:
         return replace(found, smallest=1 + limits.floor)
-    if not min(before) or not min(after):
+    if not all(map(all, before)) or not all(map(all, after)):
         why = "it is 0 in one round and not in another: no ratio"
         return replace(found, verdict=Verdict.UNDECIDED, why=why, open=True)
-    method = of_minima if blank.kind is Kind.PAIRED else of_pairs
-    bounds = method(before, after, policy.screening if first else share)
-    found = replace(
-        found,
-        ratio=bounds.ratio,
-        low=bounds.low,
-        high=bounds.high,
-        smallest=(1 + limits.floor) * bounds.smallest,
-    )
-    return _held_against(found, bounds, limits, first)
+    ratios = [
+        median(new / old for old, new in zip(*both, strict=True))
+        for both in zip(before, after, strict=True)
+    ]
+    sure = of_ratios(ratios, share)
+    near = of_ratios(ratios, policy.screening / (1 + _looks(blank.kind, policy)))
+    return _held_against(found, sure, near, limits, first)
 
 
-def _held_against(found: Judgement, bounds: Bounds, limits: Limits, first: bool) -> Judgement:
-    """The words for bounds; the first stage can only clear."""
-    slower, faster = bounds.low > 1 + limits.floor, bounds.high < 1 / (1 + limits.floor)
-    within = bounds.high <= 1 + limits.tolerance and bounds.low >= 1 / (1 + limits.tolerance)
-    if slower or faster:
-        if first:
-            return replace(found, verdict=Verdict.UNDECIDED, why=MORE, open=slower)
-        return replace(found, verdict=Verdict.REGRESSION if slower else Verdict.IMPROVEMENT)
-    if within:
+def _held_against(
+    found: Judgement, sure: Bounds, near: Bounds, limits: Limits, first: bool
+) -> Judgement:
+    """The words for bounds: `sure` ones raise alarms, `near` ones clear; the first stage can only
+    do the latter."""
+    floor, tolerance = 1 + limits.floor, 1 + limits.tolerance
+    smallest = replace(found, ratio=sure.ratio, smallest=floor * sure.smallest)
+    alarm = replace(smallest, low=sure.low, high=sure.high)
+    found = replace(smallest, low=near.low, high=near.high)
+    if not first and sure.low > floor:
+        return replace(alarm, verdict=Verdict.REGRESSION)
+    if not first and sure.high < 1 / floor:
+        return replace(alarm, verdict=Verdict.IMPROVEMENT)
+    if first and (near.low > floor or near.high < 1 / floor):
+        return replace(found, verdict=Verdict.UNDECIDED, why=MORE, open=near.low > floor)
+    if near.high <= tolerance and near.low >= 1 / tolerance:
         return found
-    return replace(found, verdict=Verdict.UNDECIDED, open=bounds.high > 1 + limits.tolerance)
+    return replace(found, verdict=Verdict.UNDECIDED, open=near.high > tolerance)
+
+
+def _looks(kind: Kind, policy: Policy) -> int:
+    """How often the second stage may be looked at."""
+    return policy.looks if kind is Kind.PAIRED else 1

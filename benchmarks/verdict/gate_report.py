@@ -110,7 +110,7 @@ def as_json(outcome: Outcome) -> str:
 def _entry(each: Judgement) -> dict[str, Any]:
     numbers = {
         name: getattr(each, name)
-        for name in ("base", "head", "ratio", "low", "high", "smallest", "typical")
+        for name in ("base", "head", "ratio", "low", "high", "smallest", "mean")
     }
     finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
     accepted = each.accepted and {

@@ -9,9 +9,9 @@ JSON of this form, of which two, base and head, make a gate:
 A metric has *stages*: the first measurement, and what was measured again because of it, in fresh
 processes or with fresh seeds. A stage has *rounds*; those of base and head with the same place were
 measured together (at the same time, under the same seed). A round is a number, or the list of its
-blocks, of which the least counts. A metric without stages says why: {"skipped": "…"} where the
-commit lacks the thing, {"failed": "…"} where measuring went wrong; so does a whole commit, with
-"failed" beside "metrics". Lower is better, always.
+blocks, which took turns with the other side's. A metric without stages says why: {"skipped": "…"}
+where the commit lacks the thing, {"failed": "…"} where measuring went wrong; so does a whole
+commit, with "failed" beside "metrics". Lower is better, always.
 
 Rule: reads and writes files, and judges nothing.
 """
@@ -25,11 +25,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeAlias
 
-__all__ = ["FORMAT", "Kind", "Measured", "MeasuredError", "Metric", "load", "parse"]
+__all__ = ["FORMAT", "Blocks", "Kind", "Measured", "MeasuredError", "Metric", "load", "parse"]
 
 FORMAT = 1
+
+Blocks: TypeAlias = tuple[float, ...]
 
 
 class MeasuredError(Exception):
@@ -51,10 +53,8 @@ class Metric:
 
     kind: Kind
     unit: str
-    stages: tuple[tuple[float, ...], ...] = ()
-    """One value per round and stage."""
-    typical: tuple[float, ...] = ()
-    """The median of each round's blocks, all stages in a row."""
+    stages: tuple[tuple[Blocks, ...], ...] = ()
+    """The blocks of each round, by stage; of most metrics there is one."""
     skipped: str = ""
     failed: str = ""
 
@@ -63,11 +63,15 @@ class Metric:
         """Why there is no value, or no valid one; "" if there is."""
         if self.skipped or self.failed:
             return self.skipped or self.failed
-        values = [value for stage in self.stages for value in stage]
+        values = [value for stage in self.stages for blocks in stage for value in blocks]
         if not values:
             return "no value"
         bad = [value for value in values if not math.isfinite(value) or value < 0]
         return f"{bad[0]} among its values" if bad else ""
+
+    def rounds(self) -> list[float]:
+        """The middle block of each round of the last stage; there has to be one."""
+        return [median(blocks) for blocks in self.stages[-1]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,29 +116,19 @@ def parse(content: object) -> Measured:
 
 
 def _metric(entry: dict[str, Any]) -> Metric:
-    stages = [[_blocks(each) for each in stage] for stage in entry.get("stages", ())]
     return Metric(
         kind=Kind(entry["kind"]),
         unit=str(entry["unit"]),
-        stages=tuple(tuple(_least(blocks) for blocks in stage) for stage in stages),
-        typical=tuple(median(blocks) for stage in stages for blocks in stage),
+        stages=tuple(tuple(_blocks(each) for each in stage) for stage in entry.get("stages", ())),
         skipped=str(entry.get("skipped", "")),
         failed=str(entry.get("failed", "")),
     )
 
 
-def _blocks(each: Any) -> list[float]:
+def _blocks(each: Any) -> Blocks:
+    listed = each if isinstance(each, list) else [each]
     # null is how strict writers of JSON spell NaN.
-    blocks = [math.nan if value is None else float(value) for value in _listed(each)]
+    blocks = tuple(math.nan if value is None else float(value) for value in listed)
     if not blocks:
         raise ValueError("a round without blocks")
     return blocks
-
-
-def _listed(each: Any) -> list[Any]:
-    return each if isinstance(each, list) else [each]
-
-
-def _least(blocks: list[float]) -> float:
-    # min() of a list with NaN depends on its order, and would hide it.
-    return math.nan if any(math.isnan(value) for value in blocks) else min(blocks)

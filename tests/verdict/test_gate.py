@@ -43,14 +43,14 @@ def word(outcome: Outcome) -> Verdict:
     return next(each.verdict for each in outcome.judgements if each.name == "it")
 
 
-def quiet(least: float) -> list[float]:
-    """Rounds that differ by up to 1.5 %."""
-    return [least * (1 + 0.0005 * (7 * number % 31)) for number in range(32)]
+def quiet(least: float, step: int = 7) -> list[float]:
+    """Rounds that differ by up to 1.5 %, in an order that the step decides."""
+    return [least * (1 + 0.0005 * (number * step % 31)) for number in range(32)]
 
 
-def wild(least: float) -> list[float]:
-    """Rounds of which no two are near each other."""
-    return [least * (1 + 0.1 * number) for number in range(32)]
+def wild(least: float, step: int = 1) -> list[float]:
+    """Rounds of which no two are near each other, in an order that the step decides."""
+    return [least * (1 + 0.1 * (number * step % 32)) for number in range(32)]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def wild(least: float) -> list[float]:
         (paired(quiet(1), quiet(1)), paired(quiet(1.1), quiet(1.1)), Verdict.REGRESSION, 1),
         (paired(quiet(1), quiet(1)), paired(quiet(1.1), quiet(1.001)), Verdict.UNCHANGED, 0),
         (paired(quiet(1), quiet(1)), paired(quiet(0.9), quiet(0.9)), Verdict.IMPROVEMENT, 0),
-        (paired(quiet(1), wild(1)), paired(quiet(1.1), wild(1.1)), Verdict.UNDECIDED, 2),
+        (paired(quiet(1), wild(1)), paired(quiet(1.1), wild(1.1, 5)), Verdict.UNDECIDED, 2),
         (paired([1.0] * 3), paired([1.1] * 3), Verdict.UNDECIDED, 2),
     ],
 )
@@ -149,7 +149,7 @@ def test_an_accepted_regression_passes_and_is_told() -> None:
 def test_the_policy_may_allow_some_undecided() -> None:
     outcome = gate(paired(wild(1)), paired(wild(1)), _with(load_policy(), undecided=1))
     assert (word(outcome), outcome.code) == (Verdict.UNCHANGED, 0)  # the very same values
-    outcome = gate(paired(wild(1)), paired(wild(1.01)), _with(load_policy(), undecided=1))
+    outcome = gate(paired(wild(1)), paired(wild(1.01, 5)), _with(load_policy(), undecided=1))
     assert (word(outcome), outcome.code) == (Verdict.UNDECIDED, 0)
 
 
@@ -162,20 +162,34 @@ def test_a_suspect_is_whatever_another_stage_could_decide() -> None:
 def test_the_more_suspects_the_wider_the_bounds() -> None:
     policy = load_policy()
     base = {f"it{n}": paired(quiet(1), quiet(1)) for n in range(20)}
-    head = {f"it{n}": paired(quiet(1.1), quiet(1.1)) for n in range(20)}
+    head = {f"it{n}": paired(quiet(1.1, 5), quiet(1.1, 5)) for n in range(20)}
     many = judge(side(base), side(head), policy, TODAY).judgements[0]
     one = judge(side({"it0": base["it0"]}), side({"it0": head["it0"]}), policy, TODAY).judgements[0]
     assert many.low < one.low
     assert many.smallest > one.smallest
 
 
-def test_files_are_read_back_and_blocks_count_by_their_least(tmp_path: Path) -> None:
+def test_blocks_are_compared_with_their_neighbours() -> None:
+    """A spell that slows some blocks of both sides is no change; the mean sees the one pause."""
+    level = [1.0, 2.0, 1.0, 4.0, 1.0]
+    slower = [each * 1.1 for each in level[:4]] + [9.0]
+    base, head = (
+        {"kind": "paired", "unit": "s", "stages": [[blocks] * 16, [blocks] * 32]}
+        for blocks in (level, slower)
+    )
+    [found] = [each for each in gate(base, head).judgements if each.name == "it"]
+    assert found.verdict is Verdict.REGRESSION
+    assert found.ratio == pytest.approx(1.1)
+    assert found.mean == pytest.approx(sum(slower) / sum(level))
+
+
+def test_files_are_read_back_with_their_blocks(tmp_path: Path) -> None:
     file = tmp_path / "base.json"
     content = {"format": 1, "commit": "c", "metrics": {"it": paired([1.0], [[3.0, 2.0, 9.0]])}}  # type: ignore[list-item]
     file.write_text(json.dumps(content), encoding="utf-8")
     metric = load(file).metrics["it"]
-    assert metric.stages == ((1.0,), (2.0,))
-    assert metric.typical == (1.0, 3.0)
+    assert metric.stages == (((1.0,),), ((3.0, 2.0, 9.0),))
+    assert metric.rounds() == [3.0]
 
 
 WHOLE = '{"format": 1, "commit": "c", "metrics": {"it": %s}}'

@@ -8,6 +8,7 @@ Rule: one question, one block; which, how long and in what order is the parent's
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from benchmarks.micro.catalogue import MICROS
@@ -19,13 +20,26 @@ __all__ = ["BlockLab", "run_child"]
 
 
 class BlockLab(WithChild):
-    """The parent's side; `core_dir` holds the p2pcore package to time."""
+    """The parent's side.
 
-    def __init__(self, core_dir: str, names: list[str]) -> None:
-        self._child = Child("benchmarks.rig.gate.block_lab", [json.dumps(names)], core_dir)
+    Args:
+        core_dir: holds the p2pcore package to time.
+        names: of the micro benchmarks.
+        hash_seed: of the child's Python.
+        processor: the number of the one that the child has to use; None for any.
+    """
+
+    def __init__(
+        self, core_dir: str, names: list[str], hash_seed: int, processor: int | None
+    ) -> None:
+        order, environment = [json.dumps(names)], {"PYTHONHASHSEED": str(hash_seed)}
+        self._child = Child("benchmarks.rig.gate.block_lab", order, core_dir, environment)
+        self._processor = processor
 
     def __enter__(self) -> BlockLab:
         super().__enter__()
+        if self._processor is not None:
+            os.sched_setaffinity(self._child.pid, {self._processor})
         self.missing: dict[str, str] = self._child.ready["missing"]
         """Names that this commit has no part for, and which."""
         self.wrong: dict[str, str] = self._child.ready["wrong"]

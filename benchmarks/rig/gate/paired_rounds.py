@@ -1,9 +1,10 @@
 """Processor time of two commits, side by side, for as long as it takes to tell them apart.
 
-A round is a fresh process for each side, alive at the same time. They run short blocks of each
-micro benchmark in turn, base and head, base and head; a coin per micro benchmark and round decides
-who begins, which is all that the verdict's bounds stand on (`verdict/bounds.py`). The least block
-of a side is its value: noise only adds time.
+A round is a fresh process for each side, alive at the same time, on the same core and with the same
+hash seed. They run short blocks of each micro benchmark in turn, base and head, head and base; a
+coin per micro benchmark and round decides who begins, which is all that the verdict's bounds stand
+on (`verdict/bounds.py`). Neighbours in time meet the same spell of the machine, so the value of a
+round is the median ratio of neighbours.
 
 `decide` spends the rounds: all micro benchmarks in a first stage, then the suspects alone in a
 second one, at which the verdict looks after 16, 32, 64 … rounds.
@@ -13,12 +14,12 @@ Rule: measures and asks the verdict who is still suspect; no judgement of its ow
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from random import Random
 
 from benchmarks.micro.catalogue import MICROS
-from benchmarks.micro.timer import BLOCK_S
 from benchmarks.rig.children import ChildError
 from benchmarks.rig.gate.block_lab import BlockLab
 from benchmarks.rig.gate.sheet import HasMeasured, Sheet
@@ -30,9 +31,11 @@ __all__ = ["FIRST_ROUNDS", "PREFIX", "UNIT", "Names", "PairedRounds", "decide", 
 
 PREFIX = "cpu."
 UNIT = "seconds"
-BLOCKS = 5  # per side and round
-FIRST_ROUNDS = 12  # the least of them are compared with the 7th least: five may be disturbed
+BLOCK_S = 0.001  # a thousand times the timer's resolution, and short against most spells
+BLOCKS = 40  # per side and round; more find little, as processes differ by about 1 % as it is
+FIRST_ROUNDS = 16
 FIRST_LOOK = 16
+HASH_SEEDS = 2**32  # PYTHONHASHSEED is below
 
 Sides = tuple[Sheet, Sheet]
 Names = Sequence[str]
@@ -76,6 +79,11 @@ def _suspects(sheets: tuple[HasMeasured, HasMeasured], policy: Policy) -> list[s
     return [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
 
 
+def _processors() -> list[int | None]:
+    """Those that this process may use; [None] where the system does not tell."""
+    return list(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None]
+
+
 class PairedRounds:
     """Measures rounds of real commits."""
 
@@ -92,10 +100,11 @@ class PairedRounds:
         if not wanted:
             return
         sides: list[BlockLab | None] = [None, None]
+        seed, place = self._coin.randrange(HASH_SEEDS), self._coin.choice(_processors())
         with ExitStack() as stack:
             for side in self._coin.sample((0, 1), 2):
                 try:
-                    lab = BlockLab(self._cores[side], wanted)
+                    lab = BlockLab(self._cores[side], wanted, seed, place)
                     sides[side] = stack.enter_context(lab)
                 except ChildError as error:
                     self._give_up(wanted, side, str(error))
@@ -110,7 +119,7 @@ class PairedRounds:
     def _round(self, name: str, labs: tuple[BlockLab, BlockLab], stage: int) -> None:
         order = self._coin.sample((0, 1), 2)
         blocks: tuple[list[float], list[float]] = [], []
-        for side in order * BLOCKS:
+        for side in (order + order[::-1]) * (BLOCKS // 2):
             try:
                 blocks[side].append(self._block(name, labs[side]))
             except ChildError as error:

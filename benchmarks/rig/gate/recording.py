@@ -40,11 +40,12 @@ class RecordingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What one function took in one round, in seconds per operation, base's then head's."""
+    """What one function took in one round."""
 
-    least: tuple[float, float]
-    typical: tuple[float, float]
-    """The median of the blocks."""
+    seconds: float
+    """Base's middle block, per operation."""
+    ratio: float
+    """Head over base: the middle ratio of blocks that were neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,8 @@ def _round(entry: dict[str, Any]) -> Round:
     base, head = entry["base"], entry["head"]
     values = {
         name: Values(
-            (min(base[name]), min(head[name])),
-            (median(base[name]), median(head[name])),
+            median(base[name]),
+            median(new / old for old, new in zip(base[name], head[name], strict=True)),
         )
         for name in base
         if name in head

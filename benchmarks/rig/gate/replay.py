@@ -32,7 +32,7 @@ from benchmarks.rig.gate.paired_rounds import PREFIX, UNIT, Names, decide, most_
 from benchmarks.rig.gate.recording import Recording, RecordingError
 from benchmarks.verdict.calibration import Calibration, Noise, Power, Rate
 from benchmarks.verdict.gate import Outcome, judge
-from benchmarks.verdict.measured import Kind, Measured, Metric
+from benchmarks.verdict.measured import Blocks, Kind, Measured, Metric
 from benchmarks.verdict.policy import Policy
 
 __all__ = ["SLOWDOWNS", "ReplayedGate", "calibrate"]
@@ -48,26 +48,19 @@ class _Side:
     """What the verdict sees of base or of head."""
 
     def __init__(self) -> None:
-        self._stages: dict[str, list[list[float]]] = {}
-        self._typical: dict[str, list[float]] = {}
+        self._stages: dict[str, list[list[Blocks]]] = {}
 
-    def add(self, name: str, stage: int, value: float, typical: float) -> None:
+    def add(self, name: str, stage: int, value: float) -> None:
         stages = self._stages.setdefault(name, [])
         if len(stages) == stage:
             stages.append([])
-        stages[stage].append(value)
-        self._typical.setdefault(name, []).append(typical)
+        stages[stage].append((value,))
 
     def measured(self) -> Measured:
         return Measured(
             commit="",
             metrics={
-                name: Metric(
-                    kind=_kind(name),
-                    unit=UNIT,
-                    stages=tuple(map(tuple, stages)),
-                    typical=tuple(self._typical[name]),
-                )
+                name: Metric(kind=_kind(name), unit=UNIT, stages=tuple(map(tuple, stages)))
                 for name, stages in self._stages.items()
             },
         )
@@ -107,8 +100,7 @@ class ReplayedGate:
         for _ in seeds:
             for side, factors in zip(self._sides, ({}, self._factors), strict=True):
                 for name, value in self._recording.seeds[self._seeds.pop()].items():
-                    value *= factors.get(name, 1.0)
-                    side.add(name, stage, value, value)
+                    side.add(name, stage, value * factors.get(name, 1.0))
 
     def _measure(self, names: Names, stage: int) -> None:
         recorded = self._recording.rounds
@@ -121,9 +113,10 @@ class ReplayedGate:
             if values is None:
                 continue
             full = PREFIX + name
-            for side, place in zip(self._sides, order, strict=True):
-                factor = self._factors.get(full, 1.0) if side is self._sides[1] else 1.0
-                side.add(full, stage, values.least[place] * factor, values.typical[place] * factor)
+            both = values.seconds, values.seconds * values.ratio
+            factors = 1.0, self._factors.get(full, 1.0)
+            for side, place, factor in zip(self._sides, order, factors, strict=True):
+                side.add(full, stage, both[place] * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,10 +262,10 @@ def _noise(recording: Recording) -> Noise:
     apart: list[float] = []
     spells = []
     for name in recording.rounds[0].values:
-        pairs = [each.values[name].least for each in recording.rounds if name in each.values]
-        apart += [math.exp(abs(math.log(head / base))) - 1 for base, head in pairs]
-        either = sorted(min(pair) for pair in pairs)
-        spells.append(either[len(either) * 9 // 10] / either[0] - 1)
+        found = [each.values[name] for each in recording.rounds if name in each.values]
+        apart += [math.exp(abs(math.log(values.ratio))) - 1 for values in found]
+        seconds = sorted(values.seconds for values in found)
+        spells.append(seconds[len(seconds) * 9 // 10] / seconds[0] - 1)
     apart.sort()
     half, most = (apart[round(len(apart) * share)] for share in (0.5, 0.9))
     return Noise(middle=half, ninth=most, spell=median(spells))

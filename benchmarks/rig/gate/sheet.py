@@ -81,5 +81,5 @@ class Sheet:
     def write(self, file: Path) -> None:
         """Keep it: the file is whole at any moment."""
         new = file.with_suffix(".new")
-        new.write_text(json.dumps(self._content, indent=1), encoding="utf-8")
+        new.write_text(json.dumps(self._content), encoding="utf-8")
         os.replace(new, file)
