@@ -180,7 +180,7 @@ def fit(rates: Mapping[float, Sequence[float]], seed: int = 1) -> Fit:
         peak_per_s=over([each.throughput(peak) for each in draws], law.throughput(peak))
         if peak
         else None,
-        peak_extrapolated=peak is not None and peak > levels[-1],
+        peak_extrapolated=peak is not None and peak > float(levels[-1]),
         fits=good,
         draws=draws,
     )

@@ -26,7 +26,7 @@ def test_the_law_is_found_again_without_noise() -> None:
     assert found.law.coherency == pytest.approx(TRUE.coherency)
     assert max(map(abs, found.residuals)) < 1e-9
     assert found.peak_n == pytest.approx(TRUE.peak_at)
-    assert not found.peak_extrapolated
+    assert found.peak_extrapolated is False  # numpy's own is none that JSON can hold
 
 
 def test_the_peak_is_where_more_gives_less() -> None:
