@@ -18,6 +18,8 @@ BUDGET ?= 10m
 CONFIRM ?=
 WEBHOOK ?=
 PORT ?= 8080
+# make history: where other results lie: a remote of git, or a folder, a clone, an archive.
+FROM ?= origin
 # make sim: how many seeds; or one SEED, with its SCENARIO if it is not the drawn one, and TRACE=1.
 SEEDS ?= 200
 SEED ?=
@@ -28,7 +30,7 @@ SCENARIO ?=
 IN_PARALLEL := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench gate alerts load sim site report preview test check clean
+.PHONY: help bench gate alerts history load sim site report preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +57,11 @@ alerts: $(VENV)/.ready ## has anything become slower in the results there are? (
 	@$(BIN)/python -m benchmarks alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \
 		$(if $(WEBHOOK),--webhook '$(WEBHOOK)')
 
-site: $(VENV)/.ready ## build the site from the results there are
+site: $(VENV)/.ready ## build the site from the results there are, without measuring
 	@$(BIN)/python -m benchmarks site
+
+history: $(VENV)/.ready ## bring in the results of other machines (FROM=origin, a clone, a folder, an archive)
+	@$(BIN)/python -m benchmarks history $(if $(wildcard $(FROM)),merge,fetch) '$(FROM)'
 
 report: $(VENV)/.ready ## is it ready? measure, judge, report (QUICK=1 for two minutes)
 	@$(BIN)/python -m benchmarks readiness $(if $(filter-out 0,$(QUICK)),--quick)

@@ -26,14 +26,18 @@ from benchmarks.rig.checkout import (
     uncommitted,
 )
 from benchmarks.verdict.budget import SHORT_S, SUITES, WHOLE_S
+from benchmarks.verdict.kept.asv_files import lay_out
+from benchmarks.verdict.kept.history import Kept, read_kept
 from benchmarks.verdict.results import Stored, current_versions, stored
 
 __all__ = [
     "CONFIG",
+    "SHIPPED",
     "SHORT",
     "MeasureError",
     "Request",
     "alone",
+    "configured_branch",
     "measure",
     "prefer_this_python",
     "publish",
@@ -43,6 +47,8 @@ __all__ = [
 SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
 """The short selection: asv matches it against `module.Class.function`."""
 CONFIG = "asv.conf.json"
+SHIPPED = ".asv-history"
+"""The measurements that the repository itself keeps (docs/history.md)."""
 HEAD_CONFIG = ".asv-head.conf.json"
 """Lives beside the real one while asv runs: asv works in the folder of its configuration."""
 
@@ -91,9 +97,11 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     _warn(root, write)
     prefer_this_python()
     with alone(root), _configuration(root) as config:
+        kept = _unpack(root, write)
         place = _Place(
             results_dir(root), _machine(root, request.machine, write), _environment(root)
         )
+        _warn_of_namesake(kept, place.machine, write)
         limit = len(commits) if request.limit is None else request.limit
         base = ["run", "--config", config, "--machine", place.machine, "--show-stderr"]
         write(f"== machine {place.machine}: making asv's environment, reading the suite")
@@ -117,7 +125,11 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
 
 
 def publish(root: Path, write: Callable[[str], None]) -> None:
-    """Build the site from the stored results. Raises MeasureError if asv cannot."""
+    """Build the site from the stored results and those that the repository keeps.
+
+    Raises MeasureError if asv cannot, HistoryError if what is kept cannot be read.
+    """
+    _unpack(root, write)
     if not current_versions(results_dir(root)):
         raise MeasureError("nothing has been measured yet: run `make bench` first")
     with _configuration(root) as config:
@@ -170,6 +182,32 @@ def _publish(root: Path, config: str, write: Callable[[str], None]) -> None:
     write("== to look at it: make preview, then http://127.0.0.1:8080/")
 
 
+def _unpack(root: Path, write: Callable[[str], None]) -> Kept:
+    """Bring what the repository keeps into asv's results, where nothing newer is."""
+    kept = read_kept(root / SHIPPED)
+    laid = lay_out(kept, results_dir(root))
+    if laid.new or laid.filled:
+        write(f"== taken from {SHIPPED}: results of {laid.new + laid.filled} commits")
+    for problem in laid.problems:
+        write(f"== note: left alone: {problem}")
+    return kept
+
+
+def _warn_of_namesake(kept: Kept, machine: str, write: Callable[[str], None]) -> None:
+    path = Path.home() / ".asv-machine.json"
+    here = json.loads(path.read_text(encoding="utf-8")).get(machine, {})
+    theirs = [entry for entry in kept.entries.values() if entry.machine == machine]
+    if not theirs:
+        return
+    newest = max(theirs, key=lambda entry: entry.measured_ms).params
+    for what in ("cpu", "num_cpu", "arch"):
+        if what in here and here[what] != newest.get(what):
+            write(
+                f"== note: machine '{machine}' of {SHIPPED} has {what} '{newest.get(what)}', and "
+                f"this one '{here[what]}': if it is another, give this one a name (MACHINE=)"
+            )
+
+
 def _lacking(
     place: _Place, commits: Sequence[Commit], versions: Mapping[str, str], retry_failed: bool
 ) -> list[Commit]:
@@ -218,6 +256,13 @@ def _warn(root: Path, write: Callable[[str], None]) -> None:
         write(f"== note: commits are measured; uncommitted changes are not: {', '.join(changed)}")
     if is_shallow(root):
         write("== note: a shallow clone; `git fetch --unshallow` brings the older commits")
+
+
+def configured_branch(root: Path) -> str:
+    """The first branch of asv's configuration."""
+    branch = json.loads((root / CONFIG).read_text(encoding="utf-8"))["branches"][0]
+    assert isinstance(branch, str)
+    return branch
 
 
 def _setting(root: Path, key: str) -> str:
