@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import tarfile
 import zipfile
@@ -51,10 +52,14 @@ def clone(project: Path, tmp_path: Path) -> Path:
 
 
 def test_a_fresh_clone_shows_the_history_at_once(
-    clone: Path, monkeypatch: pytest.MonkeyPatch
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With asv's own publish, and without an environment of asv's."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    """With asv's own publish, no environment of asv's, and no library but those of `site`."""
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    for library in ("numpy", "psutil", "pyperf", "rich", "matplotlib"):
+        (absent / f"{library}.py").write_text("raise ImportError('not in the extra site')")
+    monkeypatch.setenv("PYTHONPATH", f"{absent}{os.pathsep}{ROOT}")
     lines: list[str] = []
     publish(clone, lines.append)
     assert f"== taken from {SHIPPED}: results of 30 commits" in lines
