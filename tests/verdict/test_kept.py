@@ -52,13 +52,21 @@ entries = st.builds(
     durations=st.dictionaries(st.just("<build>"), st.floats(0, 9)),
 )
 suites = st.builds(Suite, measured_ms=st.integers(0, 2), benchmarks=st.just({}) | st.just({"x": 1}))
+reports = st.dictionaries(
+    st.sampled_from(["readiness/m/1/report.json", "b"]), st.binary(max_size=1)
+)
 histories = st.builds(
-    lambda found, suite: of(found, suite), st.lists(entries, max_size=4), st.none() | suites
+    lambda found, suite, filed: of(found, suite, filed),
+    st.lists(entries, max_size=4),
+    st.none() | suites,
+    reports,
 )
 
 
-def of(found: list[Entry], suite: Suite | None = None) -> Kept:
-    kept = Kept(suite=suite)
+def of(
+    found: list[Entry], suite: Suite | None = None, filed: dict[str, bytes] | None = None
+) -> Kept:
+    kept = Kept(suite=suite, reports=dict(filed or {}))
     for each in found:
         kept.add(each)
     return kept

@@ -18,6 +18,7 @@ from benchmarks.rig.kept.status import status
 from benchmarks.verdict.kept.asv_files import file_name, is_results, lay_out, read_results
 from benchmarks.verdict.kept.form import HistoryError
 from benchmarks.verdict.kept.history import Kept, Key, is_kept, read_kept, write_kept
+from benchmarks.verdict.kept.reports import newest, of_machines
 from benchmarks.verdict.kept.thinning import superfluous
 
 __all__ = ["EPILOG", "add_arguments", "main"]
@@ -82,6 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as", dest="renamed", metavar="NAME", help="what to call the machine, if it is one"
     )
     pack.add_argument(
+        "--runs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="so many of the newest whole readiness runs of each machine (%(default)s)",
+    )
+    pack.add_argument(
         "--all-commits", action="store_true", help="also those that are not on the branch"
     )
     _add_prune(action("prune", f"remove old commits from {SHIPPED} and asv's results", _prune))
@@ -143,7 +151,8 @@ def _lay(kept: Kept, root: Path) -> int:
     for problem in laid.problems:
         print(f"== left alone: {problem}")
     print(
-        f"== read: {_count(kept)}; new in {results_dir(root)}: {laid.new}, filled up: {laid.filled}"
+        f"== read: {_count(kept)}; new in {results_dir(root)}: {laid.new}, filled up: "
+        f"{laid.filled}; files of reports: {laid.reports}"
     )
     print("== to look at it: make site")
     return 2 if laid.problems else 0
@@ -157,7 +166,7 @@ def _pack(options: argparse.Namespace, root: Path) -> int:
             f"{sources[0]}: nothing was measured yet; `make bench` does, or name a SOURCE"
         )
     kept = read_kept(folder)
-    before = dict(kept.entries)
+    before, filed = dict(kept.entries), len(kept.reports)
     new = _chosen(_read(sources), options, root)
     kept.merge(new)
     if new.suite and kept.suite and new.suite.measured_ms == kept.suite.measured_ms:
@@ -165,7 +174,10 @@ def _pack(options: argparse.Namespace, root: Path) -> int:
     write_kept(folder, kept)
     added = kept.entries.keys() - before.keys()
     changed = sum(kept.entries[key] != entry for key, entry in before.items())
-    print(f"== {folder}: {_count(kept)}; added: {len(added)}, changed: {changed}")
+    print(
+        f"== {folder}: {_count(kept)}; added: {len(added)}, changed: {changed}, "
+        f"files of reports added: {len(kept.reports) - filed}"
+    )
     return 0
 
 
@@ -178,13 +190,14 @@ def _chosen(kept: Kept, options: argparse.Namespace, root: Path) -> Kept:
             f"no results of machine '{', '.join(sorted(wanted - machines))}'; there are those of "
             f"{', '.join(sorted(machines)) or 'none'}"
         )
-    if options.renamed and len(wanted) > 1:
+    if options.renamed and len(wanted) != 1:
         raise HistoryError(
             f"--as names one machine, and these are {len(wanted)}: {', '.join(sorted(wanted))}. "
             "Choose one with --machine"
         )
     published = None if options.all_commits else set(_branch(root)) | tagged(root)
-    chosen = Kept(suite=kept.suite)
+    reports = of_machines(kept.reports, options.machine, options.renamed)
+    chosen = Kept(suite=kept.suite, reports=newest(reports, options.runs))
     elsewhere = 0
     for entry in kept.entries.values():
         if entry.machine not in wanted:

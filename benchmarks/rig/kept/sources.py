@@ -23,10 +23,12 @@ from benchmarks.rig.history import SHIPPED
 from benchmarks.verdict.kept.asv_files import is_results, read_results
 from benchmarks.verdict.kept.form import HistoryError
 from benchmarks.verdict.kept.history import Kept, is_kept, read_kept
+from benchmarks.verdict.kept.reports import read_reports
 
 __all__ = ["fetched", "read_source"]
 
 PLACES = (".", SHIPPED, ".asv/results", "results")
+SUFFIXES = {".json", ".jsonl", ".html"}
 MAX_UNPACKED_BYTES = 4 << 30  # ten years of nights leave a tenth of it
 UNPACKING = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
@@ -78,12 +80,15 @@ def _parts(folder: Path) -> list[Path]:
 
 def _read_folder(folder: Path, name: str) -> Kept:
     parts = _parts(folder)
-    if not parts:
+    kept = Kept()
+    beside = folder.parent if is_results(folder) else folder
+    for place in (beside, beside / ".asv"):
+        kept.reports |= read_reports(place)
+    if not (parts or kept.reports):
         raise HistoryError(
             f"{name}: no measurements there: neither a kept history (machines/*.jsonl) nor asv's "
             f"results (MACHINE/machine.json), nor one of them in {', '.join(PLACES[1:])}"
         )
-    kept = Kept()
     for part in parts:
         kept.merge(read_kept(part) if is_kept(part) else read_results(part))
     return kept
@@ -94,7 +99,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     try:
         for name, file in _members(archive):
             path = PurePosixPath(name)
-            if path.suffix not in {".json", ".jsonl"} or path.is_absolute() or ".." in path.parts:
+            if path.suffix not in SUFFIXES or path.is_absolute() or ".." in path.parts:
                 continue
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,8 @@ class Laid:
     """Files that were written."""
     filled: int = 0
     """Files that got some of their benchmarks."""
+    reports: int = 0
+    """Files beside the results that were written."""
     suite: bool = False
     """Whether the list of benchmarks was written."""
     problems: list[str] = field(default_factory=list)
@@ -107,6 +109,11 @@ def lay_out(kept: Kept, folder: Path) -> Laid:
     if kept.suite and (there.suite is None or there.suite.measured_ms < kept.suite.measured_ms):
         _write(folder / SUITE, kept.suite.benchmarks)
         laid.suite = True
+    for name, data in kept.reports.items():
+        path = folder.parent / name  # where the commands that make them file them
+        if not path.exists():
+            write_whole(path, data)
+            laid.reports += 1
     return laid
 
 

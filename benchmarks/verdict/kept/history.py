@@ -2,6 +2,7 @@
 
     FOLDER/suite.jsonl              the benchmarks as they were discovered last
     FOLDER/machines/MACHINE.jsonl   a line per commit and environment
+    FOLDER/readiness/, gate/        reports, as `.asv` has them
 
 Rule: nothing is written unless everything could be read. Files appear whole or not at all. Several
 lines for the same thing, as git leaves them after merging two branches (`merge=union`), are read
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.verdict.kept.form import Entry, HistoryError, Suite, decoded, line, merged
+from benchmarks.verdict.kept.reports import read_reports
 
 __all__ = ["Kept", "Key", "is_kept", "read_kept", "write_kept", "write_whole"]
 
@@ -34,6 +36,8 @@ class Kept:
 
     entries: dict[Key, Entry] = field(default_factory=dict)
     suite: Suite | None = None
+    reports: dict[str, bytes] = field(default_factory=dict)
+    """What is filed beside, by its name below the folder (`kept.reports`)."""
 
     def add(self, entry: Entry) -> None:
         """Merge an entry in."""
@@ -51,6 +55,8 @@ class Kept:
             self.add(entry)
         if other.suite:
             self.add_suite(other.suite)
+        for name, data in other.reports.items():
+            self.reports[name] = max(data, self.reports.get(name, data))
 
     @property
     def measured_ms(self) -> int:
@@ -72,7 +78,7 @@ def read_kept(folder: Path) -> Kept:
 
     Raises HistoryError, which names file and line, if any of it cannot be read.
     """
-    kept = Kept()
+    kept = Kept(reports=read_reports(folder))
     for _, suite in _lines(folder / SUITE, Suite):
         kept.add_suite(suite)
     for path in sorted(folder.glob(f"{MACHINES}/*.jsonl")):
@@ -117,6 +123,8 @@ def write_kept(folder: Path, kept: Kept) -> None:
         write_whole(folder / MACHINES / f"{machine}.jsonl", b"".join(map(line, entries)))
     if kept.suite:
         write_whole(folder / SUITE, line(kept.suite))
+    for name, data in kept.reports.items():
+        write_whole(folder / name, data)
     for path in folder.glob(f"{MACHINES}/*.jsonl"):
         if path.stem not in by_machine:
             path.unlink()
