@@ -25,14 +25,12 @@ from benchmarks.rig.checkout import (
     is_shallow,
     uncommitted,
 )
+from benchmarks.rig.kept.shipped import unpack, warn_of_namesake
 from benchmarks.verdict.budget import SHORT_S, SUITES, WHOLE_S
-from benchmarks.verdict.kept.asv_files import lay_out
-from benchmarks.verdict.kept.history import Kept, read_kept
 from benchmarks.verdict.results import Stored, current_versions, stored
 
 __all__ = [
     "CONFIG",
-    "SHIPPED",
     "SHORT",
     "MeasureError",
     "Request",
@@ -47,8 +45,6 @@ __all__ = [
 SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
 """The short selection: asv matches it against `module.Class.function`."""
 CONFIG = "asv.conf.json"
-SHIPPED = ".asv-history"
-"""The measurements that the repository itself keeps (docs/history.md)."""
 HEAD_CONFIG = ".asv-head.conf.json"
 """Lives beside the real one while asv runs: asv works in the folder of its configuration."""
 
@@ -97,11 +93,11 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     _warn(root, write)
     prefer_this_python()
     with alone(root), _configuration(root) as config:
-        kept = _unpack(root, write)
+        unpack(root, results_dir(root), write)
         place = _Place(
             results_dir(root), _machine(root, request.machine, write), _environment(root)
         )
-        _warn_of_namesake(kept, place.machine, write)
+        warn_of_namesake(root, place.machine, write)
         limit = len(commits) if request.limit is None else request.limit
         base = ["run", "--config", config, "--machine", place.machine, "--show-stderr"]
         write(f"== machine {place.machine}: making asv's environment, reading the suite")
@@ -129,7 +125,7 @@ def publish(root: Path, write: Callable[[str], None]) -> None:
 
     Raises MeasureError if asv cannot, HistoryError if what is kept cannot be read.
     """
-    _unpack(root, write)
+    unpack(root, results_dir(root), write)
     if not current_versions(results_dir(root)):
         raise MeasureError("nothing has been measured yet: run `make bench` first")
     with _configuration(root) as config:
@@ -180,32 +176,6 @@ def _publish(root: Path, config: str, write: Callable[[str], None]) -> None:
         raise MeasureError("asv could not publish the site: see above")
     write(f"== site: {root / _setting(root, 'html_dir') / 'index.html'}")
     write("== to look at it: make preview, then http://127.0.0.1:8080/")
-
-
-def _unpack(root: Path, write: Callable[[str], None]) -> Kept:
-    """Bring what the repository keeps into asv's results, where nothing newer is."""
-    kept = read_kept(root / SHIPPED)
-    laid = lay_out(kept, results_dir(root))
-    if laid.new or laid.filled:
-        write(f"== taken from {SHIPPED}: results of {laid.new + laid.filled} commits")
-    for problem in laid.problems:
-        write(f"== note: left alone: {problem}")
-    return kept
-
-
-def _warn_of_namesake(kept: Kept, machine: str, write: Callable[[str], None]) -> None:
-    path = Path.home() / ".asv-machine.json"
-    here = json.loads(path.read_text(encoding="utf-8")).get(machine, {})
-    theirs = [entry for entry in kept.entries.values() if entry.machine == machine]
-    if not theirs:
-        return
-    newest = max(theirs, key=lambda entry: entry.measured_ms).params
-    for what in ("cpu", "num_cpu", "arch"):
-        if what in here and here[what] != newest.get(what):
-            write(
-                f"== note: machine '{machine}' of {SHIPPED} has {what} '{newest.get(what)}', and "
-                f"this one '{here[what]}': if it is another, give this one a name (MACHINE=)"
-            )
 
 
 def _lacking(

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rig.checkout import CheckoutError
-from benchmarks.rig.history import SHIPPED, MeasureError, alone, publish
+from benchmarks.rig.history import MeasureError, alone, publish
 from benchmarks.rig.kept import command
+from benchmarks.rig.kept.shipped import SHIPPED, unpack, warn_of_namesake
 from benchmarks.rig.kept.sources import read_source
 from benchmarks.verdict.kept.form import HistoryError
 from benchmarks.verdict.kept.history import read_kept
@@ -68,6 +69,41 @@ def test_a_fresh_clone_shows_the_history_at_once(
     assert (clone / ".asv" / "html" / "graphs").is_dir()
     assert not (clone / ".asv" / "env").exists()
     assert git(clone, "status", "--porcelain", "--", SHIPPED) == ""
+
+
+def test_it_is_laid_out_once_in_each_state(clone: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    results = clone / ".asv" / "results"
+
+    def told() -> list[str]:
+        lines.clear()
+        unpack(clone, results, lines.append)
+        return lines
+
+    assert told() == [f"== taken from {SHIPPED}: results of 30 commits"]
+    (deleted, torn, *_) = sorted(results.glob("lab/*-*.json"))
+    deleted.unlink()  # to be measured again
+    assert told() == []
+    assert not deleted.exists()
+    make_project(tmp_path / "more", commits=1, machines=("mine",))
+    history(clone, "pack", str(tmp_path / "more"), "--all-commits")
+    torn.write_text("{")
+    for _ in range(2):  # what could not be done is tried again
+        assert [line.partition(":")[0] for line in told() if "note" in line] == ["== note"] * 2
+    assert deleted.exists()
+
+
+def test_a_namesake_with_another_processor_is_told(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    known = {"lab": {"cpu": "another", "num_cpu": "2"}, "new": {}, "version": 1}
+    (tmp_path / ".asv-machine.json").write_text(json.dumps(known))
+    lines: list[str] = []
+    for name in ("new", "lab"):
+        warn_of_namesake(clone, name, lines.append)
+    (line,) = lines
+    assert "'lab' of .asv-history has cpu 'a made-up one', and this one 'another'" in line
 
 
 def test_git_merges_what_two_clones_measured(project: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmarks.rig.checkout import CheckoutError, branch_to_publish, history, is_shallow, tagged
-from benchmarks.rig.history import SHIPPED, alone, configured_branch, results_dir
+from benchmarks.rig.history import alone, configured_branch, results_dir
+from benchmarks.rig.kept.shipped import SHIPPED
 from benchmarks.rig.kept.sources import fetched, read_source
 from benchmarks.rig.kept.status import status
 from benchmarks.verdict.kept.asv_files import file_name, is_results, lay_out, read_results

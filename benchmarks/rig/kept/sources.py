@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from benchmarks.rig.history import SHIPPED
+from benchmarks.rig.kept.shipped import SHIPPED
 from benchmarks.verdict.kept.asv_files import is_results, read_results
 from benchmarks.verdict.kept.form import HistoryError
 from benchmarks.verdict.kept.history import Kept, is_kept, read_kept

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.rig.checkout import branch_to_publish, history
-from benchmarks.rig.history import SHIPPED, configured_branch, results_dir
+from benchmarks.rig.history import configured_branch, results_dir
+from benchmarks.rig.kept.shipped import SHIPPED
 from benchmarks.verdict.kept.asv_files import read_results
 from benchmarks.verdict.kept.form import Entry
 from benchmarks.verdict.kept.history import Kept, read_kept

@@ -11,6 +11,7 @@ as one.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections import defaultdict
@@ -22,7 +23,7 @@ from typing import TypeVar
 from benchmarks.verdict.kept.form import Entry, HistoryError, Suite, decoded, line, merged
 from benchmarks.verdict.kept.reports import read_reports
 
-__all__ = ["Kept", "Key", "is_kept", "read_kept", "write_kept", "write_whole"]
+__all__ = ["Kept", "Key", "fingerprint", "is_kept", "read_kept", "write_kept", "write_whole"]
 
 SUITE, MACHINES = "suite.jsonl", "machines"
 Key = tuple[str, str, str]
@@ -110,6 +111,15 @@ def _lines(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:
                 f"{path}, line {number}: {error}. Nothing was changed. `git checkout` brings a "
                 "file of the repository back; a line can be deleted, and costs what it holds"
             ) from None
+
+
+def fingerprint(folder: Path) -> str:
+    """Of all files in it: another one if any of them has changed."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def write_kept(folder: Path, kept: Kept) -> None:
