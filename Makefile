@@ -18,6 +18,8 @@ BUDGET ?= 10m
 CONFIRM ?=
 WEBHOOK ?=
 PORT ?= 8080
+# make history: where other results lie: a remote of git, or a folder, a clone, an archive.
+FROM ?= origin
 # make sim: how many seeds; or one SEED, with its SCENARIO if it is not the drawn one, and TRACE=1.
 SEEDS ?= 200
 SEED ?=
@@ -28,18 +30,28 @@ SCENARIO ?=
 IN_PARALLEL := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench gate alerts load sim site report preview test check clean
+.PHONY: help bench gate alerts history load sim site report preview test check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# What publishes is there in seconds; it is part of the whole environment.
+PUBLISHER := $(VENV)/$(if $(wildcard $(VENV)/.ready),.ready,.publisher)
+
 $(VENV)/.ready: pyproject.toml
+	$(call environment,dev,half a minute)
+
+$(VENV)/.publisher: pyproject.toml
+	$(call environment,site,ten seconds)
+
+define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "p2pcore needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
-	@echo "== environment: $(VENV) (about half a minute)"
+	@echo "== environment: $(VENV) (about $(2))"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(1)]'
 	@touch $@
+endef
 
 bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=5|A..B FULL=1 RETRY=1 MACHINE=)
 	@$(BIN)/python -m benchmarks bench --commits '$(COMMITS)' $(if $(filter-out 0,$(FULL)),--full) \
@@ -55,14 +67,17 @@ alerts: $(VENV)/.ready ## has anything become slower in the results there are? (
 	@$(BIN)/python -m benchmarks alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \
 		$(if $(WEBHOOK),--webhook '$(WEBHOOK)')
 
-site: $(VENV)/.ready ## build the site from the results there are
+site: $(PUBLISHER) ## build the site from the results there are, without measuring
 	@$(BIN)/python -m benchmarks site
+
+history: $(PUBLISHER) ## bring in the results of other machines (FROM=origin, a clone, a folder, an archive)
+	@$(BIN)/python -m benchmarks history $(if $(wildcard $(FROM)),merge,fetch) '$(FROM)'
 
 report: $(VENV)/.ready ## is it ready? measure, judge, report (QUICK=1 for two minutes)
 	@$(BIN)/python -m benchmarks readiness $(if $(filter-out 0,$(QUICK)),--quick)
 
-preview: $(VENV)/.ready ## serve the site on this machine alone (PORT=8080)
-	@test -f .asv/html/index.html || { echo "no site yet: make bench" >&2; exit 2; }
+preview: $(PUBLISHER) ## serve the site on this machine alone (PORT=8080)
+	@test -f .asv/html/index.html || { echo "no site yet: make site" >&2; exit 2; }
 	@echo "== http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .asv/html $(PORT)
 

@@ -24,11 +24,13 @@ try:
     from benchmarks.rig.gate import alerts, bisect
     from benchmarks.rig.gate import command as gate
     from benchmarks.rig.history import SHORT, MeasureError, Request, measure, publish, results_dir
+    from benchmarks.rig.kept import command as kept
     from benchmarks.rig.load import command as load
     from benchmarks.rig.monitor import watch
     from benchmarks.rig.peers import command as peers
     from benchmarks.rig.readiness import command as readiness
     from benchmarks.verdict import budget
+    from benchmarks.verdict.kept.form import HistoryError
 except Exception:  # Python would end with 1, which here has another meaning
     if __name__ != "__main__":
         raise
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
         sys.stdout.flush()  # here, where a reader that is gone is no error
-    except (CheckoutError, MeasureError) as error:
+    except (CheckoutError, HistoryError, MeasureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
@@ -172,6 +174,14 @@ COMMANDS = (
         "Publish the site from the results there are.",
         _no_arguments,
         _site,
+    ),
+    Command(
+        "history",
+        "measurements that last: fetch, merge, keep, prune",
+        "Bring measurements of several machines together, and keep them in the repository.",
+        kept.add_arguments,
+        lambda options: kept.main(options, ROOT),
+        kept.EPILOG,
     ),
     Command(
         "budget",

@@ -14,6 +14,7 @@ __all__ = [
     "commit_of",
     "history",
     "is_shallow",
+    "tagged",
     "uncommitted",
 ]
 
@@ -60,6 +61,12 @@ def commit_of(root: Path, revision: str) -> Commit:
 def is_shallow(root: Path) -> bool:
     """Whether the clone holds only the newest part of its history."""
     return _git(root, "rev-parse", "--is-shallow-repository") == "true"
+
+
+def tagged(root: Path) -> set[str]:
+    """The commits that have a tag."""
+    lines = _git(root, "for-each-ref", "--format=%(objectname) %(*objectname)", "refs/tags")
+    return {name for line in lines.splitlines() for name in line.split()}
 
 
 def uncommitted(root: Path, *paths: str) -> list[str]:

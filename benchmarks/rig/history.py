@@ -25,6 +25,7 @@ from benchmarks.rig.checkout import (
     is_shallow,
     uncommitted,
 )
+from benchmarks.rig.kept.shipped import unpack, warn_of_namesake
 from benchmarks.verdict.budget import SHORT_S, SUITES, WHOLE_S
 from benchmarks.verdict.results import Stored, current_versions, stored
 
@@ -34,6 +35,7 @@ __all__ = [
     "MeasureError",
     "Request",
     "alone",
+    "configured_branch",
     "measure",
     "prefer_this_python",
     "publish",
@@ -91,9 +93,11 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     _warn(root, write)
     prefer_this_python()
     with alone(root), _configuration(root) as config:
+        unpack(root, results_dir(root), write)
         place = _Place(
             results_dir(root), _machine(root, request.machine, write), _environment(root)
         )
+        warn_of_namesake(root, place.machine, write)
         limit = len(commits) if request.limit is None else request.limit
         base = ["run", "--config", config, "--machine", place.machine, "--show-stderr"]
         write(f"== machine {place.machine}: making asv's environment, reading the suite")
@@ -117,7 +121,11 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
 
 
 def publish(root: Path, write: Callable[[str], None]) -> None:
-    """Build the site from the stored results. Raises MeasureError if asv cannot."""
+    """Build the site from the stored results and those that the repository keeps.
+
+    Raises MeasureError if asv cannot, HistoryError if what is kept cannot be read.
+    """
+    unpack(root, results_dir(root), write)
     if not current_versions(results_dir(root)):
         raise MeasureError("nothing has been measured yet: run `make bench` first")
     with _configuration(root) as config:
@@ -218,6 +226,13 @@ def _warn(root: Path, write: Callable[[str], None]) -> None:
         write(f"== note: commits are measured; uncommitted changes are not: {', '.join(changed)}")
     if is_shallow(root):
         write("== note: a shallow clone; `git fetch --unshallow` brings the older commits")
+
+
+def configured_branch(root: Path) -> str:
+    """The first branch of asv's configuration."""
+    branch = json.loads((root / CONFIG).read_text(encoding="utf-8"))["branches"][0]
+    assert isinstance(branch, str)
+    return branch
 
 
 def _setting(root: Path, key: str) -> str:

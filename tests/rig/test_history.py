@@ -19,6 +19,9 @@ import pytest
 
 from benchmarks.rig import history as history_module
 from benchmarks.rig.history import MeasureError, Request, measure, publish
+from benchmarks.rig.kept.shipped import SHIPPED
+from benchmarks.verdict.kept.form import Entry, Row
+from benchmarks.verdict.kept.history import Kept, write_kept
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +106,28 @@ def test_one_asv_run_measures_all_commits_newest_first(project: Project) -> None
             (1, 2, 3), project.commits, ("four", "three", "two"), strict=False
         )
     ]
+
+
+def test_what_the_repository_ships_is_not_measured_again_on_its_machine(project: Project) -> None:
+    rows = {"baseline.A.time_x": Row([1.0], [], "1", 1)}
+    shipped = Entry(
+        commit_hash=project.commits[0],
+        env_name=project.environment,
+        date=1,
+        params={"machine": "lab"},
+        python="3.11",
+        requirements={},
+        results=rows,
+    )
+    write_kept(project.root / SHIPPED, Kept(entries={shipped.key: shipped}))
+    for machine, measured in (("lab", 1), ("mine", 0)):
+        project.lines.clear()
+        project.measure(commits="1", machine=machine)
+        (header,) = [line for line in project.lines if line.startswith("== commit ")]
+        assert project.commits[measured][:8] in header
+    assert f"{project.commits[0][:8]}-{project.environment}.json" in {
+        path.name for path in (project.root / ".asv" / "results" / "lab").iterdir()
+    }
 
 
 def test_a_range_is_measured_whole(project: Project) -> None:
