@@ -41,7 +41,8 @@ examples:
 Merging keeps of each benchmark, commit, environment and machine what was measured last; in which
 order things are merged, and how often, makes no difference.
 
-exit codes: 0 done; 2 something cannot be read (said which file and line), and nothing was changed
+exit codes: 0 done; 2 something cannot be read (said which file and line), and nothing was changed,
+or only a torn file of asv's in this checkout was left alone
 docs/history.md describes every field, and how to measure a history anew.
 """
 
