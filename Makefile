@@ -63,9 +63,9 @@ load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=
 gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m)
 	@$(BIN)/python -m benchmarks gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)'
 
-alerts: $(VENV)/.ready ## has anything become slower in the results there are? (CONFIRM=1 WEBHOOK=)
+alerts: $(VENV)/.ready ## has anything become slower in the results there are? (CONFIRM=1 WEBHOOK= MACHINE=)
 	@$(BIN)/python -m benchmarks alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \
-		$(if $(WEBHOOK),--webhook '$(WEBHOOK)')
+		$(if $(MACHINE),--machine '$(MACHINE)') $(if $(WEBHOOK),--webhook '$(WEBHOOK)')
 
 site: $(PUBLISHER) ## build the site from the results there are, without measuring
 	@$(BIN)/python -m benchmarks site
