@@ -100,6 +100,8 @@ class Manifest:
     """UTC, ISO 8601."""
     command: str
     commit: str
+    """Of the code that ran here, which of a running network is the clients' alone; "" if nobody
+    knows."""
     versions: dict[str, str]
     machine: dict[str, Any]
     scenario: dict[str, Any]
@@ -116,6 +118,8 @@ class Manifest:
     zero_wall_ns: int
     phases: list[tuple[str, float, float]]
     """Name, begin and end in seconds."""
+    uncommitted: list[str] = field(default_factory=list)
+    """Files of the code that differed from the commit; older records do not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
