@@ -65,6 +65,7 @@ __all__ = [
     "operations_file",
     "read_capacity",
     "read_load",
+    "read_manifest",
 ]
 
 FORMAT = "p2pcore-load"
@@ -276,16 +277,22 @@ def read_capacity(directory: Path) -> Capacity:
     return found
 
 
-def read_load(directory: Path) -> LoadRecord:
-    """Read a run's directory; LoadRecordError for anything but what a kill leaves, or OSError."""
-    import numpy as np
-
+def read_manifest(directory: Path) -> Manifest:
+    """Read what was asked of a run; errors as those of `read_load`."""
     manifest = _decode((directory / MANIFEST).read_bytes(), Manifest, MANIFEST)
     if (manifest.format, manifest.version) != (FORMAT, VERSION):
         raise LoadRecordError(
             f"{MANIFEST}: {manifest.format!r} version {manifest.version}; only {FORMAT!r} version "
             f"{VERSION} is understood here"
         )
+    return manifest
+
+
+def read_load(directory: Path) -> LoadRecord:
+    """Read a run's directory; LoadRecordError for anything but what a kill leaves, or OSError."""
+    import numpy as np
+
+    manifest = read_manifest(directory)
     reader = _Reader(directory)
     tables = [reader.process(number) for number in range(manifest.clients)]
     rows = np.concatenate(tables)

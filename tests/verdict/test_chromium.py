@@ -4,13 +4,9 @@ Needs Chromium and Playwright's package; `apt-get install chromium` brings the f
 to the path of axe-core's axe.min.js (`npm pack axe-core`), pages are held to its rules as well.
 """
 
-import http.server
 import json
 import os
-import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +14,14 @@ import msgspec
 import pytest
 
 from benchmarks.verdict.front.readings import Reading
+from benchmarks.verdict.pages import html
+from tests.verdict.browser import CHROMIUM, PHONE, WIDE, chromium, serving, wait_shown
 from tests.verdict.recorded import copied, report_of
 from tests.verdict.synthetic import Step, make_project, write_result
+from tests.verdict.test_front_runs import filed_runs
 from tests.verdict.test_site import publish
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright's package is not here")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+pytest.importorskip("playwright.sync_api", reason="Playwright's package is not here")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here: apt-get install it")
 
 AXE = os.environ.get("AXE")
@@ -41,6 +39,7 @@ PAGES = (
     "benchmark.html?name=nobody.knows.it",
     "compare.html",
     "runs.html",
+    "load.html",
     "compare.html?base=v0.0&place=1",
     "commit.html",
     "commit.html?commit=nothing",
@@ -49,13 +48,11 @@ PAGES = (
     "grid.html#/summarylist",
     "grid.html#/regressions",
     f"grid.html#{EXACT}",
+    "runs/lab/run-2/report.html",
+    "load/lab/new/report.html",
+    "chaos/lab/churn/report.html",
 )
 OURS = [page for page in PAGES if not page.startswith("grid")]
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +77,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         content = msgspec.to_builtins(report_of(run)) | {"commit": hashes[number]}
         content["began"] = f"2026-11-0{number}T08:00:00+00:00"
         (run / "report.json").write_bytes(msgspec.json.encode(content))
-        (run / "report.html").write_text("<title>A report</title><h1>A report</h1>")
+        if number == 2:
+            (run / "report.html").write_text(html(report_of(run)))
+    filed_runs(folder / ".asv", hashes[3])
     done = publish(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / ".asv" / "html", hashes
@@ -88,22 +87,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 @pytest.fixture(scope="module")
 def address(project: tuple[Path, list[str]]) -> Iterator[str]:
-    handler = partial(_Quiet, directory=project[0])
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with serving(project[0]) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as tool:
-        # Its sandbox needs what containers do not give; the pages are our own.
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser.new_context(viewport={"width": 1280, "height": 800})
-        browser.close()
+    with chromium() as browser:
+        yield browser.new_context(viewport={"width": WIDE, "height": 800})
 
 
 class Visit:
@@ -123,10 +114,7 @@ class Visit:
         self.page.on("response", self._count)
         self._address = address
         self.page.goto(address + url)
-        if "<main" in self.page.content():  # ours say when they are done
-            self.page.wait_for_selector("html[data-shown]", state="attached")
-        else:
-            self.page.wait_for_load_state("networkidle")
+        wait_shown(self.page)
 
     def _note(self, request: Any) -> None:
         if not request.url.startswith((self._address, "data:")):
@@ -156,8 +144,8 @@ def test_pages_draw_and_ask_nobody_else(visit: Any, url: str) -> None:
     assert shown.elsewhere == []
     assert len(shown.page.inner_text("body")) > 100
     if url in OURS:
-        shown.page.set_viewport_size({"width": 390, "height": 800})
-        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+        shown.page.set_viewport_size({"width": PHONE, "height": 800})
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= PHONE
 
 
 def test_the_first_view_is_small(visit: Any) -> None:
@@ -245,6 +233,21 @@ def test_readiness_runs_are_drawn_over_each_other(visit: Any) -> None:
     assert page.locator("a[href='runs/lab/run-2/report.html']").count() == 1
     page.uncheck("fieldset input >> nth=1")
     page.wait_for_selector(".chart[aria-label*='of one run']")
+
+
+def test_load_runs_are_drawn_over_each_other_and_stand_at_their_commit(
+    visit: Any, project: tuple[Path, list[str]]
+) -> None:
+    page = visit("load.html").page
+    assert page.inner_text("#overlay option:checked") == "Latency spectrum"
+    page.select_option("#overlay select", label="Latency, by due time")
+    page.wait_for_selector(".chart[aria-label*='by due time of 2 runs']")
+    assert "lossy" in page.inner_text(".legend")
+    assert "slow" in page.inner_text(".legend")
+    commit = visit(f"commit.html?commit={project[1][3]}").page
+    assert "service did not come back" in commit.inner_text("main")
+    commit.click("text=lossy, 2026-11-23")
+    commit.wait_for_selector("h1:has-text('Lossy')")
 
 
 def test_older_addresses_lead_to_asvs_pages(visit: Any) -> None:
