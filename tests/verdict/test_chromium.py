@@ -9,15 +9,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
+from benchmarks.__main__ import main
+from benchmarks.rig.gate import command as gate
 from benchmarks.verdict.front.readings import Reading
 from benchmarks.verdict.pages import html
 from tests.verdict.browser import CHROMIUM, PHONE, WIDE, chromium, serving, wait_shown
 from tests.verdict.recorded import copied, report_of
 from tests.verdict.synthetic import Step, make_project, write_result
+from tests.verdict.test_front import ATOM
 from tests.verdict.test_front_runs import filed_runs
 from tests.verdict.test_site import publish
 
@@ -80,6 +84,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         if number == 2:
             (run / "report.html").write_text(html(report_of(run)))
     filed_runs(folder / ".asv", hashes[3])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate, "ROOT", folder)
+        patch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+        assert main(["alerts", "--machine", "lab"]) == 1
     done = publish(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / ".asv" / "html", hashes
@@ -205,6 +213,43 @@ def test_a_commit_is_shown_against_the_one_before(
     assert "1 worse, 0 better, 1 failed, of " in text
     first = visit(f"commit.html?commit={project[1][0]}").page.inner_text("main")
     assert "It is the first that was measured here." in first
+
+
+def test_an_injected_regression_is_told_everywhere_alike(
+    visit: Any, project: tuple[Path, list[str]]
+) -> None:
+    """100 messages became 108: by plain `asv publish`, and by `python -m benchmarks alerts`."""
+    site, hashes = project
+    parent, commit = hashes[29], hashes[30]
+    alerts = site.parent / "alerts"
+    filed = json.loads((alerts / "alerts.json").read_text())["findings"]
+    (alarm,) = [each for each in filed if each["state"] == "alarm"]
+    assert (alarm["series"], alarm["commit"], alarm["machine"]) == (EXACT, commit, "lab")
+    assert alarm["ratio"] == 1.08
+    posted = [each["labels"] for each in json.loads((alerts / "alertmanager.json").read_text())]
+    assert [each["commit"] for each in posted if each["benchmark"] == EXACT] == [commit]
+
+    overview = visit("index.html").page
+    row = overview.locator(f".commits > li:has(a[href='commit.html?commit={commit[:8]}'])")
+    told = f"+8.0 % worse {EXACT} 100 messages → 108 messages certain"
+    assert told in " ".join(row.inner_text().split())
+    listed = " ".join(overview.inner_text(".checks").split())
+    assert f"alarm: {EXACT} slower × 1.08, {commit[:8]}, lab" in listed
+
+    entries = ElementTree.parse(site / "regressions.atom").iter(f"{ATOM}entry")
+    titles = {each: each.findtext(f"{ATOM}title") or "" for each in entries}
+    entry, other = [each for each in titles if commit[:8] in titles[each]]  # of two machines
+    assert f"+8.0 % {EXACT}" in titles[entry]
+    assert f"+8.0 % {EXACT}" in titles[other]
+    link = entry.find(f"{ATOM}link")
+    assert link is not None
+    page = visit(str(link.get("href"))).page  # from the feed to the commit
+    assert told in " ".join(page.inner_text("main").split())
+    page.click(f"main a:has-text('{EXACT}') >> nth=0")  # and on to the benchmark
+    page.wait_for_selector(".chart")
+    text = page.inner_text("main")
+    assert "+8.0 % worse" in text
+    assert f"git diff {parent[:8]} {commit[:8]}" in text
 
 
 def test_any_two_commits_can_be_compared(visit: Any, project: tuple[Path, list[str]]) -> None:
