@@ -58,7 +58,7 @@ def figure(value: float | None, unit: str = "") -> str:
     if unit == "share":
         return f"{value * 100:.6g} %"
     digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
-    return f"{digits} {unit}".strip()
+    return f"{digits} {'/s' if unit == '1/s' else unit}".strip()
 
 
 def where(row: TargetRow) -> str:

@@ -9,6 +9,7 @@ Rule: puts together what the readers of records found; words for people.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = ["OUTCOME", "PAGE", "REPORT", "build_run", "filed_run", "is_run", "wri
 
 OUTCOME = "outcome.json"  # of a chaos run, as the manifest is of a load run
 REPORT, PAGE = "report.json", "report.html"
+UNIT = re.compile("_(s|ms|bytes)$")
 
 
 def is_run(directory: Path) -> bool:
@@ -129,7 +131,9 @@ def _chaos(directory: Path) -> RunReport:
     outcome = msgspec.json.decode((directory / OUTCOME).read_bytes())
     found = read_chaos_step(directory)
     told = {
-        each.name.replace("_", " "): figure(each.values[0], "" if each.unit == "1" else each.unit)
+        UNIT.sub("", each.name).replace("_", " "): figure(
+            each.values[0], "" if each.unit == "1" else each.unit
+        )
         for each in figures.measurements
     }
     found.facts.update({name: text for name, text in told.items() if name not in found.facts})

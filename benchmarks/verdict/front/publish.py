@@ -98,7 +98,7 @@ def write_site(model: Model, runs: Runs, loads: LoadRuns, checks: Checks, site: 
         "benchmark.html": {},
         "commit.html": {},
         "compare.html": {},
-        "runs.html": runs_page(runs),
+        "runs.html": runs_page(runs) | {"known": published},
         "load.html": load_page(loads, published),
     }
     if checks.calibration:

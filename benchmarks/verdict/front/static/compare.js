@@ -48,8 +48,8 @@ function cells(row, place) {
   if (row.counts) words += ` ${verdict}`;
   return el("tr", {},
     el("th", { scope: "row" }, el("a", { href: benchmarkLink(benchmark, which, place) }, titleOf(benchmark, which))),
-    el("td", { class: "n" }, shown(old)),
-    el("td", { class: "n" }, row.failed ? "failed" : shown(now)),
+    el("td", { class: "n", "data-name": "before" }, shown(old)),
+    el("td", { class: "n", "data-name": "after" }, row.failed ? "failed" : shown(now)),
     el("td", { class: "n" }, el("span", { class: row.failed ? "worse" : row.counts ? verdict : "soft" }, words)),
     el("td", { class: "soft" }, WORDS[row.sure] ?? ""));
 }
@@ -140,7 +140,7 @@ async function showCompare(place, site) {
     const [from, to] = [state.base, state.head].map((number) => short(site.commits[number][0]));
     history.replaceState(null, "", `?${new URLSearchParams({ base: from, head: to, place: state.place })}`);
     body.replaceChildren(
-      el("p", {}, el("code", {}, `git diff ${from} ${to}`), " ", el("code", {}, `git log ${from}..${to}`)),
+      el("p", {}, el("code", {}, `git diff ${from} ${to}`), " · ", el("code", {}, `git log ${from}..${to}`)),
       ...difference(site, state.place, ofPlace(base, state.place), ofPlace(head, state.place), all.firstChild.checked));
   }
 

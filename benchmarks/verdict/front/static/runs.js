@@ -30,7 +30,8 @@ page(async () => {
   const place = document.getElementById("overlay");
   const listed = await data(place.dataset.runs);
   const runs = listed.filter((run) => run.kind !== "chaos").slice(0, OFFERED); // those have no charts
-  const shown = new Set(runs.slice(0, 2));
+  const alike = (run) => run.scenario === runs[0].scenario;
+  const shown = new Set([...runs.filter(alike), ...runs.filter((run) => !alike(run))].slice(0, 2));
   let wanted = null;
   const form = el("form", { class: "choices", "aria-label": "What to draw" });
   const boxes = el("fieldset", {}, el("legend", {}, `Runs, at most ${MOST}`), ...runs.map((run) => {
