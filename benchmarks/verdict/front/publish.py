@@ -81,6 +81,8 @@ def write_site(model: Model, runs: Runs, loads: LoadRuns, checks: Checks, site: 
     text = index.read_text(encoding="utf-8")
     (site / STOCK).write_text(text.replace(STOCK_MENU, OVERVIEW_ITEM + STOCK_MENU), "utf-8")
     shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
+    # Reports name no icon, for they are single files, and browsers ask for this one then.
+    shutil.copyfile(site / "swallow.ico", site / "favicon.ico")
     copy_reports(runs, site)
     copy_load_reports(loads, site)
     published = {commit.hash: commit for commit in model.history.commits}
