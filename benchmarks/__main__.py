@@ -271,9 +271,9 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "the report of a filed readiness run, made again",
-        "Make the report of a readiness run again, perhaps with other targets. Exit codes as of "
-        "readiness.",
+        "the report of a filed readiness, load or chaos run, made again",
+        "Make the report of a readiness run again, perhaps with other targets, or that of one load "
+        "or chaos run. Exit codes as of readiness.",
         readiness.add_report_arguments,
         lambda options: readiness.report_main(options, ROOT),
     ),

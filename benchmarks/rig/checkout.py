@@ -10,10 +10,12 @@ from pathlib import Path
 __all__ = [
     "CheckoutError",
     "Commit",
+    "Source",
     "branch_to_publish",
     "commit_of",
     "history",
     "is_shallow",
+    "source_of",
     "tagged",
     "uncommitted",
 ]
@@ -36,6 +38,16 @@ class Commit:
         return f"{self.hash[:8]} {self.subject}"
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which code runs, as far as git keeps it."""
+
+    commit: str = ""
+    """All 40 digits; "" where it is not git's."""
+    uncommitted: tuple[str, ...] = ()
+    """Files of the code, and of what measures it, that differ from that commit."""
+
+
 def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
     """Commits of a revision or of a range such as `a..b`, along first parents, newest first.
 
@@ -56,6 +68,21 @@ def commit_of(root: Path, revision: str) -> Commit:
         raise CheckoutError(f"git knows no commit '{revision}'{hint}")
     found = _git(root, *asked)
     return Commit(found, _git(root, "log", "-1", "--format=%s", found, "--"))
+
+
+def source_of(directory: Path) -> Source:
+    """The commit of the p2pcore package that lies in a directory.
+
+    One in an environment is not git's, even if the environment lies in a clone; nor is anything
+    where there is no git.
+    """
+    try:
+        if not _succeeds(directory, "ls-files", "--error-unmatch", "p2pcore/__init__.py"):
+            return Source()
+        commit = _git(directory, "rev-parse", "HEAD")
+        return Source(commit, tuple(uncommitted(directory, "p2pcore", "benchmarks")))
+    except (CheckoutError, OSError):
+        return Source()
 
 
 def is_shallow(root: Path) -> bool:

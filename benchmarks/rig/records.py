@@ -30,6 +30,7 @@ __all__ = [
     "Measurement",
     "RecordError",
     "Run",
+    "filed",
     "nearest_rank",
     "now_utc",
     "read_run",
@@ -164,6 +165,13 @@ def this_machine() -> Machine:
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _all_cores(),
     )
+
+
+def filed(root: Path, kind: str, commit: str, name: str) -> Path:
+    """Where a run of now is filed, beside asv's results: KIND/MACHINE/COMMIT-NAME-TIME."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    said = "-".join(part for part in (commit[:8], name, moment) if part)
+    return root / ".asv" / kind / (this_machine().name or "machine") / said
 
 
 def now_utc() -> str:

@@ -65,6 +65,7 @@ __all__ = [
     "operations_file",
     "read_capacity",
     "read_load",
+    "read_manifest",
 ]
 
 FORMAT = "p2pcore-load"
@@ -100,6 +101,8 @@ class Manifest:
     """UTC, ISO 8601."""
     command: str
     commit: str
+    """Of the code that ran here, which of a running network is the clients' alone; "" if nobody
+    knows."""
     versions: dict[str, str]
     machine: dict[str, Any]
     scenario: dict[str, Any]
@@ -116,6 +119,8 @@ class Manifest:
     zero_wall_ns: int
     phases: list[tuple[str, float, float]]
     """Name, begin and end in seconds."""
+    uncommitted: list[str] = field(default_factory=list)
+    """Files of the code that differed from the commit; older records do not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,16 +277,22 @@ def read_capacity(directory: Path) -> Capacity:
     return found
 
 
-def read_load(directory: Path) -> LoadRecord:
-    """Read a run's directory; LoadRecordError for anything but what a kill leaves, or OSError."""
-    import numpy as np
-
+def read_manifest(directory: Path) -> Manifest:
+    """Read what was asked of a run; errors as those of `read_load`."""
     manifest = _decode((directory / MANIFEST).read_bytes(), Manifest, MANIFEST)
     if (manifest.format, manifest.version) != (FORMAT, VERSION):
         raise LoadRecordError(
             f"{MANIFEST}: {manifest.format!r} version {manifest.version}; only {FORMAT!r} version "
             f"{VERSION} is understood here"
         )
+    return manifest
+
+
+def read_load(directory: Path) -> LoadRecord:
+    """Read a run's directory; LoadRecordError for anything but what a kill leaves, or OSError."""
+    import numpy as np
+
+    manifest = read_manifest(directory)
     reader = _Reader(directory)
     tables = [reader.process(number) for number in range(manifest.clients)]
     rows = np.concatenate(tables)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RANKS", "read_load_step"]
+__all__ = ["RANKS", "load_step", "read_load_step"]
 
 RANKS = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 SLICES = 5
@@ -40,7 +40,11 @@ READS, WRITES = ("retrieve", "scan"), ("store", "insert")
 
 def read_load_step(directory: Path) -> Found:
     """Everything that one load run has to say."""
-    record = read_load(directory)
+    return load_step(read_load(directory))
+
+
+def load_step(record: LoadRecord) -> Found:
+    """The same of a record that was read."""
     manifest = record.manifest
     rows = judged(record)
     where = (
@@ -59,7 +63,7 @@ def read_load_step(directory: Path) -> Found:
     for node, share in path.waited_for.items() if path else ():
         evidence[f"{node}_waited_for_share"] = share
     try:
-        recording = read_recording(directory / MONITOR)
+        recording = read_recording(record.directory / MONITOR)
     except (SeriesError, OSError) as error:
         events.append(f"no resources: {error}")
     else:

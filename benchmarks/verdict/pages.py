@@ -12,32 +12,43 @@ from pathlib import Path
 
 from benchmarks.verdict.charts import draw
 from benchmarks.verdict.report import VERDICTS
-from benchmarks.verdict.report_form import Change, CriticalPath, Report, TargetRow
+from benchmarks.verdict.report_form import Change, Chart, CriticalPath, Report, RunReport, TargetRow
 
-__all__ = ["html", "markdown"]
+__all__ = ["html", "markdown", "run_html"]
 
-TEMPLATE = Path(__file__).with_name("report.html.jinja")
+TEMPLATES = Path(__file__).with_name("report_templates")
 SIGNS = {"met": "✓", "not met": "✗", "unmeasured": "?"}
 
 
 def html(report: Report) -> str:
     """The whole page."""
-    from jinja2 import Environment, StrictUndefined
+    return _rendered("report", report, verdict=VERDICTS[report.verdict], signs=SIGNS)
+
+
+def run_html(report: RunReport) -> str:
+    """The whole page of one load or chaos run."""
+    return _rendered("run", report)
+
+
+def _rendered(name: str, report: Report | RunReport, **context: object) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"figure": figure, "ratio": ratio, "where": where, "around": around}
     pictures: list[str] = []
 
-    def picture(chart: object) -> str:
+    def picture(chart: Chart) -> str:
         pictures.append("")
-        return draw(chart, len(pictures))  # type: ignore[arg-type]
+        return draw(chart, len(pictures))
 
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
-        report=report, verdict=VERDICTS[report.verdict], signs=SIGNS, picture=picture
-    )
+    template = environment.get_template(f"{name}.html.jinja")
+    return template.render(report=report, picture=picture, **context)
 
 
 def figure(value: float | None, unit: str = "") -> str:
@@ -47,7 +58,7 @@ def figure(value: float | None, unit: str = "") -> str:
     if unit == "share":
         return f"{value * 100:.6g} %"
     digits = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
-    return f"{digits} {unit}".strip()
+    return f"{digits} {'/s' if unit == '1/s' else unit}".strip()
 
 
 def where(row: TargetRow) -> str:

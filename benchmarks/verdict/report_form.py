@@ -14,6 +14,8 @@ from typing import Any, Literal
 __all__ = [
     "FORMAT",
     "READABLE",
+    "RUN_FORMAT",
+    "RUN_VERSION",
     "SCHEMA",
     "VERSION",
     "Advice",
@@ -28,6 +30,7 @@ __all__ = [
     "Mark",
     "Percentile",
     "Report",
+    "RunReport",
     "Stage",
     "StepReport",
     "TargetRow",
@@ -37,6 +40,8 @@ __all__ = [
 FORMAT = "p2pcore-readiness-report"
 VERSION = 2
 READABLE = (1, 2)  # the first had no critical paths
+RUN_FORMAT = "p2pcore-run-report"
+RUN_VERSION = 1
 SCHEMA = "readiness.schema.json"  # in docs/
 
 
@@ -272,6 +277,34 @@ class Report:
     comparisons: list[Comparison]
     advice: list[Advice]
     not_measured: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """The report of a load or chaos run that is no part of a readiness run."""
+
+    format: str
+    version: int
+    kind: Literal["load", "chaos"]
+    run: str
+    """The name of the run's directory."""
+    scenario: str
+    began: str
+    command: str
+    """"" where the record does not tell."""
+    commit: str
+    uncommitted: list[str]
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    seed: int
+    state: Literal["met", "not met", "unmeasured"]
+    """Met: it ended by itself, and nothing that it looks for was found. Unmeasured: no verdict may
+    rest on it."""
+    said: str
+    """The state in words."""
+    steps: list[StepReport]
+    """One: charts and figures have the same place as in a readiness run's report."""
+    advice: list[Advice]
 
 
 def schema() -> dict[str, Any]:

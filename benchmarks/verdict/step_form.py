@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.verdict.report_form import Chart, CriticalPath, Figure, Percentile
+from benchmarks.verdict.report_form import Chart, CriticalPath, Figure, Percentile, StepReport
 from benchmarks.verdict.targets import Observation
 
 __all__ = ["Curve", "Found", "spread", "thinned"]
@@ -44,6 +44,39 @@ class Found:
     evidence: dict[str, float] = field(default_factory=dict)
     critical_path: CriticalPath | None = None
     curves: list[Curve] = field(default_factory=list)
+
+    def report(
+        self,
+        *,
+        name: str,
+        title: str,
+        about: str,
+        command: str,
+        seconds: float | None,
+        exit_code: int | None,
+        problem: str,
+    ) -> StepReport:
+        """What is told of it, under this name; with a problem its figures are compared no more."""
+        return StepReport(
+            name=name,
+            title=title,
+            about=about,
+            command=command,
+            seconds=seconds,
+            exit_code=exit_code,
+            usable=not problem,
+            problem=problem,
+            circumstances=self.circumstances,
+            facts=self.facts,
+            figures={} if problem else self.figures,
+            errors=self.errors,
+            spectrum=self.spectrum,
+            samples=self.samples,
+            events=self.events,
+            charts=self.charts,
+            critical_path=self.critical_path,
+            evidence=self.evidence,
+        )
 
 
 def spread(values: Sequence[float]) -> float | None:

@@ -24,7 +24,7 @@ from benchmarks.verdict.series import read_recording
 from benchmarks.verdict.step_form import Curve, Found, spread
 from benchmarks.verdict.targets import Observation
 
-__all__ = ["StepFindings", "circumstances", "read_steps"]
+__all__ = ["StepFindings", "circumstances", "read_chaos_step", "read_steps"]
 
 FOUND = ("lost", "leaks")
 UNTIL_READY = ("ready_max_s", "all_ready_s")  # chaos tells so how long it took
@@ -71,25 +71,14 @@ def _read(record: RunRecord, step: Step) -> StepFindings:
             bad.get(metric, Observation(step=step.name, metric=metric, unusable=problem))
             for metric in step.metrics
         ]
-    report = StepReport(
+    report = found.report(
         name=step.name,
         title=step.title,
         about=step.about,
         command=" ".join(["python", *step.command]),
         seconds=outcome.seconds if outcome else None,
         exit_code=outcome.exit_code if outcome else None,
-        usable=not problem,
         problem=problem,
-        circumstances=found.circumstances,
-        facts=found.facts,
-        figures={} if problem else found.figures,
-        errors=found.errors,
-        spectrum=found.spectrum,
-        samples=found.samples,
-        events=found.events,
-        charts=found.charts,
-        critical_path=found.critical_path,
-        evidence=found.evidence,
     )
     curves = [] if problem else found.curves
     return StepFindings(step=step, report=report, observations=observations, curves=curves)
@@ -246,15 +235,15 @@ def _soak(path: Path) -> Found:
     )
 
 
-def _chaos(directory: Path) -> Found:
+def read_chaos_step(directory: Path) -> Found:
     """Whether the promise was kept while nodes came, went and were cut off."""
     import msgspec
 
     run = read_figures(directory / "run.json")
     outcome = msgspec.json.decode((directory / "outcome.json").read_bytes())
     values: dict[str, float] = outcome["figures"]
-    findings: dict[str, int] = outcome["counts"]["findings"]
-    excused: dict[str, int] = outcome["counts"]["findings_while_the_premises_did_not_hold"]
+    findings: dict[str, int] = outcome["counts"].get("findings", {})
+    excused = outcome["counts"].get("findings_while_the_premises_did_not_hold", {})
     first = run.measurements[0]
     where = circumstances(first.layout, first.nodes, first.processes)
     lost = findings.get("lost", 0) + excused.get("lost", 0)
@@ -267,22 +256,20 @@ def _chaos(directory: Path) -> Found:
         name.removesuffix("_s").replace("_", " "): Figure(value=value, unit="s", better="lower")
         for name, value in waits.items()
     }
-    done, failed = values["operations"], values["operations_failed"]
+    facts = {"promise": "kept" if outcome["kept"] else "BROKEN"}
+    evidence: dict[str, float] = {"lost": lost, "breaches": len(outcome["breaches"])}
+    if "operations" in values:  # not of those that only begin, or only connect
+        done, failed = values["operations"], values["operations_failed"]
+        facts["operations"] = f"{done:,.0f}, of which {failed:,.0f} failed"
+        facts["writes acknowledged"] = f"{values['writes_acknowledged']:,.0f}"
+        evidence["failed_share"] = failed / done if done else 1.0
     return Found(
         observations=observations,
         circumstances=where,
         figures=figures,
-        facts={
-            "promise": "kept" if outcome["kept"] else "BROKEN",
-            "operations": f"{done:,.0f}, of which {failed:,.0f} failed",
-            "writes acknowledged": f"{values['writes_acknowledged']:,.0f}",
-        },
-        errors=outcome["counts"]["errors"],
-        evidence={
-            "lost": lost,
-            "breaches": len(outcome["breaches"]),
-            "failed_share": failed / done if done else 1.0,
-        },
+        facts=facts,
+        errors=outcome["counts"].get("errors", {}),
+        evidence=evidence,
         events=[f"{at:.1f} s: {text}" for at, text in outcome["events"]]
         + [f"breach: {each}".partition("\n")[0] for each in outcome["breaches"]],
     )
@@ -291,6 +278,6 @@ def _chaos(directory: Path) -> Found:
 READERS: Mapping[str, Callable[[Path], Found]] = {
     "saturation": _saturation,
     "soak": _soak,
-    "chaos": _chaos,
+    "chaos": read_chaos_step,
     "load": read_load_step,
 }

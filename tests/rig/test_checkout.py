@@ -7,10 +7,12 @@ import pytest
 
 from benchmarks.rig.checkout import (
     CheckoutError,
+    Source,
     branch_to_publish,
     commit_of,
     history,
     is_shallow,
+    source_of,
     uncommitted,
 )
 
@@ -114,3 +116,19 @@ def test_one_commit_by_its_name(repository: Path) -> None:
     for revision in ("nowhere", "side..main", "--all", ""):
         with pytest.raises(CheckoutError, match="git knows no commit"):
             commit_of(repository, revision)
+
+
+def test_the_source_is_what_git_keeps_and_no_copy_that_lies_in_a_clone(repository: Path) -> None:
+    for folder in (repository, repository / ".venv"):
+        (folder / "p2pcore").mkdir(parents=True)
+        (folder / "p2pcore" / "__init__.py").touch()
+    assert source_of(repository) == Source()
+    git(repository, "add", "p2pcore")
+    git(repository, "commit", "--quiet", "-m", "A package")
+    commit = git(repository, "rev-parse", "HEAD")
+    assert source_of(repository) == Source(commit)
+    (repository / "p2pcore" / "__init__.py").write_text("changed")
+    (repository / "notes").write_text("of no weight")
+    assert source_of(repository) == Source(commit, ("p2pcore/__init__.py",))
+    assert source_of(repository / ".venv") == Source()
+    assert source_of(repository / "nowhere") == Source()

@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.rig import subject
+from benchmarks.rig.checkout import source_of
 from benchmarks.rig.entry import SUITE_PARENT
 from benchmarks.rig.load.command import conclude
 from benchmarks.rig.load.target import StartedSwarm
@@ -66,6 +67,11 @@ def test_a_run_records_every_operation_of_all_clients(
                         "--trace-every", "4")) == 0  # fmt: skip
     record = read_load(out)
     assert balanced(record)
+    source = source_of(SUITE_PARENT)
+    assert (record.manifest.commit, record.manifest.uncommitted) == (
+        source.commit,
+        list(source.uncommitted),
+    )
     assert len(record.rows) == 200
     assert sorted(record.rows["due_ns"].tolist()) == record.rows["due_ns"].tolist()
     assert {each.process for each in record.intervals} == {0, 1}

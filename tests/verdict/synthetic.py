@@ -140,6 +140,7 @@ def make_suite(folder: Path, benchmarks: int) -> dict[str, dict[str, Any]]:
             "timeout": 60,
             "param_names": ["operation", "size_bytes"] if parametrized else [],
             "params": list(PARAMS) if parametrized else [],
+            "kind": kind,  # alerts know only our own suite's source
         }
     for suite, source in sources.items():
         (folder / "suites" / f"{suite}.py").write_text(f'"""{suite}."""\n{source}')

@@ -4,26 +4,28 @@ Needs Chromium and Playwright's package; `apt-get install chromium` brings the f
 to the path of axe-core's axe.min.js (`npm pack axe-core`), pages are held to its rules as well.
 """
 
-import http.server
 import json
 import os
-import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
+from benchmarks.__main__ import main
+from benchmarks.rig.gate import command as gate
 from benchmarks.verdict.front.readings import Reading
+from benchmarks.verdict.pages import html
+from tests.verdict.browser import CHROMIUM, PHONE, WIDE, chromium, serving, wait_shown
 from tests.verdict.recorded import copied, report_of
 from tests.verdict.synthetic import Step, make_project, write_result
+from tests.verdict.test_front import ATOM
+from tests.verdict.test_front_runs import filed_runs
 from tests.verdict.test_site import publish
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright's package is not here")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+pytest.importorskip("playwright.sync_api", reason="Playwright's package is not here")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here: apt-get install it")
 
 AXE = os.environ.get("AXE")
@@ -41,6 +43,7 @@ PAGES = (
     "benchmark.html?name=nobody.knows.it",
     "compare.html",
     "runs.html",
+    "load.html",
     "compare.html?base=v0.0&place=1",
     "commit.html",
     "commit.html?commit=nothing",
@@ -49,13 +52,11 @@ PAGES = (
     "grid.html#/summarylist",
     "grid.html#/regressions",
     f"grid.html#{EXACT}",
+    "runs/lab/run-2/report.html",
+    "load/lab/new/report.html",
+    "chaos/lab/churn/report.html",
 )
 OURS = [page for page in PAGES if not page.startswith("grid")]
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         content = msgspec.to_builtins(report_of(run)) | {"commit": hashes[number]}
         content["began"] = f"2026-11-0{number}T08:00:00+00:00"
         (run / "report.json").write_bytes(msgspec.json.encode(content))
-        (run / "report.html").write_text("<title>A report</title><h1>A report</h1>")
+        if number == 2:
+            (run / "report.html").write_text(html(report_of(run)))
+    filed_runs(folder / ".asv", hashes[3])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate, "ROOT", folder)
+        patch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+        assert main(["alerts", "--machine", "lab"]) == 1
     done = publish(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / ".asv" / "html", hashes
@@ -88,22 +95,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 @pytest.fixture(scope="module")
 def address(project: tuple[Path, list[str]]) -> Iterator[str]:
-    handler = partial(_Quiet, directory=project[0])
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with serving(project[0]) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as tool:
-        # Its sandbox needs what containers do not give; the pages are our own.
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser.new_context(viewport={"width": 1280, "height": 800})
-        browser.close()
+    with chromium() as browser:
+        yield browser.new_context(viewport={"width": WIDE, "height": 800})
 
 
 class Visit:
@@ -123,10 +122,7 @@ class Visit:
         self.page.on("response", self._count)
         self._address = address
         self.page.goto(address + url)
-        if "<main" in self.page.content():  # ours say when they are done
-            self.page.wait_for_selector("html[data-shown]", state="attached")
-        else:
-            self.page.wait_for_load_state("networkidle")
+        wait_shown(self.page)
 
     def _note(self, request: Any) -> None:
         if not request.url.startswith((self._address, "data:")):
@@ -156,8 +152,8 @@ def test_pages_draw_and_ask_nobody_else(visit: Any, url: str) -> None:
     assert shown.elsewhere == []
     assert len(shown.page.inner_text("body")) > 100
     if url in OURS:
-        shown.page.set_viewport_size({"width": 390, "height": 800})
-        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+        shown.page.set_viewport_size({"width": PHONE, "height": 800})
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= PHONE
 
 
 def test_the_first_view_is_small(visit: Any) -> None:
@@ -219,6 +215,43 @@ def test_a_commit_is_shown_against_the_one_before(
     assert "It is the first that was measured here." in first
 
 
+def test_an_injected_regression_is_told_everywhere_alike(
+    visit: Any, project: tuple[Path, list[str]]
+) -> None:
+    """100 messages became 108: by plain `asv publish`, and by `python -m benchmarks alerts`."""
+    site, hashes = project
+    parent, commit = hashes[29], hashes[30]
+    alerts = site.parent / "alerts"
+    filed = json.loads((alerts / "alerts.json").read_text())["findings"]
+    (alarm,) = [each for each in filed if each["state"] == "alarm"]
+    assert (alarm["series"], alarm["commit"], alarm["machine"]) == (EXACT, commit, "lab")
+    assert alarm["ratio"] == 1.08
+    posted = [each["labels"] for each in json.loads((alerts / "alertmanager.json").read_text())]
+    assert [each["commit"] for each in posted if each["benchmark"] == EXACT] == [commit]
+
+    overview = visit("index.html").page
+    row = overview.locator(f".commits > li:has(a[href='commit.html?commit={commit[:8]}'])")
+    told = f"+8.0 % worse {EXACT} 100 messages → 108 messages certain"
+    assert told in " ".join(row.inner_text().split())
+    listed = " ".join(overview.inner_text(".checks").split())
+    assert f"alarm: {EXACT} slower × 1.08, {commit[:8]}, lab" in listed
+
+    entries = ElementTree.parse(site / "regressions.atom").iter(f"{ATOM}entry")
+    titles = {each: each.findtext(f"{ATOM}title") or "" for each in entries}
+    entry, other = [each for each in titles if commit[:8] in titles[each]]  # of two machines
+    assert f"+8.0 % {EXACT}" in titles[entry]
+    assert f"+8.0 % {EXACT}" in titles[other]
+    link = entry.find(f"{ATOM}link")
+    assert link is not None
+    page = visit(str(link.get("href"))).page  # from the feed to the commit
+    assert told in " ".join(page.inner_text("main").split())
+    page.click(f"main a:has-text('{EXACT}') >> nth=0")  # and on to the benchmark
+    page.wait_for_selector(".chart")
+    text = page.inner_text("main")
+    assert "+8.0 % worse" in text
+    assert f"git diff {parent[:8]} {commit[:8]}" in text
+
+
 def test_any_two_commits_can_be_compared(visit: Any, project: tuple[Path, list[str]]) -> None:
     base, head = (project[1][number][:8] for number in (28, 35))
     page = visit(f"compare.html?base={base}&head={head}&place=0").page
@@ -245,6 +278,21 @@ def test_readiness_runs_are_drawn_over_each_other(visit: Any) -> None:
     assert page.locator("a[href='runs/lab/run-2/report.html']").count() == 1
     page.uncheck("fieldset input >> nth=1")
     page.wait_for_selector(".chart[aria-label*='of one run']")
+
+
+def test_load_runs_are_drawn_over_each_other_and_stand_at_their_commit(
+    visit: Any, project: tuple[Path, list[str]]
+) -> None:
+    page = visit("load.html").page
+    assert page.inner_text("#overlay option:checked") == "Latency spectrum"
+    page.select_option("#overlay select", label="Latency, by due time")
+    page.wait_for_selector(".chart[aria-label*='by due time of 2 runs']")
+    assert "lossy" in page.inner_text(".legend")
+    assert "slow" in page.inner_text(".legend")
+    commit = visit(f"commit.html?commit={project[1][3]}").page
+    assert "service did not come back" in commit.inner_text("main")
+    commit.click("text=lossy, 2026-11-23")
+    commit.wait_for_selector("h1:has-text('Lossy')")
 
 
 def test_older_addresses_lead_to_asvs_pages(visit: Any) -> None:
@@ -280,9 +328,11 @@ def test_script_and_publisher_word_figures_alike(visit: Any) -> None:
 def test_axe_finds_nothing_serious(visit: Any, url: str) -> None:
     page = visit(url).page
     page.add_script_tag(path=AXE)
-    for scheme in ("light", "dark"):
+    for scheme, width in (("light", WIDE), ("dark", PHONE)):
         page.emulate_media(color_scheme=scheme)
-        found = page.evaluate("async () => (await axe.run()).violations")
+        page.set_viewport_size({"width": width, "height": 800})
+        # Of a picture, what stands for it counts: its many parts would take most of the time.
+        found = page.evaluate("async () => (await axe.run({exclude: ['svg > *']})).violations")
         serious = [each for each in found if each["impact"] in ("serious", "critical")]
         told = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in serious]
-        assert told == []
+        assert told == [], f"{scheme}, {width} px"

@@ -117,7 +117,7 @@ def test_markdown_ends_lines_and_tables_well(report: Report) -> None:
         (0.0, "share", "0 %"),
         (1.0, "share", "100 %"),
         (0.999912, "share", "99.9912 %"),
-        (12345.6, "1/s", "12,346 1/s"),
+        (12345.6, "1/s", "12,346 /s"),
         (0.57684, "ms", "0.5768 ms"),
         (3.0, "", "3"),
     ],

@@ -17,11 +17,13 @@ from typing import TypeAlias, get_args
 from benchmarks.rig import subject
 from benchmarks.rig.chaos.client_crowd import connect_clients
 from benchmarks.rig.chaos.scenarios import Outcome, Plan, churn, crowd, partition
+from benchmarks.rig.checkout import Source, source_of
 from benchmarks.rig.children import ChildError
 from benchmarks.rig.records import (
     LoopKind,
     Measurement,
     Run,
+    filed,
     now_utc,
     this_machine,
     write_run,
@@ -50,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where the record and the histories go (default: .asv/chaos/SCENARIO-TIME)",
+        help="where the record and the histories go (default: "
+        ".asv/chaos/MACHINE/COMMIT-SCENARIO-TIME)",
     )
     traffic = argparse.ArgumentParser(add_help=False)
     traffic.add_argument(
@@ -152,8 +155,8 @@ def main(args: argparse.Namespace) -> int:
     seed: int = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
     loop: LoopKind = args.loop or subject.default_loop()
     began = now_utc()
-    name = f"{args.scenario}-{began[:19].replace(':', '')}"
-    directory: Path = args.out or ROOT / ".asv" / "chaos" / name
+    source = source_of(Path(subject.core_dir()))
+    directory: Path = args.out or filed(ROOT, "chaos", source.commit, args.scenario)
     try:
         subject.require("network", "delete", "ready")
         if directory.exists() and any(directory.iterdir()):
@@ -164,7 +167,7 @@ def main(args: argparse.Namespace) -> int:
     except (NotImplementedError, ChildError, SwarmError, OSError) as error:
         print(f"chaos: could not be measured: {error}", file=sys.stderr)
         return 2
-    _write(outcome, args, seed, loop, began, directory)
+    _write(outcome, args, (seed, loop, began), source, directory)
     _print(outcome)
     return 0 if outcome.kept else 1
 
@@ -210,9 +213,17 @@ def _hold(outcome: Outcome, name: str, most: float) -> None:
 
 
 def _write(
-    outcome: Outcome, args: argparse.Namespace, seed: int, loop: LoopKind, began: str, to: Path
+    outcome: Outcome,
+    args: argparse.Namespace,
+    how: tuple[int, LoopKind, str],
+    source: Source,
+    to: Path,
 ) -> None:
-    """run.json with the figures as all runs have them, and outcome.json with all the rest."""
+    """run.json with the figures as all runs have them, and outcome.json with all the rest.
+
+    `how` is the seed, the event loop and when it began.
+    """
+    seed, loop, began = how
     who = subject.identity(loop)
     nodes = getattr(args, "nodes", 1)
     wanted = {"scenario": args.scenario, "seed": seed, "loop": loop}
@@ -237,13 +248,18 @@ def _write(
     ]
     run = Run(
         machine=this_machine(),
-        commit=who.commit,
+        commit=who.commit or source.commit,
         versions=who.versions(),
         began=began,
         measurements=measurements,
     )
     write_run(run, to / "run.json")
-    text = json.dumps(wanted | {"kept": outcome.kept} | asdict(outcome), indent=1)
+    about = {
+        "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
+        "uncommitted": source.uncommitted,
+        "kept": outcome.kept,
+    }
+    text = json.dumps(wanted | about | asdict(outcome), indent=1)
     (to / "outcome.json").write_text(text + "\n", encoding="utf-8")
 
 

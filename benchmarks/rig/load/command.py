@@ -9,11 +9,11 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.rig import subject
+from benchmarks.rig.checkout import Source, source_of
 from benchmarks.rig.children import ChildError
 from benchmarks.rig.load.capacity import Slo, find_capacity
 from benchmarks.rig.load.faults import needs_relay
@@ -31,7 +31,7 @@ from benchmarks.rig.load.target import (
 )
 from benchmarks.rig.load.trace import ScenarioError
 from benchmarks.rig.load.view import PlainView, View
-from benchmarks.rig.records import LoopKind
+from benchmarks.rig.records import LoopKind, filed
 from benchmarks.rig.swarm import SwarmError
 from benchmarks.verdict.critical_path import path_of, told
 from benchmarks.verdict.load_figures import figures, judged
@@ -111,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", action="store_true", help="lines, in a terminal too")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where the record goes (default: "
-        ".asv/load/SCENARIO-TIME); it must not exist"
+        ".asv/load/MACHINE/COMMIT-SCENARIO-TIME); it must not exist"
     )  # fmt: skip
 
 
@@ -143,11 +143,13 @@ def main(options: argparse.Namespace, root: Path) -> int:
         return 0
     try:
         scenario = _scenario(options)
+        source = source_of(Path(subject.core_dir()))
         plan = Plan(
             scenario=scenario,
-            directory=_directory(options.out, scenario, root),
+            directory=_directory(options.out, scenario, source, root),
             loop=options.loop or subject.default_loop(),
             command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
+            source=source,
         )
         target = _target(options, plan)
         if options.find_capacity:
@@ -300,10 +302,8 @@ def _weights(text: str) -> Mapping[str, float]:
     return {name.strip(): _numbers("--mix", weight)[0] for name, _, weight in pairs}
 
 
-def _directory(out: Path | None, scenario: Scenario, root: Path) -> Path:
-    directory: Path = out or (
-        root / ".asv" / "load" / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    )
+def _directory(out: Path | None, scenario: Scenario, source: Source, root: Path) -> Path:
+    directory = out or filed(root, "load", source.commit, scenario.name)
     if directory.exists():
         raise ScenarioError(f"{directory} is there already; --out names another directory")
     return directory

@@ -17,12 +17,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.rig import subject
+from benchmarks.rig.checkout import Source
 from benchmarks.rig.children import ChildError, stop_all
 from benchmarks.rig.load.client import FILL_CHUNK, LoadClient, LoadOrder, StampedValues
 from benchmarks.rig.load.faults import Faults
@@ -73,6 +74,7 @@ class Plan:
     directory: Path
     loop: LoopKind
     command: str
+    source: Source = field(default_factory=Source)
     interval_s: float = 1.0
 
 
@@ -173,7 +175,7 @@ class LoadRun:
             version=VERSION,
             began=now_utc(),
             command=plan.command,
-            commit=identity.commit,
+            commit=identity.commit or plan.source.commit,
             versions=identity.versions(),
             machine=asdict(this_machine()),
             scenario=asdict(scenario),
@@ -189,6 +191,7 @@ class LoadRun:
                 (phase.name or phase.pattern, begin_s, end_s)
                 for phase, begin_s, end_s in scenario.spans()
             ],
+            uncommitted=list(plan.source.uncommitted),
         )
         self._write(MANIFEST, manifest)
         self._phases = manifest.phases

@@ -29,6 +29,8 @@ from benchmarks.rig.records import now_utc, this_machine
 from benchmarks.verdict import trends
 from benchmarks.verdict.conclude import conclude
 from benchmarks.verdict.filed import FiledError, baseline
+from benchmarks.verdict.pages import run_html
+from benchmarks.verdict.report import EXIT_CODES
 from benchmarks.verdict.run_record import (
     FORMAT,
     MANIFEST,
@@ -41,6 +43,7 @@ from benchmarks.verdict.run_record import (
     StepOutcome,
     read_record,
 )
+from benchmarks.verdict.run_report import PAGE, build_run, is_run, write_run_report
 from benchmarks.verdict.targets import SHIPPED, Target, read_targets
 from benchmarks.verdict.thresholds import TargetError
 
@@ -78,7 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `report`."""
     parser.add_argument(
-        "filed", nargs="?", type=Path, metavar="RUN", help="a run's directory (default: the newest)"
+        "filed",
+        nargs="?",
+        type=Path,
+        metavar="RUN",
+        help="a run's directory, of readiness (default: the newest), load or chaos",
     )
     _add_judging(parser)
 
@@ -157,6 +164,8 @@ def main(options: argparse.Namespace, root: Path) -> int:
 
 def report_main(options: argparse.Namespace, root: Path) -> int:
     """Make the report of a run again; exit codes as of `readiness`."""
+    if options.filed and is_run(options.filed):
+        return _report_run(options.filed)
     try:
         directory = options.filed or _newest(runs_dir(root))
         planned = read_record(directory).manifest.steps
@@ -165,6 +174,21 @@ def report_main(options: argparse.Namespace, root: Path) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return _conclude(directory, options, targets, held)
+
+
+def _report_run(directory: Path) -> int:
+    """That of one load or chaos run."""
+    try:
+        report = build_run(directory)
+        write_run_report(report, run_html(report), directory)
+    except (ValueError, KeyError, OSError) as error:
+        print(f"error: {directory}: {error}", file=sys.stderr)
+        return 2
+    _say(f"{report.scenario}: {report.said}")
+    for advice in report.advice:
+        _say(f"{advice.cause}: {advice.text}")
+    _say(f"report: {directory / PAGE}")
+    return EXIT_CODES[report.state]
 
 
 def _targets(

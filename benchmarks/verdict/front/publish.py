@@ -22,6 +22,8 @@ from benchmarks.verdict.front.export import write_export
 from benchmarks.verdict.front.feeds import write_feeds
 from benchmarks.verdict.front.history import Commit, History, read_history
 from benchmarks.verdict.front.listing import listing
+from benchmarks.verdict.front.load_page import load_page, write_load_runs
+from benchmarks.verdict.front.load_runs import LoadRuns, copy_load_reports, read_load_runs
 from benchmarks.verdict.front.model import Model, build_model
 from benchmarks.verdict.front.overview import overview
 from benchmarks.verdict.front.readiness_runs import Runs, copy_reports, read_runs
@@ -42,6 +44,7 @@ PAGES = (
     ("benchmarks.html", "Benchmarks"),
     ("compare.html", "Compare"),
     ("runs.html", "Readiness"),
+    ("load.html", "Load"),
     (f"{STOCK}#/", "Grid"),
     (f"{STOCK}#/summarylist", "List"),
     (f"{STOCK}#/regressions", "Regressions"),
@@ -68,19 +71,25 @@ def publish_front(
         steps=_steps(graphs, history, revisions),
     )
     runs = read_runs(results.parent / "readiness")
-    write_site(model, runs, read_checks(results.parent), site)
+    loads = read_load_runs(results.parent)
+    write_site(model, runs, loads, read_checks(results.parent), site)
 
 
-def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
+def write_site(model: Model, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:
     """Write pages and data into a site that asv has published."""
     index = site / "index.html"
     text = index.read_text(encoding="utf-8")
     (site / STOCK).write_text(text.replace(STOCK_MENU, OVERVIEW_ITEM + STOCK_MENU), "utf-8")
     shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
+    # Reports name no icon, for they are single files, and browsers ask for this one then.
+    shutil.copyfile(site / "swallow.ico", site / "favicon.ico")
     copy_reports(runs, site)
+    copy_load_reports(loads, site)
+    published = {commit.hash: commit for commit in model.history.commits}
     write_data(model, site / "data")
     write_export(model, site / "data")
     write_runs(runs, site / "data")
+    write_load_runs(loads, published, site / "data")
     write_feeds(model, runs, site)
     for name, badge in _badges(model, runs, checks).items():
         write_badge(site / f"badge-{name}.svg", badge)
@@ -91,7 +100,8 @@ def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
         "benchmark.html": {},
         "commit.html": {},
         "compare.html": {},
-        "runs.html": runs_page(runs),
+        "runs.html": runs_page(runs) | {"known": published},
+        "load.html": load_page(loads, published),
     }
     if checks.calibration:
         whole, promised = checks.calibration.alarms["whole"], checks.calibration.promised

@@ -36,6 +36,7 @@ export async function page(main) {
       : error.message;
     place.append(el("p", { class: "card not-met", role: "alert" }, `This page cannot be shown. ${words}`));
   }
+  performance.mark("shown");
   document.documentElement.dataset.shown = "true";
 }
 

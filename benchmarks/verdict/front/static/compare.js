@@ -48,8 +48,8 @@ function cells(row, place) {
   if (row.counts) words += ` ${verdict}`;
   return el("tr", {},
     el("th", { scope: "row" }, el("a", { href: benchmarkLink(benchmark, which, place) }, titleOf(benchmark, which))),
-    el("td", { class: "n" }, shown(old)),
-    el("td", { class: "n" }, row.failed ? "failed" : shown(now)),
+    el("td", { class: "n", "data-name": "before" }, shown(old)),
+    el("td", { class: "n", "data-name": "after" }, row.failed ? "failed" : shown(now)),
     el("td", { class: "n" }, el("span", { class: row.failed ? "worse" : row.counts ? verdict : "soft" }, words)),
     el("td", { class: "soft" }, WORDS[row.sure] ?? ""));
 }
@@ -140,7 +140,7 @@ async function showCompare(place, site) {
     const [from, to] = [state.base, state.head].map((number) => short(site.commits[number][0]));
     history.replaceState(null, "", `?${new URLSearchParams({ base: from, head: to, place: state.place })}`);
     body.replaceChildren(
-      el("p", {}, el("code", {}, `git diff ${from} ${to}`), " ", el("code", {}, `git log ${from}..${to}`)),
+      el("p", {}, el("code", {}, `git diff ${from} ${to}`), " · ", el("code", {}, `git log ${from}..${to}`)),
       ...difference(site, state.place, ofPlace(base, state.place), ofPlace(head, state.place), all.firstChild.checked));
   }
 
@@ -165,6 +165,7 @@ async function showCommit(place, site) {
   place.append(el("h1", {}, subject),
     el("p", {}, el("code", {}, hash), " ", ...tags.map((tag) => el("span", { class: "tag" }, tag)), el("span", { class: "soft" }, ` ${author}, ${date(ms)}`)),
     el("p", {}, neighbour(number - 1, "← before:"), " ", neighbour(number + 1, "→ after:")));
+  place.append(...await filedRuns(hash));
   const measured = site.places.map((each, at) => [at, each]).filter(([, each]) => each.commits.includes(number));
   if (!measured.length) {
     place.append(el("p", { class: "card" }, "It was not measured. ", el("code", {}, `asv run ${short(hash)}^!`), " measures it."));
@@ -195,6 +196,15 @@ async function showCommit(place, site) {
       update();
     })) : "", all, body);
   await update();
+}
+
+/** Readiness, load and chaos runs that were made with this commit. */
+async function filedRuns(hash) {
+  const listed = (await Promise.all([data("runs.json"), data("load.json")])).flat();
+  const own = listed.filter((run) => run.commit === hash && run.page);
+  return own.length ? [el("h2", {}, "Runs"), el("ul", {}, ...own.map((run) =>
+    el("li", {}, el("a", { href: run.page }, `${run.scenario ?? "readiness"}, ${run.began.slice(0, 16).replace("T", " ")}`), " ",
+      el("span", { class: run.state }, run.said ?? run.verdict), " ", el("span", { class: "soft" }, run.machine))))] : [];
 }
 
 /** What the whole history says began with this commit. */

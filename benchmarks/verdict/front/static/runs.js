@@ -1,4 +1,4 @@
-// Charts of several readiness runs over each other: colours are runs, dashes are lines.
+// Charts of several readiness or load runs over each other: colours are runs, dashes are lines.
 
 import { data, el, number, page, select, short } from "./common.js";
 
@@ -20,14 +20,18 @@ async function report(run) {
 
 /** Titles count operations, which differ from run to run. */
 const nameOf = (chart) => chart.title.replace(/ of [\d,]+ operations/, "");
-const chartsOf = (found) => found.steps.flatMap((step) =>
-  step.charts.filter((chart) => chart.lines.length).map((chart) => [`${step.name}: ${nameOf(chart)}`, chart]));
-const labelOf = (run) => `${short(run.commit) || "no commit"}, ${run.began.slice(0, 16).replace("T", " ")}`;
+/** By name: steps of readiness runs are told apart, a load run is one. */
+const chartsOf = (found) => found.steps.flatMap((step) => step.charts.filter((chart) => chart.lines.length)
+  .map((chart) => [found.steps.length > 1 ? `${step.name}: ${nameOf(chart)}` : nameOf(chart), chart]));
+const labelOf = (run) =>
+  [run.scenario, short(run.commit) || "no commit", run.began.slice(0, 16).replace("T", " ")].filter(Boolean).join(", ");
 
 page(async () => {
   const place = document.getElementById("overlay");
-  const runs = (await data("runs.json")).slice(0, OFFERED);
-  const shown = new Set(runs.slice(0, 2));
+  const listed = await data(place.dataset.runs);
+  const runs = listed.filter((run) => run.kind !== "chaos").slice(0, OFFERED); // those have no charts
+  const alike = (run) => run.scenario === runs[0].scenario;
+  const shown = new Set([...runs.filter(alike), ...runs.filter((run) => !alike(run))].slice(0, 2));
   let wanted = null;
   const form = el("form", { class: "choices", "aria-label": "What to draw" });
   const boxes = el("fieldset", {}, el("legend", {}, `Runs, at most ${MOST}`), ...runs.map((run) => {
