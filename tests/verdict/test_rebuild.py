@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.verdict.front import rebuild as module
 from benchmarks.verdict.front.rebuild import Oddity, rebuild
+from benchmarks.verdict.front.step_search import find_steps
 from tests.verdict.synthetic import SPACING_S, Step, make_project, write_result
 from tests.verdict.test_site import git, publish
 
@@ -56,7 +57,7 @@ def canonical(path: Path) -> Any:
         return sorted(map(json.dumps, json.loads(data)["regressions"]))
     if path.name == "site.json":
         return {**json.loads(data), "generated": ""}
-    if path.name in ("index.html", "readiness.atom"):
+    if path.suffix == ".html" or path.name == "readiness.atom":
         return TIME.sub(b"", data)
     return data
 
@@ -139,6 +140,8 @@ def everything_at_once(project: Path) -> None:
 def test_the_site_is_the_same_whatever_happened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # With processes of its own, as on a machine with two processors.
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     make_project(tmp_path, commits=45, benchmarks=8, steps=STEPS, machines=("lab", "other"))
     site = same(tmp_path, monkeypatch)
     assert len(list((site / "data" / "commits").iterdir())) == 45
@@ -255,13 +258,54 @@ def test_a_run_that_is_stopped_leaves_the_old_site(
     with pytest.raises(KeyboardInterrupt):
         run(small, monkeypatch)
     assert (site / "info.json").read_bytes() == before
-    assert sorted(path.name for path in site.parent.iterdir()) == ["html", "results"]
+    assert sorted(path.name for path in site.parent.iterdir()) == [
+        "html", "results", "steps.msgpack"
+    ]  # fmt: skip
+
+
+def test_series_that_are_the_same_are_not_searched_again(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    searched: list[int] = []
+
+    def counted(items: Any) -> Any:
+        searched.append(len(items))
+        return find_steps(items)
+
+    monkeypatch.setattr(module, "find_steps", counted)
+    run(small, monkeypatch)
+    searched.clear()
+    run(small, monkeypatch)
+    assert searched == []
+    last = files(small)[-1]
+    before = last.read_bytes()
+    edit(last, lambda content: content["results"]["suite0.Question0.track_it"][0].__setitem__(0, 9))
+    run(small, monkeypatch)
+    assert searched == [1]
+    last.write_bytes(before)
+    (small / ".asv" / "steps.msgpack").write_bytes(b"torn")
+    run(small, monkeypatch)
+    assert sum(searched) == 1 + 3 * 1 + 3 * 4  # every series: half of them have four cases
 
 
 def test_steps_that_asv_does_not_find_are_not_published(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    steps = small / ".asv" / "steps.msgpack"
+    steps.unlink(missing_ok=True)
     monkeypatch.setattr(module, "find_steps", lambda items: [[] for _ in items])
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     with pytest.raises(Oddity, match="detection of steps"):
+        run(small, monkeypatch)
+    assert not steps.exists()
+
+
+def test_a_process_that_fails_is_told(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(module, "write_export", failing)
+    with pytest.raises(Oddity, match="has failed"):
         run(small, monkeypatch)

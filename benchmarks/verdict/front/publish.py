@@ -58,6 +58,7 @@ def publish_front(
     commits = published_commits(conf, repo, revisions)
     history = read_history(Path(conf.results_dir), suite, commits)
     publish_history(conf, suite, history, graphs, revisions)
+    write_export(history, suite, Path(conf.html_dir) / "data")
 
 
 def publish_history(
@@ -67,7 +68,7 @@ def publish_history(
     graphs: Iterable[Any],
     revisions: Mapping[str, int],
 ) -> None:
-    """The same, of a history that has been read; graphs are asv's, with the steps it detected."""
+    """The same but the export, of a history that has been read; asv's graphs know their steps."""
     site, results = Path(conf.html_dir), Path(conf.results_dir)
     model = build_model(
         project=str(conf.project),
@@ -90,7 +91,6 @@ def write_site(model: Model, runs: Runs, checks: Checks, site: Path) -> None:
     shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
     copy_reports(runs, site)
     write_data(model, site / "data")
-    write_export(model, site / "data")
     write_runs(runs, site / "data")
     write_feeds(model, runs, site)
     for name, badge in _badges(model, runs, checks).items():

@@ -3,8 +3,9 @@
 Theory of operation. asv spends its time on reading each result three times and on detecting steps.
 Here results are read once (`history`), asv's files are derived from them (`stock`), and steps are
 detected in all series together on all processors (`step_search`). Nothing is carried over from an
-earlier site, so that nothing can be stale: a new commit, another machine or a rewritten branch are
-all the same to it. The site grows in a folder beside the old one and takes its place when it is
+earlier site but the steps of series that are the same to the last bit (`step_cache`), so that
+nothing can be stale: a new commit, another machine or a rewritten branch are all the same to it.
+The site grows in a folder beside the old one and takes its place when it is
 whole; a run that is stopped leaves the old one.
 
 The result is that of `asv publish`. Where that is not certain, an `Oddity` says why, and asv has to
@@ -17,22 +18,27 @@ Rule: the order of work; each part is done elsewhere.
 from __future__ import annotations
 
 import datetime
+import gc
 import itertools
 import json
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.verdict.front import stock
 from benchmarks.verdict.front.commits import read_commits
+from benchmarks.verdict.front.export import write_export
 from benchmarks.verdict.front.history import Commit, History, read_history
 from benchmarks.verdict.front.publish import publish_history
-from benchmarks.verdict.front.step_search import Item, Steps, agrees, find_steps
+from benchmarks.verdict.front.step_cache import StepCache
+from benchmarks.verdict.front.step_search import TOGETHER, Item, agrees, find_steps
 from benchmarks.verdict.front.stock import Oddity, Witness
 from benchmarks.verdict.front.suite import MAX_CASES, Benchmark, read_suite
 from benchmarks.verdict.site import make_offline
@@ -43,6 +49,8 @@ ASV = "0.6.6"  # whose files `stock` writes
 PLUGINS = [".benchmarks.verdict.site"]
 PAGES = (("front", None, None), ("offline", None, None))  # as asv lists our publishers
 NEW, OLD = ".new", ".old"
+STEPS = "steps.msgpack"  # beside asv's results
+Task = Callable[[], Any]
 
 
 def rebuild(config: str) -> Path:
@@ -67,12 +75,16 @@ def rebuild(config: str) -> Path:
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)
     conf.html_dir = str(new)
+    collecting = gc.isenabled()
+    gc.disable()  # hardly anything is garbage before the end, and looking for it takes a tenth
     try:
         _build(conf, repository, new)
         if site.exists():
             site.rename(old)
         new.rename(site)
     finally:
+        if collecting:
+            gc.enable()
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
     return site
@@ -95,10 +107,11 @@ def _build(conf: Any, repository: Any, site: Path) -> None:
     revisions = repository.get_revisions(set(witness.dates) | set(tags.values()))
     graphs = stock.graph_set(history, benchmarks, witness, revisions, branch)
     shutil.copytree(Path(asv.__file__).parent / "www", site)
-    with _Detection(graphs) as detection:
+    kept = StepCache(Path(conf.results_dir).parent / STEPS)
+    with _Workers(graphs, lambda: write_export(history, suite, site / "data"), kept) as workers:
         stock.save_graphs(graphs, site)
         stock.save_summaries(graphs, site)
-        detection.finish()
+        workers.finish()
     _Known(repository, commits)
     SummaryList.publish(conf, repository, benchmarks, graphs, revisions)
     with stock.narrow_feed(graphs, revisions):
@@ -167,55 +180,74 @@ def _check(conf: Any, history: History, witness: Witness, tags: Mapping[str, str
         raise Oddity("a result that is named after a commit of the branch is of another one")
 
 
-class _Detection:
-    """Detects the steps of all series, in processes of its own as far as there are processors."""
+class _Workers:
+    """Detects the steps of all series and writes the export, in processes of its own as far as
+    there are processors."""
 
-    def __init__(self, graphs: Any) -> None:
+    def __init__(self, graphs: Any, export: Callable[[], None], kept: StepCache) -> None:
         self._graphs = [graph for _, graph in graphs]
         self._items = [stock.items(graph) for graph in self._graphs]
         self._series: list[Item] = [item for items in self._items for item in items]
+        self._kept = kept
+        self._known = kept.known(self._series)
+        unknown = [number for number, steps in enumerate(self._known) if steps is None]
+        self._shares = [unknown[n : n + TOGETHER] for n in range(0, len(unknown), TOGETHER)]
+        tasks: list[Task] = [export]
+        for share in self._shares:
+            tasks.append(partial(find_steps, [self._series[number] for number in share]))
+        self._tasks = tasks
 
-    def __enter__(self) -> _Detection:
-        count = min(len(os.sched_getaffinity(0)), len(self._series))
-        shares = [self._series[number::count] for number in range(count)]
-        self._pool: Any = None
-        self._results: Any = None
+    def __enter__(self) -> _Workers:
+        count = len(os.sched_getaffinity(0))
+        context = multiprocessing.get_context("fork")  # what there is to do is inherited
+        self._processes = []
+        self._pipes = []
         if count > 1:
-            self._pool = multiprocessing.get_context("fork").Pool(count, _share, (shares,))
-            self._results = self._pool.map_async(_detect, range(count), 1)
-        else:
-            _share(shares)
-        self._count = count
+            for number in range(count):
+                receiver, sender = context.Pipe(duplex=False)
+                work = self._tasks[number::count], sender
+                self._pipes.append(receiver)
+                self._processes.append(context.Process(target=_work, args=work, daemon=True))
+                self._processes[-1].start()
+                sender.close()
         return self
 
     def finish(self) -> None:
         """Wait for all, and give each graph its steps."""
-        found = self._results.get() if self._results else [_detect(n) for n in range(self._count)]
-        steps: list[Steps] = [[]] * len(self._series)
-        for number, each in enumerate(found):
-            steps[number :: self._count] = each
-        if self._series:
-            asked = len(self._series[0]) % len(self._series)
+        done: list[Any] = [None] * len(self._tasks)
+        try:
+            for number, pipe in enumerate(self._pipes):
+                done[number :: len(self._pipes)] = pipe.recv()
+        except EOFError as error:
+            raise Oddity("a process that detects steps has failed") from error
+        if not self._pipes:
+            done = [task() for task in self._tasks]
+        found = done[1:]
+        for share, steps in zip(self._shares, found, strict=True):
+            for number, each in zip(share, steps, strict=True):
+                self._known[number] = each
+        steps = [each for each in self._known if each is not None]
+        if steps:
+            asked = len(self._series[0]) % len(steps)
             if not agrees(self._series[asked], steps[asked]):
+                self._kept.forget()
                 raise Oddity("on this machine asv's detection of steps is another one")
+        self._kept.keep(steps)
         following = iter(steps)
         for graph, items in zip(self._graphs, self._items, strict=True):
             stock.set_steps(graph, [next(following) for _ in items])
 
     def __exit__(self, *_: object) -> None:
-        if self._pool:
-            self._pool.terminate()
+        for process in self._processes:
+            process.terminate()
+            process.join()
 
 
-_shares: list[Sequence[Item]] = []  # what a forked process has to do: it inherits this
-
-
-def _share(shares: Sequence[Sequence[Item]]) -> None:
-    _shares[:] = shares
-
-
-def _detect(number: int) -> list[Steps]:
-    return find_steps(_shares[number])
+def _work(tasks: Sequence[Task], sender: Any) -> None:
+    """What a process does; it ends with its work, whatever becomes of the one that waits for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that waits
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sender.send([task() for task in tasks])
 
 
 class _Known:

@@ -24,7 +24,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-__all__ = ["Item", "Steps", "agrees", "find_steps"]
+__all__ = ["TOGETHER", "Item", "Steps", "agrees", "find_steps"]
 
 SIZE = 20  # points of the longest piece that the dynamic programme tries
 TOGETHER = 64  # series: their short pieces take 10 MB of each 1,000 points

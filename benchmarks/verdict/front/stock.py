@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.verdict.front.history import History
+from benchmarks.verdict.front.history import History, Series
 from benchmarks.verdict.front.step_search import Item, Steps
 
 __all__ = [
@@ -93,19 +93,20 @@ class Witness:
         low, high = cells("stats_ci_99_a"), cells("stats_ci_99_b")
         if not isinstance(params, list) or not isinstance(values, list | None):
             raise Oddity(f"{name} has no list of values or parameters")
+        absent = values is None
         for value in values or ():
             if type(value) is float and -math.inf < value < math.inf:
                 continue
-            if value is not None and value != value:
-                continue
-            if type(value) is not int and value not in (None, "NaN"):
+            if value in (None, "NaN") or value != value:
+                absent = True
+            elif type(value) is not int:
                 raise Oddity(f"{name} has a value {value!r}")
         for bounds in (low, high):
             if bounds is not None and (values is None or len(bounds) != len(values)):
                 raise Oddity(f"{name} has intervals without values")
-        for value, bound in zip(values or (), low or (), strict=False):
-            if bound is not None and (value in (None, "NaN") or value != value):
-                raise Oddity(f"{name} has an interval without a value")
+            for value, bound in zip(values or (), bounds or (), strict=False) if absent else ():
+                if bound is not None and (value in (None, "NaN") or value != value):
+                    raise Oddity(f"{name} has an interval without a value")
         self.rows.setdefault((place, name), []).append(number)
 
 
@@ -142,24 +143,41 @@ def graph_set(
 
 def _points(
     history: History, place: int, name: str, cases: int, rows: Sequence[int]
-) -> Iterator[tuple[int, list[float | None], list[float | None]]]:
+) -> Iterator[tuple[int, tuple[float | None, ...], tuple[float | None, ...]]]:
     """Of each commit the values and weights of all combinations."""
-    values = [dict.fromkeys(rows) for _ in range(cases)]
-    weights = [dict.fromkeys(rows) for _ in range(cases)]
+    values, weights = [], []
     for case in range(cases):
         series = history.series.get((place, name, case))
-        if series is None:
-            continue
-        known: dict[int, Any] = values[case]
-        weighed: dict[int, Any] = weights[case]
-        for at, value, low, high in zip(
-            series.at, series.values, series.low, series.high, strict=True
-        ):
-            known[at] = value + 0  # asv's mean of one value: of -0.0 that is 0.0
-            if low is not None and high is not None and low != high:
-                weighed[at] = 2 / abs(high - low)
-    for at in rows:
-        yield at, [each[at] for each in values], [each[at] for each in weights]
+        known = [] if series is None else series.values
+        # asv's mean of one value: of -0.0 that is 0.0.
+        values.append(_spread(rows, series, [value + 0 for value in known]))
+        bounds = [] if series is None else list(zip(series.low, series.high, strict=True))
+        weights.append(
+            _spread(
+                rows,
+                series,
+                [
+                    2 / abs(high - low)
+                    if low is not None and high is not None and low != high
+                    else None
+                    for low, high in bounds
+                ],
+            )
+        )
+    # A row for each commit.
+    return zip(rows, zip(*values, strict=True), zip(*weights, strict=True), strict=True)
+
+
+def _spread(
+    rows: Sequence[int], series: Series | None, known: Sequence[float | None]
+) -> Sequence[float | None]:
+    """What is known at a series' commits, at all that have a row."""
+    if series is None:
+        return [None] * len(rows)
+    if series.at == rows:
+        return known
+    by_commit = dict(zip(series.at, known, strict=True))
+    return [by_commit.get(at) for at in rows]
 
 
 def _trimmed(data: list[Any]) -> list[Any]:
