@@ -4,6 +4,7 @@ Theory of operation. A *place* is one machine in one environment, as asv tells t
 of two places are never drawn as one line. In a place, each benchmark has a *series* for each
 combination of its parameters: points at commits, in the order of asv's revisions. A file that
 cannot be read, or is of another form, costs its points and is told about; it never costs the site.
+`verdict.published` says why alarms read the same files otherwise.
 
 Rule: reads; decides nothing.
 """
