@@ -120,16 +120,18 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     write(f"== commits measured: {len(chosen)}; benchmarks in the selection: {len(versions)}")
 
 
-def publish(root: Path, write: Callable[[str], None]) -> None:
+def publish(root: Path, write: Callable[[str], None], *, fresh: bool = False) -> None:
     """Build the site from the stored results and those that the repository keeps.
 
-    Raises MeasureError if asv cannot, HistoryError if what is kept cannot be read.
+    `fresh`: by asv itself, which takes longer. Raises MeasureError if asv cannot, HistoryError if
+    what is kept cannot be read.
     """
     unpack(root, results_dir(root), write)
     if not current_versions(results_dir(root)):
         raise MeasureError("nothing has been measured yet: run `make bench` first")
     with _configuration(root) as config:
-        _publish(root, config, write)
+        if fresh or not _rebuilt(root, config, write):
+            _publish(root, config, write)
 
 
 def _measure(
@@ -174,6 +176,25 @@ def _publish(root: Path, config: str, write: Callable[[str], None]) -> None:
     write("== publishing")
     if run_asv(root, ["publish", "--config", config, "--no-pull"], Plain(write)) != 0:
         raise MeasureError("asv could not publish the site: see above")
+    _say_where(root, write)
+
+
+def _rebuilt(root: Path, config: str, write: Callable[[str], None]) -> bool:
+    """Whether the quick way could build the site; whatever stands in its way, asv can try."""
+    from benchmarks.verdict.front.rebuild import rebuild
+
+    write("== building the site")
+    with contextlib.chdir(root):
+        try:
+            rebuild(config)
+        except Exception as error:  # an Oddity, or a bug of ours, which must not cost the site
+            write(f"== asv itself has to publish it: {type(error).__name__}: {error}")
+            return False
+    _say_where(root, write)
+    return True
+
+
+def _say_where(root: Path, write: Callable[[str], None]) -> None:
     write(f"== site: {root / _setting(root, 'html_dir') / 'index.html'}")
     write("== to look at it: make preview, then http://127.0.0.1:8080/")
 

@@ -23,6 +23,11 @@ likelihood ratio approach to the detection and estimation of jumps", 1976), with
 After a step the level begins anew, and the noise of earlier levels is kept. `alerts --power` says
 how often this is wrong and what it finds, beside the best that is possible.
 
+The pages of the site tell changes in another way (`front.changes`): for readers, of a whole series,
+with asv's steps, which may move as points come. Neither can stand for the other: a reader
+wants to see all of the past, and an alarm has to be right as often as is promised, at the tip, for
+good.
+
 Rule: numbers in, numbers out. Exact figures need none of this: `changes` finds theirs.
 """
 

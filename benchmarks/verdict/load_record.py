@@ -34,6 +34,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from benchmarks.verdict.own_form import check_form, decoded
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -272,19 +274,14 @@ def decode_rows(data: bytes) -> NDArray[np.void]:
 def read_capacity(directory: Path) -> Capacity:
     """Read what a search for the capacity found; LoadRecordError or OSError."""
     found = _decode((directory / CAPACITY).read_bytes(), Capacity, CAPACITY)
-    if (found.format, found.version) != (FORMAT, VERSION):
-        raise LoadRecordError(f"{CAPACITY}: {found.format!r} version {found.version}")
+    check_form(found, (FORMAT, VERSION), CAPACITY, LoadRecordError)
     return found
 
 
 def read_manifest(directory: Path) -> Manifest:
     """Read what was asked of a run; errors as those of `read_load`."""
     manifest = _decode((directory / MANIFEST).read_bytes(), Manifest, MANIFEST)
-    if (manifest.format, manifest.version) != (FORMAT, VERSION):
-        raise LoadRecordError(
-            f"{MANIFEST}: {manifest.format!r} version {manifest.version}; only {FORMAT!r} version "
-            f"{VERSION} is understood here"
-        )
+    check_form(manifest, (FORMAT, VERSION), MANIFEST, LoadRecordError)
     return manifest
 
 
@@ -375,12 +372,7 @@ class _Reader:
 
 
 def _decode(data: bytes, what: type[T], place: str) -> T:
-    import msgspec
-
-    try:
-        return msgspec.json.decode(data, type=what)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise LoadRecordError(f"{place}: {error}") from error
+    return decoded(data, what, place, LoadRecordError)
 
 
 def _convert(found: Mapping[str, Any], what: type[T], place: str) -> T:

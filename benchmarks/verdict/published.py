@@ -5,18 +5,24 @@ measured is a gap, as is a result of another version of the benchmark. A failure
 not apply" (NaN) are kept apart from gaps: it is a finding if one of them is the newest of a series
 that had values.
 
+The site's pages have a reader of their own (`front.history`), because they ask for something else:
+intervals and gaps to draw, of a thousand files in a second or two, environments told apart by all
+of their parameters, and records without a version, which asv takes for the current one. An alarm
+asks of each point whether it failed or does not apply, takes no record that does not say its
+version, and keeps what it has told by asv's names of machine and environment.
+
 Rule: reads files, and decides nothing about better or worse.
 """
 
 from __future__ import annotations
 
-import ast
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.verdict.front.suite import classes
 from benchmarks.verdict.measured import Kind
 from benchmarks.verdict.results import Stored, stored, suite
 
@@ -137,13 +143,8 @@ def suite_kinds(folder: Path) -> dict[str, Kind]:
     Read from the source, for asv does not keep it and importing a suite is for asv.
     """
     return {
-        f"{path.stem}.{owner.name}": Kind(line.value.value)
+        f"{path.stem}.{name}": Kind(about["kind"])
         for path in sorted(folder.glob("*.py"))
-        for owner in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(owner, ast.ClassDef)
-        for line in owner.body
-        if isinstance(line, ast.Assign)
-        and [ast.unparse(target) for target in line.targets] == ["kind"]
-        and isinstance(line.value, ast.Constant)
-        and line.value.value in set(Kind)
+        for name, about in classes(path).items()
+        if about.get("kind") in set(Kind)
     }

@@ -17,7 +17,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
+
+from benchmarks.verdict.own_form import check_form, decoded
 
 __all__ = [
     "FORMAT",
@@ -48,7 +50,6 @@ FILES: dict[StepKind, str] = {
     "load": "record",
     "chaos": "record",
 }
-T = TypeVar("T")
 
 
 class RecordError(ValueError):
@@ -175,15 +176,12 @@ def step_file(kind: StepKind) -> str:
 
 def read_record(directory: Path) -> RunRecord:
     """Read a run's directory; RecordError or OSError if that cannot be done."""
-    manifest = _decode((directory / MANIFEST).read_bytes(), Manifest, MANIFEST)
-    if (manifest.format, manifest.version) != (FORMAT, VERSION):
-        raise RecordError(
-            f"{MANIFEST}: {manifest.format!r} version {manifest.version}; only {FORMAT!r} version "
-            f"{VERSION} is understood here"
-        )
+    content = (directory / MANIFEST).read_bytes()
+    manifest = decoded(content, Manifest, MANIFEST, RecordError)
+    check_form(manifest, (FORMAT, VERSION), MANIFEST, RecordError)
     path = directory / OUTCOMES
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # the last one is torn
-    outcomes = [_decode(line, StepOutcome, OUTCOMES) for line in lines]
+    outcomes = [decoded(line, StepOutcome, OUTCOMES, RecordError) for line in lines]
     known = {step.name for step in manifest.steps}
     for outcome in outcomes:
         if outcome.step not in known:
@@ -195,14 +193,4 @@ def read_record(directory: Path) -> RunRecord:
 
 def read_figures(path: Path) -> Figures:
     """Read a file of measurements; RecordError says which field is wrong."""
-    return _decode(path.read_bytes(), Figures, path.name)
-
-
-def _decode(data: bytes, what: type[T], place: str) -> T:
-    import msgspec
-
-    try:
-        found: Any = msgspec.json.decode(data, type=what)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise RecordError(f"{place}: {error}") from error
-    return found  # type: ignore[no-any-return]
+    return decoded(path.read_bytes(), Figures, path.name, RecordError)

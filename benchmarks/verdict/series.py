@@ -19,6 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+from benchmarks.verdict.own_form import check_form, decoded
+
 __all__ = [
     "FORMAT",
     "VERSION",
@@ -288,23 +290,14 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _decode(line: bytes, what: type[T], place: str) -> T:
-    import msgspec
-
-    try:
-        return msgspec.json.decode(line, type=what)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise SeriesError(f"{place}: {error}") from error
+    return decoded(line, what, place, SeriesError)
 
 
 class _Reader:
     """Takes a file line by line."""
 
     def __init__(self, name: str, header: _Header) -> None:
-        if (header.format, header.version) != (FORMAT, VERSION):
-            raise SeriesError(
-                f"{name}, line 1: {header.format!r} version {header.version}; only {FORMAT!r} "
-                f"version {VERSION} is understood here"
-            )
+        check_form(header, (FORMAT, VERSION), f"{name}, line 1", SeriesError)
         if header.interval_ns <= 0:
             raise SeriesError(f"{name}, line 1: an interval of {header.interval_ns} ns")
         self._start_ns = header.mono_ns

@@ -196,6 +196,15 @@ def test_nothing_to_publish_is_said(project: Project) -> None:
         publish(project.root, project.lines.append)
 
 
+def test_what_the_quick_way_cannot_publish_is_left_to_asv(project: Project) -> None:
+    project.measure(commits="1")
+    before = len(project.calls("publish"))
+    publish(project.root, project.lines.append)  # asv's stand-in stores results of its own form
+    assert any("asv itself has to publish it" in line for line in project.lines)
+    publish(project.root, project.lines.append, fresh=True)
+    assert len(project.calls("publish")) == before + 2
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -55,14 +56,18 @@ def clone(project: Path, tmp_path: Path) -> Path:
 def test_a_fresh_clone_shows_the_history_at_once(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With asv's own publish, no environment of asv's, and no library but those of `site`."""
+    """With no environment of asv's, and no library but those of `site`: both ways."""
     absent = tmp_path / "absent"
     absent.mkdir()
     for library in ("numpy", "psutil", "pyperf", "rich", "matplotlib"):
         (absent / f"{library}.py").write_text("raise ImportError('not in the extra site')")
+        monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.setenv("PYTHONPATH", f"{absent}{os.pathsep}{ROOT}")
+    publish(clone, lambda _: None, fresh=True)
+    shutil.rmtree(clone / ".asv")
     lines: list[str] = []
     publish(clone, lines.append)
+    assert not [line for line in lines if "asv itself" in line]
     assert f"== taken from {SHIPPED}: results of 30 commits" in lines
     site = json.loads((clone / ".asv" / "html" / "data" / "site.json").read_text())
     assert [len(place["commits"]) for place in site["places"]] == [30]

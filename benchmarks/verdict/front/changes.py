@@ -11,6 +11,8 @@ the kind's floor by FIRM standard errors; others are not told. And it is nearly 
 which is where people look. So fewer than AFTER last points that all lie farther from those before
 than FAR times their scatter are told as *likely*: the next commits confirm it or make it go away.
 
+What alarms are raised for is found by `verdict.change_point`, with error rates that are measured.
+
 Rule: numbers in, changes out; lower is better, always. What people read is made elsewhere.
 """
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.verdict.front.data import iso
-from benchmarks.verdict.front.model import Model
+from benchmarks.verdict.front.history import History
+from benchmarks.verdict.front.suite import Benchmark
 
 __all__ = ["COLUMNS", "EXPORT", "write_export"]
 
@@ -21,18 +22,19 @@ COLUMNS = (
 LEVEL = 1  # of gzip: a third larger than the best, in a fifth of its time
 
 
-def write_export(model: Model, folder: Path) -> None:
+def write_export(history: History, benchmarks: Sequence[Benchmark], folder: Path) -> None:
     """One row a value; lower is better, and empty cells are not known."""
-    commits = [f"{each.hash},{iso(each.date_ms)}," for each in model.history.commits]
-    suite = {each.name: each for each in model.suite}
+    commits = [f"{each.hash},{iso(each.date_ms)}," for each in history.commits]
+    suite = {each.name: each for each in benchmarks}
+    folder.mkdir(parents=True, exist_ok=True)
     # No name and no time within, so that the same data make the same file.
     with (
         (folder / EXPORT).open("wb") as file,
         gzip.GzipFile("", "wb", compresslevel=LEVEL, fileobj=file, mtime=0) as packed,
     ):
         packed.write(_line(COLUMNS).encode() + b"\n")
-        for (where, name, case), series in model.history.series.items():
-            place, benchmark = model.history.places[where], suite[name]
+        for (where, name, case), series in history.series.items():
+            place, benchmark = history.places[where], suite[name]
             # Only these may need quotes; the csv module would look through each row for them.
             told = (name, benchmark.case(case), benchmark.kind, benchmark.unit)
             about = _line((place.machine, place.environment, *told))

@@ -4,6 +4,7 @@ Theory of operation. A *place* is one machine in one environment, as asv tells t
 of two places are never drawn as one line. In a place, each benchmark has a *series* for each
 combination of its parameters: points at commits, in the order of asv's revisions. A file that
 cannot be read, or is of another form, costs its points and is told about; it never costs the site.
+`verdict.published` says why alarms read the same files otherwise.
 
 Rule: reads; decides nothing.
 """
@@ -17,9 +18,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.verdict.front.suite import Benchmark
+
+if TYPE_CHECKING:
+    from benchmarks.verdict.front.stock import Witness
 
 __all__ = ["Commit", "History", "Place", "Series", "read_history"]
 
@@ -85,6 +89,8 @@ class History:
     series: dict[Key, Series] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     """What could not be used, in words for the reader."""
+    elsewhere: set[str] = field(default_factory=set)
+    """Measured commits that are none of these."""
 
     def of_place(self, place: int) -> Iterator[tuple[str, int, Series]]:
         """Benchmark, combination and series of one place."""
@@ -93,30 +99,39 @@ class History:
                 yield name, case, series
 
 
-def read_history(results: Path, suite: Sequence[Benchmark], commits: Sequence[Commit]) -> History:
-    """All results of the commits given; those of other commits are counted as a problem."""
+def read_history(
+    results: Path,
+    suite: Sequence[Benchmark],
+    commits: Sequence[Commit],
+    witness: Witness | None = None,
+) -> History:
+    """All results of the commits given; those of other commits are counted as a problem.
+
+    `witness` is shown everything that is read, and may object.
+    """
     history = History(commits=list(commits))
-    reader = _Reader(history, {each.name: each for each in suite})
+    reader = _Reader(history, {each.name: each for each in suite}, witness)
     # One at a time and in order, so that a thousand are never in memory together: asv begins a
     # file's name with eight digits of its commit.
     order = {commit.hash[:8]: number for number, commit in enumerate(commits)}
     paths = sorted(_files(results), key=lambda path: (order.get(path.name[:8], -1), str(path)))
-    elsewhere = set()
     for path in paths:
         try:
             content = _content(path)
+            if witness:
+                witness.file(path, content)
             number = reader.numbers.get(str(content["commit_hash"]))
             if number is None:
-                elsewhere.add(content["commit_hash"])
+                history.elsewhere.add(str(content["commit_hash"]))
             elif order.get(path.name[:8]) != number:
                 raise ValueError(f"it is not named after its commit, {content['commit_hash']}")
             else:
                 reader.take(number, content)
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             history.problems.append(f"{path.parent.name}/{path.name}: {_words(error)}")
-    if elsewhere:
+    if history.elsewhere:
         history.problems.append(
-            f"{len(elsewhere)} measured commits are on no published branch, and left out"
+            f"{len(history.elsewhere)} measured commits are on no published branch, and left out"
         )
     return history
 
@@ -160,9 +175,12 @@ def _words(error: Exception) -> str:
 class _Reader:
     """Takes files in the order of commits."""
 
-    def __init__(self, history: History, suite: Mapping[str, Benchmark]) -> None:
+    def __init__(
+        self, history: History, suite: Mapping[str, Benchmark], witness: Witness | None
+    ) -> None:
         self.history = history
         self.suite = suite
+        self.witness = witness
         self.numbers = {commit.hash: number for number, commit in enumerate(history.commits)}
         self._places: dict[tuple[tuple[str, str], ...], int] = {}
         self._last: dict[str, tuple[Sequence[Sequence[str]], list[int | None]]] = {}
@@ -174,11 +192,15 @@ class _Reader:
         place = self.history.places[where]
         if not place.commits or place.commits[-1] != number:
             place.commits.append(number)
+        if self.witness:
+            self.witness.placed(where, number)
         for name, row in rows.items():
             benchmark = self.suite.get(name)
             cells = _Row(row, columns)
             if benchmark is None or cells("version") not in (None, benchmark.version):
                 continue  # gone, or measured otherwise: asv drops it too
+            if self.witness:
+                self.witness.row(where, number, name, cells)
             self._take_row(where, number, benchmark, cells)
             started = cells("started_at")
             if isinstance(started, int | float):

@@ -29,12 +29,12 @@ from benchmarks.verdict.front.overview import overview
 from benchmarks.verdict.front.readiness_runs import Runs, copy_reports, read_runs
 from benchmarks.verdict.front.readings import load_readings
 from benchmarks.verdict.front.runs_page import runs_page, write_runs
-from benchmarks.verdict.front.suite import read_suite
+from benchmarks.verdict.front.suite import Benchmark, read_suite
 from benchmarks.verdict.pages import figure
 from benchmarks.verdict.policy import load_policy
 from benchmarks.verdict.report import VERDICTS
 
-__all__ = ["publish_front"]
+__all__ = ["publish_front", "publish_history", "published_commits"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 STATIC = Path(__file__).with_name("static")
@@ -57,10 +57,22 @@ def publish_front(
     conf: Any, repo: Any, benchmarks: Mapping[str, Any], graphs: Iterable[Any], revisions: Any
 ) -> None:
     """What the publisher plugin calls, with asv's own objects."""
-    site, results = Path(conf.html_dir), Path(conf.results_dir)
-    commits = _commits(conf, repo, revisions)
     suite = read_suite(benchmarks, Path(conf.benchmark_dir))
-    history = read_history(results, suite, commits)
+    commits = published_commits(conf, repo, revisions)
+    history = read_history(Path(conf.results_dir), suite, commits)
+    publish_history(conf, suite, history, graphs, revisions)
+    write_export(history, suite, Path(conf.html_dir) / "data")
+
+
+def publish_history(
+    conf: Any,
+    suite: Sequence[Benchmark],
+    history: History,
+    graphs: Iterable[Any],
+    revisions: Mapping[str, int],
+) -> None:
+    """The same but the export, of a history that has been read; asv's graphs know their steps."""
+    site, results = Path(conf.html_dir), Path(conf.results_dir)
     model = build_model(
         project=str(conf.project),
         generated_ms=round(time.time() * 1000),
@@ -87,7 +99,6 @@ def write_site(model: Model, runs: Runs, loads: LoadRuns, checks: Checks, site: 
     copy_load_reports(loads, site)
     published = {commit.hash: commit for commit in model.history.commits}
     write_data(model, site / "data")
-    write_export(model, site / "data")
     write_runs(runs, site / "data")
     write_load_runs(loads, published, site / "data")
     write_feeds(model, runs, site)
@@ -130,7 +141,7 @@ def _badges(model: Model, runs: Runs, checks: Checks) -> dict[str, Badge]:
     return {"readiness": ready, "gate": gate}
 
 
-def _commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[Commit]:
+def published_commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[Commit]:
     """The published branch from its first measured commit on."""
     tags = repo.get_tags()
     branch = repo.get_branch_name(conf.branches[0])

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-__all__ = ["KINDS", "Benchmark", "read_suite"]
+__all__ = ["KINDS", "MAX_CASES", "Benchmark", "classes", "read_suite"]
 
 KINDS = ("exact", "seeded", "paired", "observed")
 MAX_CASES = 2000  # of one benchmark: asv itself shows a line for each
@@ -71,7 +71,7 @@ def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[B
     for name, entry in entries.items():
         module, _, rest = name.partition(".")
         if module not in modules:
-            modules[module] = _classes(folder / f"{module}.py")
+            modules[module] = classes(folder / f"{module}.py")
         about = modules[module].get(rest.partition(".")[0], {})
         doc = about.get("__doc__", "")
         first, _, others = doc.partition("\n\n")
@@ -93,7 +93,7 @@ def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[B
     return found
 
 
-def _classes(path: Path) -> dict[str, dict[str, str]]:
+def classes(path: Path) -> dict[str, dict[str, str]]:
     """The text attributes and the docstring of each class of a module, bases of it included.
 
     A suite that is gone, or that this Python cannot parse, says nothing.
