@@ -136,8 +136,10 @@ def judge(
         if len(values) < (2 if series.kind is Kind.EXACT else START):
             short += 1
             continue
-        watched = (changes if series.kind is Kind.EXACT else watch)(list(values.values()))
-        if series.kind is not Kind.EXACT:
+        if series.kind is Kind.EXACT:
+            watched = changes(list(values.values()))
+        else:
+            watched = watch(list(values.values()), higher_is_better=series.higher_is_better)
             smallest.append(watched.smallest)
         findings += _stepped(series, values, watched.steps, commits, policy, today, window)
     return Report(
