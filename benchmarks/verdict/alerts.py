@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
@@ -124,12 +124,21 @@ class Report:
 
 
 def judge(
-    history: History, commits: Sequence[str], policy: Policy, today: datetime.date, window: int
+    history: History,
+    commits: Sequence[str],
+    policy: Policy,
+    today: datetime.date,
+    window: int,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """What happened within `window` commits of the tip; `commits`: the branch, oldest first."""
+    """What happened within `window` commits of the tip; `commits`: the branch, oldest first.
+
+    `progress` is told how many series have been read.
+    """
     findings: list[Finding] = []
     short, smallest = 0, []
-    for series in history.series:
+    for done, series in enumerate(history.series):
+        progress(done)
         broken = _broken(series, commits, window)
         findings += [broken] if broken else []
         values = _values(series)
