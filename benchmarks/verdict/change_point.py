@@ -66,6 +66,7 @@ SMALLEST_SD = 1e-4  # values that hardly ever differ: what does is a spike or a 
 NEAR = 2.0  # nats; places this close to the likeliest one may be the right one
 SOON = 10  # points, for the smallest step that is found
 POWER = 0.95
+UNKNOWN = 0.4  # standard deviations that not knowing place and size costs, found by trying
 
 Array = Any  # a numpy array; numpy is imported where it is needed
 
@@ -327,5 +328,5 @@ def _smallest(noise: _Noise | None, points: int) -> float:
     if noise is None:
         return math.nan
     before, soon = noise.information(points), noise.information(SOON)
-    score = SCORE + NormalDist().inv_cdf(POWER)
+    score = SCORE + UNKNOWN + NormalDist().inv_cdf(POWER)
     return math.exp(score * noise.innovation * math.sqrt(1 / before + 1 / soon))
