@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
@@ -124,20 +124,31 @@ class Report:
 
 
 def judge(
-    history: History, commits: Sequence[str], policy: Policy, today: datetime.date, window: int
+    history: History,
+    commits: Sequence[str],
+    policy: Policy,
+    today: datetime.date,
+    window: int,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """What happened within `window` commits of the tip; `commits`: the branch, oldest first."""
+    """What happened within `window` commits of the tip; `commits`: the branch, oldest first.
+
+    `progress` is told how many series have been read.
+    """
     findings: list[Finding] = []
     short, smallest = 0, []
-    for series in history.series:
+    for done, series in enumerate(history.series):
+        progress(done)
         broken = _broken(series, commits, window)
         findings += [broken] if broken else []
         values = _values(series)
         if len(values) < (2 if series.kind is Kind.EXACT else START):
             short += 1
             continue
-        watched = (changes if series.kind is Kind.EXACT else watch)(list(values.values()))
-        if series.kind is not Kind.EXACT:
+        if series.kind is Kind.EXACT:
+            watched = changes(list(values.values()))
+        else:
+            watched = watch(list(values.values()), higher_is_better=series.higher_is_better)
             smallest.append(watched.smallest)
         findings += _stepped(series, values, watched.steps, commits, policy, today, window)
     return Report(

@@ -6,7 +6,7 @@ Rule: words and numbers only; `size.py` measures.
 import argparse
 import sys
 import time
-from math import log2
+from math import inf, log2
 
 from p2pcore.errors import ConfigError
 from p2pcore.sim.links import PROFILES
@@ -43,9 +43,7 @@ def run_size(args: argparse.Namespace) -> bool:
     Raises:
         ConfigError: an argument is out of its range.
     """
-    for name in ("lookups", "operations"):
-        if getattr(args, name) < 0:
-            raise ConfigError(f"{name} must be 0 or more, not {getattr(args, name)}")
+    _check(args)
     progress = _Progress()
     run = SizeRun(args.seed, link=PROFILES[args.link], progress=progress.show)
     phases = {"growing": run.grow(args.nodes, warm=args.warm)}
@@ -72,6 +70,19 @@ def run_size(args: argparse.Namespace) -> bool:
     _tell_cost(phases)
     print(f"trace {run.world.trace_hash}")
     return right
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse before anything is grown what a later part would refuse."""
+    for name in ("lookups", "operations", "churn"):
+        if not 0 <= getattr(args, name) < inf:
+            raise ConfigError(f"{name} must be 0 or more, not {getattr(args, name)}")
+    if args.lookups and args.nodes == 1:
+        raise ConfigError("nodes must be at least 2, for lookups, not 1: or --lookups 0")
+    if args.operations and args.clients < 1:
+        raise ConfigError(f"clients must be at least 1, not {args.clients}")
+    if args.operations and not 0 < args.rate < inf:
+        raise ConfigError(f"rate must be more than 0, not {args.rate}")
 
 
 def _tell_growth(args: argparse.Namespace, phase: Phase) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.rig.gate import alerts as command
 from benchmarks.rig.gate import command as gate
 from benchmarks.rig.gate.alerts import WebhookError, post
 from benchmarks.rig.gate.remeasure import gate_metric
@@ -324,6 +325,17 @@ def test_the_gate_measures_again_what_it_can(
     ((metric, good, last),) = asked
     assert metric == "cpu.encode_store"
     assert good < 25 <= last
+
+
+def test_long_work_says_how_far_it_is(
+    stepped: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "PROGRESS_S", float("inf"))
+    assert run() == 2
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(command, "PROGRESS_S", 0.0)
+    assert run() == 0
+    assert "== 0 of 1 series read, " in capsys.readouterr().err
 
 
 def test_power_prints_a_table(

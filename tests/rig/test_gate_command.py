@@ -4,17 +4,22 @@ asv returns 1 for "slower" and for nine other things; each of them is tried here
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.rig.gate import builds, paired_rounds
 from benchmarks.rig.gate import command as gate
+from benchmarks.rig.gate.instructions import unavailable
+from tests.processes import PATIENCE_S
 from tests.rig.test_checkout import git
 
 ROOT = Path(__file__).parents[2]
@@ -187,3 +192,31 @@ def test_builds_are_found_again_and_the_oldest_forgotten(
     assert (first / "p2pcore" / "__init__.py").stat().st_mtime_ns == stamp
     builds.build(repository, heavy, store)
     assert [each.name for each in store.iterdir()] == [heavy.hash]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
+def test_a_gate_that_is_killed_leaves_no_process(repository: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    code = (
+        "import pathlib, sys\n"
+        "from benchmarks.__main__ import main\n"
+        "from benchmarks.rig.gate import command\n"
+        f"command.ROOT = pathlib.Path({str(repository)!r})\n"
+        "main(['gate', 'good', 'good', '--only', 'instructions.*'])\n"
+    )
+    environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    gate = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        # With its first mark, callgrind's child has begun to count; the other side's may not have.
+        while gate.poll() is None and not (marked := list(scratch.glob("*/count.1"))):
+            time.sleep(0.05)
+        started = psutil.Process(gate.pid).children(recursive=True)
+    finally:
+        gate.kill()
+        gate.wait()
+    assert started
+    assert psutil.wait_procs(started, PATIENCE_S)[1] == []
+    # Whoever ends by itself, for nobody reads what it says, fills the file that callgrind opened.
+    assert [each.with_name("count").stat().st_size for each in marked] == [0] * len(marked)

@@ -36,6 +36,7 @@ SHORT = {edit.name: edit for edit in DEFECTS if edit.must[0].startswith("counts.
         ("counts.allocations.store.8",),
     )
 }
+FATTER = next(edit for edit in DEFECTS if edit.must == ("memory.record.8",))
 HARDER = [edit for edit in DEFECTS if edit.must[0].startswith("instructions.")]
 
 
@@ -78,6 +79,26 @@ def test_each_defect_is_found_where_it_belongs(name: str, tmp_path: Path) -> Non
         assert each.head - each.base == pytest.approx(6 * 200)
     if name == "one extra message":
         assert each.head - each.base == pytest.approx(3)  # replies of three replicas
+
+
+def kept(head: str) -> Outcome:
+    sheets = Sheet(COMMIT), Sheet(COMMIT)
+    gate_counts.take_memory(sheets, (str(CORE.parent), head), lambda: True)
+    base, after = (sheet.measured() for sheet in sheets)
+    return judge(base, after, load_policy(), datetime.date.today())
+
+
+def test_a_record_that_keeps_more_is_found_by_the_byte(tmp_path: Path) -> None:
+    outcome = kept(mutated(tmp_path, FATTER))
+    assert blamed(outcome) == {"memory.record.8"}
+    [each] = outcome.regressions
+    assert each.head - each.base == 3 * 64  # of three replicas
+    assert outcome.counts() == {Verdict.REGRESSION: 1, Verdict.UNCHANGED: 2}
+
+
+def test_neutral_edits_keep_no_more_than_the_floor(tmp_path: Path) -> None:
+    outcome = kept(mutated(tmp_path, *NEUTRAL))
+    assert outcome.counts() == {Verdict.UNCHANGED: 3}
 
 
 def test_neutral_edits_change_no_count(tmp_path: Path) -> None:

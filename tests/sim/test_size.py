@@ -85,7 +85,25 @@ def test_the_command_tells_what_it_measured(capsys: pytest.CaptureFixture[str]) 
     assert any(line.startswith("operations: 20 in ") and " 0 failed" in line for line in lines)
     assert lines[-1].startswith("trace ")
     assert main(["size", "--nodes", "0"]) == USAGE
-    assert main(["size", "--lookups", "-1"]) == USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--lookups", "-1"], "lookups must be 0 or more, not -1"),
+        (["--churn", "-1"], "churn must be 0 or more, not -1.0"),
+        (["--churn", "nan"], "churn must be 0 or more, not nan"),
+        (["--clients", "0"], "clients must be at least 1, not 0"),
+        (["--rate", "0"], "rate must be more than 0, not 0.0"),
+        (["--nodes", "1"], "nodes must be at least 2, for lookups, not 1"),
+    ],
+)
+def test_the_command_refuses_before_it_begins(
+    words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["size", *words]) == USAGE
+    told = capsys.readouterr()
+    assert (told.out, reason in told.err) == ("", True)
 
 
 def figures(hash_seed: str) -> list[str]:

@@ -10,13 +10,16 @@ Rule: order of work, files and the webhook; finding steps and deciding is the ve
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +38,8 @@ __all__ = ["EPILOG", "WebhookError", "add_arguments", "main", "post"]
 WINDOW = 50  # commits; what lies further behind was told when it was new, or is asv's to find
 WEBHOOK_S = 10.0
 UNREADABLE = 2
+PROGRESS_S = 5.0  # until anything is told about how far it is, and between lines where none moves
+LIVE_S = 0.2  # between two looks on a terminal
 
 EPILOG = """\
 exit codes:
@@ -155,7 +160,31 @@ def _judged(
         reason = f"{results_dir(root)} has no results{whose} of this branch: make bench"
         found = replace(found, problems=(*found.problems, reason))
     _say(f"== {len(found.series)} series over {len(commits)} commits")
-    return judge(found, commits, policy, today, options.window)
+    with _progress(len(found.series)) as progress:
+        return judge(found, commits, policy, today, options.window, progress)
+
+
+@contextlib.contextmanager
+def _progress(series: int) -> Iterator[Callable[[int], None]]:
+    """Says on standard error how many series have been read, if that takes a while."""
+    live = sys.stderr.isatty()
+    begun_s = told_s = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if now_s - told_s < (LIVE_S if live and told_s > begun_s else PROGRESS_S):
+            return
+        told_s = now_s
+        text = f"== {done} of {series} series read, {now_s - begun_s:.0f} s"
+        print(f"\r\x1b[K{text}" if live else text, end="" if live else "\n", file=sys.stderr)
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        if live and told_s > begun_s:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _confirmed(report: Report, policy: Policy, budget_s: float) -> Report:

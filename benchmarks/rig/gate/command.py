@@ -55,6 +55,7 @@ COUNTING = 0.7  # of the budget; the rest is for processor time, which takes wha
 METRICS = (
     *gate_counts.OPERATION_METRICS,
     *gate_counts.EVENT_METRICS,
+    *gate_counts.MEMORY_METRICS,
     *(f"instructions.{name}" for name in MICROS),
     *(paired_rounds.PREFIX + name for name in MICROS),
 )
@@ -221,6 +222,9 @@ def _take_all(
     if any(map(wanted, gate_counts.OPERATION_METRICS)):
         _progress(clock, "counting operations: messages, bytes, calls, allocations")
         gate_counts.take_operations(sheets, (base, head), clock.left(COUNTING))
+    if any(map(wanted, gate_counts.MEMORY_METRICS)):
+        _progress(clock, "counting bytes that nodes, clients and records keep")
+        gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
     if any(map(wanted, gate_counts.EVENT_METRICS)):
         _progress(clock, "counting events under several seeds")
         gate_counts.take_events(sheets, (base, head), policy, clock.left(COUNTING))

@@ -1,4 +1,4 @@
-"""What a gate counts instead of timing: operations, events, and instructions.
+"""What a gate counts instead of timing: operations, events, memory, and instructions.
 
 Two processes at a time, for there is nothing that they could disturb. Whatever goes wrong in one of
 them is noted where its figures would be.
@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.rig.children import ChildError
 from benchmarks.rig.exact.count_lab import CountLab, Counts
+from benchmarks.rig.exact.memory_lab import KEEPERS, MemoryLab
 from benchmarks.rig.gate.instructions import (
     SEEDS,
     InstructionCount,
@@ -31,6 +32,7 @@ __all__ = [
     "EVENTS",
     "EVENT_METRICS",
     "FIRST_SEEDS",
+    "MEMORY_METRICS",
     "OPERATIONS",
     "OPERATION_METRICS",
     "SECOND_SEEDS",
@@ -39,6 +41,7 @@ __all__ = [
     "side_by_side",
     "take_events",
     "take_instructions",
+    "take_memory",
     "take_operations",
 ]
 
@@ -64,6 +67,7 @@ OPERATION_METRICS = tuple(
 EVENT_METRICS = tuple(
     f"events.{what}.{event}.{NODES[0]}" for what in METERS["calls"] for event in EVENTS
 )
+MEMORY_METRICS = tuple(f"memory.{keeper}.{NODES[0]}" for keeper in KEEPERS)
 FIRST_SEEDS = range(4)  # a change that shows under none of them is none
 SECOND_SEEDS = range(100, 124)  # bounds that share a false-alarm rate may leave out 3 at each end
 AT_A_TIME = 2
@@ -134,6 +138,14 @@ def take_operations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[]
             for what in METERS[meter]:
                 name = f"counts.{what}.{operation}.{nodes}"
                 _note(sheets[side], name, Kind.EXACT, what, result, operation)
+
+
+def take_memory(sheets: Sheets, cores: Sequence[str], time_left: Callable[[], bool]) -> None:
+    """Bytes that are kept for a node, a client and a record: exact."""
+    jobs = [(side, partial(_kept, core, NODES[0])) for side, core in enumerate(cores)]
+    for side, result in side_by_side(jobs, time_left).items():
+        for keeper, name in zip(KEEPERS, MEMORY_METRICS, strict=True):
+            _note(sheets[side], name, Kind.EXACT, "bytes", result, keeper)
 
 
 def take_events(
@@ -212,6 +224,12 @@ def _count(
 ) -> dict[str, Counts]:
     with CountLab(nodes, meter, seed, core) as lab:
         return lab.count(questions)
+
+
+@cache
+def _kept(core: str, nodes: int) -> dict[str, Counts]:
+    with MemoryLab(nodes, core) as lab:
+        return lab.kept()
 
 
 def _note(

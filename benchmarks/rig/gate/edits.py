@@ -73,6 +73,8 @@ KNOWS = '''    def knows(self, node_id: bytes) -> bool:
         """Whether this contact was heard of: nothing new can be heard of it."""
         return node_id in self._entries
 '''
+RECORD = "    value: bytes | None\n    expires_ms: int\n"
+WIDER = "".join(f"    spare_{number}: None = None\n" for number in range(8))  # of 8 bytes each
 LITTLE = "; _ = wall_ms"  # 31 instructions; a comparison and its assignment are 141
 MESSAGES = ("counts.*", "instructions.whole_*")  # whatever is made of messages
 ENCODINGS = tuple(f"instructions.encode_{name}" for name in ("store", "stored", "fetch", "found"))
@@ -159,13 +161,19 @@ DEFECTS = (
         (*MESSAGES, "instructions.encode_*"),
     ),
     Edit(
+        "64 bytes more per record",
+        (("storage/memory.py", RECORD, RECORD + WIDER),),
+        ("memory.record.8",),
+        ("instructions.*store*",),
+    ),
+    Edit(
         "a leak",
         (
             (CODEC, TAGS, TAGS + "_kept: object = None\n"),
             (CODEC, ENCODE, "    global _kept\n" + ENCODE + "    _kept = [body, _kept]\n"),
         ),
-        ("counts.allocations.store.8", "counts.allocations.retrieve.8"),
-        (*MESSAGES, "instructions.encode_*"),
+        ("memory.record.8", "counts.allocations.store.8", "counts.allocations.retrieve.8"),
+        (*MESSAGES, "memory.*", "instructions.encode_*"),
     ),
     Edit(
         "a lock held",

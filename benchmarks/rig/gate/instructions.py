@@ -14,11 +14,13 @@ Rule: counts; what a difference means is the verdict's matter.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,7 @@ SEEDS = (0, 1, 2)
 WARM_UP = 3  # runs; what Python specialises and caches, it does in the first two
 RUNS = 3
 MARK = "getpriority"
+PR_SET_PDEATHSIG = 1  # prctl(2), Linux: the signal that a process gets when its parent dies
 PROCESS_S = 600  # twenty times what it takes with a core to itself
 TOTALS = re.compile(r"^totals: (\d+)$", re.MULTILINE)
 
@@ -69,16 +72,17 @@ def count_instructions(core_dir: str, names: list[str], seed: int) -> Instructio
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
         command += [f"--dump-before={MARK}", sys.executable, "-s", "-P", entry.__file__]
         command += ["benchmarks.rig.gate.instructions", core_dir, json.dumps(names)]
+        command += [str(os.getpid())]
         fixed = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
         answers = _answers(command, child_environment() | fixed)
         return _read(out, answers)
 
 
 def _answers(command: list[str], environment: dict[str, str]) -> list[dict[str, Any]]:
-    """The child's lines; its standard input ends with us, and it does too."""
+    """The child's lines."""
     process = subprocess.Popen(
         command,
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -124,12 +128,22 @@ def _total(out: Path, part: int) -> int:
 
 
 def run_child(arguments: list[str]) -> None:
-    """The process that callgrind watches; its order is a JSON list of names."""
+    """The process that callgrind watches; its order is a JSON list of names, and who started it."""
+    _end_with(int(arguments[1]))
     gc.disable()  # when it runs is not the operation's doing
     os.getpriority(os.PRIO_PROCESS, 0)
     os.getpriority(os.PRIO_PROCESS, 0)
     for name in json.loads(arguments[0]):
         print(json.dumps({"name": name} | _count(name)), flush=True)
+
+
+def _end_with(parent: int) -> None:
+    """End when the parent does, however it dies. A thread that reads a pipe would be counted."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has died before
+        os._exit(1)
 
 
 def _count(name: str) -> dict[str, str]:
