@@ -21,7 +21,6 @@ import datetime
 import gc
 import itertools
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -199,6 +198,8 @@ class _Workers:
 
     def __enter__(self) -> _Workers:
         count = len(os.sched_getaffinity(0))
+        import multiprocessing
+
         context = multiprocessing.get_context("fork")  # what there is to do is inherited
         self._processes = []
         self._pipes = []
