@@ -284,6 +284,15 @@ def test_noise_alone_is_no_change_and_a_step_at_the_tip_is_likely() -> None:
     assert 1.25 < found.low < found.ratio < found.high < 1.36
 
 
+def test_one_last_point_is_likely_but_for_observed_figures() -> None:
+    rng = random.Random(3)
+    values = [rng.gauss(1, 0.02) for _ in range(40)]
+    one = Series(at=list(range(41)), values=[*values, 1.5])
+    two = Series(at=list(range(42)), values=[*values, 1.5, 1.5])
+    assert [len(changes_of(one, kind, 0.05, [])) for kind in ("paired", "observed")] == [1, 0]
+    assert [each.at for each in changes_of(two, "observed", 0.05, [])] == [40]
+
+
 def test_what_asv_finds_in_a_short_noisy_series_is_no_change() -> None:
     """asv gives nearly each point of these a step of its own."""
     series = Series(at=list(range(8)), values=[0.6, 0.9, 0.7, 2.0, 1.1, 3.2, 0.8, 3.4])

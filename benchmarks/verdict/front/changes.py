@@ -39,6 +39,9 @@ FIRM = 3.0  # in standard errors: detection has already chosen the place where i
 # Points that say what was usual: of 4 and 4, one order in 35 is a step, of 8 and 4 one in 250.
 # Seeded figures differ for a reason, if only for another draw.
 BEFORE = {"seeded": 4, "paired": 8, "observed": 8}
+# Last points that may be told as likely. What sockets do can have two levels by itself, and one
+# point on the upper one is no news.
+LAST = {"seeded": 1, "paired": 1, "observed": 2}
 SAME = 1e-9  # rounding
 NORMAL_MAD = 1.4826  # standard deviations of a normal law per median absolute deviation
 NORMAL_MEDIAN = 1.2533  # the median's standard error over that of the mean
@@ -79,7 +82,7 @@ def changes_of(series: Series, kind: str, floor: float, steps: Sequence[int]) ->
     places = [place for place, commit in enumerate(series.at) if place and commit in begins]
     found = list(_stepwise(series, places, BEFORE[kind], floor))
     begin = series.at.index(found[-1].at) if found else 0
-    tip = _tip(series, begin, BEFORE[kind], floor)
+    tip = _tip(series, begin, BEFORE[kind], LAST[kind], floor)
     return found if tip is None else [*found, tip]
 
 
@@ -165,11 +168,11 @@ def _between(
     )
 
 
-def _tip(series: Series, begin: int, fewest: int, floor: float) -> Change | None:
-    """A step that only the last points know of; the longest such run of points counts."""
+def _tip(series: Series, begin: int, fewest: int, least: int, floor: float) -> Change | None:
+    """A step that only the last points know of, `least` or more; the longest such run counts."""
     values = series.values[begin:]
     usual = noise(values) or 0.0
-    for count in range(min(AFTER - 1, len(values) - fewest), 0, -1):
+    for count in range(min(AFTER - 1, len(values) - fewest), least - 1, -1):
         old, new = values[-count - NEAR : -count], values[-count:]
         level = median(old)
         bound = max(FAR * max(scatter(old), usual * abs(level)), floor * abs(level))
