@@ -152,7 +152,7 @@ def _shares(base: Measured, head: Measured, policy: Policy) -> Mapping[Kind, flo
         again = sum(
             metric.kind is kind and len(metric.stages) > 1 for metric in head.metrics.values()
         )
-        shares[kind] = policy.false_alarms / 2 / max(again, 1) / _looks(kind, policy)
+        shares[kind] = policy.false_alarms / 2 / max(again, 1) / policy.looks
     return shares
 
 
@@ -253,7 +253,7 @@ def _bounded(
         for both in zip(before, after, strict=True)
     ]
     sure = of_ratios(ratios, share)
-    near = of_ratios(ratios, policy.screening / (1 + _looks(blank.kind, policy)))
+    near = of_ratios(ratios, policy.screening / (1 + policy.looks))
     return _held_against(found, sure, near, limits, first)
 
 
@@ -275,8 +275,3 @@ def _held_against(
     if near.high <= tolerance and near.low >= 1 / tolerance:
         return found
     return replace(found, verdict=Verdict.UNDECIDED, open=near.high > tolerance)
-
-
-def _looks(kind: Kind, policy: Policy) -> int:
-    """How often the second stage may be looked at."""
-    return policy.looks if kind is Kind.PAIRED else 1

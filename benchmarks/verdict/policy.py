@@ -20,6 +20,7 @@ from benchmarks.verdict.measured import Kind
 __all__ = ["POLICY", "Accepted", "Limits", "Policy", "PolicyError", "load_policy"]
 
 POLICY = Path(__file__).with_name("policy.toml")
+FIRST_LOOK = 16  # rounds that suffice for a bound that 26 suspects and four looks share
 
 
 class PolicyError(Exception):
@@ -58,6 +59,10 @@ class Policy:
     benchmarks: tuple[tuple[str, float | None, float | None], ...] = ()
     """Pattern, floor, tolerance; None is the kind's."""
     accepted: tuple[Accepted, ...] = ()
+
+    def rounds_again(self) -> list[int]:
+        """How many rounds, or seeds, are added before each look at a suspect: 16, 16, 32, 64 …"""
+        return [FIRST_LOOK << max(look - 1, 0) for look in range(self.looks)]
 
     def limits(self, name: str, kind: Kind) -> Limits:
         """What counts for a benchmark: the last line that matches, else its kind's."""

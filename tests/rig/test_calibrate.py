@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.rig import subject
 from benchmarks.rig.checkout import Commit
 from benchmarks.rig.gate import recording
-from benchmarks.rig.gate.counts import EVENT_METRICS
+from benchmarks.rig.gate.counts import EVENT_METRICS, most_seeds
 from benchmarks.rig.gate.paired_rounds import PREFIX, most_rounds
 from benchmarks.rig.gate.replay import ReplayedGate, calibrate
 from benchmarks.verdict.calibration import Calibration
@@ -22,9 +22,10 @@ COMMIT = Commit("c" * 40, "Recorded")
 POLICY = load_policy()
 NAMES = ("clock", "insert", "lookup")
 LONG_S = 600.0
+ENOUGH = 2 * most_seeds(POLICY)
 
 
-def synthetic(file: Path, rounds: int = 200, unfair: float = 1.0, seeds: int = 64) -> Path:
+def synthetic(file: Path, rounds: int = 200, unfair: float = 1.0, seeds: int = ENOUGH) -> Path:
     """Spells of half a minute at half the speed, 1 % of noise; base `unfair` times as slow."""
     rng = Random(1)
     lines: list[dict[str, Any]] = [
@@ -87,7 +88,7 @@ def test_rounds_follow_each_other_and_the_budget_ends_them(tmp_path: Path) -> No
 
 
 def test_seeds_that_do_not_suffice_leave_events_out(tmp_path: Path) -> None:
-    found = replayed(synthetic(tmp_path / "r.jsonl", seeds=55), gates=2)
+    found = replayed(synthetic(tmp_path / "r.jsonl", seeds=ENOUGH - 1), gates=2)
     assert {row.kind for row in found.power} == {"paired"}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from queue import Queue
+from random import Random
 
 import pytest
 
@@ -215,9 +216,27 @@ def test_events_that_moved_are_counted_again_under_fresh_seeds(
     sheets = Sheet(COMMIT), Sheet(COMMIT)
     gate_counts.take_events(sheets, ("base", "head"), load_policy(), lambda: True)
     base, head = (sheet.measured() for sheet in sheets)
-    assert {len(metric.stages[1]) for metric in head.metrics.values()} == {24}
+    assert {len(metric.stages[1]) for metric in head.metrics.values()} == {16}
     outcome = judge(base, head, load_policy(), datetime.date.today())
     assert [each.name for each in outcome.regressions] == [
         f"events.bytes.{event}.8" for event in sorted(EVENTS)
     ]
     assert outcome.counts()[Verdict.UNCHANGED] == 15
+
+
+def test_an_event_that_stays_unclear_is_looked_at_as_often_as_the_policy_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = Random(1)
+
+    def count(core: str, nodes: int, meter: str, seed: int, questions: object) -> object:
+        seeds.add(seed)
+        return {event: {what: rng.uniform(50, 150) for what in FIGURES} for event in EVENTS}
+
+    seeds: set[int] = set()
+    monkeypatch.setattr(gate_counts, "_count", count)
+    sheets = Sheet(COMMIT), Sheet(COMMIT)
+    policy = load_policy()
+    gate_counts.take_events(sheets, ("base", "head"), policy, lambda: True)
+    assert len(seeds) == gate_counts.most_seeds(policy) == 4 + 16 + 16 + 32 + 64
+    assert all(len(metric.stages[1]) == 128 for metric in sheets[1].measured().metrics.values())

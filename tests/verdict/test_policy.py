@@ -49,7 +49,7 @@ def test_an_accepted_change_has_a_limit_and_an_end(tmp_path: Path) -> None:
     [
         ("false_alarms = 0.01", "false_alarm = 0.01", "did you mean 'false_alarms'"),
         ("false_alarms = 0.01", "false_alarms = 2", "a number from 1e-06 to 0.5, not 2"),
-        ("looks = 3", "looks = 2.5", "a whole number"),
+        ("looks = 4", "looks = 2.5", "a whole number"),
         ("[kind.paired]", "[kind.pared]", "did you mean 'paired'"),
         ("tolerance = 0.05", "tolerance = 0.01", "below floor 0.02"),
         ("[gate]", "[[gate]]", r"a table \[gate\]"),

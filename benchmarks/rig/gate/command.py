@@ -225,13 +225,13 @@ def _take_all(
     if any(map(wanted, gate_counts.MEMORY_METRICS)):
         _progress(clock, "counting bytes that nodes, clients and records keep")
         gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
-    if any(map(wanted, gate_counts.EVENT_METRICS)):
-        _progress(clock, "counting events under several seeds")
-        gate_counts.take_events(sheets, (base, head), policy, clock.left(COUNTING))
     micros = [name for name in MICROS if wanted(f"instructions.{name}")]
     if micros:
         _progress(clock, f"counting instructions of {len(micros)} functions by callgrind")
         gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
+    if any(map(wanted, gate_counts.EVENT_METRICS)):
+        _progress(clock, "counting events under several seeds")
+        gate_counts.take_events(sheets, (base, head), policy, clock.left(COUNTING))
     micros = [name for name in MICROS if wanted(paired_rounds.PREFIX + name)]
     if micros:
         _take_rounds(sheets, (base, head), micros, policy, clock)

@@ -35,9 +35,9 @@ __all__ = [
     "MEMORY_METRICS",
     "OPERATIONS",
     "OPERATION_METRICS",
-    "SECOND_SEEDS",
     "count_events",
     "decide_events",
+    "most_seeds",
     "side_by_side",
     "take_events",
     "take_instructions",
@@ -69,7 +69,7 @@ EVENT_METRICS = tuple(
 )
 MEMORY_METRICS = tuple(f"memory.{keeper}.{NODES[0]}" for keeper in KEEPERS)
 FIRST_SEEDS = range(4)  # a change that shows under none of them is none
-SECOND_SEEDS = range(100, 124)  # bounds that share a false-alarm rate may leave out 3 at each end
+NEXT_SEED = 100  # of those that what has moved is counted again under
 AT_A_TIME = 2
 BEAT_S = 0.5  # between looks at whether the time is over
 
@@ -164,15 +164,24 @@ def decide_events(
     policy: Policy,
     measure: Callable[[Sequence[int], int], None],
 ) -> None:
-    """Under a few seeds first; if something has moved, all of it under fresh ones.
+    """Under a few seeds first; if something has moved, fresh ones until it is clear.
 
     `measure` adds the events of both sides under these seeds to this stage.
     """
     measure(FIRST_SEEDS, 0)
     base, head = sides
-    moved = suspects(base.measured(), head.measured(), policy)
-    if any(name.startswith("events.") for name in moved):
-        measure(SECOND_SEEDS, 1)
+    begin = NEXT_SEED
+    for count in policy.rounds_again():
+        moved = suspects(base.measured(), head.measured(), policy)
+        if not any(name.startswith("events.") for name in moved):
+            return
+        measure(range(begin, begin + count), 1)
+        begin += count
+
+
+def most_seeds(policy: Policy) -> int:
+    """How many seeds `decide_events` takes at most, of each side."""
+    return len(FIRST_SEEDS) + sum(policy.rounds_again())
 
 
 def _take_events(

@@ -7,7 +7,7 @@ on (`verdict/bounds.py`). Neighbours in time meet the same spell of the machine,
 round is the median ratio of neighbours.
 
 `decide` spends the rounds: all micro benchmarks in a first stage, then the suspects alone in a
-second one, at which the verdict looks after 16, 32, 64 … rounds.
+second one, at which the verdict looks after 16, 32, 64, 128 rounds.
 
 Rule: measures and asks the verdict who is still suspect; no judgement of its own.
 """
@@ -34,7 +34,6 @@ UNIT = "seconds"
 BLOCK_S = 0.001  # a thousand times the timer's resolution, and short against most spells
 BLOCKS = 40  # per side and round; more find little, as processes differ by about 1 % as it is
 FIRST_ROUNDS = 16
-FIRST_LOOK = 16
 HASH_SEEDS = 2**32  # PYTHONHASHSEED is below
 
 Sides = tuple[Sheet, Sheet]
@@ -60,9 +59,9 @@ def decide(
         if not time_left():
             return
         measure(names, 0)
-    for look in range(policy.looks):
+    for rounds in policy.rounds_again():
         left = _suspects(sheets, policy)
-        for _ in range(FIRST_LOOK << max(look - 1, 0)):
+        for _ in range(rounds):
             if not left or not time_left():
                 return
             measure(left, 1)
@@ -70,7 +69,7 @@ def decide(
 
 def most_rounds(policy: Policy) -> int:
     """How many rounds `decide` takes at most."""
-    return FIRST_ROUNDS + sum(FIRST_LOOK << max(look - 1, 0) for look in range(policy.looks))
+    return FIRST_ROUNDS + sum(policy.rounds_again())
 
 
 def _suspects(sheets: tuple[HasMeasured, HasMeasured], policy: Policy) -> list[str]:

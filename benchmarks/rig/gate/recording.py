@@ -29,7 +29,7 @@ from benchmarks.verdict.measured import Kind
 __all__ = ["SEEDS", "Recording", "RecordingError", "Round", "Values", "read", "record"]
 
 FORMAT = 1
-SEEDS = 64
+SEEDS = 320  # a gate takes up to 132 for each side
 SHARE_OF_SEEDS = 0.25  # of the time, at most: rounds are what there can't be enough of
 AT_A_TIME = 2
 

@@ -27,7 +27,7 @@ from functools import partial
 from random import Random
 from statistics import median
 
-from benchmarks.rig.gate.counts import FIRST_SEEDS, SECOND_SEEDS, decide_events
+from benchmarks.rig.gate.counts import decide_events, most_seeds
 from benchmarks.rig.gate.paired_rounds import PREFIX, UNIT, Names, decide, most_rounds
 from benchmarks.rig.gate.recording import Recording, RecordingError
 from benchmarks.verdict.calibration import Calibration, Noise, Power, Rate
@@ -40,7 +40,6 @@ __all__ = ["SLOWDOWNS", "ReplayedGate", "calibrate"]
 SLOWDOWNS = (0.02, 0.05, 0.10, 0.25)
 PARTS = 6
 NO_DATE = datetime.date.min  # only acceptances ask for it, and there are none
-SEEDS_NEEDED = 2 * (len(FIRST_SEEDS) + len(SECOND_SEEDS))
 EVENTS = "events."
 
 
@@ -89,7 +88,7 @@ class ReplayedGate:
 
     def run(self) -> Outcome:
         """Decide and judge."""
-        if len(self._seeds) >= SEEDS_NEEDED:
+        if _seeds_suffice(self._recording, self._policy):
             decide_events(self._sides, self._policy, self._count)
         names = list(self._recording.rounds[0].values)
         decide(self._sides, names, self._policy, self._measure, lambda: self._left_s > 0)
@@ -173,7 +172,7 @@ def calibrate(
         )
     begin_s = time.monotonic()
     policy = replace(policy, accepted=())
-    victims = _victims(recording)
+    victims = _victims(recording, policy)
     shown: dict[float, list[_Shown]] = {}
     for slowdown in (0.0, *SLOWDOWNS):
         progress(f"replaying {gates} gates, one benchmark of a kind slower by {slowdown:.0%}")
@@ -208,10 +207,15 @@ def calibrate(
     )
 
 
-def _victims(recording: Recording) -> dict[Kind, list[str]]:
+def _seeds_suffice(recording: Recording, policy: Policy) -> bool:
+    """Whether base and head can each have all the seeds of a gate, without sharing one."""
+    return len(recording.seeds) >= 2 * most_seeds(policy)
+
+
+def _victims(recording: Recording, policy: Policy) -> dict[Kind, list[str]]:
     """What can be made slower, by kind."""
     found = {Kind.PAIRED: [PREFIX + name for name in recording.rounds[0].values]}
-    if len(recording.seeds) >= SEEDS_NEEDED:
+    if _seeds_suffice(recording, policy):
         found[Kind.SEEDED] = sorted(next(iter(recording.seeds.values())))
     return found
 
