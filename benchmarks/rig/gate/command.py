@@ -18,7 +18,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -227,7 +227,7 @@ def _take_all(
         gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
     micros = [name for name in MICROS if wanted(f"instructions.{name}")]
     if micros:
-        _progress(clock, f"counting instructions of {len(micros)} functions by callgrind")
+        _progress(clock, f"counting instructions of {_functions(micros)} by callgrind")
         gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
     if any(map(wanted, gate_counts.EVENT_METRICS)):
         _progress(clock, "counting events under several seeds")
@@ -253,12 +253,16 @@ def _take_rounds(
     def measure(names: paired_rounds.Names, stage: int) -> None:
         if (stage, len(names)) != told[-1]:
             again = f"again: {', '.join(names[:6])}{' …' * (len(names) > 6)}" if stage else ""
-            _progress(clock, f"timing {len(names)} functions in rounds {again}".rstrip())
+            _progress(clock, f"timing {_functions(names)} in rounds {again}".rstrip())
             told.append((stage, len(names)))
         rounds.measure(names, stage)
 
     paired_rounds.decide(sheets, micros, policy, measure, clock.left())
     _progress(clock, "measured")
+
+
+def _functions(names: Sequence[str]) -> str:
+    return f"{len(names)} function{'s' * (len(names) != 1)}"
 
 
 @contextlib.contextmanager
