@@ -6,7 +6,8 @@ pipe however the parent dies, so a parent that is killed leaves no orphans. A ch
 reads nothing; so each has a process group of its own, and to a group that its parent's death
 leaves alone with a stopped process in it, the kernel sends SIGHUP and SIGCONT (POSIX, `_exit`). A
 child that does not follow the end of its input within `GRACE_S` ends itself from the thread that
-reads it; a parent that waits longer kills it by its id.
+reads it; a parent that waits longer kills it by its id. And a parent that ends by itself, if only
+because Ctrl-C came before it knew that it had a child, sees all of them gone first.
 
 Two things any child can do, whatever it serves: keep a pulse that the monitor reads, and trace
 its allocations when it is asked to.
@@ -17,6 +18,7 @@ Rule: knows nothing of p2pcore, sockets or swarms.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -27,7 +29,7 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Any, Protocol, Self
 
 from benchmarks.rig.allocations import trace_begin, trace_end
@@ -98,14 +100,16 @@ class Child:
         self.ready: dict[str, Any] = {}
         self.pulse = pulse_file() if pulse else None
         place = {PULSE: str(self.pulse)} if self.pulse else {}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(ENTRY), module, core_dir, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=child_environment() | (environment or {}) | place,
-            process_group=0,
-        )
+        with _interrupt_later():
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(ENTRY), module, core_dir, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=child_environment() | (environment or {}) | place,
+                process_group=0,
+            )
+            _begun.add(self)
 
     @property
     def pid(self) -> int:
@@ -201,6 +205,7 @@ class Child:
 
     def _close(self) -> None:
         assert self._process.stdout is not None
+        _begun.discard(self)
         self.release()
         self._process.stdout.close()
         self._stderr.close()
@@ -245,6 +250,31 @@ def stop_all(children: Sequence[Child]) -> None:
     with contextlib.ExitStack() as stack:
         for child in children:
             stack.callback(child.stop)
+
+
+_begun: set[Child] = set()  # and not seen gone yet
+
+
+@atexit.register
+def _stop_forgotten() -> None:
+    with contextlib.suppress(ChildError):  # nobody is left to hear it
+        stop_all(list(_begun))
+
+
+@contextlib.contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Keep Ctrl-C waiting, in the thread that it would interrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handler = signal.signal(signal.SIGINT, lambda *call: came.append(call))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came and callable(handler):
+            handler(*came[0])
 
 
 def _pulse(service: Service) -> Pulse | None:

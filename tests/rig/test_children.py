@@ -120,6 +120,24 @@ def test_a_loop_can_dial_from_an_address_of_its_own(kind: str) -> None:
         assert runner.run(seen_from()) == "127.9.8.7"
 
 
+def test_an_interrupted_start_leaves_nothing(echo: str) -> None:
+    """Ctrl-C comes while the child is being made: its parent does not know that it has one."""
+    script = (
+        f"import signal, subprocess, sys; sys.path[:0] = [{SUITE_PARENT!r}, {str(HERE)!r}]\n"
+        "class Popen(subprocess.Popen):\n"
+        "    def __init__(self, *words, **options):\n"
+        "        super().__init__(*words, **options)\n"
+        "        print(self.pid, flush=True)\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "subprocess.Popen = Popen\n"
+        "from benchmarks.rig.children import Child\n"
+        f"Child({echo!r}, ['fine'])"
+    )
+    parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "KeyboardInterrupt" in parent.stderr
+    assert not psutil.pid_exists(int(parent.stdout))
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="watches a stranger's end by pidfd")
 @pytest.mark.parametrize("then", ["", "; child.pause()"])
 def test_a_killed_parent_leaves_no_orphan(echo: str, then: str) -> None:
