@@ -173,8 +173,12 @@ DEFECTS = (
             (CODEC, ENCODE, "    global _kept\n" + ENCODE + "    _kept = [body, _kept]\n"),
         ),
         ("memory.record.8", "counts.allocations.store.8", "counts.allocations.retrieve.8"),
-        # What stays on the heap moves the allocator's work in whatever runs after it.
-        (*MESSAGES, "memory.*", "instructions.*"),
+        # What stays on the heap moves malloc's part, and no other, of what handles buffers later.
+        (
+            *MESSAGES,
+            "memory.*",
+            *(f"instructions.{what}_*" for what in ("encode", "decode", "parse", "whole")),
+        ),
     ),
     Edit(
         "a lock held",
