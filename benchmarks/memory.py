@@ -40,8 +40,8 @@ def _per_block(readings: list[int], things: int) -> list[float]:
 
 def _sizes() -> Record:
     """Bytes per idle node, per connection at the node's end, and per record beyond its value."""
-    from benchmarks.rig.children import running_loop
     from benchmarks.rig.heap_lab import HeapLab
+    from benchmarks.rig.loops import running_loop
 
     found: Record = {}
     with HeapLab(1, network := _alone()) as lab:
@@ -96,8 +96,8 @@ def _growth() -> Record:
     go: whatever is left after it that was not there before is growth. The blocks of one operation
     follow each other, for buffers that differ between operations are no growth.
     """
-    from benchmarks.rig.children import running_loop
     from benchmarks.rig.heap_lab import HeapLab
+    from benchmarks.rig.loops import running_loop
 
     size, many = SIZES[-1], OPERATIONS_PER_BLOCK
     blocks = range(WARM_UP + BLOCKS + 1)
@@ -248,7 +248,7 @@ class Peak:
         reset_peak()
 
     def peakmem_empty(self) -> None:
-        from benchmarks.rig.children import running_loop
+        from benchmarks.rig.loops import running_loop
 
         with running_loop(subject.default_loop()):
             pass

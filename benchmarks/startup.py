@@ -42,7 +42,7 @@ def _imports() -> Record:
 
 def _first_nodes() -> Record:
     """Seconds that the first node of a network needs, and a client until its first answer."""
-    from benchmarks.rig.children import running_loop
+    from benchmarks.rig.loops import running_loop
     from benchmarks.rig.swarm import Members, Swarm
     from benchmarks.rig.workload import Values
 

@@ -34,6 +34,7 @@ from typing import IO, Any, Protocol, Self
 
 from benchmarks.rig.allocations import trace_begin, trace_end
 from benchmarks.rig.footprint import counts_everything, heap_bytes
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.monitor.pulse import Pulse, pulse_file
 
 __all__ = [
@@ -43,8 +44,6 @@ __all__ = [
     "WithChild",
     "allow_descriptors",
     "child_environment",
-    "new_loop",
-    "running_loop",
     "serve_parent",
     "stop_all",
 ]
@@ -306,43 +305,6 @@ def child_environment() -> dict[str, str]:
     if kept:
         environment["PYTHONPATH"] = os.pathsep.join(kept)
     return environment
-
-
-def new_loop(kind: str, source: str | None = None) -> asyncio.AbstractEventLoop:
-    """A new event loop: kind is "asyncio" or "uvloop".
-
-    With a `source`, an address of this machine, every connection that the loop opens comes from
-    there: whoever is dialled can tell who dials.
-    """
-    if kind == "uvloop":
-        import uvloop
-
-        loop_class: type[asyncio.AbstractEventLoop] = uvloop.Loop
-    elif kind == "asyncio":
-        loop_class = asyncio.SelectorEventLoop
-    else:
-        raise ValueError(f"no event loop is called {kind!r}; there are 'asyncio' and 'uvloop'")
-    return loop_class() if source is None else _dialling_from(source, loop_class)
-
-
-def _dialling_from(
-    source: str, loop_class: type[asyncio.AbstractEventLoop]
-) -> asyncio.AbstractEventLoop:
-    class Loop(loop_class):  # type: ignore[valid-type, misc]
-        async def create_connection(self, *arguments: Any, **options: Any) -> Any:
-            return await super().create_connection(
-                *arguments, **options | {"local_addr": (source, 0)}
-            )
-
-    loop: asyncio.AbstractEventLoop = Loop()
-    return loop
-
-
-@contextlib.contextmanager
-def running_loop(kind: str, source: str | None = None) -> Iterator[asyncio.Runner]:
-    """A runner over a new loop (see `new_loop`), closed at the end with all its tasks."""
-    with asyncio.Runner(loop_factory=lambda: new_loop(kind, source)) as runner:
-        yield runner
 
 
 def serve_parent(service: Service, loop_kind: str, source: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 Theory of operation. A node listens on a loopback address of its own and advertises an address of
 the relay, at which the relay accepts for it. Nodes and clients dial from their own addresses, too
-(`children.new_loop`), so the relay knows both ends of every connection: who came is the peer's
+(`loops.new_loop`), so the relay knows both ends of every connection: who came is the peer's
 address, who is meant is the listener. All of 127.0.0.0/8 is there on Linux without any set-up, so
 this needs no privileges, unlike network namespaces and netem, and no look-up of who owns a port,
 which would miss a process that has just died. Elsewhere than on Linux such addresses have to be

@@ -28,8 +28,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import Child, running_loop, serve_parent, stop_all
+from benchmarks.rig.children import Child, serve_parent, stop_all
 from benchmarks.rig.footprint import usage
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.records import Layout, LoopKind
 from benchmarks.rig.workload import Values, closed_loop
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import running_loop
 from benchmarks.rig.load import alarm as alarm_module
 from benchmarks.rig.load.alarm import Alarm, KernelAlarm, LoopAlarm, sharpest_alarm
+from benchmarks.rig.loops import running_loop
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a timer of the Linux kernel")
 KINDS = [LoopAlarm, pytest.param(KernelAlarm, marks=linux)]

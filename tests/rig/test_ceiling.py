@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from benchmarks.rig.children import running_loop
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.peers.ceiling import FASTEST, CeilingServers, Tls
 from benchmarks.rig.workload import Values, closed_loop
 

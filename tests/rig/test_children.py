@@ -1,6 +1,5 @@
 """A child starts, answers, ends, and does not outlive whoever started it, however that one died."""
 
-import asyncio
 import os
 import select
 import signal
@@ -11,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.rig.children import Child, ChildError, running_loop, stop_all
+from benchmarks.rig.children import Child, ChildError, stop_all
 from benchmarks.rig.entry import SUITE_PARENT
 
 HERE = Path(__file__).parent
@@ -96,28 +95,6 @@ def test_a_paused_child_goes_on_where_it_was(echo: str) -> None:
     child.pause()
     child.stop()
     assert not psutil.pid_exists(child.pid)
-
-
-@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
-def test_a_loop_can_dial_from_an_address_of_its_own(kind: str) -> None:
-    if kind == "uvloop":
-        pytest.importorskip("uvloop")
-
-    async def seen_from() -> str:
-        dialled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-        def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            dialled.set_result(writer.get_extra_info("peername")[0])
-            writer.close()
-
-        async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
-            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            source = await dialled
-            writer.close()
-            return source
-
-    with running_loop(kind, "127.9.8.7") as runner:
-        assert runner.run(seen_from()) == "127.9.8.7"
 
 
 def test_an_interrupted_start_leaves_nothing(echo: str) -> None:

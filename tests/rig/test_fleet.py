@@ -7,8 +7,8 @@ import psutil
 import pytest
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import running_loop
 from benchmarks.rig.fleet import Fleet, SlowError, wait_until
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.relay import Conditions
 
 PATIENCE_S = 60.0

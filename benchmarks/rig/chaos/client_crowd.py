@@ -16,7 +16,8 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import Child, allow_descriptors, running_loop
+from benchmarks.rig.children import Child, allow_descriptors
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.records import LoopKind
 
 __all__ = ["AtOneNode", "connect_clients"]

@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks.rig import subject
 from benchmarks.rig.chaos.history_check import Operation, Report, Window, check, read_history, story
 from benchmarks.rig.chaos.traffic import Traffic, TrafficOrder, read_last
-from benchmarks.rig.children import running_loop
 from benchmarks.rig.fleet import POLL_S, Fleet, Member, SlowError
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.records import LoopKind, summarize
 from benchmarks.rig.relay import Conditions, Cut
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import running_loop
 from benchmarks.rig.load.book import DELETED
 from benchmarks.rig.load.client import LoadClient, StampedValues, key_of
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.records import LoopKind
 
 __all__ = ["ReadBack", "read_back"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from benchmarks.rig import subject
-from benchmarks.rig.children import running_loop
+from benchmarks.rig.loops import running_loop
 from benchmarks.rig.peers.ceiling import FASTEST, CeilingServers
 from benchmarks.rig.records import LoopKind, summarize
 from benchmarks.rig.swarm import Swarm
