@@ -12,9 +12,9 @@ from benchmarks.__main__ import main
 from benchmarks.rig import subject
 from benchmarks.rig.checkout import Commit
 from benchmarks.rig.gate import recording
-from benchmarks.rig.gate.counts import EVENT_METRICS, most_seeds
 from benchmarks.rig.gate.paired_rounds import PREFIX, most_rounds
 from benchmarks.rig.gate.replay import ReplayedGate, calibrate
+from benchmarks.rig.gate.seeds import SEEDED_METRICS, most_seeds
 from benchmarks.verdict.calibration import Calibration
 from benchmarks.verdict.policy import load_policy
 
@@ -29,11 +29,11 @@ def synthetic(file: Path, rounds: int = 200, unfair: float = 1.0, seeds: int = E
     """Spells of half a minute at half the speed, 1 % of noise; base `unfair` times as slow."""
     rng = Random(1)
     lines: list[dict[str, Any]] = [
-        {"format": 1, "commit": COMMIT.hash, "subject": COMMIT.subject, "about": {"cores": "2"}}
+        {"format": 2, "commit": COMMIT.hash, "subject": COMMIT.subject, "about": {"cores": "2"}}
     ]
     for seed in range(seeds):
-        events = {name: 100 * math.exp(rng.gauss(0, 0.01)) for name in EVENT_METRICS[:4]}
-        lines.append({"seed": seed, "events": events})
+        values = {name: 100 * math.exp(rng.gauss(0, 0.01)) for name in SEEDED_METRICS[18:22]}
+        lines.append({"seed": seed, "values": values})
     for number in range(rounds):
         level = 2e-6 if number // 10 % 3 == 0 else 1e-6
 
@@ -87,7 +87,7 @@ def test_rounds_follow_each_other_and_the_budget_ends_them(tmp_path: Path) -> No
     assert min(seen) <= min(clock.base, clock.head) <= max(clock.base, clock.head) <= max(seen)
 
 
-def test_seeds_that_do_not_suffice_leave_events_out(tmp_path: Path) -> None:
+def test_seeds_that_do_not_suffice_leave_them_out(tmp_path: Path) -> None:
     found = replayed(synthetic(tmp_path / "r.jsonl", seeds=ENOUGH - 1), gates=2)
     assert {row.kind for row in found.power} == {"paired"}
 
@@ -146,7 +146,7 @@ def test_real_rounds_are_kept_when_it_is_interrupted(
     assert [sorted(each.values) for each in found.rounds] == [["clock"]] * 2
     assert all(0 < each.values["clock"].seconds < 1 for each in found.rounds)
     assert all(0.2 < each.values["clock"].ratio < 5 for each in found.rounds)
-    assert sorted(found.seeds[0]) == sorted(found.seeds[1]) == sorted(EVENT_METRICS)
+    assert sorted(found.seeds[0]) == sorted(found.seeds[1]) == sorted(SEEDED_METRICS)
     assert found.rounds[1].at_s > found.rounds[0].at_s + found.rounds[0].start_s - 0.1
 
 
@@ -156,7 +156,7 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
     assert len(recording.read(file).rounds) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{}\n", "no JSON\n", '{"format": 1}\n'])
+@pytest.mark.parametrize("text", ["", "{}\n", "no JSON\n", '{"format": 2}\n'])
 def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "other"
     file.write_text(text, encoding="utf-8")

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from queue import Queue
-from random import Random
 
 import pytest
 
@@ -26,8 +25,6 @@ from benchmarks.verdict.policy import load_policy
 
 CORE = Path(p2pcore.__file__).parent
 COMMIT = Commit("0" * 40, "Mutated")
-EVENTS = gate_counts.EVENTS
-FIGURES = {"messages": 1.0, "bytes": 2.0, "python_calls": 3.0, "c_calls": 4.0}
 
 SHORT = {edit.name: edit for edit in DEFECTS if edit.must[0].startswith("counts.")} | {
     "a call per message": Edit(
@@ -191,52 +188,3 @@ def test_an_interrupt_ends_what_the_jobs_have_started() -> None:
     with pytest.raises(KeyboardInterrupt):
         gate_counts.side_by_side(jobs, lambda: next(look))
     assert processes[0].poll() is not None
-
-
-def test_seeds_that_both_sides_had_time_for_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = iter([True] * 6)  # three seeds of four, both sides
-    monkeypatch.setattr(gate_counts, "_count", lambda *_: dict.fromkeys(EVENTS, FIGURES))
-    sheets = Sheet(COMMIT), Sheet(COMMIT)
-    gate_counts.take_events(sheets, ("a", "b"), load_policy(), lambda: next(looks, False))
-    base, head = (sheet.measured() for sheet in sheets)
-    assert [len(metric.stages[0]) for metric in base.metrics.values()] == [3] * 20
-    assert judge(base, head, load_policy(), datetime.date.today()).code == 0
-
-
-def test_events_that_moved_are_counted_again_under_fresh_seeds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def count(core: str, nodes: int, meter: str, seed: int, questions: object) -> object:
-        figures = dict.fromkeys(FIGURES, 10.0 + seed % 7)
-        if core == "head":
-            figures["bytes"] *= 1.3
-        return dict.fromkeys(EVENTS, figures)
-
-    monkeypatch.setattr(gate_counts, "_count", count)
-    sheets = Sheet(COMMIT), Sheet(COMMIT)
-    gate_counts.take_events(sheets, ("base", "head"), load_policy(), lambda: True)
-    base, head = (sheet.measured() for sheet in sheets)
-    assert {len(metric.stages[1]) for metric in head.metrics.values()} == {16}
-    outcome = judge(base, head, load_policy(), datetime.date.today())
-    assert [each.name for each in outcome.regressions] == [
-        f"events.bytes.{event}.8" for event in sorted(EVENTS)
-    ]
-    assert outcome.counts()[Verdict.UNCHANGED] == 15
-
-
-def test_an_event_that_stays_unclear_is_looked_at_as_often_as_the_policy_says(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rng = Random(1)
-
-    def count(core: str, nodes: int, meter: str, seed: int, questions: object) -> object:
-        seeds.add(seed)
-        return {event: {what: rng.uniform(50, 150) for what in FIGURES} for event in EVENTS}
-
-    seeds: set[int] = set()
-    monkeypatch.setattr(gate_counts, "_count", count)
-    sheets = Sheet(COMMIT), Sheet(COMMIT)
-    policy = load_policy()
-    gate_counts.take_events(sheets, ("base", "head"), policy, lambda: True)
-    assert len(seeds) == gate_counts.most_seeds(policy) == 4 + 16 + 16 + 32 + 64
-    assert all(len(metric.stages[1]) == 128 for metric in sheets[1].measured().metrics.values())

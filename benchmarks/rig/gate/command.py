@@ -4,8 +4,8 @@ Builds both commits, measures them beside each other until the answer is clear o
 and leaves what it measured and what that means in a directory. Files of an earlier gate are judged
 again without measuring.
 
-Rule: order of work, time and files; the measuring is in `gate_counts.py` and `paired_rounds.py`,
-the judgement in `verdict/gate.py`.
+Rule: order of work, time and files; the measuring is in `counts.py`, `seeds.py` and
+`paired_rounds.py`, the judgement in `verdict/gate.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from random import Random, SystemRandom
 from benchmarks.micro.catalogue import MICROS
 from benchmarks.rig.asv_process import minutes
 from benchmarks.rig.checkout import CheckoutError, Commit, commit_of
-from benchmarks.rig.gate import calibrate, end_to_end, paired_rounds
+from benchmarks.rig.gate import calibrate, end_to_end, paired_rounds, seeds
 from benchmarks.rig.gate import counts as gate_counts
 from benchmarks.rig.gate.builds import BuildError, build
 from benchmarks.rig.gate.sheet import Sheet
@@ -54,7 +54,7 @@ BAD_USAGE = 3
 COUNTING = 0.7  # of the budget; the rest is for processor time, which takes what is left
 METRICS = (
     *gate_counts.OPERATION_METRICS,
-    *gate_counts.EVENT_METRICS,
+    *seeds.SEEDED_METRICS,
     *gate_counts.MEMORY_METRICS,
     *(f"instructions.{name}" for name in MICROS),
     *(paired_rounds.PREFIX + name for name in MICROS),
@@ -229,9 +229,9 @@ def _take_all(
     if micros:
         _progress(clock, f"counting instructions of {_functions(micros)} by callgrind")
         gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
-    if any(map(wanted, gate_counts.EVENT_METRICS)):
-        _progress(clock, "counting events under several seeds")
-        gate_counts.take_events(sheets, (base, head), policy, clock.left(COUNTING))
+    if any(map(wanted, seeds.SEEDED_METRICS)):
+        _progress(clock, "playing events and simulated networks under several seeds")
+        seeds.take_seeds(sheets, (base, head), policy, clock.left(COUNTING))
     micros = [name for name in MICROS if wanted(paired_rounds.PREFIX + name)]
     if micros:
         _take_rounds(sheets, (base, head), micros, policy, clock)

@@ -1,4 +1,4 @@
-"""What a gate counts instead of timing: operations, events, memory, and instructions.
+"""What a gate counts exactly: operations, memory, and instructions.
 
 Two processes at a time, for there is nothing that they could disturb. Whatever goes wrong in one of
 them is noted where its figures would be.
@@ -14,7 +14,7 @@ from functools import cache, partial
 from typing import Any
 
 from benchmarks.rig.children import ChildError
-from benchmarks.rig.exact.count_lab import CountLab, Counts
+from benchmarks.rig.exact.count_lab import CountLab
 from benchmarks.rig.exact.memory_lab import KEEPERS, MemoryLab
 from benchmarks.rig.gate.instructions import (
     SEEDS,
@@ -23,23 +23,17 @@ from benchmarks.rig.gate.instructions import (
     count_instructions,
     unavailable,
 )
-from benchmarks.rig.gate.sheet import HasMeasured, Sheet
-from benchmarks.verdict.gate import suspects
+from benchmarks.rig.gate.sheet import Sheet
 from benchmarks.verdict.measured import Kind
-from benchmarks.verdict.policy import Policy
 
 __all__ = [
-    "EVENTS",
-    "EVENT_METRICS",
-    "FIRST_SEEDS",
     "MEMORY_METRICS",
-    "OPERATIONS",
     "OPERATION_METRICS",
-    "count_events",
-    "decide_events",
-    "most_seeds",
+    "Job",
+    "Sheets",
+    "complete",
+    "note",
     "side_by_side",
-    "take_events",
     "take_instructions",
     "take_memory",
     "take_operations",
@@ -52,24 +46,13 @@ METERS = {
     "calls": ("messages", "bytes", "python_calls", "c_calls"),
     "allocations": ("allocations",),
 }
-QUESTIONS = {
-    "upkeep": ("upkeep",),
-    "visit": ("join", "upkeep_after_join"),
-    "visit_with_records": ("take_over", "leave"),
-}
-EVENTS = tuple(event for events in QUESTIONS.values() for event in events)
 OPERATION_METRICS = tuple(
     f"counts.{what}.{operation}.{nodes}"
     for what in (*METERS["calls"], *METERS["allocations"])
     for operation in OPERATIONS
     for nodes in NODES
 )
-EVENT_METRICS = tuple(
-    f"events.{what}.{event}.{NODES[0]}" for what in METERS["calls"] for event in EVENTS
-)
 MEMORY_METRICS = tuple(f"memory.{keeper}.{NODES[0]}" for keeper in KEEPERS)
-FIRST_SEEDS = range(4)  # a change that shows under none of them is none
-NEXT_SEED = 100  # of those that what has moved is counted again under
 AT_A_TIME = 2
 BEAT_S = 0.5  # between looks at whether the time is over
 
@@ -130,128 +113,58 @@ def take_operations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[]
             )
             if asked:
                 jobs += [
-                    ((side, nodes, meter), partial(_count, core, nodes, meter, 0, asked))
+                    ((side, nodes, meter), partial(_count, core, nodes, meter, asked))
                     for side, core in enumerate(cores)
                 ]
     for (side, nodes, meter), result in side_by_side(jobs, time_left).items():
         for operation in OPERATIONS:
             for what in METERS[meter]:
                 name = f"counts.{what}.{operation}.{nodes}"
-                _note(sheets[side], name, Kind.EXACT, what, result, operation)
+                note(sheets[side], name, Kind.EXACT, what, result)
 
 
 def take_memory(sheets: Sheets, cores: Sequence[str], time_left: Callable[[], bool]) -> None:
     """Bytes that are kept for a node, a client and a record: exact."""
     jobs = [(side, partial(_kept, core, NODES[0])) for side, core in enumerate(cores)]
     for side, result in side_by_side(jobs, time_left).items():
-        for keeper, name in zip(KEEPERS, MEMORY_METRICS, strict=True):
-            _note(sheets[side], name, Kind.EXACT, "bytes", result, keeper)
+        for name in MEMORY_METRICS:
+            note(sheets[side], name, Kind.EXACT, "bytes", result)
 
 
-def take_events(
-    sheets: Sheets, cores: Sequence[str], policy: Policy, time_left: Callable[[], bool]
-) -> None:
-    """Messages, bytes and calls when nodes come, go and look after each other: seeded."""
-
-    def measure(seeds: Sequence[int], stage: int) -> None:
-        _take_events(sheets, cores, seeds, stage, time_left)
-
-    decide_events(sheets, policy, measure)
-
-
-def decide_events(
-    sides: tuple[HasMeasured, HasMeasured],
-    policy: Policy,
-    measure: Callable[[Sequence[int], int], None],
-) -> None:
-    """Under a few seeds first; if something has moved, fresh ones until it is clear.
-
-    `measure` adds the events of both sides under these seeds to this stage.
-    """
-    measure(FIRST_SEEDS, 0)
-    base, head = sides
-    begin = NEXT_SEED
-    for count in policy.rounds_again():
-        moved = suspects(base.measured(), head.measured(), policy)
-        if not any(name.startswith("events.") for name in moved):
-            return
-        measure(range(begin, begin + count), 1)
-        begin += count
-
-
-def most_seeds(policy: Policy) -> int:
-    """How many seeds `decide_events` takes at most, of each side."""
-    return len(FIRST_SEEDS) + sum(policy.rounds_again())
-
-
-def _take_events(
-    sheets: Sheets,
-    cores: Sequence[str],
-    seeds: Sequence[int],
-    stage: int,
-    time_left: Callable[[], bool],
-) -> None:
-    jobs = [
-        ((side, seed), partial(_count, core, NODES[0], "calls", seed, tuple(QUESTIONS)))
-        for seed in seeds
-        for side, core in enumerate(cores)
-    ]
-    found = side_by_side(jobs, time_left)
-    whole = _complete(found, seeds)
-    if stage and not whole:
-        return  # no time: what the first stage said stands
-    for side, sheet in enumerate(sheets):
-        results = [found[side, seed] for seed in whole or seeds]
-        # One seed that failed fails all: the rounds of base and head must stay pairs.
-        results = next(([each] for each in results if isinstance(each, Exception)), results)
-        for event in EVENTS:
-            for what in METERS["calls"]:
-                for result in results:
-                    name = f"events.{what}.{event}.{NODES[0]}"
-                    _note(sheet, name, Kind.SEEDED, what, result, event, stage)
-
-
-def count_events(core: str, seed: int) -> dict[str, float]:
-    """Every one of EVENT_METRICS that this p2pcore can do, under one seed. Raises ChildError."""
-    found = _count(core, NODES[0], "calls", seed, tuple(QUESTIONS))
-    return {
-        f"events.{what}.{event}.{NODES[0]}": counts[what]
-        for event, counts in found.items()
-        for what in METERS["calls"]
-    }
-
-
-def _complete(found: Mapping[Any, Any], seeds: Sequence[int]) -> list[int]:
+def complete(found: Mapping[Any, Any], seeds: Sequence[int]) -> list[int]:
     """The seeds that both sides had the time for: where it was over early, these are enough."""
     late = {seed for (_, seed), result in found.items() if isinstance(result, TimeoutError)}
     return [seed for seed in seeds if seed not in late]
 
 
 @cache  # exact figures need not be counted twice: whoever tries many heads has one base
-def _count(
-    core: str, nodes: int, meter: str, seed: int, questions: tuple[str, ...]
-) -> dict[str, Counts]:
-    with CountLab(nodes, meter, seed, core) as lab:
-        return lab.count(questions)
+def _count(core: str, nodes: int, meter: str, operations: tuple[str, ...]) -> dict[str, float]:
+    with CountLab(nodes, meter, 0, core) as lab:
+        found = lab.count(operations)
+    return {
+        f"counts.{what}.{operation}.{nodes}": counts[what]
+        for operation, counts in found.items()
+        for what in METERS[meter]
+    }
 
 
 @cache
-def _kept(core: str, nodes: int) -> dict[str, Counts]:
+def _kept(core: str, nodes: int) -> dict[str, float]:
     with MemoryLab(nodes, core) as lab:
-        return lab.kept()
+        found = lab.kept()
+    return {f"memory.{keeper}.{nodes}": kept["bytes"] for keeper, kept in found.items()}
 
 
-def _note(
-    sheet: Sheet, name: str, kind: Kind, what: str, result: Any, thing: str, stage: int = 0
-) -> None:
-    """What one process found of one thing."""
+def note(sheet: Sheet, name: str, kind: Kind, what: str, result: Any, stage: int = 0) -> None:
+    """What one process found: figures by benchmark, or the error it raised."""
     unit = what.replace("_", " ")
     if isinstance(result, Exception):
         sheet.lacks(name, kind, unit, "failed", _words(result))
-    elif thing not in result:
+    elif name not in result:
+        thing = name.split(".")[-2]
         sheet.lacks(name, kind, unit, "skipped", f"this commit's p2pcore or Python has no {thing}")
     else:
-        sheet.add(name, kind, unit, result[thing][what], stage)
+        sheet.add(name, kind, unit, result[name], stage)
 
 
 def _words(error: Exception) -> str:
@@ -272,7 +185,7 @@ def take_instructions(
         for side, core in enumerate(cores)
     ]
     found = {} if reason else side_by_side(jobs, time_left)
-    whole = _complete(found, SEEDS) if found else ()
+    whole = complete(found, SEEDS) if found else ()
     for side, sheet in enumerate(sheets):
         results = [found[side, seed] for seed in whole or SEEDS] if found else []
         broken = next((each for each in results if isinstance(each, Exception)), None)

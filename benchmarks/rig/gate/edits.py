@@ -75,6 +75,7 @@ KNOWS = '''    def knows(self, node_id: bytes) -> bool:
 '''
 RECORD = "    value: bytes | None\n    expires_ms: int\n"
 WIDER = "".join(f"    spare_{number}: None = None\n" for number in range(8))  # of 8 bytes each
+ENOUGH = "            if len(self._acked) >= self.needed:\n                if now.mono_ns"
 LITTLE = "; _ = wall_ms"  # 31 instructions; a comparison and its assignment are 141
 MESSAGES = ("counts.*", "instructions.whole_*")  # whatever is made of messages
 ENCODINGS = tuple(f"instructions.encode_{name}" for name in ("store", "stored", "fetch", "found"))
@@ -188,5 +189,16 @@ DEFECTS = (
         ),
         ENCODINGS,
         MESSAGES,
+    ),
+    Edit(
+        "a store waits for every replica",
+        (
+            (
+                "replication/operations.py",
+                ENOUGH,
+                ENOUGH.replace("self.needed", "len(self.replicas)"),
+            ),
+        ),
+        ("simulated.seconds.store.64",),
     ),
 )

@@ -2,7 +2,7 @@
 
 Each edit of `edits.py` becomes a commit on top of HEAD, in a clone that is removed afterwards, and
 the gate compares it with HEAD. Neutral edits meet the whole gate; no benchmark may be called a
-regression. Defects meet the exact metrics alone, which must find and blame them.
+regression. Defects meet the exact metrics, and what must show them, which must find and blame them.
 
 Rule: makes commits in its own clone only; measuring and judging is the gate's.
 """
@@ -97,7 +97,11 @@ def try_edits(root: Path, gate: Gate, edits: tuple[Edit, ...]) -> list[Tried]:
 
 def _try(clone: Path, gate: Gate, commits: tuple[Commit, Commit], edit: Edit) -> Tried:
     begin_s = time.monotonic()
-    outcome = gate(clone, commits, lambda name: not edit.must or name.startswith(EXACT))
+    outcome = gate(
+        clone,
+        commits,
+        lambda name: not edit.must or name in edit.must or name.startswith(EXACT),
+    )
     regressions = sorted(
         outcome.regressions, key=lambda each: (each.name not in edit.must, -each.ratio)
     )

@@ -1,7 +1,7 @@
-"""Rounds of one commit beside itself, and its events under many seeds, to replay gates from.
+"""Rounds of one commit beside itself, and what it does under many seeds, to replay gates from.
 
 A file of JSON objects, one a line: the first says what was measured and where; then come seeds
-(`{"seed": 3, "events": {"events.messages.join.8": 64.0, …}}`) and rounds (`{"at_s": 7.5, "start_s":
+(`{"seed": 3, "values": {"events.messages.join.8": 64.0, …}}`) and rounds (`{"at_s": 7.5, "start_s":
 1.1, "each_s": 0.07, "base": {"clock": [1.1e-7, …], …}, "head": {…}}`: blocks by function). Lines
 are written as they come. A last line that was cut short is left out.
 
@@ -21,14 +21,15 @@ from statistics import median
 from typing import IO, Any, Literal
 
 from benchmarks.rig.checkout import Commit
-from benchmarks.rig.gate.counts import count_events, side_by_side
+from benchmarks.rig.gate.counts import side_by_side
 from benchmarks.rig.gate.paired_rounds import PREFIX, PairedRounds
+from benchmarks.rig.gate.seeds import play_seed
 from benchmarks.rig.gate.sheet import Sheet
 from benchmarks.verdict.measured import Kind
 
 __all__ = ["SEEDS", "Recording", "RecordingError", "Round", "Values", "read", "record"]
 
-FORMAT = 1
+FORMAT = 2
 SEEDS = 320  # a gate takes up to 132 for each side
 SHARE_OF_SEEDS = 0.25  # of the time, at most: rounds are what there can't be enough of
 AT_A_TIME = 2
@@ -69,7 +70,7 @@ class Recording:
     about: Mapping[str, str]
     rounds: Sequence[Round]
     seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    """Events by seed and benchmark."""
+    """What was found, by seed and benchmark."""
 
     @property
     def minutes(self) -> float:
@@ -140,15 +141,13 @@ def record(
 def _record_seeds(tape: IO[str], core: str, time_left: Callable[[], bool]) -> None:
     for first in range(0, SEEDS, AT_A_TIME):
         seeds = range(first, first + AT_A_TIME)
-        found = side_by_side(
-            [(seed, partial(count_events, core, seed)) for seed in seeds], time_left
-        )
-        for seed, events in found.items():
-            if isinstance(events, TimeoutError):
+        found = side_by_side([(seed, partial(play_seed, core, seed)) for seed in seeds], time_left)
+        for seed, values in found.items():
+            if isinstance(values, TimeoutError):
                 return
-            if isinstance(events, Exception):
-                raise RecordingError(f"the events of seed {seed}: {events}") from events
-            _write(tape, {"seed": seed, "events": events})
+            if isinstance(values, Exception):
+                raise RecordingError(f"seed {seed}: {values}") from values
+            _write(tape, {"seed": seed, "values": values})
 
 
 def _write_round(tape: IO[str], at_s: float, took_s: float, ears: tuple[_Ear, _Ear]) -> None:
@@ -181,7 +180,7 @@ def read(file: Path) -> Recording:
         raise RecordingError(f"{file} is no recording in format {FORMAT}")
     try:
         rounds = [_round(entry) for entry in entries if "base" in entry]
-        seeds = {int(entry["seed"]): entry["events"] for entry in entries if "seed" in entry}
+        seeds = {int(entry["seed"]): entry["values"] for entry in entries if "seed" in entry}
         recording = Recording(
             commit=Commit(header["commit"], header["subject"]),
             about=header["about"],

@@ -3,9 +3,9 @@
 Theory of operation. A gate begins at a random round of the recording and takes the rounds that
 follow, as many as its decisions ask for: spells and drift stay as they were. Which side of a round
 is called base, a coin says anew; base and head are the same program there, and in a real gate a
-coin decides it too. Its events come from seeds drawn at random, others for head than for base: a
+coin decides it too. Seeded figures are of seeds drawn at random, others for head than for base: a
 change that draws one more random number somewhere does just that. What is made slower, is so by a
-factor on head's figures of one function and one event.
+factor on head's figures of one function and one seeded benchmark.
 
 Not as in a real gate: rounds of suspects alone follow each other faster than recorded rounds of all
 functions do, so a spell lasts for fewer rounds here. A gate's budget counts rounds at what they
@@ -27,9 +27,9 @@ from functools import partial
 from random import Random
 from statistics import median
 
-from benchmarks.rig.gate.counts import decide_events, most_seeds
 from benchmarks.rig.gate.paired_rounds import PREFIX, UNIT, Names, decide, most_rounds
 from benchmarks.rig.gate.recording import Recording, RecordingError
+from benchmarks.rig.gate.seeds import Play, decide_seeds, most_seeds
 from benchmarks.verdict.calibration import Calibration, Noise, Power, Rate
 from benchmarks.verdict.gate import Outcome, judge
 from benchmarks.verdict.measured import Blocks, Kind, Measured, Metric
@@ -40,7 +40,6 @@ __all__ = ["SLOWDOWNS", "ReplayedGate", "calibrate"]
 SLOWDOWNS = (0.02, 0.05, 0.10, 0.25)
 PARTS = 6
 NO_DATE = datetime.date.min  # only acceptances ask for it, and there are none
-EVENTS = "events."
 
 
 class _Side:
@@ -89,17 +88,20 @@ class ReplayedGate:
     def run(self) -> Outcome:
         """Decide and judge."""
         if _seeds_suffice(self._recording, self._policy):
-            decide_events(self._sides, self._policy, self._count)
+            decide_seeds(self._sides, self._policy, self._play)
         names = list(self._recording.rounds[0].values)
         decide(self._sides, names, self._policy, self._measure, lambda: self._left_s > 0)
         base, head = (side.measured() for side in self._sides)
         return judge(base, head, self._policy, NO_DATE)
 
-    def _count(self, seeds: Sequence[int], stage: int) -> None:
+    def _play(self, plays: Sequence[Play], seeds: Sequence[int], stage: int) -> None:
+        names = [name for play in plays for name in play.metrics]
         for _ in seeds:
             for side, factors in zip(self._sides, ({}, self._factors), strict=True):
-                for name, value in self._recording.seeds[self._seeds.pop()].items():
-                    side.add(name, stage, value * factors.get(name, 1.0))
+                values = self._recording.seeds[self._seeds.pop()]
+                for name in names:
+                    if name in values:
+                        side.add(name, stage, values[name] * factors.get(name, 1.0))
 
     def _measure(self, names: Names, stage: int) -> None:
         recorded = self._recording.rounds
@@ -221,7 +223,7 @@ def _victims(recording: Recording, policy: Policy) -> dict[Kind, list[str]]:
 
 
 def _kind(name: str) -> Kind:
-    return Kind.SEEDED if name.startswith(EVENTS) else Kind.PAIRED
+    return Kind.PAIRED if name.startswith(PREFIX) else Kind.SEEDED
 
 
 def _of(kind: Kind, names: Iterable[str]) -> set[str]:
