@@ -33,10 +33,11 @@ def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
         find: Callable[[str, int], dict[str, float]],
         time_left: Callable[[], bool] = lambda: True,
     ) -> Outcome:
-        plays = Play((MESSAGES, BYTES), find), Play((SECONDS,), lambda *_: {SECONDS: 1.0})
+        still = Play("still", (SECONDS,), lambda *_: {SECONDS: 1.0})
+        plays = Play("moving", (MESSAGES, BYTES), find), still
         monkeypatch.setattr(seeds, "PLAYS", plays)
         sheets = Sheet(COMMIT), Sheet(COMMIT)
-        take_seeds(sheets, ("base", "head"), POLICY, time_left)
+        take_seeds(sheets, ("base", "head"), POLICY, time_left, print)
         base, head = (sheet.measured() for sheet in sheets)
         return judge(base, head, POLICY, datetime.date.today())
 
@@ -62,7 +63,9 @@ def test_seeds_that_both_sides_had_time_for_are_enough(playing: Callable[..., Ou
     assert outcome.code == 2
 
 
-def test_what_moved_is_played_again_under_fresh_seeds(playing: Callable[..., Outcome]) -> None:
+def test_what_moved_is_played_again_under_fresh_seeds(
+    playing: Callable[..., Outcome], capsys: pytest.CaptureFixture[str]
+) -> None:
     def find(core: str, seed: int) -> dict[str, float]:
         some = 10.0 + seed % 7
         return {MESSAGES: some, BYTES: some * (1.3 if core == "head" else 1)}
@@ -71,6 +74,11 @@ def test_what_moved_is_played_again_under_fresh_seeds(playing: Callable[..., Out
     assert [each.name for each in outcome.regressions] == [BYTES]
     assert rounds(outcome) == {MESSAGES: [4, 16], BYTES: [4, 16], SECONDS: [4]}
     assert outcome.counts() == {Verdict.REGRESSION: 1, Verdict.UNCHANGED: 2}
+    assert capsys.readouterr().out.splitlines() == [
+        "playing moving under 4 seeds",
+        "playing still under 4 seeds",
+        "playing moving under 16 fresh seeds again",
+    ]
 
 
 def test_what_stays_unclear_is_looked_at_as_often_as_the_policy_says(
@@ -108,7 +116,7 @@ def test_a_longer_wait_is_found_where_it_shows(tmp_path: Path) -> None:
     shutil.copytree(CORE, tmp_path / "p2pcore", ignore=shutil.ignore_patterns("__pycache__"))
     apply(waits, tmp_path)
     sheets = Sheet(COMMIT, None, SECONDS.__eq__), Sheet(COMMIT, None, SECONDS.__eq__)
-    take_seeds(sheets, (str(CORE.parent), str(tmp_path)), POLICY, lambda: True)
+    take_seeds(sheets, (str(CORE.parent), str(tmp_path)), POLICY, lambda: True, print)
     base, head = (sheet.measured() for sheet in sheets)
     [each] = judge(base, head, POLICY, datetime.date.today()).judgements
     assert each.verdict is Verdict.REGRESSION

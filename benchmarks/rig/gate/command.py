@@ -230,8 +230,8 @@ def _take_all(
         _progress(clock, f"counting instructions of {_functions(micros)} by callgrind")
         gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
     if any(map(wanted, seeds.SEEDED_METRICS)):
-        _progress(clock, "playing events and simulated networks under several seeds")
-        seeds.take_seeds(sheets, (base, head), policy, clock.left(COUNTING))
+        told = partial(_progress, clock)
+        seeds.take_seeds(sheets, (base, head), policy, clock.left(COUNTING), told)
     micros = [name for name in MICROS if wanted(paired_rounds.PREFIX + name)]
     if micros:
         _take_rounds(sheets, (base, head), micros, policy, clock)

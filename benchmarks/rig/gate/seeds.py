@@ -92,15 +92,16 @@ def _simulated(scenario: str, core: str, seed: int) -> dict[str, float]:
 class Play:
     """What is found together, in a process of its own for each seed and side."""
 
+    title: str
     metrics: tuple[str, ...]
     find: Callable[[str, int], dict[str, float]]
     """Those that the p2pcore in this directory can do, under this seed. Raises ChildError."""
 
 
 PLAYS = (
-    Play(EVENT_METRICS, _events),
+    Play("who comes and goes", EVENT_METRICS, _events),
     *(
-        Play(tuple(names), partial(_simulated, scenario))
+        Play(f"simulated {scenario}", tuple(names), partial(_simulated, scenario))
         for scenario, (_, names) in FIGURES.items()
     ),
 )
@@ -108,13 +109,19 @@ SEEDED_METRICS = tuple(name for play in PLAYS for name in play.metrics)
 
 
 def take_seeds(
-    sheets: Sheets, cores: Sequence[str], policy: Policy, time_left: Callable[[], bool]
+    sheets: Sheets,
+    cores: Sequence[str],
+    policy: Policy,
+    time_left: Callable[[], bool],
+    progress: Callable[[str], None],
 ) -> None:
     """Every one of SEEDED_METRICS that is wanted."""
 
     def measure(plays: Sequence[Play], seeds: Sequence[int], stage: int) -> None:
         for play in plays:
             if any(map(sheets[0].wanted, play.metrics)):
+                many = f"{play.title} under {len(seeds)}{' fresh' * stage} seeds"
+                progress(f"playing {many}{' again' * stage}")
                 _take(sheets, cores, play, seeds, stage, time_left)
 
     decide_seeds(sheets, policy, measure)
