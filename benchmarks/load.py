@@ -34,7 +34,7 @@ class _Users:
     """Operations of YCSB B by one client; a read must give what some write of the record wrote."""
 
     def __init__(self, client: subject.Client) -> None:
-        from benchmarks.rig.load.client import StampedValues
+        from benchmarks.rig.load.values import StampedValues
 
         self._client = client
         self._values = StampedValues([SIZE_BYTES])
@@ -64,13 +64,13 @@ class _Users:
         return arrivals if in_flight else arrivals.require_clean()
 
     async def _store(self, number: int) -> None:
-        from benchmarks.rig.load.client import key_of
+        from benchmarks.rig.load.values import key_of
 
         self._writes += 1
         await self._client.store(key_of(number), self._values.value(number, self._writes))
 
     async def _retrieve(self, number: int) -> None:
-        from benchmarks.rig.load.client import key_of
+        from benchmarks.rig.load.values import key_of
 
         self._values.check(number, await self._client.retrieve(key_of(number)))
 

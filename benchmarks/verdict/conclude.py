@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.verdict.filed import FiledError, baseline, compare, name_baseline, previous
 from benchmarks.verdict.pages import figure, html, markdown
-from benchmarks.verdict.report import EXIT_CODES, VERDICTS, build, write_json
-from benchmarks.verdict.report_form import Comparison, Report
+from benchmarks.verdict.report import EXIT_CODES, build, write_json
+from benchmarks.verdict.report_form import VERDICTS, Comparison, Report
 from benchmarks.verdict.run_record import RecordError, read_record
 from benchmarks.verdict.targets import Target
 

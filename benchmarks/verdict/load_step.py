@@ -18,8 +18,7 @@ from benchmarks.verdict.load_record import KINDS, MONITOR, LoadRecord, read_load
 from benchmarks.verdict.report_form import Chart, Figure, Line, Mark, Percentile
 from benchmarks.verdict.resources import busy, resources
 from benchmarks.verdict.series import SeriesError, read_recording
-from benchmarks.verdict.step_form import Found, spread
-from benchmarks.verdict.targets import Observation
+from benchmarks.verdict.step_form import Found, Observation, spread
 from benchmarks.verdict.thresholds import percentile
 
 if TYPE_CHECKING:

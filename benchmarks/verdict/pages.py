@@ -11,8 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.verdict.charts import draw
-from benchmarks.verdict.report import VERDICTS
-from benchmarks.verdict.report_form import Change, Chart, CriticalPath, Report, RunReport, TargetRow
+from benchmarks.verdict.report_form import (
+    VERDICTS,
+    Change,
+    Chart,
+    CriticalPath,
+    Report,
+    RunReport,
+    TargetRow,
+)
 
 __all__ = ["html", "markdown", "run_html"]
 

@@ -14,27 +14,24 @@ from benchmarks.verdict.advice import advise
 from benchmarks.verdict.capacity import Allowed, CapacityError, Fit, Interval, fit
 from benchmarks.verdict.report_form import (
     FORMAT,
+    VERDICTS,
     VERSION,
     CapacityReport,
     Chart,
     Estimate,
     Line,
     Report,
+    State,
     TargetRow,
 )
 from benchmarks.verdict.run_record import RunRecord, Step
 from benchmarks.verdict.step_form import Curve
 from benchmarks.verdict.steps import StepFindings, read_steps
-from benchmarks.verdict.targets import Asked, State, Target, Verdict, judge, overall
+from benchmarks.verdict.targets import Asked, Target, Verdict, judge, overall
 
-__all__ = ["EXIT_CODES", "VERDICTS", "build", "write_json"]
+__all__ = ["EXIT_CODES", "build", "write_json"]
 
 EXIT_CODES: dict[State, int] = {"met": 0, "not met": 1, "unmeasured": 2}
-VERDICTS: dict[State, str] = {
-    "met": "READY",
-    "not met": "NOT READY",
-    "unmeasured": "COULD NOT BE MEASURED",
-}
 CURVE_POINTS = 60
 BOUND_S = 0.2  # of the mean latency: the production target's limit for the median
 NO_PATH = (

@@ -17,6 +17,7 @@ __all__ = [
     "RUN_FORMAT",
     "RUN_VERSION",
     "SCHEMA",
+    "VERDICTS",
     "VERSION",
     "Advice",
     "CapacityReport",
@@ -32,6 +33,7 @@ __all__ = [
     "Report",
     "RunReport",
     "Stage",
+    "State",
     "StepReport",
     "TargetRow",
     "schema",
@@ -43,6 +45,13 @@ READABLE = (1, 2)  # the first had no critical paths
 RUN_FORMAT = "p2pcore-run-report"
 RUN_VERSION = 1
 SCHEMA = "readiness.schema.json"  # in docs/
+
+State = Literal["met", "not met", "unmeasured"]
+VERDICTS: dict[State, str] = {
+    "met": "READY",
+    "not met": "NOT READY",
+    "unmeasured": "COULD NOT BE MEASURED",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,16 +17,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
+from benchmarks.verdict.columns import Column
 from benchmarks.verdict.own_form import check_form, decoded
 
 __all__ = [
     "FORMAT",
     "VERSION",
-    "Column",
     "Cost",
-    "Kind",
     "Mark",
     "ProcessSeries",
     "Recording",
@@ -41,27 +40,11 @@ FORMAT = "p2pcore-monitor"
 VERSION = 1  # raised when a reader of the old form would misread the new one
 NS = 1_000_000_000
 
-Kind = Literal["gauge", "counter"]
 T = TypeVar("T")
 
 
 class SeriesError(ValueError):
     """A file that is no monitor's, or a damaged one; the message names file, line and fault."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One metric of a process. A counter's values add up since the process began."""
-
-    name: str
-    unit: str
-    kind: Kind
-
-    def __post_init__(self) -> None:
-        if not self.name or not self.unit or self.kind not in get_args(Kind):
-            raise ValueError(
-                f"a metric needs a name, a unit and a kind (gauge or counter), not {self}"
-            )
 
 
 @dataclass

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.verdict.report_form import Chart, CriticalPath, Figure, Percentile, StepReport
-from benchmarks.verdict.targets import Observation
 
-__all__ = ["Curve", "Found", "spread", "thinned"]
+__all__ = ["Curve", "Found", "Observation", "spread", "thinned"]
 
 POINTS = 240  # of a curve: as many as a page can show
 
@@ -24,6 +23,25 @@ class Curve:
     what: str
     unit: str
     rates: Mapping[float, Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What one step says of one metric."""
+
+    step: str
+    metric: str
+    values: Sequence[float] = ()
+    """A trend's values, in the unit of the metric; else the one figure (a share of 0 to 1)."""
+    seconds: float | None = None
+    """For a counter: in what time; None if there is no rate to speak of."""
+    missing: int = 0
+    """Values of a trend that never came, and count as longer than all that did: operations that did
+    not succeed, faults that nobody recovered from."""
+    unusable: str = ""
+    """Why there is no figure, though there may be values."""
+    circumstances: str = ""
+    """Nodes, layout, processes: what the figure holds for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,7 @@ from benchmarks.verdict.report_form import Chart, Figure, Line, StepReport
 from benchmarks.verdict.resources import busy, resources
 from benchmarks.verdict.run_record import Measured, RunRecord, Step, read_figures, step_file
 from benchmarks.verdict.series import read_recording
-from benchmarks.verdict.step_form import Curve, Found, spread
-from benchmarks.verdict.targets import Observation
+from benchmarks.verdict.step_form import Curve, Found, Observation, spread
 
 __all__ = ["StepFindings", "circumstances", "read_chaos_step", "read_steps"]
 

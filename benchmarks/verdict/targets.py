@@ -24,8 +24,10 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from benchmarks.verdict.report_form import State
+from benchmarks.verdict.step_form import Observation
 from benchmarks.verdict.thresholds import (
     METRICS,
     MetricKind,
@@ -40,8 +42,6 @@ __all__ = [
     "SHIPPED",
     "SHIPPED_SETS",
     "Asked",
-    "Observation",
-    "State",
     "Target",
     "Verdict",
     "judge",
@@ -49,7 +49,6 @@ __all__ = [
     "read_targets",
 ]
 
-State = Literal["met", "not met", "unmeasured"]
 
 SHIPPED = Path(__file__).with_name("targets.toml")
 SHIPPED_SETS = ("production", "goals")
@@ -79,25 +78,6 @@ class Asked:
     tags: Sequence[str]
     metrics: Sequence[str]
     """What it was to measure."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """What one step says of one metric."""
-
-    step: str
-    metric: str
-    values: Sequence[float] = ()
-    """A trend's values, in the unit of the metric; else the one figure (a share of 0 to 1)."""
-    seconds: float | None = None
-    """For a counter: in what time; None if there is no rate to speak of."""
-    missing: int = 0
-    """Values of a trend that never came, and count as longer than all that did: operations that did
-    not succeed, faults that nobody recovered from."""
-    unusable: str = ""
-    """Why there is no figure, though there may be values."""
-    circumstances: str = ""
-    """Nodes, layout, processes: what the figure holds for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,16 +6,9 @@ from itertools import accumulate
 
 import pytest
 
+from benchmarks.verdict.columns import Column
 from benchmarks.verdict.leaks import TRACED, WARM, Floors, Growth, find_leaks
-from benchmarks.verdict.series import (
-    Column,
-    Mark,
-    ProcessSeries,
-    Recording,
-    Series,
-    Site,
-    Sites,
-)
+from benchmarks.verdict.series import Mark, ProcessSeries, Recording, Series, Site, Sites
 
 RATE = 200.0  # operations per second and process
 END_S = 40.0

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.verdict.series import Column, SeriesError, read_recording
+from benchmarks.verdict.columns import Column
+from benchmarks.verdict.series import SeriesError, read_recording
 
 HEADER: dict[str, Any] = {
     "format": "p2pcore-monitor", "version": 1, "interval_ns": 10**8,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.verdict.report_form import State
+from benchmarks.verdict.step_form import Observation
 from benchmarks.verdict.targets import (
     SHIPPED_SETS,
     Asked,
-    Observation,
-    State,
     Target,
     Verdict,
     judge,

@@ -30,12 +30,13 @@ from benchmarks.rig.children import Child, serve_parent
 from benchmarks.rig.load.book import DELETED, Acknowledged, Book
 from benchmarks.rig.load.mix import Step, steps
 from benchmarks.rig.load.open_loop import OpenLoop
-from benchmarks.rig.load.scenario import STAMP_BYTES, scenario_of
+from benchmarks.rig.load.scenario import scenario_of
 from benchmarks.rig.load.tracer import Tracer
+from benchmarks.rig.load.values import StampedValues, key_of, record_of
 from benchmarks.rig.records import LoopKind
 from benchmarks.rig.workload import WrongValueError, closed_loop
 
-__all__ = ["LoadClient", "LoadOrder", "StampedValues", "key_of", "run_child"]
+__all__ = ["LoadClient", "LoadOrder", "run_child"]
 
 KEY_VARIABLE = "P2PCORE_RIG_NETWORK_KEY"
 FLUSH_S = 0.2
@@ -96,41 +97,6 @@ class LoadClient:
         """Whether all has ended and is in the files; ChildError if it broke."""
         done: bool = self.child.ask({"ask": "done"})["done"]
         return done
-
-
-def key_of(record: int) -> str:
-    return f"load-{record}"
-
-
-def record_of(key: str) -> int:
-    return int(key.removeprefix("load-"))
-
-
-class StampedValues:
-    """Values that name their record and their write; the size follows from the record."""
-
-    def __init__(self, sizes: list[int]) -> None:
-        import random
-
-        self._bodies = [random.Random(size).randbytes(size - STAMP_BYTES) for size in sizes]
-
-    def value(self, record: int, write: int) -> bytes:
-        """`write` is below 2^64 and different for every write."""
-        return record.to_bytes(8, "big") + write.to_bytes(8, "big") + self._body(record)
-
-    def check(self, record: int, value: bytes) -> int:
-        """The write that a value names; WrongValueError unless some write of the record is it."""
-        body = self._body(record)
-        whole = len(value) == STAMP_BYTES + len(body) and value.endswith(body)
-        if not whole or int.from_bytes(value[:8], "big") != record:
-            raise WrongValueError(
-                f"record {record} came back as {value[:40]!r}, {len(value)} bytes"
-            )
-        return int.from_bytes(value[8:STAMP_BYTES], "big")
-
-    def _body(self, record: int) -> bytes:
-        # Multiplying by the golden ratio (Knuth 6.4) spreads the popular records over the sizes.
-        return self._bodies[(record * 2_654_435_769 >> 16) % len(self._bodies)]
 
 
 class _Nobody:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from benchmarks.rig import subject
 from benchmarks.rig.load.book import DELETED
-from benchmarks.rig.load.client import LoadClient, StampedValues, key_of
+from benchmarks.rig.load.client import LoadClient
+from benchmarks.rig.load.values import StampedValues, key_of
 from benchmarks.rig.loops import running_loop
 from benchmarks.rig.records import LoopKind
 

@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.rig import subject
 from benchmarks.rig.checkout import Source
 from benchmarks.rig.children import ChildError, stop_all
-from benchmarks.rig.load.client import FILL_CHUNK, LoadClient, LoadOrder, StampedValues
+from benchmarks.rig.load.client import FILL_CHUNK, LoadClient, LoadOrder
 from benchmarks.rig.load.faults import Faults
 from benchmarks.rig.load.readback import ReadBack, read_back
 from benchmarks.rig.load.scenario import Scenario
 from benchmarks.rig.load.target import StartedSwarm, Target
+from benchmarks.rig.load.values import StampedValues
 from benchmarks.rig.load.view import View
 from benchmarks.rig.monitor.monitor import Monitor
 from benchmarks.rig.records import LoopKind, now_utc, this_machine

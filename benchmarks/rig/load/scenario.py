@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 from benchmarks.rig.load.mix import KINDS, YCSB, Distribution, Kind, Step
 from benchmarks.rig.load.schedule import Piece, after, arrivals, bursts
 from benchmarks.rig.load.trace import ScenarioError, read_trace
+from benchmarks.rig.load.values import STAMP_BYTES
 
 __all__ = [
     "SHIPPED",
@@ -37,7 +38,6 @@ __all__ = [
 
 SHIPPED = Path(__file__).with_name("scenarios")
 MOST_SECONDS = 7 * 86400
-STAMP_BYTES = 16  # in front of each value: whose it is, and which
 MOST_VALUE_BYTES = 1 << 20  # the core's own limit is below 1 MiB
 MOST_IN_FLIGHT = 4096  # the client's own limit
 

@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.verdict.series import Column
+from benchmarks.verdict.columns import Column
 
 __all__ = ["QUICK", "SLOW", "GoneError", "ProbeError", "ProcessProbe"]
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.verdict.series import Column, Kind
+from benchmarks.verdict.columns import Column, Kind
 
 __all__ = ["BEAT_S", "RING", "Pulse", "PulseError", "PulseReader", "Reading", "pulse_file"]
 

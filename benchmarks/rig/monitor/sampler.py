@@ -22,7 +22,8 @@ from typing import Any
 from benchmarks.rig.monitor.probe import QUICK, SLOW, GoneError, ProbeError, ProcessProbe
 from benchmarks.rig.monitor.pulse import PulseReader
 from benchmarks.rig.records import this_machine
-from benchmarks.verdict.series import FORMAT, VERSION, Column
+from benchmarks.verdict.columns import Column
+from benchmarks.verdict.series import FORMAT, VERSION
 
 __all__ = ["Sampler", "Target"]
 

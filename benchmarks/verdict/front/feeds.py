@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from benchmarks.verdict.front.model import Model
 from benchmarks.verdict.front.overview import change_row
 from benchmarks.verdict.front.readiness_runs import Run, Runs
-from benchmarks.verdict.report import VERDICTS
+from benchmarks.verdict.report_form import VERDICTS
 
 __all__ = ["READINESS", "REGRESSIONS", "write_feeds"]
 

@@ -20,7 +20,7 @@ from benchmarks.verdict.front.model import DAY_MS, Found, Model, level, worse_an
 from benchmarks.verdict.front.readiness_runs import Run, Runs
 from benchmarks.verdict.front.readings import Reading
 from benchmarks.verdict.front.suite import Benchmark
-from benchmarks.verdict.report import VERDICTS
+from benchmarks.verdict.report_form import VERDICTS
 
 __all__ = ["Cell", "ChangeRow", "CommitRow", "benchmark_link", "change_row", "overview"]
 

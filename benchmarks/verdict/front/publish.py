@@ -32,7 +32,7 @@ from benchmarks.verdict.front.runs_page import runs_page, write_runs
 from benchmarks.verdict.front.suite import Benchmark, read_suite
 from benchmarks.verdict.pages import figure
 from benchmarks.verdict.policy import load_policy
-from benchmarks.verdict.report import VERDICTS
+from benchmarks.verdict.report_form import VERDICTS
 
 __all__ = ["publish_front", "publish_history", "published_commits"]
 

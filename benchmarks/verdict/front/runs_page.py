@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.verdict.front.readiness_runs import Run, Runs
-from benchmarks.verdict.report import VERDICTS
+from benchmarks.verdict.report_form import VERDICTS
 from benchmarks.verdict.trends import describe, forecast, histories
 
 __all__ = ["runs_page", "write_runs"]
