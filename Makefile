@@ -24,7 +24,7 @@ FROM ?= origin
 SEEDS ?= 200
 SEED ?=
 TRACE ?=
-# make load, too: a shipped scenario (python -m benchmarks load --list) or a TOML file.
+# make load, too: a shipped scenario (python -m perflab load --list) or a TOML file.
 SCENARIO ?=
 # Half of the tests wait for something: a worker per processor takes two thirds of the time.
 IN_PARALLEL := -n logical --dist worksteal
@@ -54,27 +54,27 @@ define environment
 endef
 
 bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=5|A..B FULL=1 RETRY=1 MACHINE=)
-	@$(BIN)/python -m benchmarks bench --commits '$(COMMITS)' $(if $(filter-out 0,$(FULL)),--full) \
+	@$(BIN)/python -m perflab bench --commits '$(COMMITS)' $(if $(filter-out 0,$(FULL)),--full) \
 		$(if $(filter-out 0,$(RETRY)),--retry-failed) $(if $(MACHINE),--machine '$(MACHINE)')
 
 load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=sustained-100, or a TOML file)
-	@$(BIN)/python -m benchmarks load '$(or $(SCENARIO),sustained-100)'
+	@$(BIN)/python -m perflab load '$(or $(SCENARIO),sustained-100)'
 
 gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m)
-	@$(BIN)/python -m benchmarks gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)'
+	@$(BIN)/python -m perflab gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)'
 
 alerts: $(VENV)/.ready ## has anything become slower in the results there are? (CONFIRM=1 WEBHOOK= MACHINE=)
-	@$(BIN)/python -m benchmarks alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \
+	@$(BIN)/python -m perflab alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \
 		$(if $(MACHINE),--machine '$(MACHINE)') $(if $(WEBHOOK),--webhook '$(WEBHOOK)')
 
 site: $(PUBLISHER) ## build the site from the results there are, without measuring
-	@$(BIN)/python -m benchmarks site
+	@$(BIN)/python -m perflab site
 
 history: $(PUBLISHER) ## bring in the results of other machines (FROM=origin, a clone, a folder, an archive)
-	@$(BIN)/python -m benchmarks history $(if $(wildcard $(FROM)),merge,fetch) '$(FROM)'
+	@$(BIN)/python -m perflab history $(if $(wildcard $(FROM)),merge,fetch) '$(FROM)'
 
 report: $(VENV)/.ready ## is it ready? measure, judge, report (QUICK=1 for two minutes)
-	@$(BIN)/python -m benchmarks readiness $(if $(filter-out 0,$(QUICK)),--quick)
+	@$(BIN)/python -m perflab readiness $(if $(filter-out 0,$(QUICK)),--quick)
 
 preview: $(PUBLISHER) ## serve the site on this machine alone (PORT=8080)
 	@test -f .asv/html/index.html || { echo "no site yet: make site" >&2; exit 2; }

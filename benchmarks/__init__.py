@@ -7,6 +7,6 @@ imported inside the function that needs it. Here nothing is imported but for asv
 import sys
 
 if "asv_runner.benchmarks" in sys.modules:  # asv looks for benchmarks here, or runs one
-    from benchmarks.rig.asv_type import register
+    from benchmarks.common.asv_type import register
 
     register()

@@ -6,9 +6,9 @@ quorums of one, because a network of one node has to say so.
 
 from __future__ import annotations
 
-from benchmarks.rig import subject
-from benchmarks.rig.records import Layout
-from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common import subject
+from benchmarks.common.records import Layout
+from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
 
 OPERATIONS = ["store", "retrieve", "delete"]
 SIZES = [64, 1024, 65536]
@@ -20,8 +20,8 @@ def _cycles(layout: Layout) -> Record:
 
     Each retrieve is compared with what was stored, and after the deletes a key must be gone.
     """
-    from benchmarks.rig.swarm import Swarm
-    from benchmarks.rig.workload import Outcome, Values, closed_loop
+    from benchmarks.common.swarm import Swarm
+    from benchmarks.common.workload import Outcome, Values, closed_loop
 
     found: Record = {}
     alone = subject.Network(replication=1, write_quorum=1, read_quorum=1)

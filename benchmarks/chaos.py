@@ -9,7 +9,7 @@ commits.
 
 from __future__ import annotations
 
-from benchmarks.rig.sampling import Record, Samples, as_samples, few, read, record
+from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
 
 FAULTS = [
     "partition", "crash", "power_loss", "pause", "slow_node", "exhaustion", "clock_jump", "churn",
@@ -19,7 +19,7 @@ SEEDS = few(6)
 
 
 def _figures() -> Record:
-    from benchmarks.rig.simulated.lab import Question, play
+    from benchmarks.common.simulated.lab import Question, play
 
     calm: list[Question] = [{"play": "calm", "seed": seed} for seed in SEEDS]
     hit: list[Question] = [

@@ -7,7 +7,7 @@ shows.
 
 from __future__ import annotations
 
-from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
 
 NODES = 8
 SIZE_BYTES = 1024
@@ -21,9 +21,9 @@ def _blocks() -> Record:
 
     In turn, so that a slow spell of the machine falls on all numbers and not on one.
     """
-    from benchmarks.rig.records import summarize
-    from benchmarks.rig.swarm import Swarm
-    from benchmarks.rig.workload import Outcome, Values, closed_loop
+    from benchmarks.common.records import summarize
+    from benchmarks.common.swarm import Swarm
+    from benchmarks.common.workload import Outcome, Values, closed_loop
 
     found: Record = {}
     with Swarm(layout="A", nodes=NODES) as swarm:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.rig.sampling import Record, Samples, as_samples, few, read, record
+from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-    from benchmarks.rig.exact.count_lab import Counts
+    from benchmarks.common.counting.count_lab import Counts
 
 OPERATIONS = ["store", "retrieve", "delete", "store_many", "retrieve_many", "first_retrieve"]
 EVENTS = ["join", "upkeep_after_join", "take_over", "leave", "upkeep"]
@@ -35,7 +35,7 @@ def _ask(
     pool: Executor, questions: list[str], nodes: int, meter: str, seed: int = 0
 ) -> Future[dict[str, Counts]]:
     """Let a process of its own count some things."""
-    from benchmarks.rig.exact.count_lab import CountLab
+    from benchmarks.common.counting.count_lab import CountLab
 
     def count() -> dict[str, Counts]:
         with CountLab(nodes, meter, seed) as lab:

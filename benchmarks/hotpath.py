@@ -1,15 +1,15 @@
 """What the hot path's functions cost, each alone, in processor time.
 
 Each function runs in rounds: processes of their own, of which each gives its least block. What a
-function is and does, `python -m benchmarks micro --list` says; that command times the same ones
+function is and does, `python -m perflab micro --list` says; that command times the same ones
 with pyperf, before and after a change.
 """
 
 from __future__ import annotations
 
+from benchmarks.common.asv_type import ROUNDS
 from benchmarks.micro.catalogue import GROUPS, MICROS
 from benchmarks.micro.timer import least_block
-from benchmarks.rig.asv_type import ROUNDS
 
 
 class _Group:

@@ -15,14 +15,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from benchmarks.rig import subject
-from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common import subject
+from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from benchmarks.rig.load.open_loop import Arrivals
-    from benchmarks.rig.workload import Values
+    from benchmarks.common.load.open_loop import Arrivals
+    from benchmarks.common.workload import Values
 
 NODES = 8
 SIZE_BYTES = 1024
@@ -39,8 +39,8 @@ WARM_UP_SHARE = 10  # the block that meets cold caches is so many times shorter
 
 def _blocks() -> Record:
     """Blocks of each load, all of them in turn: a slow spell of the machine falls on all."""
-    from benchmarks.rig.records import summarize
-    from benchmarks.rig.swarm import Swarm
+    from benchmarks.common.records import summarize
+    from benchmarks.common.swarm import Swarm
 
     found: Record = {}
 
@@ -78,9 +78,9 @@ async def _one_by_one(
 
     Each retrieve is compared with what was stored, and after the deletes a key must be gone.
     """
-    from benchmarks.rig.load.open_loop import open_loop
-    from benchmarks.rig.load.schedule import constant
-    from benchmarks.rig.workload import Values
+    from benchmarks.common.load.open_loop import open_loop
+    from benchmarks.common.load.schedule import constant
+    from benchmarks.common.workload import Values
 
     values = Values(SIZE_BYTES, edition)
 
@@ -127,7 +127,7 @@ class _Mixed:
 
     async def prepare(self) -> None:
         """Store the records."""
-        from benchmarks.rig.workload import Values, closed_loop
+        from benchmarks.common.workload import Values, closed_loop
 
         first = Values(SIZE_BYTES)
         stored = await closed_loop(
@@ -139,10 +139,10 @@ class _Mixed:
         self._acknowledged = [first] * MIX_RECORDS
 
     async def block(self, operations: int, edition: int) -> Arrivals:
-        from benchmarks.rig.load.mix import ycsb_b
-        from benchmarks.rig.load.open_loop import open_loop
-        from benchmarks.rig.load.schedule import poisson
-        from benchmarks.rig.workload import Values
+        from benchmarks.common.load.mix import ycsb_b
+        from benchmarks.common.load.open_loop import open_loop
+        from benchmarks.common.load.schedule import poisson
+        from benchmarks.common.workload import Values
 
         plan = ycsb_b(operations, MIX_RECORDS, seed=edition)
         now = Values(SIZE_BYTES, edition + 1)

@@ -1,4 +1,4 @@
-"""How a network takes loads of different shapes: short, fixed forms of `python -m benchmarks load`.
+"""How a network takes loads of different shapes: short, fixed forms of `python -m perflab load`.
 
 Eight nodes, 1,000 records of 1 KiB, YCSB B (95 % reads, records chosen by Zipf), three replicas,
 two of which have to acknowledge or answer. The load is open-loop: operations start when they are
@@ -11,13 +11,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from benchmarks.rig import subject
-from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common import subject
+from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from benchmarks.rig.load.open_loop import Arrivals
+    from benchmarks.common.load.open_loop import Arrivals
 
 NODES = 8
 SIZE_BYTES = 1024
@@ -34,7 +34,7 @@ class _Users:
     """Operations of YCSB B by one client; a read must give what some write of the record wrote."""
 
     def __init__(self, client: subject.Client) -> None:
-        from benchmarks.rig.load.values import StampedValues
+        from benchmarks.common.load.values import StampedValues
 
         self._client = client
         self._values = StampedValues([SIZE_BYTES])
@@ -42,15 +42,15 @@ class _Users:
 
     async def prepare(self) -> None:
         """Store the records."""
-        from benchmarks.rig.workload import closed_loop
+        from benchmarks.common.workload import closed_loop
 
         stored = await closed_loop(self._store, operations=RECORDS, in_flight=8)
         stored.require_clean()
 
     async def offer(self, due_ns: Iterable[int], seed: int, in_flight: int | None) -> Arrivals:
         """Operations at these times; without a number in flight none is dropped, all succeed."""
-        from benchmarks.rig.load.mix import YCSB, steps
-        from benchmarks.rig.load.open_loop import open_loop
+        from benchmarks.common.load.mix import YCSB, steps
+        from benchmarks.common.load.open_loop import open_loop
 
         due = list(due_ns)
         chosen = steps(YCSB["B"], "zipf", RECORDS, seed=f"{seed} load")
@@ -64,22 +64,22 @@ class _Users:
         return arrivals if in_flight else arrivals.require_clean()
 
     async def _store(self, number: int) -> None:
-        from benchmarks.rig.load.values import key_of
+        from benchmarks.common.load.values import key_of
 
         self._writes += 1
         await self._client.store(key_of(number), self._values.value(number, self._writes))
 
     async def _retrieve(self, number: int) -> None:
-        from benchmarks.rig.load.values import key_of
+        from benchmarks.common.load.values import key_of
 
         self._values.check(number, await self._client.retrieve(key_of(number)))
 
 
 def _blocks() -> Record:
     """Blocks of each shape, all of them in turn: a slow spell of the machine falls on all."""
-    from benchmarks.rig.load.schedule import Piece, arrivals, constant
-    from benchmarks.rig.records import summarize
-    from benchmarks.rig.swarm import Swarm
+    from benchmarks.common.load.schedule import Piece, arrivals, constant
+    from benchmarks.common.records import summarize
+    from benchmarks.common.swarm import Swarm
 
     found: Record = {}
     ramp = [Piece(begin_per_s=0, end_per_s=RAMP_PER_S, seconds=RAMP_S)]
@@ -208,7 +208,7 @@ class Stress:
 class Unserved:
     """Catches: operations that are refused, fail or are not even begun under the load of `Stress`.
 
-    Cannot see: which of these; `python -m benchmarks load stress` tells them apart.
+    Cannot see: which of these; `python -m perflab load stress` tells them apart.
     """
 
     kind = "observed"

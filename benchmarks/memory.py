@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from benchmarks.rig import subject
-from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common import subject
+from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
 
 if TYPE_CHECKING:
-    from benchmarks.rig.heap_lab import HeapLab
+    from benchmarks.common.heap_lab import HeapLab
 
 SIZES = [64, 1024]
 RECORDS = 4096  # enough for the store's tables to double a few times: their slack is averaged
@@ -40,8 +40,8 @@ def _per_block(readings: list[int], things: int) -> list[float]:
 
 def _sizes() -> Record:
     """Bytes per idle node, per connection at the node's end, and per record beyond its value."""
-    from benchmarks.rig.heap_lab import HeapLab
-    from benchmarks.rig.loops import running_loop
+    from benchmarks.common.heap_lab import HeapLab
+    from benchmarks.common.loops import running_loop
 
     found: Record = {}
     with HeapLab(1, network := _alone()) as lab:
@@ -96,8 +96,8 @@ def _growth() -> Record:
     go: whatever is left after it that was not there before is growth. The blocks of one operation
     follow each other, for buffers that differ between operations are no growth.
     """
-    from benchmarks.rig.heap_lab import HeapLab
-    from benchmarks.rig.loops import running_loop
+    from benchmarks.common.heap_lab import HeapLab
+    from benchmarks.common.loops import running_loop
 
     size, many = SIZES[-1], OPERATIONS_PER_BLOCK
     blocks = range(WARM_UP + BLOCKS + 1)
@@ -239,7 +239,7 @@ class Peak:
     timeout = 60
 
     def setup(self) -> None:
-        from benchmarks.rig.footprint import reset_peak, trust_own_peak
+        from benchmarks.common.footprint import reset_peak, trust_own_peak
 
         subject.require("network")
         trust_own_peak()
@@ -248,7 +248,7 @@ class Peak:
         reset_peak()
 
     def peakmem_empty(self) -> None:
-        from benchmarks.rig.loops import running_loop
+        from benchmarks.common.loops import running_loop
 
         with running_loop(subject.default_loop()):
             pass
@@ -261,8 +261,8 @@ class Peak:
 
     def _swarm(self, nodes: int, network: subject.Network, records: int) -> None:
         """A swarm in this process, some records written and read back."""
-        from benchmarks.rig.swarm import Swarm
-        from benchmarks.rig.workload import Values, closed_loop
+        from benchmarks.common.swarm import Swarm
+        from benchmarks.common.workload import Values, closed_loop
 
         values = Values(SIZES[-1])
         with Swarm(layout="C", nodes=nodes, network=network) as swarm:

@@ -7,8 +7,8 @@ so these compare commits on one machine and say nothing about eight hosts.
 
 from __future__ import annotations
 
-from benchmarks.rig import subject
-from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common import subject
+from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
 
 NODES = [1, 2, 4, 8]
 OPERATIONS = ["store", "retrieve"]
@@ -19,7 +19,7 @@ SIZE_BYTES = 1024
 
 def _operations() -> Record:
     """Seconds per operation on a network of each size, a process per node."""
-    from benchmarks.rig.swarm import Swarm
+    from benchmarks.common.swarm import Swarm
 
     found: Record = {}
     for nodes in NODES:
@@ -34,7 +34,7 @@ def _operations() -> Record:
 
 async def _block(client: subject.Client, edition: int) -> tuple[float, float]:
     """Seconds per store and per retrieve of the same records."""
-    from benchmarks.rig.workload import Values, closed_loop
+    from benchmarks.common.workload import Values, closed_loop
 
     values = Values(SIZE_BYTES, edition)
     stored = await closed_loop(

@@ -16,10 +16,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from benchmarks.rig.sampling import Record, Samples, as_samples, few, read, record
+from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
 
 if TYPE_CHECKING:
-    from benchmarks.rig.simulated.lab import Question
+    from benchmarks.common.simulated.lab import Question
 
 NIGHTLY = 16384
 NODES = [64, 512, 4096, NIGHTLY]
@@ -41,7 +41,7 @@ DISTANT_PER_CLIENT = 4
 
 
 def _figures(questions: list[Question]) -> Record:
-    from benchmarks.rig.simulated.lab import play
+    from benchmarks.common.simulated.lab import play
 
     found: Record = {}
     for question, figures in zip(questions, play(questions), strict=True):

@@ -10,8 +10,8 @@ import sys
 import time
 from contextlib import ExitStack
 
-from benchmarks.rig import subject
-from benchmarks.rig.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common import subject
+from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
 
 NODES = [1, 4, 8]
 RECORDS = 500
@@ -21,7 +21,7 @@ IMPORT_LIMIT_S = 30  # a hundred times what it takes
 
 def _imports() -> Record:
     """Seconds of the import in one fresh interpreter after the other."""
-    from benchmarks.rig.children import child_environment
+    from benchmarks.common.children import child_environment
 
     def seconds() -> float:
         done = subprocess.run(
@@ -42,9 +42,9 @@ def _imports() -> Record:
 
 def _first_nodes() -> Record:
     """Seconds that the first node of a network needs, and a client until its first answer."""
-    from benchmarks.rig.loops import running_loop
-    from benchmarks.rig.swarm import Members, Swarm
-    from benchmarks.rig.workload import Values
+    from benchmarks.common.loops import running_loop
+    from benchmarks.common.swarm import Members, Swarm
+    from benchmarks.common.workload import Values
 
     async def start() -> float:
         members = Members(subject.Network.of(1))
@@ -80,8 +80,8 @@ def _joins() -> Record:
     comes, all that was stored must be there. The sizes take turns, which gives a network time to
     get over the departure, and lets a slow spell fall on all of them.
     """
-    from benchmarks.rig.swarm import Members, Swarm
-    from benchmarks.rig.workload import Values, closed_loop
+    from benchmarks.common.swarm import Members, Swarm
+    from benchmarks.common.workload import Values, closed_loop
 
     values = Values(SIZE_BYTES)
 

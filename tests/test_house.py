@@ -17,7 +17,9 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
 SOURCES = sorted(
-    path for folder in ("p2pcore", "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("p2pcore", "benchmarks", "perflab", "tests")
+    for path in (ROOT / folder).rglob("*.py")
 )
 CORE = [
     path
@@ -67,14 +69,14 @@ def test_core_touches_no_outside_world(path: Path) -> None:
 def test_layers(path: Path) -> None:
     names, place = imported_modules(path), relative(path)
     if place.startswith("p2pcore/"):
-        assert not [name for name in names if starts_with(name, "benchmarks", "tests")]
+        assert not [name for name in names if starts_with(name, "benchmarks", "perflab", "tests")]
     if place.startswith("p2pcore/aio/"):
         assert not [name for name in names if starts_with(name, "p2pcore.sim")]
     if place.startswith("p2pcore/sim/"):
         assert not [name for name in names if starts_with(name, "p2pcore.aio")]
     if place.startswith("benchmarks/verdict/"):
-        assert not [name for name in names if starts_with(name, "benchmarks.rig", "p2pcore")]
-    if place.startswith("benchmarks/") and place != "benchmarks/rig/subject.py":
+        assert not [name for name in names if starts_with(name, "benchmarks.common", "p2pcore")]
+    if place.startswith("benchmarks/") and place != "benchmarks/common/subject.py":
         assert not [name for name in names if starts_with(name, "p2pcore")]
 
 
@@ -92,8 +94,7 @@ def test_suites_do_not_import_each_other(path: Path) -> None:
     """A benchmark class that is imported into another suite is discovered there once more."""
     suites = {f"benchmarks.{each.stem}" for each in SUITE if each.parent.name == "benchmarks"}
     others = suites - {"benchmarks.__init__", f"benchmarks.{path.stem}"}
-    if path.stem != "__main__":
-        assert not [name for name in imported_modules(path) if starts_with(name, *others)]
+    assert not [name for name in imported_modules(path) if starts_with(name, *others)]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

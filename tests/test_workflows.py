@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rig.test_checkout import git
+from tests.perflab.results.test_checkout import git
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = {

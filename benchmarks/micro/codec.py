@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.common import subject
+from benchmarks.common.workload import Values
 from benchmarks.micro.prepared import WALL_MS, Micro, Prepared, require_equal
-from benchmarks.rig import subject
-from benchmarks.rig.workload import Values
 
 __all__ = ["DECODE", "ENCODE"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.common import subject
+from benchmarks.common.counting.machines import MachineNet
+from benchmarks.common.workload import Values
 from benchmarks.micro.prepared import Micro, Prepared, require_equal
-from benchmarks.rig import subject
-from benchmarks.rig.exact.machines import MachineNet
-from benchmarks.rig.workload import Values
 
 __all__ = ["MACHINES"]
 

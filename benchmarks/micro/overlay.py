@@ -7,8 +7,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from benchmarks.common import subject
 from benchmarks.micro.prepared import Micro, Prepared, require_equal
-from benchmarks.rig import subject
 
 __all__ = ["OVERLAY"]
 

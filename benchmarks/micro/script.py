@@ -4,7 +4,7 @@ Theory of operation. pyperf runs every value in a worker process of its own, whi
 again, with the same names. A worker prepares the one micro benchmark that it is to time. The script
 and its workers end when their standard input does, so they cannot outlive who started them.
 
-Rule: started by `rig/micro.py`, which knows which names this commit can do.
+Rule: started by `perflab/micro.py`, which knows which names this commit can do.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from benchmarks.common import entry, subject
 from benchmarks.micro.catalogue import MICROS
 from benchmarks.micro.prepared import Micro
 from benchmarks.micro.timer import processor_seconds
-from benchmarks.rig import entry, subject
 
 __all__ = ["run_child"]
 

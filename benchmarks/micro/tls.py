@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.common import subject
+from benchmarks.common.workload import Values
 from benchmarks.micro.prepared import Micro, Prepared, require_equal
-from benchmarks.rig import subject
-from benchmarks.rig.workload import Values
 
 __all__ = ["TLS"]
 

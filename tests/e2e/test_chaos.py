@@ -1,4 +1,4 @@
-"""`python -m benchmarks chaos` in short: real processes, real faults, and the promise kept."""
+"""`python -m perflab chaos` in short: real processes, real faults, and the promise kept."""
 
 import json
 import signal
@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.rig.records import read_run
+from benchmarks.common.records import read_run
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300
@@ -23,7 +23,7 @@ pytestmark = [
 
 def begin(*words: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks", "chaos", *words],
+        [sys.executable, "-m", "perflab", "chaos", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

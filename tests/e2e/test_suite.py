@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig.asv_type import ROUNDS
-from benchmarks.verdict.results import current_versions, stored
-from benchmarks.verdict.site import external_references
+from benchmarks.common.asv_type import ROUNDS
+from perflab.results.asv_results import current_versions, stored
+from perflab.site.offline import external_references
 
 pytestmark = pytest.mark.slow
 

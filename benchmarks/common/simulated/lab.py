@@ -1,0 +1,100 @@
+"""A child process that plays simulated networks, one question at a time.
+
+A process of its own, so that worlds of thousands of nodes leave nothing behind in the process of
+asv, and two can be played side by side.
+
+Rule: knows no scenario; `scale` and `faults` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
+from benchmarks.common import subject
+from benchmarks.common.children import Child, serve_parent, stop_all
+from benchmarks.common.simulated import faults as sim_faults
+from benchmarks.common.simulated import scale as sim_scale
+
+__all__ = ["Figures", "Question", "play", "play_one", "run_child"]
+
+NAME = "benchmarks.common.simulated.lab"
+AT_A_TIME = 2  # processes: there is nothing that they could disturb
+ANSWER_S = 280.0  # for one world; ten times what the largest takes when nothing else runs
+
+Figures = dict[str, float]
+Question = dict[str, Any]
+"""`play`, the name of a scenario, and its arguments."""
+
+SCENARIOS: dict[str, Callable[..., Figures]] = {
+    "operations": sim_scale.operations,
+    "distant": sim_scale.distant,
+    "joins": sim_scale.joins,
+    "churn": sim_scale.churn,
+    "calm": sim_faults.calm,
+    "fault": sim_faults.fault,
+}
+
+
+def play(questions: Iterable[Question]) -> list[Figures]:
+    """The figures of each, in order; two are played at a time.
+
+    Raises:
+        ChildError: a scenario failed; the message has its words.
+    """
+    idle: SimpleQueue[Child] = SimpleQueue()
+
+    def ask(question: Question) -> Figures:
+        child = idle.get()
+        try:
+            return child.ask(question, ANSWER_S)
+        finally:
+            idle.put(child)
+
+    children = [Child(NAME, [], subject.core_dir()) for _ in range(AT_A_TIME)]
+    try:
+        for child in children:
+            child.wait_ready()
+            idle.put(child)
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            return list(pool.map(ask, questions))
+    finally:
+        stop_all(children)
+
+
+def play_one(question: Question, core_dir: str) -> Figures:
+    """The figures of one, with the p2pcore in this directory; none if it cannot do it.
+
+    Raises ChildError.
+    """
+    child = Child(NAME, [], core_dir)
+    try:
+        child.wait_ready()
+        return child.ask(question, ANSWER_S)
+    finally:
+        child.stop()
+
+
+class _Lab:
+    """The child's service."""
+
+    async def start(self) -> dict[str, Any]:
+        return {}
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            subject.require("simulator")
+            return SCENARIOS[question.pop("play")](**question)
+        except NotImplementedError:
+            return {}
+
+    async def stop(self) -> None:
+        pass
+
+
+def run_child(arguments: list[str]) -> None:
+    """A child process of `play`; it takes no arguments."""
+    assert not arguments, f"{arguments} were not asked for"
+    serve_parent(_Lab(), "asyncio")

@@ -1,1 +1,0 @@
-"""Bringing measurements together and keeping them: `python -m benchmarks history`."""

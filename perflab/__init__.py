@@ -1,0 +1,1 @@
+"""Measures, judges and publishes around asv. Rule: nothing under benchmarks/ imports it."""

@@ -1,0 +1,312 @@
+"""python -m perflab: what there is to do with the suite beyond asv's own commands.
+
+Rule: reads arguments and turns outcomes into exit codes; the work is done in the rig and judged in
+the verdict. A command is a row of COMMANDS.
+
+Exit codes: 0 done, 1 what was measured is not as it must be (each command says what that means), 2
+something could not be measured or the arguments are wrong, 130 interrupted.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+try:
+    from perflab import micro
+    from perflab.alerts import command as alerts
+    from perflab.archive import command as kept
+    from perflab.archive.form import HistoryError
+    from perflab.bench import budget
+    from perflab.bench.command import SHORT, MeasureError, Request, measure, publish, results_dir
+    from perflab.chaos import command as chaos
+    from perflab.gate import bisect
+    from perflab.gate import command as gate
+    from perflab.load import command as load
+    from perflab.monitor import watch
+    from perflab.peers import command as peers
+    from perflab.readiness import command as readiness
+    from perflab.results.checkout import CheckoutError
+except Exception:  # Python would end with 1, which here has another meaning
+    if __name__ != "__main__":
+        raise
+    traceback.print_exc()
+    sys.exit(2)
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).parents[1]
+READER_GONE = 128 + 13  # as a shell tells it: `... | head` has read enough
+
+
+class Command(NamedTuple):
+    """What a command is called, what `--help` says of it, its options, and what it does: `run`
+    takes the parsed options and returns the exit code."""
+
+    name: str
+    help: str
+    description: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    epilog: str | None = None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    options = _parsed(list(sys.argv[1:] if arguments is None else arguments))
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()  # here, where a reader that is gone is no error
+    except (CheckoutError, HistoryError, MeasureError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    except Exception:  # a bug of ours, told as such: 1 would say that something was measured
+        traceback.print_exc()
+        return 2
+    except KeyboardInterrupt:
+        kept = {
+            "bench": ": the commits finished before are kept",
+            "gate": ": what was measured is kept",
+        }.get(options.command, "")
+        print(f"interrupted{kept}", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    try:
+        return _parser().parse_args(arguments)
+    except SystemExit as end:
+        # Whose 2 means something else.
+        if end.code == 2 and arguments[:1] in (["gate"], ["bisect"], ["alerts"]):
+            raise SystemExit(gate.BAD_USAGE) from None
+        raise
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m perflab",
+        description="Measure p2pcore: over its own history, and here and now.",
+        epilog="exit codes: 0 done, 1 what was measured is not as it must be (the command's --help "
+        "says what), 2 something could not be measured, 130 interrupted",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.description,
+            epilog=command.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter
+            if command.epilog
+            else argparse.HelpFormatter,
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--commits",
+        default="5",
+        metavar="N|A..B",
+        help="how many of the newest commits of HEAD's first-parent history that lack results, "
+        "or a range of commits (default: 5)",
+    )
+    bench.add_argument(
+        "--full",
+        action="store_true",
+        help=f"every benchmark; else the short selection {SHORT}",
+    )
+    bench.add_argument(
+        "--retry-failed", action="store_true", help="measure again what failed before"
+    )
+    bench.add_argument(
+        "--machine",
+        help="name to store the results under (default: the one asv knows, else the host's name)",
+    )
+
+
+def _bench(options: argparse.Namespace) -> int:
+    request = Request(
+        commits=options.commits,
+        full=options.full,
+        retry_failed=options.retry_failed,
+        machine=options.machine,
+    )
+    measure(ROOT, request, _write)
+    return 0
+
+
+def _add_site_arguments(site: argparse.ArgumentParser) -> None:
+    site.add_argument(
+        "--fresh",
+        action="store_true",
+        help="let `asv publish` itself do it: the same site, in several times as long",
+    )
+
+
+def _site(options: argparse.Namespace) -> int:
+    publish(ROOT, _write, fresh=options.fresh)
+    return 0
+
+
+def _budget(_options: argparse.Namespace) -> int:
+    return budget.report(results_dir(ROOT), _write)
+
+
+def _no_arguments(_parser: argparse.ArgumentParser) -> None:
+    """For commands without options."""
+
+
+COMMANDS = (
+    Command(
+        "bench",
+        "measure the newest commits that lack results, publish the site",
+        "Measure the newest commits that lack results, and publish the site.",
+        _add_bench_arguments,
+        _bench,
+    ),
+    Command(
+        "site",
+        "publish the site from the results there are",
+        "Publish the site from the results there are: what `asv publish` writes, in a fraction of "
+        "its time. The old site stays until the new one is whole. What is not understood (another "
+        "version of asv, other plugins, results of another form) is told, and left to asv.",
+        _add_site_arguments,
+        _site,
+    ),
+    Command(
+        "history",
+        "measurements that last: fetch, merge, keep, prune",
+        "Bring measurements of several machines together, and keep them in the repository.",
+        kept.add_arguments,
+        lambda options: kept.main(options, ROOT),
+        kept.EPILOG,
+    ),
+    Command(
+        "budget",
+        "the seconds that each suite took, beside those it may take",
+        "The seconds per suite that asv recorded for the commit measured last, beside the table "
+        "they have to keep to. Exit code 1: a budget was passed; 2: a suite was not measured whole "
+        "(`make bench COMMITS=1 FULL=1` does) or is not in the table.",
+        _no_arguments,
+        _budget,
+    ),
+    Command(
+        "peers",
+        "the core beside its ceiling and its peers, now, on this machine",
+        "Throughput and latency of the core, alternating with the thinnest store that Python can "
+        "be made to run, beside the figures of other systems. Exit code 1: a floor was missed.",
+        peers.add_arguments,
+        peers.main,
+    ),
+    Command(
+        "load",
+        "offer a network a load on a schedule, with faults, and write down what came of it",
+        "Operations start when the schedule says, whatever became of those before, and their "
+        "latency counts from then. Exit code 1: the network did not come back after a fault, or "
+        "lost what it had acknowledged; 2: it could not be measured.",
+        load.add_arguments,
+        lambda options: load.main(options, ROOT),
+    ),
+    Command(
+        "gate",
+        "judge a change: is HEAD slower than BASE?",
+        "Measure two commits beside each other and judge each benchmark by its kind: counts and "
+        "instructions exactly, processor time in interleaved rounds with bounds.",
+        gate.add_arguments,
+        gate.main,
+        gate.EPILOG,
+    ),
+    Command(
+        "bisect",
+        "find the commit that made a benchmark slower",
+        "Search the commits between GOOD and BAD for the one that changed a benchmark, measuring "
+        "each beside GOOD; commits that do not build or answer are searched around.",
+        bisect.add_arguments,
+        bisect.main,
+        bisect.EPILOG,
+    ),
+    Command(
+        "alerts",
+        "has anything become slower in the published history?",
+        "Look for steps in asv's results close to the tip of the branch, have suspects measured "
+        "again, and raise each alarm once.",
+        alerts.add_arguments,
+        alerts.main,
+        alerts.EPILOG,
+    ),
+    Command(
+        "micro",
+        "time the hot path's functions, each alone, with pyperf",
+        "Time the hot path's functions, each alone, with pyperf, in this checkout.",
+        micro.add_arguments,
+        micro.main,
+        micro.EPILOG,
+    ),
+    Command(
+        "chaos",
+        "does the core keep its promise on real processes, now, on this machine?",
+        "Real node processes, real clients, real faults; what the clients saw is held against what "
+        "the core promises. Exit code 1: broken, with the story of the key.",
+        chaos.add_arguments,
+        chaos.main,
+    ),
+    Command(
+        "monitor",
+        "watch running processes: processor, memory, threads, descriptors",
+        "Watch running processes by their ids, ours or not, and write every sample to a file. Ends "
+        "at Ctrl-C, after --seconds, or with the last of them.",
+        watch.add_arguments,
+        watch.main,
+    ),
+    Command(
+        "readiness",
+        "is it ready? measure a fixed set, file it, report, judge",
+        "Measure the fixed set of scenarios (up to ten minutes on two cores), file the run beside "
+        "asv's results, and end with a verdict per target and overall. Exit code 0: ready; 1: a "
+        "target was not met; 2: none was missed, but something could not be measured.",
+        readiness.add_arguments,
+        lambda options: readiness.main(options, ROOT),
+    ),
+    Command(
+        "report",
+        "the report of a filed readiness, load or chaos run, made again",
+        "Make the report of a readiness run again, perhaps with other targets, or that of one load "
+        "or chaos run. Exit codes as of readiness.",
+        readiness.add_report_arguments,
+        lambda options: readiness.report_main(options, ROOT),
+    ),
+    Command(
+        "trends",
+        "each figure of the filed readiness runs: changes, drift, when it crosses its target",
+        "Over the filed readiness runs of a machine: the range of each figure, where it changed "
+        "its level, and when it crosses its target if it goes on drifting as it does.",
+        readiness.add_trends_arguments,
+        lambda options: readiness.trends_main(options, ROOT),
+    ),
+)
+
+
+def _write(text: str) -> None:
+    print(text, flush=True)
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    # The same orderly end as Ctrl-C: asv is stopped and its children with it.
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

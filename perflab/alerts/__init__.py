@@ -1,0 +1,1 @@
+"""Steps in the published history, raised as alarms."""

@@ -1,0 +1,264 @@
+"""`python -m perflab alerts`: has anything become slower in the published history?
+
+Reads asv's results, lets `judge.py` decide, has suspects measured again, and files the answer in
+`.asv/alerts/`. `alerts.json` there is written last: the next run takes from it what is known, and a
+run that could not tell anybody is repeated as if it had not been.
+
+Rule: order of work, files and the webhook; finding steps and deciding is the verdict's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from perflab.alerts import power
+from perflab.alerts import report as alert_forms
+from perflab.alerts.judge import Finding, Report, State, judge, measured_again, with_known
+from perflab.alerts.series import read_history, suite_kinds
+from perflab.bench.command import CONFIG, MeasureError, results_dir
+from perflab.gate import command as gate
+from perflab.gate.command import BAD_USAGE, UsageError
+from perflab.gate.policy import Policy, PolicyError, load_policy
+from perflab.gate.remeasure import measure_again
+from perflab.results.checkout import CheckoutError, branch_to_publish, commit_of, history
+
+__all__ = ["EPILOG", "WebhookError", "add_arguments", "main", "post"]
+
+WINDOW = 50  # commits; what lies further behind was told when it was new, or is asv's to find
+WEBHOOK_S = 10.0
+UNREADABLE = 2
+PROGRESS_S = 5.0  # until anything is told about how far it is, and between lines where none moves
+LIVE_S = 0.2  # between two looks on a terminal
+
+EPILOG = """\
+exit codes:
+  0  nothing new: no step, or one that is known, accepted by the policy, or was dismissed
+  1  a new alarm: an exact figure is worse, or another one is and was confirmed. Nothing else ends
+     with 1
+  2  not everything could be read or decided: no results, an unreadable file, a benchmark that newly
+     fails, a suspect that nobody has measured again, a webhook that does not answer
+  3  bad usage
+130  interrupted; what was known before stays so
+
+examples:
+  python -m perflab alerts                       # suspects stay suspects
+  python -m perflab alerts --confirm             # measure both sides of a suspect again
+  python -m perflab alerts --webhook http://127.0.0.1:9093/api/v2/alerts
+  python -m perflab alerts --power               # false alarms and power on known histories
+
+docs/alerts.md says what is found, and how often it is wrong.
+"""
+
+
+class WebhookError(Exception):
+    """Nobody could be told; the message says who was asked and what came of it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `alerts`."""
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=WINDOW,
+        metavar="N",
+        help="how many commits behind the tip a step may lie (default: %(default)s)",
+    )
+    parser.add_argument("--machine", help="read this machine's results alone (default: all)")
+    parser.add_argument(
+        "--confirm",
+        action="store_true",
+        help="measure both sides of each suspect again, here and now",
+    )
+    parser.add_argument(
+        "--budget", default="5m", metavar="TIME", help="per suspect (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="POST what is new or has ended there, as Alertmanager's API",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the files go (default: .asv/alerts)"
+    )
+    parser.add_argument(
+        "--power",
+        nargs="?",
+        type=int,
+        const=1000,
+        metavar="SERIES",
+        help="no history is read: so many are drawn for each model of noise (default: 1000)",
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    """Read, decide, measure again, tell; the exit code of EPILOG."""
+    try:
+        if options.power is not None:
+            return _power(options.power)
+        budget_s = _checked(options)
+        policy = load_policy()
+        commits = _commits(gate.ROOT)
+        place = options.output or gate.ROOT / ".asv" / "alerts"
+        known = alert_forms.known_in(place / "alerts.json")
+    except (UsageError, PolicyError) as error:
+        print(f"alerts: {error}", file=sys.stderr)
+        return BAD_USAGE
+    except (alert_forms.AlertsError, CheckoutError, OSError) as error:
+        print(f"alerts: {error}", file=sys.stderr)
+        return UNREADABLE
+    moment = datetime.datetime.now(datetime.UTC)
+    now = moment.isoformat(timespec="seconds")
+    report = with_known(_judged(options, policy, commits, moment.date()), known, commits, now)
+    if options.confirm:
+        report = _confirmed(report, policy, budget_s)
+    _say(alert_forms.as_table(report))
+    try:
+        _tell(report, place, moment, options.webhook)
+    except (WebhookError, OSError) as error:
+        print(f"alerts: {error}", file=sys.stderr)
+        return UNREADABLE
+    _say(f"== files: {place}")
+    return report.code
+
+
+def _checked(options: argparse.Namespace) -> float:
+    """The budget in seconds. Raises UsageError."""
+    if options.window < 1:
+        raise UsageError(f"--window takes a number of commits from 1 on, not {options.window}")
+    if options.webhook is not None:
+        url = urllib.parse.urlsplit(options.webhook)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise UsageError(f"--webhook takes an http or https address, not '{options.webhook}'")
+    return gate.budget_s(options.budget)
+
+
+def _commits(root: Path) -> list[str]:
+    """The published branch, oldest first."""
+    configured = json.loads((root / CONFIG).read_text(encoding="utf-8"))["branches"][0]
+    return [each.hash for each in history(root, branch_to_publish(root, configured))][::-1]
+
+
+def _judged(
+    options: argparse.Namespace, policy: Policy, commits: list[str], today: datetime.date
+) -> Report:
+    root = gate.ROOT
+    kinds = suite_kinds(root / "benchmarks")
+    found = read_history(results_dir(root), commits, kinds, options.machine)
+    if not found.series:
+        whose = f" of machine '{options.machine}'" if options.machine else ""
+        reason = f"{results_dir(root)} has no results{whose} of this branch: make bench"
+        found = replace(found, problems=(*found.problems, reason))
+    _say(f"== {len(found.series)} series over {len(commits)} commits")
+    with _progress(len(found.series)) as progress:
+        return judge(found, commits, policy, today, options.window, progress)
+
+
+@contextlib.contextmanager
+def _progress(series: int) -> Iterator[Callable[[int], None]]:
+    """Says on standard error how many series have been read, if that takes a while."""
+    live = sys.stderr.isatty()
+    begun_s = told_s = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if now_s - told_s < (LIVE_S if live and told_s > begun_s else PROGRESS_S):
+            return
+        told_s = now_s
+        text = f"== {done} of {series} series read, {now_s - begun_s:.0f} s"
+        print(f"\r\x1b[K{text}" if live else text, end="" if live else "\n", file=sys.stderr)
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        if live and told_s > begun_s:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _confirmed(report: Report, policy: Policy, budget_s: float) -> Report:
+    """With each suspect measured again, those of former runs too that are still undecided."""
+    findings = []
+    suspects = [each for each in report.findings if each.state is State.SUSPECT]
+    for each in report.findings:
+        if each.state is State.SUSPECT:
+            number = suspects.index(each) + 1
+            _say(f"== suspect {number} of {len(suspects)}: {each.series}")
+            findings.append(_measured_again(each, policy, budget_s))
+        else:
+            findings.append(each)
+    return replace(report, findings=tuple(findings))
+
+
+def _measured_again(finding: Finding, policy: Policy, budget_s: float) -> Finding:
+    root = gate.ROOT
+    try:
+        pair = commit_of(root, finding.good), commit_of(root, finding.last)
+        metric, judgement = measure_again(root, finding, pair, policy, budget_s, _say)
+    except (CheckoutError, MeasureError) as error:
+        return replace(finding, why=f"not measured again: {error}")
+    return measured_again(finding, judgement, metric)
+
+
+def _tell(report: Report, place: Path, moment: datetime.datetime, webhook: str | None) -> None:
+    """Every form in its file; what is known from now on last."""
+    place.mkdir(parents=True, exist_ok=True)
+    payload = alert_forms.as_alertmanager(report, moment)
+    (place / "alertmanager.json").write_text(payload, encoding="utf-8")
+    text = alert_forms.as_markdown(report)
+    (place / "alerts.md").write_text(text, encoding="utf-8")
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary and os.environ.get("GITHUB_ACTIONS") == "true":
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(text)
+    if webhook and json.loads(payload):
+        post(webhook, payload)
+    new = place / "alerts.new"
+    now = moment.isoformat(timespec="seconds")
+    new.write_text(alert_forms.as_json(report, now), encoding="utf-8")
+    os.replace(new, place / "alerts.json")
+
+
+def post(url: str, payload: str, timeout_s: float = WEBHOOK_S) -> None:
+    """Send JSON. Raises WebhookError unless the answer is a success within the time."""
+    head = {"Content-Type": "application/json", "User-Agent": "p2pcore-benchmarks"}
+    request = urllib.request.Request(url, payload.encode(), head, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s):
+            return
+    except urllib.error.HTTPError as error:
+        words = error.read(500).decode(errors="replace").strip()
+        error.close()
+        raise WebhookError(f"{url} answered {error.code} {error.reason}: {words}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise WebhookError(
+            f"{url} did not answer within {timeout_s:g} s or not at all ({reason}); "
+            "the alarms count as not raised"
+        ) from error
+
+
+def _power(series: int) -> int:
+    if series < 1:
+        raise UsageError(f"--power takes a number of series from 1 on, not {series}")
+    _say(power.HEAD)
+    for number, model in enumerate(power.MODELS, 1):
+        print(f"== model {number} of {len(power.MODELS)}: {model}", file=sys.stderr)
+        _say(str(power.measured(model, series)))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

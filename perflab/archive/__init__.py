@@ -1,0 +1,1 @@
+"""Bringing measurements together and keeping them: `python -m perflab history`."""

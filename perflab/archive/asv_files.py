@@ -1,0 +1,206 @@
+"""Between asv's working files and the kept history.
+
+asv keeps `results/benchmarks.json`, and of each machine a folder with `machine.json` and a file per
+commit and environment, which it rewrites as a whole.
+
+Rule: a file of asv's is only ever filled up. What it holds and was measured later, or at the same
+time, stays as it is, raw samples included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from perflab.archive.archive import Kept, write_whole
+from perflab.archive.form import Entry, HistoryError, Row, Suite, decoded
+
+__all__ = ["RESULTS_VERSION", "Laid", "file_name", "is_results", "lay_out", "read_results"]
+
+RESULTS_VERSION, MACHINE_VERSION = 2, 1  # of asv's forms
+LONGEST_NAME = 128  # asv hashes names of environments from here on
+SUITE, MACHINE = "benchmarks.json", "machine.json"
+
+
+@dataclass(kw_only=True)
+class Laid:
+    """What laying out has done to asv's files."""
+
+    new: int = 0
+    """Files that were written."""
+    filled: int = 0
+    """Files that got some of their benchmarks."""
+    reports: int = 0
+    """Files beside the results that were written."""
+    suite: bool = False
+    """Whether the list of benchmarks was written."""
+    problems: list[str] = field(default_factory=list)
+    """Files of asv's that could not be read, and were left alone."""
+
+
+def is_results(folder: Path) -> bool:
+    """Whether asv stores results there."""
+    return (folder / SUITE).is_file() or any(folder.glob(f"*/{MACHINE}"))
+
+
+def file_name(entry: Entry) -> str:
+    """What asv calls the file of an entry, in its machine's folder."""
+    environment = entry.env_name
+    if len(environment) >= LONGEST_NAME:
+        digest = hashlib.md5(environment.encode(), usedforsecurity=False)
+        environment = f"env-{digest.hexdigest()}"
+    return f"{entry.commit_hash[:8]}-{environment}.json"
+
+
+def read_results(folder: Path, problems: list[str] | None = None) -> Kept:
+    """What asv has stored.
+
+    Raises HistoryError for a file that cannot be read; with a list of `problems`, writes it there
+    and goes on.
+    """
+    kept = Kept()
+    for path in _files(folder):
+        try:
+            kept.add(_entry(path))
+        except HistoryError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+    path = folder / SUITE
+    if path.is_file():
+        content = _content(path)
+        try:
+            kept.suite = decoded({"measured_ms": kept.measured_ms, "benchmarks": content}, Suite)
+        except ValueError as error:
+            raise HistoryError(f"{path}: {error}") from None
+    return kept
+
+
+def lay_out(kept: Kept, folder: Path) -> Laid:
+    """Write what asv's files lack. The list of benchmarks is replaced by one that is newer."""
+    laid = Laid()
+    there = read_results(folder, laid.problems)
+    for key, entry in kept.entries.items():
+        path = folder / entry.machine / file_name(entry)
+        mine = there.entries.get(key)
+        if mine is None:
+            if path.exists():
+                laid.problems.append(f"{path} is in the way of the results of {entry.commit_hash}")
+                continue
+            _write(path, _fresh(entry))
+            laid.new += 1
+            continue
+        newer = {
+            name: row
+            for name, row in entry.results.items()
+            if name not in mine.results or row.began > mine.results[name].began
+        }
+        if newer:
+            _write(path, _filled(path, newer, entry.durations))
+            laid.filled += 1
+    for entry in sorted(kept.entries.values(), key=lambda each: each.measured_ms):
+        path = folder / entry.machine / MACHINE
+        if not path.is_file():
+            _write(path, _machine(entry))
+    if kept.suite and (there.suite is None or there.suite.measured_ms < kept.suite.measured_ms):
+        _write(folder / SUITE, kept.suite.benchmarks)
+        laid.suite = True
+    for name, data in kept.reports.items():
+        path = folder.parent / name  # where the commands that make them file them
+        if not path.exists():
+            write_whole(path, data)
+            laid.reports += 1
+    return laid
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for machine in sorted(folder.glob(f"*/{MACHINE}")):
+        for path in sorted(machine.parent.glob("*.json")):
+            if path.name != MACHINE:
+                yield path
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """JSON as Python writes it; NaN and the infinities become texts."""
+    try:
+        content = json.loads(path.read_bytes(), parse_constant=str)
+    except (OSError, ValueError) as error:
+        raise HistoryError(f"{path}: not whole, or no JSON: {error}") from None
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != RESULTS_VERSION:
+        raise HistoryError(
+            f"{path}: version {version!r} of asv's form; only {RESULTS_VERSION} is read, and "
+            "`asv update` brings older ones there"
+        )
+    assert isinstance(content, dict)
+    return content
+
+
+def _entry(path: Path) -> Entry:
+    content = _content(path)
+    try:
+        columns = content.pop("result_columns")
+        content["results"] = {
+            name: _row(dict(zip(columns, cells, strict=False)))
+            for name, cells in content["results"].items()
+        }
+        # Older asv had no env_vars; a null stands for an empty text in its params.
+        entry = decoded({**content, "env_vars": content.get("env_vars") or {}}, Entry)
+    except KeyError as error:
+        raise HistoryError(f"{path}: it has no {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise HistoryError(f"{path}: {error}") from None
+    if entry.machine != path.parent.name:
+        raise HistoryError(f"{path}: it is of machine '{entry.machine}', not of its folder's")
+    return entry
+
+
+def _row(cells: dict[str, Any]) -> list[Any]:
+    return [cells.get(name) for name in Row._fields]
+
+
+def _fresh(entry: Entry) -> dict[str, Any]:
+    """The file as asv would have stored it."""
+    content = {name: value for name, value in vars(entry).items() if name != "form"}
+    results = {name: list(_cells(row).values()) for name, row in entry.results.items()}
+    return {
+        **content,
+        "result_columns": list(Row._fields),
+        "results": results,
+        "version": RESULTS_VERSION,
+    }
+
+
+def _filled(path: Path, newer: Mapping[str, Row], durations: Mapping[str, float]) -> dict[str, Any]:
+    """A file of asv's, with these benchmarks in the place of its own."""
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    for name, row in newer.items():
+        cells = _cells(row)
+        content["results"][name] = [cells.get(column) for column in content["result_columns"]]
+    content["durations"] = {**durations, **content.get("durations", {})}
+    return content
+
+
+def _cells(row: Row) -> dict[str, Any]:
+    """By column, with numbers in the place of their texts."""
+    return {
+        column: [float(each) if isinstance(each, str) else each for each in cell]
+        if isinstance(cell, list) and column != "params"
+        else cell
+        for column, cell in row._asdict().items()
+    }
+
+
+def _machine(entry: Entry) -> dict[str, Any]:
+    """asv puts the machine's description into each result, beside Python and requirements."""
+    own = {"python", *entry.requirements}
+    about = {name: value for name, value in entry.params.items() if name not in own}
+    return {**about, "version": MACHINE_VERSION}
+
+
+def _write(path: Path, content: object) -> None:
+    write_whole(path, json.dumps(content, separators=(",", ":")).encode())

@@ -1,0 +1,275 @@
+"""`python -m perflab history`: measurements that last, from all machines, in one small form.
+
+Rule: order of work and words; the form, merging and thinning are the verdict's (`verdict/kept`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from perflab.archive.archive import Kept, Key, is_kept, read_kept, write_kept
+from perflab.archive.asv_files import file_name, is_results, lay_out, read_results
+from perflab.archive.form import HistoryError
+from perflab.archive.reports import newest, of_machines
+from perflab.archive.shipped import SHIPPED
+from perflab.archive.sources import fetched, read_source
+from perflab.archive.status import status
+from perflab.archive.thinning import superfluous
+from perflab.bench.command import alone, configured_branch, results_dir
+from perflab.results.checkout import CheckoutError, branch_to_publish, history, is_shallow, tagged
+
+__all__ = ["EPILOG", "add_arguments", "main"]
+
+DAYS, ONE_IN = 365.0, 10
+
+EPILOG = f"""\
+asv keeps measurements in .asv/results, a file per commit, which git does not see. The folder
+{SHIPPED} keeps them in the repository: a file per machine, a line per commit, mergeable.
+`make site` and `make bench` bring what is there into .asv/results by themselves.
+
+examples:
+  python -m perflab history status               # what there is, and where
+  python -m perflab history fetch                # the nights' results, into this site
+  python -m perflab history merge ../clone results.tar.gz
+  python -m perflab history pack                 # .asv/results -> {SHIPPED}, to be committed
+  python -m perflab history prune --dry-run      # what a long history can do without
+
+Merging keeps of each benchmark, commit, environment and machine what was measured last; in which
+order things are merged, and how often, makes no difference.
+
+exit codes: 0 done; 2 something cannot be read (said which file and line), and nothing was changed,
+or only a torn file of asv's in this checkout was left alone
+docs/history.md describes every field, and how to measure a history anew.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `history`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, help: str, run: Callable[..., int]) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        added.set_defaults(act=run)
+        return added
+
+    action("status", "what was measured, where, and what is kept of it", _status)
+    action("unpack", f"bring {SHIPPED} into asv's results; `make site` does it by itself", _unpack)
+    merge = action("merge", "bring results of other machines into asv's results", _merge)
+    merge.add_argument(
+        "sources",
+        nargs="+",
+        type=Path,
+        metavar="SOURCE",
+        help="a folder in this form or asv's, a clone, or an archive (tar, zip) of one",
+    )
+    fetch = action("fetch", "bring the results on a branch elsewhere into asv's results", _fetch)
+    fetch.add_argument("remote", nargs="?", default="origin", help="or an address (%(default)s)")
+    fetch.add_argument("branch", nargs="?", default="benchmark-results", help="(%(default)s)")
+    pack = action("pack", f"add results to {SHIPPED}, to be committed; nothing is removed", _pack)
+    pack.add_argument(
+        "sources",
+        nargs="*",
+        type=Path,
+        metavar="SOURCE",
+        help="as of merge (default: asv's results of this checkout)",
+    )
+    pack.add_argument("--into", type=Path, metavar="FOLDER", help=f"(default: {SHIPPED})")
+    pack.add_argument(
+        "--machine", action="append", metavar="NAME", help="these machines alone (default: all)"
+    )
+    pack.add_argument(
+        "--as", dest="renamed", metavar="NAME", help="what to call the machine, if it is one"
+    )
+    pack.add_argument(
+        "--runs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="so many of the newest whole readiness runs of each machine (%(default)s)",
+    )
+    pack.add_argument(
+        "--all-commits", action="store_true", help="also those that are not on the branch"
+    )
+    _add_prune(action("prune", f"remove old commits from {SHIPPED} and asv's results", _prune))
+
+
+def _add_prune(prune: argparse.ArgumentParser) -> None:
+    prune.description = (
+        f"Remove old commits from {SHIPPED} and from asv's results. All of the last days stay, "
+        "every tag, the first and the last measured on each machine, and of every stretch of "
+        "--one-in commits the first that was measured: the same ones however often this runs. "
+        "Commits that are not on the branch stay."
+    )
+    prune.add_argument(
+        "--days", type=float, default=DAYS, metavar="N", help="keep all of these (%(default)g)"
+    )
+    prune.add_argument(
+        "--one-in", type=int, default=ONE_IN, metavar="K", help="of older ones (%(default)s)"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+
+def main(options: argparse.Namespace, root: Path) -> int:
+    """Run one action. Raises HistoryError, CheckoutError or MeasureError, with nothing changed."""
+    code: int = options.act(options, root)
+    return code
+
+
+def _status(_options: argparse.Namespace, root: Path) -> int:
+    for text in status(root):
+        print(text)
+    return 0
+
+
+def _unpack(_options: argparse.Namespace, root: Path) -> int:
+    if not is_kept(root / SHIPPED):
+        raise HistoryError(f"{root / SHIPPED}: there is no history; `history pack` makes one")
+    return _lay(read_kept(root / SHIPPED), root)
+
+
+def _merge(options: argparse.Namespace, root: Path) -> int:
+    return _lay(_read(options.sources), root)
+
+
+def _fetch(options: argparse.Namespace, root: Path) -> int:
+    with fetched(root, options.remote, options.branch) as folder:
+        return _lay(read_source(folder), root)
+
+
+def _read(sources: Iterable[Path]) -> Kept:
+    kept = Kept()
+    for source in sources:
+        kept.merge(read_source(source))
+    return kept
+
+
+def _lay(kept: Kept, root: Path) -> int:
+    with alone(root):
+        laid = lay_out(kept, results_dir(root))
+    for problem in laid.problems:
+        print(f"== left alone: {problem}")
+    print(
+        f"== read: {_count(kept)}; new in {results_dir(root)}: {laid.new}, filled up: "
+        f"{laid.filled}; files of reports: {laid.reports}"
+    )
+    print("== to look at it: make site")
+    return 2 if laid.problems else 0
+
+
+def _pack(options: argparse.Namespace, root: Path) -> int:
+    folder = options.into or root / SHIPPED
+    sources = options.sources or [results_dir(root)]
+    if not (options.sources or is_results(sources[0])):
+        raise HistoryError(
+            f"{sources[0]}: nothing was measured yet; `make bench` does, or name a SOURCE"
+        )
+    kept = read_kept(folder)
+    before, filed = dict(kept.entries), len(kept.reports)
+    new = _chosen(_read(sources), options, root)
+    kept.merge(new)
+    if new.suite and kept.suite and new.suite.measured_ms == kept.suite.measured_ms:
+        kept.suite = new.suite  # nothing was measured since, so it was discovered after the other
+    write_kept(folder, kept)
+    added = kept.entries.keys() - before.keys()
+    changed = sum(kept.entries[key] != entry for key, entry in before.items())
+    print(
+        f"== {folder}: {_count(kept)}; added: {len(added)}, changed: {changed}, "
+        f"files of reports added: {len(kept.reports) - filed}"
+    )
+    return 0
+
+
+def _chosen(kept: Kept, options: argparse.Namespace, root: Path) -> Kept:
+    """Those of the machines and commits that were asked for."""
+    machines = {entry.machine for entry in kept.entries.values()}
+    wanted = set(options.machine or machines)
+    if wanted - machines:
+        raise HistoryError(
+            f"no results of machine '{', '.join(sorted(wanted - machines))}'; there are those of "
+            f"{', '.join(sorted(machines)) or 'none'}"
+        )
+    if options.renamed and len(wanted) != 1:
+        raise HistoryError(
+            f"--as names one machine, and these are {len(wanted)}: {', '.join(sorted(wanted))}. "
+            "Choose one with --machine"
+        )
+    published = None if options.all_commits else set(_branch(root)) | tagged(root)
+    reports = of_machines(kept.reports, options.machine, options.renamed)
+    chosen = Kept(suite=kept.suite, reports=newest(reports, options.runs))
+    elsewhere = 0
+    for entry in kept.entries.values():
+        if entry.machine not in wanted:
+            continue
+        if published is not None and entry.commit_hash not in published:
+            elsewhere += 1
+            continue
+        chosen.add(entry.renamed(options.renamed) if options.renamed else entry)
+    if elsewhere:
+        print(f"== left out: {elsewhere} that are not on the branch (--all-commits packs them)")
+    return chosen
+
+
+def _prune(options: argparse.Namespace, root: Path) -> int:
+    if not options.days >= 0 or options.one_in < 1:
+        raise HistoryError(
+            f"--days {options.days:g} --one-in {options.one_in}: at least 0 and at least 1"
+        )
+    if is_shallow(root):
+        raise CheckoutError("a shallow clone does not know the whole branch: git fetch --unshallow")
+    branch, tags, now_ms = _branch(root), tagged(root), round(time.time() * 1000)
+    shipped, results = root / SHIPPED, results_dir(root)
+    with alone(root):
+        places = {
+            folder: read_kept(folder) if folder == shipped else read_results(folder)
+            for folder in (shipped, results)
+            if is_kept(folder) or is_results(folder)
+        }
+        if not places:
+            raise HistoryError(f"neither {shipped} nor {results} holds any results")
+        for folder, kept in places.items():
+            gone = superfluous(
+                kept.entries.values(),
+                branch,
+                tags,
+                now_ms=now_ms,
+                days=options.days,
+                one_in=options.one_in,
+            )
+            did = "would go" if options.dry_run else "removed"
+            print(f"== {folder}: {_count(kept)}; {did}: {len(gone)}{_by_machine(gone)}")
+            if not options.dry_run:
+                _remove(folder, kept, gone)
+    return 0
+
+
+def _remove(folder: Path, kept: Kept, gone: Iterable[Key]) -> None:
+    leaving = [kept.entries.pop(key) for key in gone]
+    if is_kept(folder):
+        write_kept(folder, kept)
+        return
+    for entry in leaving:
+        (folder / entry.machine / file_name(entry)).unlink()
+
+
+def _branch(root: Path) -> list[str]:
+    """Hashes of the published branch, oldest first."""
+    branch = branch_to_publish(root, configured_branch(root))
+    return [commit.hash for commit in reversed(history(root, branch))]
+
+
+def _count(kept: Kept) -> str:
+    commits = {entry.commit_hash for entry in kept.entries.values()}
+    machines = {entry.machine for entry in kept.entries.values()}
+    return f"commits: {len(commits)}, machines: {len(machines)}"
+
+
+def _by_machine(gone: Iterable[Key]) -> str:
+    by_machine: dict[str, int] = defaultdict(int)
+    for machine, _, _ in gone:
+        by_machine[machine] += 1
+    listed = ", ".join(f"{machine} {count}" for machine, count in sorted(by_machine.items()))
+    return f" ({listed})" if listed else ""

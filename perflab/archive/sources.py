@@ -1,0 +1,132 @@
+"""Where measurements come from: folders, clones, archives and branches of other repositories.
+
+Rule: reads; what a stranger packed is read file by file and never unpacked as it is.
+
+A source is in one of two forms, the kept history's or asv's own, and lies at its top, or where a
+checkout has them. A clone has both, and both count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import lzma
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from perflab.archive.archive import Kept, is_kept, read_kept
+from perflab.archive.asv_files import is_results, read_results
+from perflab.archive.form import HistoryError
+from perflab.archive.reports import read_reports
+from perflab.archive.shipped import SHIPPED
+
+__all__ = ["fetched", "read_source"]
+
+PLACES = (".", SHIPPED, ".asv/results", "results")
+SUFFIXES = {".json", ".jsonl", ".html"}
+MAX_UNPACKED_BYTES = 4 << 30  # ten years of nights leave a tenth of it
+UNPACKING = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+    RuntimeError,  # a password, to zipfile
+)  # fmt: skip
+
+
+def read_source(path: Path) -> Kept:
+    """What a folder or an archive (tar, zip) holds. Raises HistoryError if it is neither, holds
+    nothing, or holds something that cannot be read."""
+    if path.is_dir():
+        return _read_folder(path, str(path))
+    if not path.is_file():
+        raise HistoryError(f"{path}: there is no such folder or archive")
+    with tempfile.TemporaryDirectory(prefix="p2pcore-history-") as folder:
+        _unpack(path, Path(folder))
+        found = [Path(folder), *(each for each in Path(folder).iterdir() if each.is_dir())]
+        # People pack the folder as often as what is in it.
+        inside = next((each for each in found if _parts(each)), found[0])
+        return _read_folder(inside, str(path))
+
+
+@contextlib.contextmanager
+def fetched(root: Path, remote: str, branch: str) -> Iterator[Path]:
+    """A folder with the newest files of a branch of `remote`, a name that git knows or an address.
+
+    A clone of its own: nothing of the checkout changes, and its history stays as deep as it is.
+    """
+    for word in (remote, branch):
+        if not word or word.startswith("-"):
+            raise HistoryError(f"'{word}' is no remote and no branch")
+    asked = subprocess.run(
+        ["git", "remote", "get-url", remote], cwd=root, capture_output=True, text=True
+    )
+    address = asked.stdout.strip() if asked.returncode == 0 else remote
+    with tempfile.TemporaryDirectory(prefix="p2pcore-history-") as folder:
+        clone = ["git", "clone", "--depth=1", "--single-branch", "--no-tags", "--branch", branch]
+        # Not captured: git shows its progress, asks for a password, and says what is wrong.
+        done = subprocess.run([*clone, "--", address, folder], cwd=root)
+        if done.returncode != 0:
+            raise HistoryError(f"git could not fetch '{branch}' of '{remote}': see above")
+        yield Path(folder)
+
+
+def _parts(folder: Path) -> list[Path]:
+    places = [folder / place for place in PLACES]
+    return [place for place in places if is_kept(place) or is_results(place)]
+
+
+def _read_folder(folder: Path, name: str) -> Kept:
+    parts = _parts(folder)
+    kept = Kept()
+    beside = folder.parent if is_results(folder) else folder
+    for place in (beside, beside / ".asv"):
+        kept.reports |= read_reports(place)
+    if not (parts or kept.reports):
+        raise HistoryError(
+            f"{name}: no measurements there: neither a kept history (machines/*.jsonl) nor asv's "
+            f"results (MACHINE/machine.json), nor one of them in {', '.join(PLACES[1:])}"
+        )
+    for part in parts:
+        kept.merge(read_kept(part) if is_kept(part) else read_results(part))
+    return kept
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    left = MAX_UNPACKED_BYTES
+    try:
+        for name, file in _members(archive):
+            path = PurePosixPath(name)
+            if path.suffix not in SUFFIXES or path.is_absolute() or ".." in path.parts:
+                continue
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            data = file.read(left + 1)
+            left -= len(data)
+            if left < 0:
+                raise HistoryError(f"{archive}: more than {MAX_UNPACKED_BYTES >> 30} GiB of files")
+            target.write_bytes(data)
+    except UNPACKING as error:
+        raise HistoryError(f"{archive}: it cannot be unpacked: {error}") from error
+
+
+def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """The regular files of an archive, one open at a time."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                if not info.is_dir():
+                    with packed.open(info) as file:
+                        yield info.filename, file
+        return
+    if not tarfile.is_tarfile(archive):
+        raise HistoryError(f"{archive}: neither a folder nor an archive (tar, zip)")
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isreg():
+                opened = tar.extractfile(member)
+                assert opened is not None
+                with opened as file:
+                    yield member.name, file

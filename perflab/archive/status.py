@@ -1,0 +1,79 @@
+"""What `python -m perflab history status` says."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from perflab.archive.archive import Kept, read_kept
+from perflab.archive.asv_files import read_results
+from perflab.archive.form import Entry
+from perflab.archive.shipped import SHIPPED
+from perflab.bench.command import configured_branch, results_dir
+from perflab.results.checkout import branch_to_publish, history
+
+__all__ = ["status"]
+
+
+def status(root: Path) -> Iterator[str]:
+    """Lines of text. Raises HistoryError or CheckoutError."""
+    problems: list[str] = []
+    kept, here = read_kept(root / SHIPPED), read_results(results_dir(root), problems)
+    branch = branch_to_publish(root, configured_branch(root))
+    commits = history(root, branch)
+    subjects = {commit.hash: str(commit) for commit in commits}
+    measured = {entry.commit_hash for each in (kept, here) for entry in each.entries.values()}
+    yield f"{branch}: {len(commits)} commits, {len(subjects.keys() & measured)} of them measured"
+    size = sum(path.stat().st_size for path in (root / SHIPPED).rglob("*.jsonl"))
+    yield f"{SHIPPED}: {size / 1e6:.1f} MB"
+    yield from _places(kept, here, [commit.hash for commit in commits], subjects)
+    yield from _suite(kept, here)
+    yield from (f"cannot be read: {problem}" for problem in problems)
+
+
+def _places(
+    kept: Kept, here: Kept, newest_first: Sequence[str], subjects: dict[str, str]
+) -> Iterator[str]:
+    places: dict[tuple[str, str], dict[str, Entry]] = defaultdict(dict)
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for number, each in enumerate((kept, here)):
+        for (machine, commit, environment), entry in each.entries.items():
+            places[machine, environment][commit] = entry
+            counts[machine, environment][number] += 1
+    for (machine, environment), entries in sorted(places.items()):
+        newest = next((commit for commit in newest_first if commit in entries), None)
+        shipped, working = counts[machine, environment]
+        yield ""
+        yield f"machine {machine}, {environment}"
+        yield f"  commits kept in {SHIPPED}: {shipped}; in asv's results: {working}"
+        last = max(entry.measured_ms for entry in entries.values())
+        moment = datetime.datetime.fromtimestamp(last / 1000, datetime.UTC)
+        yield f"  last measured {moment:%Y-%m-%d %H:%MZ}; newest commit of the branch: " + (
+            subjects[newest] if newest else "none"
+        )
+        suite = here.suite or kept.suite
+        if suite and newest:
+            current = _current(entries[newest], suite.benchmarks)
+            yield f"  which has {current} benchmarks of the suite as it is now"
+
+
+def _current(entry: Entry, benchmarks: dict[str, object]) -> str:
+    versions = {
+        name: str(each["version"]) for name, each in benchmarks.items() if isinstance(each, dict)
+    }
+    current = sum(
+        name in entry.results and entry.results[name].version == version
+        for name, version in versions.items()
+    )
+    return f"{current} of {len(versions)}"
+
+
+def _suite(kept: Kept, here: Kept) -> Iterator[str]:
+    if kept.suite and here.suite and kept.suite.benchmarks != here.suite.benchmarks:
+        yield ""
+        yield (
+            f"the suite in {SHIPPED} is another than asv discovered here; `history pack` takes "
+            "the one that was measured with last"
+        )

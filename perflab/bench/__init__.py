@@ -1,0 +1,1 @@
+"""The suite over a range of commits, and the seconds it may take."""

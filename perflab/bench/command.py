@@ -1,0 +1,336 @@
+"""Measure the newest commits that lack results, and publish the site: what `make bench` does.
+
+Rule: drives asv by its own commands and files, so that everything here can be done by hand too.
+
+Order of work: tell asv about the machine, let it make its environment and read the suite, compare
+the suite with the stored results, measure what lacks (one `asv run` for all commits, so that
+environment and discovery are paid once), publish, and say what could not be measured. A commit
+that was tried has a result, even if that is a failure; it is not tried again unless asked to.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perflab.archive.shipped import unpack, warn_of_namesake
+from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
+from perflab.results.asv_process import Plain, Progress, minutes, run_asv
+from perflab.results.asv_results import Stored, current_versions, stored
+from perflab.results.checkout import Commit, branch_to_publish, history, is_shallow, uncommitted
+
+__all__ = [
+    "CONFIG",
+    "SHORT",
+    "MeasureError",
+    "Request",
+    "alone",
+    "configured_branch",
+    "measure",
+    "prefer_this_python",
+    "publish",
+    "results_dir",
+]
+
+SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
+"""The short selection: asv matches it against `module.Class.function`."""
+CONFIG = "asv.conf.json"
+HEAD_CONFIG = ".asv-head.conf.json"
+"""Lives beside the real one while asv runs: asv works in the folder of its configuration."""
+
+
+class MeasureError(Exception):
+    """Nothing, or not everything, could be measured; the message says what and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What to measure."""
+
+    commits: str = "5"
+    """How many of the newest commits that lack results, or a range such as `a..b`."""
+    full: bool = False
+    """Every benchmark instead of the short selection."""
+    retry_failed: bool = False
+    """Measure again what failed before."""
+    machine: str | None = None
+    """Name to store results under; None lets asv's own rule decide."""
+
+    @property
+    def limit(self) -> int | None:
+        """The number of commits, or None if a range was given."""
+        return int(self.commits) if self.commits.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where asv keeps this machine's results for the present environment."""
+
+    results: Path
+    machine: str
+    environment: str
+
+    def stored(self, commit: Commit) -> Stored:
+        name = f"{commit.hash[:8]}-{self.environment}.json"
+        return stored(self.results / self.machine / name)
+
+
+def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
+    """Do all of it. Raises MeasureError if anything could not be measured or published."""
+    commits = history(root, "HEAD" if request.limit is not None else request.commits)
+    if not commits:
+        raise MeasureError(f"there is no commit in '{request.commits}'")
+    _warn(root, write)
+    prefer_this_python()
+    with alone(root), _configuration(root) as config:
+        unpack(root, results_dir(root), write)
+        place = _Place(
+            results_dir(root), _machine(root, request.machine, write), _environment(root)
+        )
+        warn_of_namesake(root, place.machine, write)
+        limit = len(commits) if request.limit is None else request.limit
+        base = ["run", "--config", config, "--machine", place.machine, "--show-stderr"]
+        write(f"== machine {place.machine}: making asv's environment, reading the suite")
+        _discover(root, base, commits[: max(limit, 1)], write)
+        versions = _selected(current_versions(place.results), request.full)
+        if not versions:
+            raise MeasureError("the suite has no benchmark in this selection")
+        chosen = _lacking(place, commits, versions, request.retry_failed)[:limit]
+        code = 0
+        if chosen:
+            code = _measure(root, base, place, chosen, versions, request, write)
+        else:
+            write(f"== none of {len(commits)} commits lacks results")
+        _publish(root, config, write)
+    problems = _problems(place, chosen, versions)
+    if code not in (0, 2):
+        problems.append(f"asv ended with exit code {code}: see its words above")
+    if problems:
+        raise MeasureError("not everything could be measured:\n  " + "\n  ".join(problems))
+    write(f"== commits measured: {len(chosen)}; benchmarks in the selection: {len(versions)}")
+
+
+def publish(root: Path, write: Callable[[str], None], *, fresh: bool = False) -> None:
+    """Build the site from the stored results and those that the repository keeps.
+
+    `fresh`: by asv itself, which takes longer. Raises MeasureError if asv cannot, HistoryError if
+    what is kept cannot be read.
+    """
+    unpack(root, results_dir(root), write)
+    if not current_versions(results_dir(root)):
+        raise MeasureError("nothing has been measured yet: run `make bench` first")
+    with _configuration(root) as config:
+        if fresh or not _rebuilt(root, config, write):
+            _publish(root, config, write)
+
+
+def _measure(
+    root: Path,
+    base: Sequence[str],
+    place: _Place,
+    chosen: Sequence[Commit],
+    versions: Mapping[str, str],
+    request: Request,
+    write: Callable[[str], None],
+) -> int:
+    expected_s = _expected_s(place, versions, request.full)
+    write(
+        f"== commits to measure: {len(chosen)}, newest first, "
+        f"expected {minutes(expected_s * len(chosen))} (Ctrl-C keeps the finished ones)"
+    )
+    command = [*base, "--skip-existing-successful" if request.retry_failed else "--skip-existing"]
+    if not request.full:
+        command += ["--bench", SHORT]
+    progress = Progress([str(commit) for commit in chosen], expected_s, write)
+    with _hash_file(root, chosen) as hashes:
+        return run_asv(root, [*command, f"HASHFILE:{hashes}"], progress)
+
+
+def _discover(
+    root: Path, base: Sequence[str], commits: Sequence[Commit], write: Callable[[str], None]
+) -> None:
+    """Let asv list the suite's benchmarks and versions: only then is known what lacks.
+
+    asv takes the newest of the commits that builds.
+    """
+    with _hash_file(root, commits) as hashes:
+        command = [*base, "--bench", "just-discover", f"HASHFILE:{hashes}"]
+        if run_asv(root, command, Plain(write)) != 0:
+            raise MeasureError(
+                "asv could not make its environment, or none of the "
+                f"{len(commits)} newest commits builds and imports the suite: see above"
+            )
+
+
+def _publish(root: Path, config: str, write: Callable[[str], None]) -> None:
+    write("== publishing")
+    if run_asv(root, ["publish", "--config", config, "--no-pull"], Plain(write)) != 0:
+        raise MeasureError("asv could not publish the site: see above")
+    _say_where(root, write)
+
+
+def _rebuilt(root: Path, config: str, write: Callable[[str], None]) -> bool:
+    """Whether the quick way could build the site; whatever stands in its way, asv can try."""
+    from perflab.site.rebuild import rebuild
+
+    write("== building the site")
+    with contextlib.chdir(root):
+        try:
+            rebuild(config)
+        except Exception as error:  # an Oddity, or a bug of ours, which must not cost the site
+            write(f"== asv itself has to publish it: {type(error).__name__}: {error}")
+            return False
+    _say_where(root, write)
+    return True
+
+
+def _say_where(root: Path, write: Callable[[str], None]) -> None:
+    write(f"== site: {root / _setting(root, 'html_dir') / 'index.html'}")
+    write("== to look at it: make preview, then http://127.0.0.1:8080/")
+
+
+def _lacking(
+    place: _Place, commits: Sequence[Commit], versions: Mapping[str, str], retry_failed: bool
+) -> list[Commit]:
+    chosen = []
+    for commit in commits:
+        file = place.stored(commit)
+        if file.lacking(versions) or (retry_failed and file.failed(versions)):
+            chosen.append(commit)
+    return chosen
+
+
+def _problems(place: _Place, chosen: Sequence[Commit], versions: Mapping[str, str]) -> list[str]:
+    problems = []
+    for commit in chosen:
+        file = place.stored(commit)
+        lacking, failed = file.lacking(versions), file.failed(versions)
+        if len(lacking) == len(versions):
+            problems.append(f"{commit}: no results")
+        elif len(failed) == len(versions):
+            problems.append(f"{commit}: every benchmark failed; does it build and install?")
+        else:
+            problems += [f"{commit}: {name} failed" for name in failed]
+            problems += [f"{commit}: {name} has no result" for name in lacking]
+    return problems
+
+
+def _selected(versions: Mapping[str, str], full: bool) -> dict[str, str]:
+    import re
+
+    return {name: version for name, version in versions.items() if full or re.match(SHORT, name)}
+
+
+def _expected_s(place: _Place, versions: Mapping[str, str], full: bool) -> float:
+    """What the last commit took that was measured with the same benchmarks, else the budget."""
+    files = (place.results / place.machine).glob(f"*-{place.environment}.json")
+    for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True):
+        file = stored(path)
+        if not file.lacking(versions) and not file.failed(versions):
+            return file.seconds
+    return WHOLE_S if full else SHORT_S
+
+
+def _warn(root: Path, write: Callable[[str], None]) -> None:
+    changed = uncommitted(root, "p2pcore", "pyproject.toml")
+    if changed:
+        write(f"== note: commits are measured; uncommitted changes are not: {', '.join(changed)}")
+    if is_shallow(root):
+        write("== note: a shallow clone; `git fetch --unshallow` brings the older commits")
+
+
+def configured_branch(root: Path) -> str:
+    """The first branch of asv's configuration."""
+    branch = json.loads((root / CONFIG).read_text(encoding="utf-8"))["branches"][0]
+    assert isinstance(branch, str)
+    return branch
+
+
+def _setting(root: Path, key: str) -> str:
+    value = json.loads((root / CONFIG).read_text(encoding="utf-8"))[key]
+    assert isinstance(value, str)
+    return value
+
+
+def results_dir(root: Path) -> Path:
+    """Where asv keeps its results."""
+    return root / _setting(root, "results_dir")
+
+
+def _machine(root: Path, name: str | None, write: Callable[[str], None]) -> str:
+    """The machine's name, made known to asv if it is new; asv's questions get its own answers."""
+    path = Path.home() / ".asv-machine.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    names = [key for key in known if key != "version"]
+    if name is None:
+        # asv's rule: a single known machine is this one, whatever the host is called today.
+        name = names[0] if len(names) == 1 else platform.node()
+    if name not in names:
+        if run_asv(root, ["machine", "--yes", "--machine", name], Plain(lambda _: None)) != 0:
+            raise MeasureError(f"asv could not note this machine as '{name}' in {path}")
+        write(f"== noted this machine as '{name}' in {path}")
+    return name
+
+
+def prefer_this_python() -> None:
+    """asv takes the first python3.N on the PATH, which may be a version manager's placeholder."""
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
+
+
+def _environment(root: Path) -> str:
+    """The name under which asv stores results of the environment that it will use."""
+    from asv import config, environment, plugin_manager
+
+    assert plugin_manager  # importing it is what makes the kinds of environment known
+    with contextlib.chdir(root):
+        found = list(environment.get_environments(config.Config.load(CONFIG), None, verbose=True))
+    if len(found) != 1:
+        raise MeasureError(f"{CONFIG} gives {len(found)} environments here; one is needed")
+    return str(found[0].name)
+
+
+@contextlib.contextmanager
+def _hash_file(root: Path, commits: Sequence[Commit]) -> Iterator[str]:
+    path = root / ".asv" / "commits.txt"
+    path.write_text("".join(commit.hash + "\n" for commit in commits), encoding="utf-8")
+    try:
+        yield str(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _configuration(root: Path) -> Iterator[str]:
+    """asv's configuration, with a branch that exists and holds HEAD."""
+    content = json.loads((root / CONFIG).read_text(encoding="utf-8"))
+    branch = branch_to_publish(root, content["branches"][0])
+    if branch == content["branches"][0]:
+        yield str(root / CONFIG)
+        return
+    path = root / HEAD_CONFIG
+    path.write_text(json.dumps({**content, "branches": [branch]}), encoding="utf-8")
+    try:
+        yield str(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Two runs in one checkout would swap each other's installed commits, silently."""
+    import fcntl
+
+    folder = root / ".asv"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MeasureError("another run is measuring in this checkout; wait for it") from None
+        yield

@@ -1,0 +1,277 @@
+"""`python -m perflab chaos`: does the core keep its promise, here, on real processes?
+
+Rule: reads options, prints, writes the record; what is done and judged is in `chaos_scenarios`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TypeAlias, get_args
+
+from benchmarks.common import subject
+from benchmarks.common.children import ChildError
+from benchmarks.common.records import (
+    LoopKind,
+    Measurement,
+    Run,
+    filed,
+    now_utc,
+    this_machine,
+    write_run,
+)
+from benchmarks.common.swarm import SwarmError
+from perflab.chaos.many_clients import connect_clients
+from perflab.chaos.scenarios import Outcome, Plan, churn, crowd, partition
+from perflab.results.checkout import Source, source_of
+
+__all__ = ["add_arguments", "main"]
+
+ROOT = Path(__file__).parents[2]
+CROWD_READY_S = 30.0  # 24 nodes on 2 quiet cores
+CONNECTION_BYTES = 40 * 1024  # at the node, by uvloop
+Scenarios: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+UNITS = {"_s": "s", "_ms": "ms", "_bytes": "B"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `chaos`."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--seed", type=int, help="decides who is hit by what, and the keys (default: by chance)"
+    )
+    common.add_argument(
+        "--loop", choices=get_args(LoopKind), help="event loop (default: uvloop where it exists)"
+    )
+    common.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where the record and the histories go (default: "
+        ".asv/chaos/MACHINE/COMMIT-SCENARIO-TIME)",
+    )
+    traffic = argparse.ArgumentParser(add_help=False)
+    traffic.add_argument(
+        "--rate", type=_within(1, 5000), default=200.0, help="operations per second (default: 200)"
+    )
+    traffic.add_argument(
+        "--keys",
+        type=_whole(1, 100_000),
+        default=5000,
+        help="keys that are written (default: 5000)",
+    )
+    scenarios = parser.add_subparsers(dest="scenario", required=True, metavar="SCENARIO")
+    _add_faults(scenarios, [common, traffic])
+    _add_crowds(scenarios, [common])
+
+
+def _add_faults(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) -> None:
+    each = scenarios.add_parser(
+        "churn",
+        parents=parents,
+        help="nodes join, leave and are killed under writes and reads",
+        description="Some node processes join, or one leaves or is killed, while clients write "
+        "and read; the next change comes when all are ready. Nothing acknowledged may be lost.",
+    )
+    each.add_argument("--minutes", type=_within(0, 600), default=5.0, help="(default: 5)")
+    each.add_argument("--nodes", type=_whole(5, 16), default=5, help="to begin with (default: 5)")
+    each.add_argument(
+        "--kills",
+        type=_whole(1, 8),
+        default=1,
+        help="nodes that are killed at a time (default: 1). With more the premises of the promise "
+        "do not hold: shows that losses are seen",
+    )
+    each.add_argument(
+        "--pause-s",
+        type=_within(0, 600),
+        default=0.0,
+        help="also stop nodes for so many seconds and let them go on (default: not)",
+    )
+
+    each = scenarios.add_parser(
+        "partition",
+        parents=parents,
+        help="the network is cut in two under writes on both sides, and healed",
+        description="A relay cuts the network in two, with clients on both sides, and heals it. "
+        "Afterwards there is one network, and every acknowledged write is read, or a newer one.",
+    )
+    each.add_argument("--seconds", type=_within(0, 3600), default=60.0, help="(default: 60)")
+    each.add_argument("--nodes", type=_whole(5, 16), default=5, help="(default: 5, as 3 + 2)")
+    each.add_argument(
+        "--cut",
+        choices=["refuse", "hold"],
+        default="refuse",
+        help="refuse: connections are reset; hold: nothing passes and nobody is told; what was "
+        "sent arrives after the heal (default: refuse)",
+    )
+
+
+def _add_crowds(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) -> None:
+    each = scenarios.add_parser(
+        "crowd",
+        parents=parents,
+        help="many node processes begin at once",
+        description="How long until node processes that begin at once are all ready. Exit code 1 "
+        f"above {CROWD_READY_S:g} s, which is the goal for 24 on 2 quiet cores.",
+    )
+    each.add_argument("--nodes", type=_whole(3, 64), default=24, help="(default: 24)")
+
+    each = scenarios.add_parser(
+        "clients",
+        parents=parents,
+        help="hundreds of clients at one node, and what they cost it",
+        description="Clients connect to one node, write, read and stay. Exit code 1 if one of them "
+        f"costs a node on uvloop more than {CONNECTION_BYTES} bytes of heap.",
+    )
+    each.add_argument("--clients", type=_whole(1, 1000), default=500, help="(default: 500)")
+
+
+def _within(least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        if not least <= float(text) <= most:
+            raise argparse.ArgumentTypeError(f"{least:g} to {most:g}, not {text}")
+        return float(text)
+
+    return number
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{least} to {most}, not {text}")
+        return int(text)
+
+    return number
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run one scenario and write its record: 0 kept, 1 broken, 2 could not be measured."""
+    seed: int = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
+    loop: LoopKind = args.loop or subject.default_loop()
+    began = now_utc()
+    source = source_of(Path(subject.core_dir()))
+    directory: Path = args.out or filed(ROOT, "chaos", source.commit, args.scenario)
+    try:
+        subject.require("network", "delete", "ready")
+        if directory.exists() and any(directory.iterdir()):
+            raise FileExistsError(f"{directory} is not empty: --out needs a directory of its own")
+        directory.mkdir(parents=True, exist_ok=True)
+        _say(f"{args.scenario}: seed {seed}, {loop}; histories in {directory}")
+        outcome = _run(args, Plan(directory=directory, seed=seed, loop=loop, say=_say))
+    except (NotImplementedError, ChildError, SwarmError, OSError) as error:
+        print(f"chaos: could not be measured: {error}", file=sys.stderr)
+        return 2
+    _write(outcome, args, (seed, loop, began), source, directory)
+    _print(outcome)
+    return 0 if outcome.kept else 1
+
+
+def _run(args: argparse.Namespace, plan: Plan) -> Outcome:
+    if args.scenario == "clients":
+        return _clients(args.clients, args.loop, plan)
+    plan = replace(plan, nodes=args.nodes)
+    if args.scenario == "crowd":
+        outcome = crowd(plan, nodes=args.nodes)
+        _hold(outcome, "all_ready_s", CROWD_READY_S)
+        return outcome
+    plan = replace(plan, rate=args.rate, keys=args.keys)
+    if args.scenario == "churn":
+        seconds = args.minutes * 60
+        return churn(plan, seconds=seconds, kills=args.kills, pause_s=args.pause_s)
+    return partition(plan, seconds=args.seconds, cut=args.cut)
+
+
+def _clients(clients: int, loop: LoopKind | None, plan: Plan) -> Outcome:
+    """Both loops, unless one was asked for."""
+    outcome = Outcome()
+    for each in (loop,) if loop else get_args(LoopKind):
+        found = connect_clients(clients, each)
+        heap = "unknown" if found.heap_bytes is None else f"{found.heap_bytes:,.0f}"
+        plan.say(
+            f"{each}: {clients} clients connected, wrote and read in {found.seconds:.1f} s; "
+            f"each costs the node {heap} bytes of heap, {found.resident_bytes:,.0f} resident"
+        )
+        outcome.figures[f"{each}_served_s"] = round(found.seconds, 3)
+        outcome.figures[f"{each}_connection_resident_bytes"] = round(found.resident_bytes)
+        if found.heap_bytes is not None:
+            outcome.figures[f"{each}_connection_heap_bytes"] = round(found.heap_bytes)
+    if "uvloop_connection_heap_bytes" in outcome.figures:
+        _hold(outcome, "uvloop_connection_heap_bytes", CONNECTION_BYTES)
+    return outcome
+
+
+def _hold(outcome: Outcome, name: str, most: float) -> None:
+    """Hold a figure against the most that it may be."""
+    if outcome.figures[name] > most:
+        outcome.breaches.append(f"{name} is {outcome.figures[name]:,g}, the goal is {most:,g}")
+
+
+def _write(
+    outcome: Outcome,
+    args: argparse.Namespace,
+    how: tuple[int, LoopKind, str],
+    source: Source,
+    to: Path,
+) -> None:
+    """run.json with the figures as all runs have them, and outcome.json with all the rest.
+
+    `how` is the seed, the event loop and when it began.
+    """
+    seed, loop, began = how
+    who = subject.identity(loop)
+    nodes = getattr(args, "nodes", 1)
+    wanted = {"scenario": args.scenario, "seed": seed, "loop": loop}
+    wanted |= {
+        name: getattr(args, name)
+        for name in ("minutes", "seconds", "cut", "kills", "pause_s", "rate", "keys", "clients")
+        if hasattr(args, name)
+    }
+    measurements = [
+        Measurement(
+            name=name,
+            subject="p2pcore",
+            kind="observed",
+            layout="B",
+            nodes=nodes,
+            processes=nodes + 1,
+            unit=next((unit for end, unit in UNITS.items() if name.endswith(end)), "1"),
+            values=[value],
+            parameters=wanted,
+        )
+        for name, value in outcome.figures.items()
+    ]
+    run = Run(
+        machine=this_machine(),
+        commit=who.commit or source.commit,
+        versions=who.versions(),
+        began=began,
+        measurements=measurements,
+    )
+    write_run(run, to / "run.json")
+    about = {
+        "command": " ".join(["python -m perflab", *sys.argv[1:]]),
+        "uncommitted": source.uncommitted,
+        "kept": outcome.kept,
+    }
+    text = json.dumps(wanted | about | asdict(outcome), indent=1)
+    (to / "outcome.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _print(outcome: Outcome) -> None:
+    for name, value in outcome.figures.items():
+        _say(f"  {name:34} {value:>14,g}")
+    for what, counts in outcome.counts.items():
+        _say(f"  {what}: {', '.join(f'{n} {name}' for name, n in counts.items()) or 'none'}")
+    for breach in outcome.breaches:
+        _say(breach)
+    _say("kept" if outcome.kept else f"BROKEN: {len(outcome.breaches)} breaches")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

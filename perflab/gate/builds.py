@@ -1,0 +1,89 @@
+"""p2pcore as commits have it, each built and installed into a directory of its own.
+
+A commit's whole tree is taken from git, built by its own build backend and installed without its
+dependencies: these are the running environment's, the same for every commit that is compared. A
+directory is there whole or not at all, and is found again by the commit's hash.
+
+Rule: changes neither the checkout nor the environment it runs in.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from perflab.results.checkout import Commit
+
+__all__ = ["BuildError", "build"]
+
+BUILD_S = 300  # a hundred times what it takes when nothing else runs
+KEPT = 16  # builds of 1 MB each
+
+
+class BuildError(Exception):
+    """A commit does not build or install; the message has the last words of who tried."""
+
+
+def build(root: Path, commit: Commit, store: Path) -> Path:
+    """The directory below `store` that holds the commit's p2pcore package, made if need be.
+
+    Raises:
+        BuildError: git, the build backend or pip refused.
+    """
+    place = store / commit.hash
+    if place.is_dir():
+        place.touch()
+        return place
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=store, prefix="making-") as scratch:
+        source, target = Path(scratch, "source"), Path(scratch, "target")
+        _take_out(root, commit, source)
+        _install(commit, source, target)
+        if not (target / "p2pcore" / "__init__.py").is_file():
+            raise BuildError(f"{commit}: it builds, but brings no package p2pcore")
+        if not place.is_dir():  # another gate may have been faster
+            target.rename(place)
+    _forget_old(store)
+    return place
+
+
+def _take_out(root: Path, commit: Commit, source: Path) -> None:
+    done = subprocess.run(["git", "archive", commit.hash], cwd=root, capture_output=True)
+    if done.returncode:
+        raise BuildError(f"{commit}: git archive: {done.stderr.decode(errors='replace').strip()}")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(source, filter="data")
+
+
+def _install(commit: Commit, source: Path, target: Path) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # The build backend is the environment's: what is built differs by the commit alone.
+    command += ["--no-deps", "--no-index", "--no-build-isolation", "--target", str(target)]
+    try:
+        done = subprocess.run(
+            [*command, str(source)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=BUILD_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{commit}: not built within {BUILD_S} s") from None
+    except OSError as error:
+        raise BuildError(f"{commit}: Python cannot be started: {error}") from error
+    if done.returncode:
+        raise BuildError(f"{commit} does not build:\n{done.stdout.strip()[-2000:]}")
+
+
+def _forget_old(store: Path) -> None:
+    builds = [each for each in store.iterdir() if not each.name.startswith("making-")]
+    builds.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    for each in builds[KEPT:]:
+        shutil.rmtree(each, ignore_errors=True)

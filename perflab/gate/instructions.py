@@ -1,0 +1,164 @@
+"""Instructions per operation, counted by valgrind's callgrind: the same on a busy machine.
+
+Theory of operation. One process does all the micro benchmarks, one after the other, and calls a
+function of the C library that nothing else calls (`getpriority`) before and after the runs that
+count. Callgrind writes its counters to a file and sets them to zero at each such call, so every
+second file has exactly the instructions of one micro benchmark: no start of the interpreter, no
+preparation, and no difference of two large figures.
+
+The hash seed moves the count by up to some tenths of a percent, so several fixed ones are used, a
+process each. The environment keeps PYTHONHASHSEED, which `python -I` and `-E` would drop.
+
+Rule: counts; what a difference means is the verdict's matter.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import entry
+from benchmarks.common.children import child_environment
+from benchmarks.micro.catalogue import MICROS
+
+__all__ = ["SEEDS", "InstructionCount", "InstructionError", "count_instructions", "unavailable"]
+
+SEEDS = (0, 1, 2)
+WARM_UP = 3  # runs; what Python specialises and caches, it does in the first two
+RUNS = 3
+MARK = "getpriority"
+PR_SET_PDEATHSIG = 1  # prctl(2), Linux: the signal that a process gets when its parent dies
+PROCESS_S = 600  # twenty times what it takes with a core to itself
+TOTALS = re.compile(r"^totals: (\d+)$", re.MULTILINE)
+
+
+class InstructionError(RuntimeError):
+    """Callgrind or what it ran ended badly; the message has its words."""
+
+
+@dataclass
+class InstructionCount:
+    """What one process found."""
+
+    per_operation: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+
+
+def unavailable() -> str:
+    """Why instructions cannot be counted here; "" if they can."""
+    return "" if shutil.which("valgrind") else "valgrind is not installed"
+
+
+def count_instructions(core_dir: str, names: list[str], seed: int) -> InstructionCount:
+    """Count each micro benchmark's instructions per operation in one process with this hash seed.
+
+    Raises:
+        InstructionError: the process failed as a whole.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place, "count")
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
+        command += [f"--dump-before={MARK}", sys.executable, "-s", "-P", entry.__file__]
+        command += ["perflab.gate.instructions", core_dir, json.dumps(names)]
+        command += [str(os.getpid())]
+        fixed = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
+        answers = _answers(command, child_environment() | fixed)
+        return _read(out, answers)
+
+
+def _answers(command: list[str], environment: dict[str, str]) -> list[dict[str, Any]]:
+    """The child's lines."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    try:
+        words, errors = process.communicate(timeout=PROCESS_S)
+    except subprocess.TimeoutExpired:
+        raise InstructionError(f"callgrind took more than {PROCESS_S} s") from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    if process.returncode:
+        raise InstructionError(f"callgrind ended with {process.returncode}:\n{errors[-2000:]}")
+    return [json.loads(line) for line in words.splitlines()]
+
+
+def _read(out: Path, answers: list[dict[str, Any]]) -> InstructionCount:
+    """Each micro benchmark's file is the second of its pair; the first has what led up to it."""
+    found = InstructionCount()
+    overhead = _total(out, 2)
+    part = 2
+    for answer in answers:
+        name = answer["name"]
+        if "missing" in answer:
+            found.missing[name] = answer["missing"]
+        elif "wrong" in answer:
+            found.wrong[name] = answer["wrong"]
+        else:
+            part += 2
+            count = (_total(out, part) - overhead) / RUNS / MICROS[name].operations
+            found.per_operation[name] = round(count, 3)
+    return found
+
+
+def _total(out: Path, part: int) -> int:
+    file = out.with_name(f"{out.name}.{part}")
+    match = TOTALS.search(file.read_text(encoding="utf-8")) if file.is_file() else None
+    if match is None:
+        raise InstructionError(f"callgrind wrote no count of part {part}")
+    return int(match[1])
+
+
+def run_child(arguments: list[str]) -> None:
+    """The process that callgrind watches; its order is a JSON list of names, and who started it."""
+    _end_with(int(arguments[1]))
+    gc.disable()  # when it runs is not the operation's doing
+    os.getpriority(os.PRIO_PROCESS, 0)
+    os.getpriority(os.PRIO_PROCESS, 0)
+    for name in json.loads(arguments[0]):
+        print(json.dumps({"name": name} | _count(name)), flush=True)
+
+
+def _end_with(parent: int) -> None:
+    """End when the parent does, however it dies. A thread that reads a pipe would be counted."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has died before
+        os._exit(1)
+
+
+def _count(name: str) -> dict[str, str]:
+    try:
+        prepared = MICROS[name].prepare()
+    except NotImplementedError as reason:
+        return {"missing": str(reason)}
+    except Exception as error:  # the parent is told which one, and the others are counted
+        return {"wrong": f"{type(error).__name__}: {error}"}
+    run = prepared.run
+    for _ in range(WARM_UP):
+        run(prepared.fresh())
+    states = [prepared.fresh() for _ in range(RUNS)]
+    os.getpriority(os.PRIO_PROCESS, 0)
+    for state in states:
+        run(state)
+    os.getpriority(os.PRIO_PROCESS, 0)
+    return {}

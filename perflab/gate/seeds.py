@@ -1,0 +1,184 @@
+"""What a gate plays under seeds: who comes and goes in a static swarm, and simulated networks.
+
+The swarm counts messages, bytes and calls of events that chance has a part in. The networks (of the
+commit's own simulator) say what is asked where nobody knows everybody, and how long operations take
+in virtual time (the median): a longer wait shows there, and in no count and no processor time.
+
+Rule: counts and notes; what a difference means is the verdict's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from benchmarks.common.counting.count_lab import CountLab
+from benchmarks.common.simulated.lab import play_one
+from perflab.gate.counts import Job, Sheets, complete, note, side_by_side
+from perflab.gate.judge import suspects
+from perflab.gate.policy import Policy
+from perflab.gate.record import Kind
+from perflab.gate.recorder import HasMeasured
+
+__all__ = [
+    "PLAYS",
+    "SEEDED_METRICS",
+    "Play",
+    "decide_seeds",
+    "most_seeds",
+    "play_seed",
+    "take_seeds",
+]
+
+COUNTED = ("messages", "bytes", "python_calls", "c_calls")
+SWARM = 8  # nodes
+QUESTIONS = {
+    "upkeep": ("upkeep",),
+    "visit": ("join", "upkeep_after_join"),
+    "visit_with_records": ("take_over", "leave"),
+}
+EVENT_METRICS = tuple(
+    f"events.{what}.{event}.{SWARM}"
+    for what in COUNTED
+    for events in QUESTIONS.values()
+    for event in events
+)
+NETWORK = 64  # nodes
+FIGURES = {
+    # The network, what is asked of it, and which of its figures the gate takes.
+    "operations": (
+        {"lookups": 192, "per_client": 8},
+        {
+            f"simulated.messages.lookup.{NETWORK}": "lookup_messages",
+            f"simulated.messages.store.{NETWORK}": "store_messages",
+            f"simulated.seconds.lookup.{NETWORK}": "lookup_s_p50",
+        },
+    ),
+    # Between regions, where a round trip more, or an answer waited for, is most of the time.
+    "distant": (
+        {"per_client": 16},
+        {
+            f"simulated.seconds.store.{NETWORK}": "store_s_p50",
+            f"simulated.seconds.retrieve.{NETWORK}": "retrieve_s_p50",
+        },
+    ),
+    "joins": ({}, {f"simulated.seconds.join.{NETWORK}": "join_s_p50"}),
+}
+FIRST_SEEDS = range(4)  # a change that shows under none of them is none
+NEXT_SEED = 100  # of those that what has moved is played again under
+
+
+@cache  # whoever tries many heads has one base
+def _events(core: str, seed: int) -> dict[str, float]:
+    with CountLab(SWARM, "calls", seed, core) as lab:
+        found = lab.count(QUESTIONS)
+    return {
+        f"events.{what}.{event}.{SWARM}": counts[what]
+        for event, counts in found.items()
+        for what in COUNTED
+    }
+
+
+@cache
+def _simulated(scenario: str, core: str, seed: int) -> dict[str, float]:
+    arguments, names = FIGURES[scenario]
+    figures = play_one({"play": scenario, "nodes": NETWORK, "seed": seed, **arguments}, core)
+    return {name: figures[figure] for name, figure in names.items() if figure in figures}
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is found together, in a process of its own for each seed and side."""
+
+    title: str
+    metrics: tuple[str, ...]
+    find: Callable[[str, int], dict[str, float]]
+    """Those that the p2pcore in this directory can do, under this seed. Raises ChildError."""
+
+
+PLAYS = (
+    Play("who comes and goes", EVENT_METRICS, _events),
+    *(
+        Play(f"simulated {scenario}", tuple(names), partial(_simulated, scenario))
+        for scenario, (_, names) in FIGURES.items()
+    ),
+)
+SEEDED_METRICS = tuple(name for play in PLAYS for name in play.metrics)
+
+
+def take_seeds(
+    sheets: Sheets,
+    cores: Sequence[str],
+    policy: Policy,
+    time_left: Callable[[], bool],
+    progress: Callable[[str], None],
+) -> None:
+    """Every one of SEEDED_METRICS that is wanted."""
+
+    def measure(plays: Sequence[Play], seeds: Sequence[int], stage: int) -> None:
+        for play in plays:
+            if any(map(sheets[0].wanted, play.metrics)):
+                many = f"{play.title} under {len(seeds)}{' fresh' * stage} seeds"
+                progress(f"playing {many}{' again' * stage}")
+                _take(sheets, cores, play, seeds, stage, time_left)
+
+    decide_seeds(sheets, policy, measure)
+
+
+def decide_seeds(
+    sides: tuple[HasMeasured, HasMeasured],
+    policy: Policy,
+    measure: Callable[[Sequence[Play], Sequence[int], int], None],
+) -> None:
+    """All under a few seeds first; where something has moved, under fresh ones until it is clear.
+
+    `measure` adds the figures of both sides of these plays under these seeds to this stage.
+    """
+    measure(PLAYS, FIRST_SEEDS, 0)
+    base, head = sides
+    begin = NEXT_SEED
+    for count in policy.rounds_again():
+        moved = set(suspects(base.measured(), head.measured(), policy))
+        plays = [play for play in PLAYS if moved.intersection(play.metrics)]
+        if not plays:
+            return
+        measure(plays, range(begin, begin + count), 1)
+        begin += count
+
+
+def most_seeds(policy: Policy) -> int:
+    """How many seeds `decide_seeds` takes at most, of each side."""
+    return len(FIRST_SEEDS) + sum(policy.rounds_again())
+
+
+def play_seed(core: str, seed: int) -> dict[str, float]:
+    """Every one of SEEDED_METRICS that this p2pcore can do, under one seed. Raises ChildError."""
+    return {name: value for play in PLAYS for name, value in play.find(core, seed).items()}
+
+
+def _take(
+    sheets: Sheets,
+    cores: Sequence[str],
+    play: Play,
+    seeds: Sequence[int],
+    stage: int,
+    time_left: Callable[[], bool],
+) -> None:
+    jobs: list[Job] = [
+        ((side, seed), partial(play.find, core, seed))
+        for seed in seeds
+        for side, core in enumerate(cores)
+    ]
+    found = side_by_side(jobs, time_left)
+    whole = complete(found, seeds)
+    if stage and not whole:
+        return  # no time: what was said before stands
+    for side, sheet in enumerate(sheets):
+        results: list[Any] = [found[side, seed] for seed in whole or seeds]
+        # One seed that failed fails all: the rounds of base and head must stay pairs.
+        results = next(([each] for each in results if isinstance(each, Exception)), results)
+        for name in play.metrics:
+            for result in results:
+                note(sheet, name, Kind.SEEDED, name.split(".")[1], result, stage)

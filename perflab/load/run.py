@@ -1,0 +1,368 @@
+"""One load run, from its network to its record.
+
+Theory of operation. The lab's process drives nothing itself: client processes keep the schedule
+(`load_client`), the monitor samples, nodes serve; all of them are children that cannot outlive it.
+It tells them when to begin, waits, and reads what they write, so that whoever watches sees
+what the record says. The record (`perflab/load/record.py`) is written as the run goes on, by those
+who know, and the result last.
+
+Rule: starts, waits and files; figures are `perflab/load/figures.py`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.common import subject
+from benchmarks.common.children import ChildError, stop_all
+from benchmarks.common.load.values import StampedValues
+from benchmarks.common.records import LoopKind, now_utc, this_machine
+from perflab.load.client import FILL_CHUNK, LoadClient, LoadOrder
+from perflab.load.faults import Faults
+from perflab.load.figures import generator_reasons
+from perflab.load.readback import ReadBack, read_back
+from perflab.load.record import (
+    EVENTS,
+    FORMAT,
+    HEAD,
+    MANIFEST,
+    MONITOR,
+    RESULT,
+    ROW,
+    VERSION,
+    End,
+    Event,
+    LoadRecord,
+    Manifest,
+    Result,
+    decode_rows,
+    intervals_file,
+    operations_file,
+    read_load,
+)
+from perflab.load.recovery import recoveries
+from perflab.load.scenario import Scenario
+from perflab.load.target import StartedSwarm, Target
+from perflab.load.view import View
+from perflab.monitor.monitor import Monitor
+from perflab.results.checkout import Source
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["LoadRun", "Plan"]
+
+TICK_S = 0.25  # between looks at what the clients have written
+LEAD_S = 0.5  # from the word to the beginning: every client has heard it by then
+GRACE_S = 15.0  # beyond the last start and its deadline, until clients are done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run needs to know besides its target. The directory must be there and be empty."""
+
+    scenario: Scenario
+    directory: Path
+    loop: LoopKind
+    command: str
+    source: Source = field(default_factory=Source)
+    interval_s: float = 1.0
+
+
+class LoadRun:
+    """A run on a target that has been entered. `zero_ns` is when its schedule begins."""
+
+    def __init__(self, plan: Plan, target: Target, view: View) -> None:
+        self.plan, self.target, self.view = plan, target, view
+        self.zero_ns = 0
+        self.clients: list[LoadClient] = []
+        self._stack = ExitStack()
+        self._tails: list[_Tail] = []
+        self._halted = False
+        self._faults: Faults | None = None
+        self._kept: ReadBack | None = None
+
+    def run(self) -> LoadRecord:
+        """Do it all, and file it; the record says how it ended. ChildError if it cannot begin."""
+        plan, scenario = self.plan, self.plan.scenario
+        with self._stack:
+            self._stack.callback(self.view.end)
+            self._start_clients()
+            self._fill()
+            self._monitor = self._stack.enter_context(Monitor(plan.directory / MONITOR))
+            self.target.watch(self._monitor)
+            for number, client in enumerate(self.clients):
+                self._monitor.watch(client.child.pid, f"client {number}", client.child.pulse)
+            self._prepare_faults()
+            self._events = self._stack.enter_context((plan.directory / EVENTS).open("wb", 0))
+            self.zero_ns = time.perf_counter_ns() + round(LEAD_S * 1e9)
+            self._write_manifest()
+            for client in self.clients:
+                client.go(self.zero_ns)
+            self.view.begin(self)
+            end, message = self._attend(scenario)
+            elapsed_s = self.now_s
+            if end == "complete" and self.target.addresses:
+                end, message = self._read_back()
+        return self._file(end, message, elapsed_s)
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the schedule began."""
+        return (time.perf_counter_ns() - self.zero_ns) / 1e9
+
+    def error_names(self, process: int, rows: NDArray[np.void]) -> dict[int, str]:
+        """The names of the errors in some rows of a process, by their numbers."""
+        if not rows["error"].any():
+            return {}
+        path = self.plan.directory / intervals_file(process)
+        lines = path.read_bytes().split(b"\n")[:-1]
+        told = [json.loads(line) for line in lines if b'"error"' in line]
+        return {each["number"]: each["name"] for each in told}
+
+    def note(self, kind: str, text: str, fault: int | None = None) -> None:
+        """File an event that happens now, and show it."""
+        at_ns = max(0, time.perf_counter_ns() - self.zero_ns)
+        event = Event(at_ns=at_ns, kind=kind, text=text, fault=fault)
+        self._events.write(json.dumps(asdict(event)).encode() + b"\n")
+        self._monitor.mark(f"{kind}: {text}")
+        self.view.event(event)
+
+    def _start_clients(self) -> None:
+        plan, load = self.plan, self.plan.scenario.load
+        self._stack.callback(lambda: stop_all([client.child for client in self.clients]))
+        self._sources = [self.target.new_source() for _ in range(load.clients)]
+        for part in range(load.clients):
+            order = LoadOrder(
+                scenario=asdict(plan.scenario),
+                part=part,
+                directory=str(plan.directory.absolute()),
+                network=self.target.network,
+                bootstrap=self.target.addresses[:3],
+                loop=plan.loop,
+                source=self._sources[part],
+                interval_s=plan.interval_s,
+            )
+            self.clients.append(LoadClient(order))
+        mine = asdict(subject.identity(plan.loop))
+        for client in self.clients:
+            theirs = client.child.wait_ready()["identity"]
+            if theirs != mine:
+                raise ChildError(f"child {client.child.pid} runs {theirs}, this is {mine}")
+
+    def _fill(self) -> None:
+        """Store every record once, the clients taking turns."""
+        records = self.plan.scenario.load.records
+        self.view.say(f"storing {records:,} records")
+        for number, first in enumerate(range(0, records, FILL_CHUNK)):
+            client = self.clients[number % len(self.clients)]
+            client.fill(first, min(first + FILL_CHUNK, records))
+
+    def _write_manifest(self) -> None:
+        plan, scenario, target = self.plan, self.plan.scenario, self.target
+        identity = subject.identity(plan.loop)
+        manifest = Manifest(
+            format=FORMAT,
+            version=VERSION,
+            began=now_utc(),
+            command=plan.command,
+            commit=identity.commit or plan.source.commit,
+            versions=identity.versions(),
+            machine=asdict(this_machine()),
+            scenario=asdict(scenario),
+            seed=scenario.seed,
+            target=target.name,
+            layout=target.layout,
+            nodes=target.nodes,
+            clients=scenario.load.clients,
+            interval_s=plan.interval_s,
+            zero_mono_ns=self.zero_ns,
+            zero_wall_ns=time.time_ns() + self.zero_ns - time.perf_counter_ns(),
+            phases=[
+                (phase.name or phase.pattern, begin_s, end_s)
+                for phase, begin_s, end_s in scenario.spans()
+            ],
+            uncommitted=list(plan.source.uncommitted),
+        )
+        self._write(MANIFEST, manifest)
+        self._phases = manifest.phases
+
+    def _attend(self, scenario: Scenario) -> tuple[End, str]:
+        """Wait for the clients, and see to what is due meanwhile."""
+        latest_s = scenario.duration_s + 2 * scenario.load.timeout_s + GRACE_S
+        deeds = self._deeds()
+        try:
+            with _interrupts() as came:
+                while not self._finished():
+                    if self.now_s > latest_s:
+                        raise ChildError(f"the clients were not done {GRACE_S:g} s after the last")
+                    if came.is_set() and not self._halted:
+                        self._halt()
+                        deeds.clear()
+                    if deeds and deeds[0][0] <= self.now_s:
+                        deeds.pop(0)[1]()
+                        continue
+                    self._look()
+                    next_s = min([self.now_s + TICK_S, *[at_s for at_s, _ in deeds[:1]]])
+                    time.sleep(max(0, next_s - self.now_s))
+            self._look()
+        except KeyboardInterrupt:
+            return "interrupted", "interrupted twice: what was in flight was given up"
+        except ChildError as error:
+            return "broken", str(error)
+        return ("interrupted" if self._halted else "complete"), ""
+
+    def _deeds(self) -> list[tuple[float, Callable[[], None]]]:
+        """What there is to do, and when, in the order of time."""
+
+        def begins(name: str) -> Callable[[], None]:
+            return lambda: self.note("phase", name)
+
+        deeds = [(begin_s, begins(name)) for name, begin_s, _ in self._phases]
+        if self._faults is not None:
+            deeds += self._faults.deeds()
+        return sorted(deeds, key=lambda deed: deed[0])
+
+    def _prepare_faults(self) -> None:
+        scenario, target, monitor = self.plan.scenario, self.target, self._monitor
+        if not scenario.fault:
+            return
+        if not isinstance(target, StartedSwarm):
+            raise ChildError(f"faults are for a swarm that was started, not for {target.name}")
+        self._faults = Faults(
+            scenario,
+            target,
+            sources=self._sources,
+            now_s=lambda: self.now_s,
+            note=self.note,
+            watch=lambda member: target.watch_one(monitor, member),
+        )
+
+    def _finished(self) -> bool:
+        return sum(client.done() for client in self.clients) == len(self.clients)
+
+    def _halt(self) -> None:
+        """End the schedule early."""
+        self._halted = True
+        self.view.say("interrupted: waiting for what is in flight; once more gives it up")
+        for client in self.clients:
+            client.halt()
+
+    def _look(self) -> None:
+        """Show what the clients have written since the last time."""
+        if not self._tails:
+            names = [operations_file(number) for number in range(len(self.clients))]
+            self._tails = [_Tail(self.plan.directory / name) for name in names]
+        for process, tail in enumerate(self._tails):
+            rows = tail.read()
+            if len(rows):
+                self.view.rows(rows, process)
+        if self._faults is not None:
+            self._faults.look()
+        self.view.tick(self.now_s)
+
+    def _read_back(self) -> tuple[End, str]:
+        """Whether what was acknowledged is there; how the run has ended with that."""
+        self.view.say("reading every record again")
+        try:
+            self._kept = read_back(
+                self.clients,
+                self.target.network,
+                self.target.addresses[:3],
+                StampedValues(self.plan.scenario.load.sizes),
+                loop=self.plan.loop,
+                source=self.target.new_source(),
+            )
+        except KeyboardInterrupt:
+            return "interrupted", "while records were read again"
+        except Exception as error:  # of the core, for one: a network that lets nobody in
+            return "broken", f"records could not be read again: {error}"
+        if self._kept.unread:
+            return "broken", f"records could not be read again: {self._kept.unread}"
+        return "complete", ""
+
+    def _file(self, end: End, message: str, elapsed_s: float) -> LoadRecord:
+        """Look at what was recorded, and file the result."""
+        record = read_load(self.plan.directory)
+        reasons = generator_reasons(record) if len(record.rows) else []
+        faults = []
+        if self._faults is not None and end == "complete":
+            end_s, warm_s = _ends(record)
+            faults = recoveries(record.rows, self._faults.happened(end_s), warm_s)
+        result = Result(
+            end=end,
+            message=message,
+            elapsed_s=elapsed_s,
+            generator_bound=bool(reasons),
+            generator_reasons=reasons,
+            faults=faults,
+            records_acknowledged=None if self._kept is None else self._kept.acknowledged,
+            records_lost=None if self._kept is None else len(self._kept.lost),
+        )
+        self._write(RESULT, result)
+        return read_load(self.plan.directory)
+
+    def _write(self, name: str, what: Any) -> None:
+        """A file that is there whole or not at all."""
+        path = self.plan.directory / name
+        part = path.with_name(name + ".part")
+        part.write_text(json.dumps(asdict(what), indent=1, allow_nan=False) + "\n", "utf-8")
+        part.replace(path)
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """The first SIGINT or SIGTERM sets an event, the second raises KeyboardInterrupt.
+
+    Raised at once, it could come between a question to a child and its answer.
+    """
+    came = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if came.is_set():
+            raise KeyboardInterrupt
+        came.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ends(record: LoadRecord) -> tuple[float, float]:
+    """The end of the schedule and that of its last warm-up, in seconds."""
+    warm_s = 0.0
+    spans = zip(record.manifest.scenario["phase"], record.manifest.phases, strict=True)
+    for phase, (_, _, end_s) in spans:
+        warm_s = end_s if phase["warm_up"] else warm_s
+    return record.manifest.phases[-1][2], warm_s
+
+
+class _Tail:
+    """Reads the rows that were added to a file since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, len(HEAD)
+
+    def read(self) -> NDArray[np.void]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            data = b""
+        rows = decode_rows(data)
+        self._offset += len(rows) * ROW.size
+        return rows

@@ -1,0 +1,1 @@
+"""Real node processes, and the relay between them."""

@@ -1,0 +1,196 @@
+"""What a readiness run leaves behind: the format of its directory, and the reader.
+
+manifest.json     what was asked, written before anything is measured (`Manifest`)
+outcomes.jsonl    how each step ended, one line when it has (`StepOutcome`)
+STEP/             the directory of each step: its own record, and output.txt with what it printed
+report.*          the report, made from all of these and made again by `python -m perflab report`
+
+Runs are filed as RUNS/MACHINE/COMMIT-TIME, beside asv's results. A run that was killed lacks the
+outcomes of the steps that did not end; the reader takes that, and a torn last line, and nothing
+else that is not as described.
+
+Rule: reads and names files; the runner in the rig writes them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from perflab.forms import check_form, decoded
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "OUTCOMES",
+    "VERSION",
+    "Figures",
+    "Machine",
+    "Manifest",
+    "Measured",
+    "RecordError",
+    "RunRecord",
+    "Step",
+    "StepOutcome",
+    "read_figures",
+    "read_record",
+    "step_file",
+]
+
+FORMAT = "p2pcore-readiness"
+VERSION = 1  # raised when a reader of the old form would misread the new one
+MANIFEST, OUTCOMES = "manifest.json", "outcomes.jsonl"
+
+StepKind = Literal["saturation", "soak", "load", "chaos"]
+FILES: dict[StepKind, str] = {
+    "saturation": "run.json",
+    "soak": "monitor.jsonl",
+    "load": "record",
+    "chaos": "record",
+}
+
+
+class RecordError(ValueError):
+    """A directory that is no readiness run's, or a damaged one; names file and fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where it was measured; `cores` is what the run could use."""
+
+    name: str
+    system: str
+    processor: str
+    cores: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing that a run measures."""
+
+    name: str
+    kind: StepKind
+    title: str
+    about: str
+    """The question, in a sentence."""
+    tags: list[str]
+    """The scopes of targets that ask it."""
+    metrics: list[str]
+    """What it is to measure (`thresholds.METRICS`)."""
+    command: list[str]
+    """What is started, without the interpreter; DIR stands for the directory of the step."""
+    limit_s: float
+    """It is ended when it takes longer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOutcome:
+    """How a step ended."""
+
+    step: str
+    seconds: float
+    exit_code: int | None
+    """None: it was ended from outside."""
+    message: str
+    """The last lines that it printed, if it did not end well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What was asked."""
+
+    format: str
+    version: int
+    began: str
+    """UTC, ISO 8601."""
+    command: str
+    commit: str
+    """Of the checkout that was measured; "" outside version control."""
+    subject: str
+    """That commit's subject line."""
+    uncommitted: list[str]
+    """Files that differed from it."""
+    versions: dict[str, str]
+    machine: Machine
+    load_average: list[float]
+    """Of the machine when the run began: over 1, 5 and 15 minutes; empty where nobody can tell."""
+    seed: int
+    quick: bool
+    steps: list[Step]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run, as far as its directory tells."""
+
+    directory: Path
+    manifest: Manifest
+    outcomes: dict[str, StepOutcome] = field(default_factory=dict)
+
+    @property
+    def elapsed_s(self) -> float:
+        return math.fsum(each.seconds for each in self.outcomes.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One measurement of the rig's own form (`rig.records.Measurement`)."""
+
+    name: str
+    subject: str
+    kind: str
+    layout: str
+    nodes: int
+    processes: int
+    unit: str
+    values: list[float]
+    parameters: dict[str, str | int | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.values or not all(map(math.isfinite, self.values)):
+            raise ValueError(f"{self.name!r} holds {self.values[:3]}, which are no figures")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """A file of the rig's own form (`rig.records.Run`)."""
+
+    machine: Machine
+    commit: str
+    versions: dict[str, str]
+    began: str
+    measurements: list[Measured]
+    format: int
+
+    def __post_init__(self) -> None:
+        if self.format != 1:
+            raise ValueError(f"format {self.format}; only 1 is understood here")
+
+
+def step_file(kind: StepKind) -> str:
+    """The name of the file or folder, in the step's directory, that holds its record."""
+    return FILES[kind]
+
+
+def read_record(directory: Path) -> RunRecord:
+    """Read a run's directory; RecordError or OSError if that cannot be done."""
+    content = (directory / MANIFEST).read_bytes()
+    manifest = decoded(content, Manifest, MANIFEST, RecordError)
+    check_form(manifest, (FORMAT, VERSION), MANIFEST, RecordError)
+    path = directory / OUTCOMES
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # the last one is torn
+    outcomes = [decoded(line, StepOutcome, OUTCOMES, RecordError) for line in lines]
+    known = {step.name for step in manifest.steps}
+    for outcome in outcomes:
+        if outcome.step not in known:
+            raise RecordError(f"{OUTCOMES}: {outcome.step!r} is no step of this run")
+    return RunRecord(
+        directory=directory, manifest=manifest, outcomes={each.step: each for each in outcomes}
+    )
+
+
+def read_figures(path: Path) -> Figures:
+    """Read a file of measurements; RecordError says which field is wrong."""
+    return decoded(path.read_bytes(), Figures, path.name, RecordError)

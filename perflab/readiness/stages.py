@@ -1,0 +1,105 @@
+"""The fixed set of measurements that readiness is judged by.
+
+Every step is a command that can be given by hand; the whole set takes some eight minutes on two
+cores, the quick one less than two.
+
+Rule: a plan; starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from perflab.readiness.record import Step
+
+__all__ = ["DIR", "steps"]
+
+DIR = "DIR"  # stands for the step's directory in a command
+LOAD_METRICS = [
+    "latency", "store_latency", "retrieve_latency", "requests", "success", "errors", "dropped",
+]  # fmt: skip
+FAULT_METRICS = ["recovery", "lost"]
+THROUGHPUT = ["requests", "stores", "retrieves"]
+
+
+def steps(*, quick: bool, seed: int) -> list[Step]:
+    """The fixed set: what is measured, by which command, and for how long at most."""
+    sizes = [] if quick else ["--sizes", "3", "4", "5", "6", "8"]
+    soak_s = "34" if quick else "60"
+    found = [
+        Step(
+            name="saturation",
+            kind="saturation",
+            title="Throughput by operations in flight",
+            about="How much does a swarm do when one client asks as much as it can?",
+            tags=["saturation"],
+            metrics=THROUGHPUT,
+            command=["-m", "perflab.readiness.saturation", "--out", f"{DIR}/run.json",
+                     "--repeats", "3" if quick else "7", *sizes],
+            limit_s=120 if quick else 240,
+        ),
+        Step(
+            name="soak",
+            kind="soak",
+            title="Soak",
+            about="Does the memory of nodes and client reach a plateau?",
+            tags=["soak"],
+            metrics=["leaks"],
+            command=["-m", "perflab.readiness.soak_run", "--out", f"{DIR}/monitor.jsonl",
+                     "--seconds", soak_s],
+            limit_s=120 if quick else 180,
+        ),
+    ]  # fmt: skip
+    if quick:
+        constant = ["--pattern", "constant", "--rate", "1000", "--seconds", "15"]
+        found.append(_load("sustained", "sustained", constant, "1,000 operations/s", seed, 90))
+    else:
+        found += [
+            _load("sustained", "sustained", ["sustained-1000"], "1,000 operations/s", seed, 120),
+            _load("burst", "burst", ["burst-100"], "Bursts of 100", seed, 120),
+            _load("ramp-up", "ramp", ["ramp-up"], "Ramp-up to 3,000 operations/s", seed, 180),
+            _load("spike", "spike", ["spike"], "A spike on a base load", seed, 120),
+            _load("stress", "stress", ["stress"], "Beyond what can be served", seed, 150),
+            _load("faults", "faults", ["faults"], "Faults under load", seed, 180, FAULT_METRICS),
+        ]
+    minutes, cut_s = ("0.2", "") if quick else ("1", "20")
+    found.append(_chaos("churn", "Churn", ["--minutes", minutes], seed))
+    if cut_s:
+        found.append(_chaos("partition", "Partition and heal", ["--seconds", cut_s], seed))
+    return found
+
+
+def _load(
+    name: str,
+    tag: str,
+    what: list[str],
+    title: str,
+    seed: int,
+    limit_s: float,
+    also: Sequence[str] = (),
+) -> Step:
+    return Step(
+        name=name,
+        kind="load",
+        title=title,
+        about="Are operations served in time when they come at their own times, YCSB B?",
+        tags=["load", tag],
+        metrics=[*LOAD_METRICS, *also],
+        command=["-m", "perflab", "load", *what, "--plain", "--seed", str(seed), "--out",
+                 f"{DIR}/record"],
+        limit_s=limit_s,
+    )  # fmt: skip
+
+
+def _chaos(name: str, title: str, what: list[str], seed: int) -> Step:
+    return Step(
+        name=name,
+        kind="chaos",
+        title=title,
+        about="Is everything acknowledged read again, and are all nodes ready again in time?",
+        tags=["faults", name],
+        metrics=FAULT_METRICS,
+        command=["-m", "perflab", "chaos", name, *what, "--seed", str(seed), "--out",
+                 f"{DIR}/record"],
+        limit_s=300,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What reports are made of: forms, charts, pages. Rule: reads no record."""

@@ -1,0 +1,1 @@
+"""What asv and git have on disk: results, suite, commits, configuration."""

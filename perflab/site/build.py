@@ -1,0 +1,188 @@
+"""Build the site's own pages into the folder that `asv publish` has filled.
+
+Order of work: asv's index.html steps aside as grid.html, everything measured is read once, judged
+once, and written as data and as pages. Then `verdict.site` looks that nothing asks the network.
+
+Rule: the way from asv's objects to ours; pages and judgements are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from perflab.gate.policy import load_policy
+from perflab.report.form import VERDICTS
+from perflab.report.render import figure
+from perflab.results.commits import read_commits
+from perflab.results.history import Commit, History, read_history
+from perflab.results.suite import Benchmark, read_suite
+from perflab.site.badges import Badge, write_badge
+from perflab.site.checks import Checks, read_checks
+from perflab.site.data import iso, write_data
+from perflab.site.export import write_export
+from perflab.site.feeds import write_feeds
+from perflab.site.listing import listing
+from perflab.site.load_page import load_page, write_load_runs
+from perflab.site.load_runs import LoadRuns, copy_load_reports, read_load_runs
+from perflab.site.model import Model, build_model
+from perflab.site.overview import overview
+from perflab.site.readiness_runs import Runs, copy_reports, read_runs
+from perflab.site.readings import load_readings
+from perflab.site.runs_page import runs_page, write_runs
+
+__all__ = ["publish_front", "publish_history", "published_commits"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+STATIC = Path(__file__).with_name("static")
+STOCK = "grid.html"
+PAGES = (
+    ("index.html", "Overview"),
+    ("benchmarks.html", "Benchmarks"),
+    ("compare.html", "Compare"),
+    ("runs.html", "Readiness"),
+    ("load.html", "Load"),
+    (f"{STOCK}#/", "Grid"),
+    (f"{STOCK}#/summarylist", "List"),
+    (f"{STOCK}#/regressions", "Regressions"),
+)
+STOCK_MENU = '<li id="nav-li-" class="active">'
+OVERVIEW_ITEM = '<li><a href="index.html">Overview</a></li>\n\t'
+
+
+def publish_front(
+    conf: Any, repo: Any, benchmarks: Mapping[str, Any], graphs: Iterable[Any], revisions: Any
+) -> None:
+    """What the publisher plugin calls, with asv's own objects."""
+    suite = read_suite(benchmarks, Path(conf.benchmark_dir))
+    commits = published_commits(conf, repo, revisions)
+    history = read_history(Path(conf.results_dir), suite, commits)
+    publish_history(conf, suite, history, graphs, revisions)
+    write_export(history, suite, Path(conf.html_dir) / "data")
+
+
+def publish_history(
+    conf: Any,
+    suite: Sequence[Benchmark],
+    history: History,
+    graphs: Iterable[Any],
+    revisions: Mapping[str, int],
+) -> None:
+    """The same but the export, of a history that has been read; asv's graphs know their steps."""
+    site, results = Path(conf.html_dir), Path(conf.results_dir)
+    model = build_model(
+        project=str(conf.project),
+        generated_ms=round(time.time() * 1000),
+        history=history,
+        suite=suite,
+        readings=load_readings(),
+        policy=load_policy(),
+        steps=_steps(graphs, history, revisions),
+    )
+    runs = read_runs(results.parent / "readiness")
+    loads = read_load_runs(results.parent)
+    write_site(model, runs, loads, read_checks(results.parent), site)
+
+
+def write_site(model: Model, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:
+    """Write pages and data into a site that asv has published."""
+    index = site / "index.html"
+    text = index.read_text(encoding="utf-8")
+    (site / STOCK).write_text(text.replace(STOCK_MENU, OVERVIEW_ITEM + STOCK_MENU), "utf-8")
+    shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
+    # Reports name no icon, for they are single files, and browsers ask for this one then.
+    shutil.copyfile(site / "swallow.ico", site / "favicon.ico")
+    copy_reports(runs, site)
+    copy_load_reports(loads, site)
+    published = {commit.hash: commit for commit in model.history.commits}
+    write_data(model, site / "data")
+    write_runs(runs, site / "data")
+    write_load_runs(loads, published, site / "data")
+    write_feeds(model, runs, site)
+    for name, badge in _badges(model, runs, checks).items():
+        write_badge(site / f"badge-{name}.svg", badge)
+    templates = _templates()
+    contexts: dict[str, dict[str, Any]] = {
+        "index.html": overview(model, runs, checks),
+        "benchmarks.html": listing(model),
+        "benchmark.html": {},
+        "commit.html": {},
+        "compare.html": {},
+        "runs.html": runs_page(runs) | {"known": published},
+        "load.html": load_page(loads, published),
+    }
+    if checks.calibration:
+        whole, promised = checks.calibration.alarms["whole"], checks.calibration.promised
+        contexts["calibration.html"] = {
+            "calibration": checks.calibration,
+            "kept": whole.low <= promised,
+        }
+    for name, context in contexts.items():
+        page = templates.get_template(f"{name}.jinja")
+        text = page.render(model=model, here=name, pages=PAGES, **context)
+        (site / name).write_text(text, encoding="utf-8")
+
+
+def _badges(model: Model, runs: Runs, checks: Checks) -> dict[str, Badge]:
+    ready = Badge(about="readiness", text="not measured", colour="unknown")
+    if runs.newest:
+        report = runs.newest.report
+        colour = {"met": "good", "not met": "bad", "unmeasured": "unknown"}[report.verdict]
+        text = f"{VERDICTS[report.verdict].lower()}, {report.commit[:8]}"
+        ready = Badge(about="readiness", text=text, colour=colour)
+    gate = Badge(about="gate", text="never run", colour="unknown")
+    if checks.gate:
+        colour = {0: "good", 1: "bad"}.get(checks.gate.exit_code, "unknown")
+        short = checks.gate.verdict if checks.gate.exit_code < 2 else "undecided"
+        gate = Badge(about="gate", text=f"{short}, {checks.gate.head[:8]}", colour=colour)
+    return {"readiness": ready, "gate": gate}
+
+
+def published_commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[Commit]:
+    """The published branch from its first measured commit on."""
+    tags = repo.get_tags()
+    branch = repo.get_branch_name(conf.branches[0])
+    commits = read_commits(Path(repo._path), branch, tags)
+    known = [number for number, each in enumerate(commits) if each.hash in revisions]
+    return commits[known[0] :] if known else commits
+
+
+def _steps(
+    graphs: Iterable[Any], history: History, revisions: Mapping[str, int]
+) -> dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]]:
+    """With which commits asv's steps begin, of each graph that it drew."""
+    numbers = {
+        revisions[commit.hash]: number
+        for number, commit in enumerate(history.commits)
+        if commit.hash in revisions
+    }
+    names = {name for place in history.places for name in place.params}
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]] = {}
+    for _, graph in graphs:
+        if "summary" in graph.params:
+            continue
+        params = {
+            name: str(value) for name, value in graph.params.items() if value and name in names
+        }
+        steps = graph.get_steps()
+        cases = [steps] if graph.scalar_series else steps
+        key = graph.benchmark_name, tuple(sorted(params.items()))
+        found[key] = [[numbers[step[0]] for step in case if step[0] in numbers] for case in cases]
+    return found
+
+
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"iso": iso, "figure": figure}
+    return environment

@@ -1,0 +1,155 @@
+"""All that the pages show, put together once: history, suite, words, and what changed where.
+
+Rule: puts together what other modules read and decide; knows nothing of pages.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from perflab.gate.policy import Policy
+from perflab.gate.record import Kind
+from perflab.results.history import History, Key, Series
+from perflab.results.suite import Benchmark
+from perflab.site.changes import Change, changes_of
+from perflab.site.readings import Reading, Readings
+
+__all__ = ["Found", "Model", "Steps", "build_model", "level", "worse_and_better"]
+
+OBSERVED_FLOOR = 0.05  # what asv takes for a regression too; the gate's policy has none for these
+LEVEL = 5  # points whose median stands for "now", or "then", where one is noise
+DAY_MS = 86_400_000
+
+Steps = Mapping[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]]
+"""By benchmark and the place's parameters, sorted: the commits with which steps begin, for each
+combination of the benchmark's parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A change, and whose it is."""
+
+    place: int
+    benchmark: Benchmark
+    case: int
+    change: Change
+
+    @property
+    def title(self) -> str:
+        return self.benchmark.title(self.case)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What the pages are made of."""
+
+    project: str
+    generated_ms: int
+    history: History
+    suite: Sequence[Benchmark]
+    readings: Readings
+    changes: Sequence[Found]
+    """In the order of commits, the worst of each commit first."""
+    by_commit: Mapping[int, list[Found]]
+    changes_by_benchmark: Mapping[str, list[Found]]
+    cases: Mapping[str, int]
+    """By benchmark: how many combinations of parameters it has."""
+    floors: Mapping[str, float]
+    """By benchmark: the least change that is worth a word."""
+    lacking: list[str] = field(default_factory=list)
+    """What the whole site lacks, in words for the reader."""
+
+    def reading(self, benchmark: Benchmark) -> Reading:
+        return self.readings.of(benchmark)
+
+    @property
+    def default_place(self) -> int | None:
+        """The place with the newest commit, of several the one with most commits."""
+        places = self.history.places
+        used = [number for number, place in enumerate(places) if place.commits]
+        if not used:
+            return None
+        return max(used, key=lambda n: (places[n].commits[-1], len(places[n].commits), -n))
+
+
+def build_model(
+    *,
+    project: str,
+    generated_ms: int,
+    history: History,
+    suite: Sequence[Benchmark],
+    readings: Readings,
+    policy: Policy,
+    steps: Steps,
+) -> Model:
+    """Judge every series once."""
+    known = {each.name: each for each in suite}
+    floors = {each.name: _floor(each, policy) for each in suite}
+    found = [
+        Found(place=place, benchmark=known[name], case=case, change=change)
+        for (place, name, case), series in history.series.items()
+        for change in changes_of(
+            series,
+            known[name].kind,
+            floors[name],
+            _steps_of(steps, history, (place, name, case)),
+        )
+    ]
+    found.sort(key=_weight)
+    by_commit: dict[int, list[Found]] = {}
+    by_benchmark: dict[str, list[Found]] = {}
+    for each in found:
+        by_commit.setdefault(each.change.at, []).append(each)
+        by_benchmark.setdefault(each.benchmark.name, []).append(each)
+    return Model(
+        project=project,
+        generated_ms=generated_ms,
+        history=history,
+        suite=suite,
+        readings=readings,
+        changes=found,
+        by_commit=by_commit,
+        changes_by_benchmark=by_benchmark,
+        cases={each.name: len(each.cases) for each in suite},
+        floors=floors,
+    )
+
+
+def level(series: Series, until: int) -> tuple[float, int] | None:
+    """The level at a commit, and of how many points: the median of the last ones up to it.
+
+    `until` is a commit's number; None if there is no point up to it.
+    """
+    end = bisect_right(series.at, until)
+    values = series.values[max(0, end - LEVEL) : end]
+    return (median(values), len(values)) if values else None
+
+
+def _floor(benchmark: Benchmark, policy: Policy) -> float:
+    if benchmark.kind == "observed":
+        return OBSERVED_FLOOR
+    return policy.limits(benchmark.name, Kind(benchmark.kind)).floor
+
+
+def _steps_of(steps: Steps, history: History, key: Key) -> Sequence[int]:
+    place, name, case = key
+    params = tuple(sorted(each for each in history.places[place].params.items() if each[1]))
+    cases = steps.get((name, params), ())
+    return cases[case] if case < len(cases) else ()
+
+
+def _weight(found: Found) -> tuple[int, bool, int, float]:
+    """Order of commits; then worse before better, surer before less sure, larger before smaller."""
+    change = found.change
+    sure = ("certain", "confirmed", "likely").index(change.certainty)
+    size = abs(change.ratio - 1)
+    return change.at, not change.worse, sure, -size
+
+
+def worse_and_better(found: Iterable[Found]) -> tuple[int, int]:
+    """How many of the changes are worse, and how many better."""
+    listed = [each.change.worse for each in found]
+    return sum(listed), len(listed) - sum(listed)

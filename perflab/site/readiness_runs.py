@@ -1,0 +1,81 @@
+"""The filed readiness runs: what each found, and its report, copied into the site.
+
+Runs lie in `readiness/MACHINE/RUN` beside asv's results (`verdict.filed`).
+
+Rule: reads reports and copies them; decides nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perflab.readiness.baseline import REPORT, FiledError, read_report
+from perflab.report.form import Report
+
+__all__ = ["Run", "Runs", "copy_reports", "read_runs"]
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One filed run."""
+
+    machine: str
+    report: Report
+    folder: Path
+
+    @property
+    def page(self) -> str:
+        """Where its report lies in the site; "" if it has none."""
+        if not (self.folder / PAGE).is_file():
+            return ""
+        return f"runs/{self.machine}/{self.folder.name}/{PAGE}"
+
+    @property
+    def data(self) -> str:
+        """Where the report's data lie in the site."""
+        return f"runs/{self.machine}/{self.folder.name}/{REPORT}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """All of them, newest first."""
+
+    runs: list[Run] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Run | None:
+        """The last whole run, or the last quick one if there is no whole one."""
+        whole = [each for each in self.runs if not each.report.quick]
+        return next(iter(whole or self.runs), None)
+
+
+def read_runs(folder: Path) -> Runs:
+    """Every run below `readiness`; one that cannot be read is told about."""
+    found, problems = [], []
+    for path in sorted(folder.glob(f"*/*/{REPORT}")):
+        try:
+            report = read_report(path)
+        except FiledError as error:
+            place = path.relative_to(folder)
+            problems.append(
+                f"readiness run {place.parent}: {str(error).replace(str(path), REPORT)}"
+            )
+            continue
+        found.append(Run(machine=path.parts[-3], report=report, folder=path.parent))
+    found.sort(key=lambda each: each.report.began, reverse=True)
+    return Runs(runs=found, problems=problems)
+
+
+def copy_reports(runs: Runs, site: Path) -> None:
+    """Copy each run's page and its data."""
+    for run in runs.runs:
+        target = site / "runs" / run.machine / run.folder.name
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (REPORT, PAGE):
+            if (run.folder / name).is_file():
+                shutil.copyfile(run.folder / name, target / name)

@@ -1,0 +1,130 @@
+"""What people read: a figure's value, unit and change in the words they use for it.
+
+The suite stores what grows when things get worse, because asv knows one direction. Where people
+think the other way round (operations per second, not seconds per operation), `figures.toml` says
+so, and value, change and "higher is better" are turned here; better and worse stay what they are.
+
+Rule: words and figures; decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from perflab.results.suite import Benchmark
+
+__all__ = ["FIGURES", "Reading", "Readings", "load_readings", "number"]
+
+FIGURES = Path(__file__).with_name("figures.toml")
+SCALES = {
+    "seconds": ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")),
+    "bytes": ((1.0, "bytes"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB")),
+}
+DIGITS = 4
+NO_RATIO = "from 0"  # or from below it: growth of memory may be
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How one benchmark is read."""
+
+    unit: str
+    """What the value is in once it is turned."""
+    inverted: bool = False
+
+    @property
+    def better(self) -> str:
+        return "higher" if self.inverted else "lower"
+
+    def value(self, stored: float) -> float:
+        """The figure as people think of it; infinite where nothing was left to turn."""
+        if not self.inverted:
+            return stored
+        return 1 / stored if stored else math.inf
+
+    def text(self, stored: float) -> str:
+        """With its unit, scaled: "1.234 ms"."""
+        value = self.value(stored)
+        if not math.isfinite(value):
+            return "∞"
+        scales = SCALES.get(self.unit, ((1.0, self.unit),))
+        fitting = [each for each in scales if abs(value) >= each[0] or (not value and each[0] == 1)]
+        scale, unit = fitting[-1] if fitting else scales[0]
+        return f"{number(value / scale)} {unit}".strip()
+
+    def change(self, ratio: float) -> str:
+        """A change in percent, of what people read: "+12.3 %"."""
+        ratio = ratio if not self.inverted else (1 / ratio if ratio else math.inf)
+        if not math.isfinite(ratio) or ratio < 0:
+            return NO_RATIO
+        if ratio >= 10:
+            return f"× {number(ratio)}"
+        text = f"{ratio * 100 - 100:+.{1 if abs(ratio - 1) < 0.995 else 0}f} %"
+        return "0 %" if text in ("+0.0 %", "-0.0 %") else text.replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """The whole of figures.toml."""
+
+    rates: tuple[tuple[str, str], ...]
+    """Pattern of benchmark names, and the unit of their inverse."""
+    headlines: tuple[tuple[str, tuple[str, ...], str], ...]
+    """Benchmark, its parameters as people write them, and what it is called on the front page."""
+
+    def of(self, benchmark: Benchmark) -> Reading:
+        for match, unit in self.rates:
+            if fnmatchcase(benchmark.name, match):
+                return Reading(unit=unit, inverted=True)
+        return Reading(unit=benchmark.unit)
+
+    def headline_cases(self, suite: Sequence[Benchmark]) -> list[tuple[Benchmark, int, str]]:
+        """What the front page shows: benchmark, combination, title.
+
+        A suite of which nothing is listed shows its first benchmark, so that none is left out.
+        """
+        known = {each.name: each for each in suite}
+        found = []
+        for name, case, title in self.headlines:
+            benchmark = known.get(name)
+            if benchmark is None:
+                continue
+            cases = [benchmark.case(index) for index in range(len(benchmark.cases))]
+            if ", ".join(case) in cases:
+                found.append((benchmark, cases.index(", ".join(case)), title))
+        listed = {benchmark.suite for benchmark, _, _ in found}
+        for benchmark in suite:
+            if benchmark.suite not in listed:
+                listed.add(benchmark.suite)
+                found.append((benchmark, 0, benchmark.title(0)))
+        order = list(dict.fromkeys(each.suite for each in suite))
+        return sorted(found, key=lambda each: order.index(each[0].suite))
+
+
+def load_readings(path: Path = FIGURES) -> Readings:
+    """Read the table; a fault in it is a ValueError or KeyError that names the entry."""
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    return Readings(
+        rates=tuple((each["match"], each["unit"]) for each in content.get("rate", ())),
+        headlines=tuple(
+            (each["benchmark"], tuple(map(str, each.get("case", ()))), each["title"])
+            for each in content.get("headline", ())
+        ),
+    )
+
+
+def number(value: float) -> str:
+    """A few digits, as people write them."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 10 ** (DIGITS - 1):
+        return f"{value:,.0f}"
+    if abs(value) >= 1e-4:
+        return f"{value:.{DIGITS}g}"
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"

@@ -1,0 +1,1 @@
+"""Arithmetic on samples: bounds, slopes, thresholds, the scalability law."""

@@ -1,0 +1,28 @@
+"""The lab counts: more records take more heap, the same records again take none."""
+
+import pytest
+
+from benchmarks.common import footprint, subject
+from benchmarks.common.heap_lab import HeapLab
+
+pytestmark = pytest.mark.skipif(footprint.heap_bytes() is None, reason="needs glibc's mallinfo2")
+
+SIZE, MANY = 1024, 200
+
+
+def test_records_take_at_least_their_bytes() -> None:
+    with HeapLab(1, subject.Network(replication=1, write_quorum=1, read_quorum=1)) as lab:
+        lab.store(MANY, SIZE)
+        before = lab.retrieve(MANY, SIZE, edition=0)
+        lab.store(MANY, SIZE, first=MANY)
+        after = lab.retrieve(MANY, SIZE, edition=0)
+        assert after - before >= MANY * SIZE
+        more = lab.nodes(1)
+        assert more > after
+
+
+def test_the_same_records_again_take_little() -> None:
+    with HeapLab(3, subject.Network()) as lab:
+        readings = [lab.store(MANY, SIZE, edition=edition) for edition in range(6)]
+        assert readings[-1] - readings[2] < MANY * SIZE  # nine times as much if values piled up
+        lab.retrieve(MANY, SIZE, edition=5)

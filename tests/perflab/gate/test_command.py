@@ -1,0 +1,222 @@
+"""`python -m perflab gate`: exit codes for everything that can go wrong, and real commits.
+
+asv returns 1 for "slower" and for nine other things; each of them is tried here.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import psutil
+import pytest
+
+from perflab.__main__ import main
+from perflab.gate import builds, paired_rounds
+from perflab.gate import command as gate
+from perflab.gate.instructions import unavailable
+from tests.perflab.results.test_checkout import git
+from tests.processes import PATIENCE_S
+
+ROOT = Path(__file__).parents[3]
+BROKEN = "__version__ = '0.1.0'\nraise ImportError('broken on purpose')\n"
+NO_BACKEND = "[build-system]\nrequires = []\nbuild-backend = 'nowhere.to.be.found'\n"
+ENCODE = "    body = _encode(message)\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This checkout's core under git: `good`, `heavy` with 200 bytes more per frame, `unbuildable`,
+    `uninstallable` for want of its build backend, `broken`, which cannot be imported."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    for name in ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "p2pcore", folder / "p2pcore", ignore=shutil.ignore_patterns("__pyc*"))
+    git(folder, "init", "--quiet", "--initial-branch=good")
+    commit(folder, "Good")
+    codec = folder / "p2pcore" / "wire" / "codec.py"
+    text = codec.read_text(encoding="utf-8")
+    heavy = text.replace(ENCODE, ENCODE.strip("\n") + " + bytes(200)\n")
+    heavy = heavy.replace("_decode(data[body:start])", "_decode(data[body:start - 200])")
+    for branch, file, content in (
+        ("heavy", codec, heavy),
+        ("unbuildable", folder / "pyproject.toml", "[build-system\n"),
+        ("uninstallable", folder / "pyproject.toml", NO_BACKEND),
+        ("broken", folder / "p2pcore" / "__init__.py", BROKEN),
+    ):
+        git(folder, "checkout", "--quiet", "-b", branch, "good")
+        file.write_text(content, encoding="utf-8")
+        commit(folder, branch.capitalize())
+    git(folder, "checkout", "--quiet", "good")
+    monkeypatch.setattr(gate, "ROOT", folder)
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def commit(folder: Path, subject: str) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", subject)
+
+
+def run(*arguments: str) -> int:
+    return main(["gate", *arguments])
+
+
+BYTES = ("--only", "counts.bytes.store.8")
+
+
+def test_a_real_regression_is_found_filed_and_told(
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    place = tmp_path / "files"
+    assert run("good", "heavy", *BYTES, "--output", str(place)) == 1
+    told = capsys.readouterr().out
+    assert "gate: regression (1 regression)" in told
+    assert "::error title=gate::counts.bytes.store.8" in told
+    assert "To repeat one line here" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    verdict = json.loads((place / "verdict.json").read_text(encoding="utf-8"))
+    entry = verdict["benchmarks"]["counts.bytes.store.8"]
+    assert entry["head"] - entry["base"] == 6 * 200
+    assert ElementTree.parse(place / "junit.xml").getroot().get("failures") == "1"
+    # The same files, judged again without measuring.
+    assert run(str(place / "base.json"), str(place / "head.json")) == 1
+    assert run(str(place / "head.json"), str(place / "base.json")) == 0
+
+
+@pytest.mark.parametrize(
+    ("branch", "words"),
+    [
+        ("unbuildable", "does not build"),
+        ("uninstallable", "No module named 'nowhere'"),
+        ("broken", "broken on purpose"),
+    ],
+)
+def test_a_commit_that_cannot_be_measured_is_two(
+    repository: Path, branch: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("good", branch, *BYTES) == 2
+    assert words in capsys.readouterr().out
+    assert not list((repository / ".asv" / "gate" / "builds").glob("making-*"))
+
+
+def test_no_interpreter_is_two(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(repository / "no-python"))
+    assert run("good", "heavy", *BYTES) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("good", "nowhere"), "git knows no commit 'nowhere'"),
+        (("good..good", "good"), "git knows no commit 'good..good'"),
+        (("good", "heavy", "--only", "nothing.*"), "no benchmark matches"),
+        (("good", "heavy", "--budget", "soon"), "--budget takes a time"),
+        (("good", "heavy", "--budget", "0s"), "--budget takes a time"),
+        (("good", "heavy", "--policy", "none.toml"), "none.toml cannot be read"),
+        (("none.json", "none.json"), "no file of measurements"),
+        (("good",), "two commits, BASE and HEAD"),
+    ],
+)
+def test_bad_usage_is_three(
+    repository: Path, arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 3
+    assert words in capsys.readouterr().err
+
+
+def test_arguments_that_cannot_be_read_are_three() -> None:
+    with pytest.raises(SystemExit) as end:
+        run("good", "heavy", "--nonsense")
+    assert end.value.code == 3
+
+
+def test_a_bug_of_ours_is_two(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(gate, "build", explode)
+    assert run("good", "heavy", *BYTES) == 2
+
+
+def test_an_interrupt_keeps_what_was_measured(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(paired_rounds, "decide", interrupt)
+    place = tmp_path / "files"
+    assert run("good", "good", "--only", "cpu.clock", "--output", str(place)) == 130
+    kept = json.loads((place / "base.json").read_text(encoding="utf-8"))
+    assert kept["subject"] == "Good"
+
+
+def test_a_suite_that_does_not_import_is_two(tmp_path: Path) -> None:
+    shutil.copytree(
+        ROOT / "benchmarks", tmp_path / "benchmarks", ignore=shutil.ignore_patterns("__pyc*")
+    )
+    broken = tmp_path / "benchmarks" / "micro" / "catalogue.py"
+    broken.write_text("raise ImportError('broken on purpose')\n", encoding="utf-8")
+    command = [sys.executable, "-m", "perflab", "gate", "HEAD", "HEAD"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "broken on purpose" in done.stderr
+
+
+def test_no_machine_file_is_needed(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(repository / "empty"))
+    assert run("good", "good", *BYTES) == 0
+    assert not (repository / "empty" / ".asv-machine.json").exists()
+
+
+def test_builds_are_found_again_and_the_oldest_forgotten(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builds, "KEPT", 1)
+    store = tmp_path / "store"
+    good, heavy = (gate.commit_of(repository, name) for name in ("good", "heavy"))
+    first = builds.build(repository, good, store)
+    stamp = (first / "p2pcore" / "__init__.py").stat().st_mtime_ns
+    assert builds.build(repository, good, store) == first
+    assert (first / "p2pcore" / "__init__.py").stat().st_mtime_ns == stamp
+    builds.build(repository, heavy, store)
+    assert [each.name for each in store.iterdir()] == [heavy.hash]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
+def test_a_gate_that_is_killed_leaves_no_process(repository: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    code = (
+        "import pathlib, sys\n"
+        "from perflab.__main__ import main\n"
+        "from perflab.gate import command\n"
+        f"command.ROOT = pathlib.Path({str(repository)!r})\n"
+        "main(['gate', 'good', 'good', '--only', 'instructions.*'])\n"
+    )
+    environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    gate = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        # With its first mark, callgrind's child has begun to count; the other side's may not have.
+        while gate.poll() is None and not (marked := list(scratch.glob("*/count.1"))):
+            time.sleep(0.05)
+        started = psutil.Process(gate.pid).children(recursive=True)
+    finally:
+        gate.kill()
+        gate.wait()
+    assert started
+    assert psutil.wait_procs(started, PATIENCE_S)[1] == []
+    # Whoever ends by itself, for nobody reads what it says, fills the file that callgrind opened.
+    assert [each.with_name("count").stat().st_size for each in marked] == [0] * len(marked)

@@ -1,0 +1,29 @@
+"""Nodes that keep 100 bytes of each message they receive: a leak made on purpose."""
+
+import json
+from typing import Any
+
+from benchmarks.common import swarm
+from benchmarks.common.children import serve_parent
+
+LEAK_BYTES = 100
+kept: list[bytes] = []
+
+
+class _LeakyHost(swarm._Host):
+    async def start(self) -> dict[str, Any]:
+        from p2pcore.machine import Machine
+
+        receive = Machine.receive
+
+        def leak(self: Machine, *what: Any) -> None:
+            kept.append(bytes(LEAK_BYTES - b"".__sizeof__()))
+            receive(self, *what)
+
+        Machine.receive = leak  # type: ignore[method-assign]
+        return await super().start()
+
+
+def run_child(arguments: list[str]) -> None:
+    order = json.loads(arguments[0])
+    serve_parent(_LeakyHost(order), order["loop"])

@@ -1,0 +1,70 @@
+"""The comparison measures both sides, prints both tables and writes records that can be read."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from benchmarks.common.records import read_run
+from perflab.peers import command as peers
+from perflab.peers.comparison import QUESTIONS, Cell
+from perflab.peers.published_figures import PEERS
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    peers.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_a_short_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "peers.json"
+    args = arguments(
+        "--layouts", "A", "--nodes", "4", "--repeats", "2", "--scale", "0.02", "--json", str(file)
+    )
+    assert peers.main(args) in (0, 1)  # whether the floor held is this machine's business
+    printed = capsys.readouterr().out
+    assert "beside its ceiling" in printed
+    assert "libtorrent" in printed
+    assert "Floor, layout A, 16 in flight, store" in printed
+    run = read_run(file)
+    seen = {
+        (each.subject, each.name, each.parameters["in_flight"], len(each.values))
+        for each in run.measurements
+    }
+    assert seen == {
+        (side, f"{question}: {what}", in_flight, 2)
+        for what in ("rate", "p50", "p99")
+        for in_flight in (16, 64)
+        for side, questions in (("p2pcore", QUESTIONS), ("ceiling", QUESTIONS[:2]))
+        for question in questions
+    }
+
+
+def test_the_ratio_pairs_repeats() -> None:
+    """A repeat in which the whole machine ran at half speed does not move it."""
+    core, ceiling = Cell([60.0, 30.0, 61.0], [], []), Cell([100.0, 50.0, 100.0], [], [])
+    assert core.ratio_to(ceiling) == pytest.approx(0.6)
+
+
+def test_quoted_figures_are_complete() -> None:
+    assert all(peer.name and peer.puts_per_s and peer.gets_per_s for peer in PEERS)
+    assert len({peer.name for peer in PEERS}) == len(PEERS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--nodes", "0"], ["--nodes", "2"], ["--nodes", "65"], ["--nodes", "x"],
+        ["--repeats", "0"], ["--scale", "0"], ["--scale", "nan"], ["--in-flight", "3"],
+    ],
+)  # fmt: skip
+def test_what_can_not_be_measured_is_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    peers.add_arguments(parser)
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(words)
+    assert end.value.code == 2
+    assert words[1] in capsys.readouterr().err
