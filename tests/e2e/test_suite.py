@@ -35,9 +35,10 @@ class Clone:
         head = self._git(ROOT, "rev-parse", "HEAD")
         self._git(self.root, "fetch", "--quiet", "origin", head)
         self._git(self.root, "checkout", "--quiet", "--force", "-B", "main", head)
-        shutil.rmtree(self.root / "benchmarks")
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "benchmarks", self.root / "benchmarks", ignore=ignored)
+        for tree in ("benchmarks", "perflab"):
+            shutil.rmtree(self.root / tree)
+            shutil.copytree(ROOT / tree, self.root / tree, ignore=ignored)
         shutil.copy(ROOT / "asv.conf.json", self.root)
         self.results = self.root / ".asv" / "results"
         self.site = self.root / ".asv" / "html"
