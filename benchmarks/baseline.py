@@ -21,14 +21,14 @@ def _cycles(layout: Layout) -> Record:
     Each retrieve is compared with what was stored, and after the deletes a key must be gone.
     """
     from benchmarks.common.swarm import Swarm
-    from benchmarks.common.workload import Outcome, Values, closed_loop
+    from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 
     found: Record = {}
-    alone = subject.Network(replication=1, write_quorum=1, read_quorum=1)
+    alone = subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)
     with Swarm(layout=layout, nodes=1, network=alone) as swarm:
         client = swarm.client
 
-        def note(operation: str, size: int, outcome: Outcome) -> None:
+        def note(operation: str, size: int, outcome: WorkloadOutcome) -> None:
             outcome.require_clean()
             found.setdefault(("clock", operation, size), []).append(outcome.seconds_per_operation)
             found.setdefault(("cpu", operation, size), []).append(

@@ -23,13 +23,13 @@ def _blocks() -> Record:
     """
     from benchmarks.common.records import summarize
     from benchmarks.common.swarm import Swarm
-    from benchmarks.common.workload import Outcome, Values, closed_loop
+    from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 
     found: Record = {}
     with Swarm(layout="A", nodes=NODES) as swarm:
         client = swarm.client
 
-        def note(operation: str, outcome: Outcome) -> None:
+        def note(operation: str, outcome: WorkloadOutcome) -> None:
             outcome.require_clean()
             latency = summarize(outcome.latencies_s)
             for what, value in (

@@ -44,7 +44,7 @@ def _blocks() -> Record:
 
     found: Record = {}
 
-    async def measure(client: subject.Client) -> None:
+    async def measure(client: subject.SubjectClient) -> None:
         mixed = _Mixed(client)
         await mixed.prepare()
         for edition in range(BLOCKS + 1):
@@ -72,7 +72,7 @@ def _blocks() -> Record:
 
 
 async def _one_by_one(
-    client: subject.Client, operations: int, edition: int
+    client: subject.SubjectClient, operations: int, edition: int
 ) -> AsyncIterator[tuple[str, Arrivals]]:
     """Store, retrieve and delete the same records, evenly spaced.
 
@@ -121,7 +121,7 @@ class _Mixed:
     A read must give what was acknowledged last before it began, or what is written now.
     """
 
-    def __init__(self, client: subject.Client) -> None:
+    def __init__(self, client: subject.SubjectClient) -> None:
         self._client = client
         self._acknowledged: list[Values] = []
 

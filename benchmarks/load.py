@@ -33,7 +33,7 @@ IN_FLIGHT = 1024  # under stress; what is due beyond it is dropped, as a service
 class _Users:
     """Operations of YCSB B by one client; a read must give what some write of the record wrote."""
 
-    def __init__(self, client: subject.Client) -> None:
+    def __init__(self, client: subject.SubjectClient) -> None:
         from benchmarks.common.load.values import StampedValues
 
         self._client = client
@@ -88,7 +88,7 @@ def _blocks() -> Record:
     def note(value: float, *key: str | int) -> None:
         found.setdefault(key, []).append(value)
 
-    async def measure(client: subject.Client) -> None:
+    async def measure(client: subject.SubjectClient) -> None:
         users = _Users(client)
         await users.prepare()
         for edition in range(BLOCKS + 1):

@@ -29,8 +29,8 @@ PEAK_NODES = 8
 PEAK_RECORDS = 2000
 
 
-def _alone() -> subject.Network:
-    return subject.Network(replication=1, write_quorum=1, read_quorum=1)
+def _alone() -> subject.NetworkSettings:
+    return subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)
 
 
 def _per_block(readings: list[int], things: int) -> list[float]:
@@ -57,7 +57,7 @@ def _sizes() -> Record:
     return found
 
 
-async def _connections(lab: HeapLab, network: subject.Network) -> list[float]:
+async def _connections(lab: HeapLab, network: subject.NetworkSettings) -> list[float]:
     """Bytes per connection in the node's process; the clients live in this one, and stay."""
     async with AsyncExitStack() as stack:
         readings = [lab.nodes(0)]
@@ -70,7 +70,7 @@ async def _connections(lab: HeapLab, network: subject.Network) -> list[float]:
     return _per_block(readings, CONNECTIONS_PER_BLOCK)
 
 
-async def _visits(lab: HeapLab, network: subject.Network) -> list[float]:
+async def _visits(lab: HeapLab, network: subject.NetworkSettings) -> list[float]:
     """Bytes that clients which come and go leave behind in the nodes' process, for each."""
     readings = []
     for _ in range(WARM_UP + BLOCKS + 1):
@@ -82,7 +82,7 @@ async def _visits(lab: HeapLab, network: subject.Network) -> list[float]:
     return _per_block(readings[WARM_UP:], VISITS_PER_BLOCK)
 
 
-async def _write_and_read(client: subject.Client) -> None:
+async def _write_and_read(client: subject.SubjectClient) -> None:
     value = bytes(64)
     await client.store("visit", value)
     if await client.retrieve("visit") != value:
@@ -102,7 +102,7 @@ def _growth() -> Record:
     size, many = SIZES[-1], OPERATIONS_PER_BLOCK
     blocks = range(WARM_UP + BLOCKS + 1)
     with (
-        HeapLab(3, network := subject.Network()) as lab,
+        HeapLab(3, network := subject.NetworkSettings()) as lab,
         running_loop(subject.default_loop()) as runner,
     ):
         stored = [lab.store(many, size, edition=edition) for edition in blocks]
@@ -254,12 +254,12 @@ class Peak:
             pass
 
     def peakmem_idle_nodes(self) -> None:
-        self._swarm(PEAK_NODES, subject.Network(), 1)
+        self._swarm(PEAK_NODES, subject.NetworkSettings(), 1)
 
     def peakmem_nodes_with_records(self) -> None:
-        self._swarm(PEAK_NODES, subject.Network(), PEAK_RECORDS)
+        self._swarm(PEAK_NODES, subject.NetworkSettings(), PEAK_RECORDS)
 
-    def _swarm(self, nodes: int, network: subject.Network, records: int) -> None:
+    def _swarm(self, nodes: int, network: subject.NetworkSettings, records: int) -> None:
         """A swarm in this process, some records written and read back."""
         from benchmarks.common.swarm import Swarm
         from benchmarks.common.workload import Values, closed_loop

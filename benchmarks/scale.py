@@ -23,7 +23,7 @@ def _operations() -> Record:
 
     found: Record = {}
     for nodes in NODES:
-        with Swarm(layout="B", nodes=nodes, network=subject.Network.of(nodes)) as swarm:
+        with Swarm(layout="B", nodes=nodes, network=subject.NetworkSettings.of(nodes)) as swarm:
             for edition in range(BLOCKS + 1):
                 stored, retrieved = swarm.run(_block(swarm.client, edition))
                 if edition:  # the first block met cold caches
@@ -32,7 +32,7 @@ def _operations() -> Record:
     return found
 
 
-async def _block(client: subject.Client, edition: int) -> tuple[float, float]:
+async def _block(client: subject.SubjectClient, edition: int) -> tuple[float, float]:
     """Seconds per store and per retrieve of the same records."""
     from benchmarks.common.workload import Values, closed_loop
 

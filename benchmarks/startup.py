@@ -47,7 +47,7 @@ def _first_nodes() -> Record:
     from benchmarks.common.workload import Values
 
     async def start() -> float:
-        members = Members(subject.Network.of(1))
+        members = Members(subject.NetworkSettings.of(1))
         await members.add(1, [])
         await members.shutdown()
         return members.join_s[0]
@@ -85,13 +85,13 @@ def _joins() -> Record:
 
     values = Values(SIZE_BYTES)
 
-    async def fill(client: subject.Client) -> None:
+    async def fill(client: subject.SubjectClient) -> None:
         stored = await closed_loop(
             lambda n: client.store(f"r{n}", values.value(n)), operations=RECORDS, in_flight=16
         )
         stored.require_clean()
 
-    async def all_there(client: subject.Client) -> None:
+    async def all_there(client: subject.SubjectClient) -> None:
         retrieved = await closed_loop(
             lambda n: client.retrieve(f"r{n}"), operations=RECORDS, in_flight=16, check=values.check
         )
@@ -106,7 +106,9 @@ def _joins() -> Record:
     found: Record = {}
     with ExitStack() as stack:
         swarms = [
-            stack.enter_context(Swarm(layout="A", nodes=nodes, network=subject.Network.of(nodes)))
+            stack.enter_context(
+                Swarm(layout="A", nodes=nodes, network=subject.NetworkSettings.of(nodes))
+            )
             for nodes in NODES
         ]
         # Before nodes could tell when they are ready, they did not hand over what they held either.

@@ -35,12 +35,12 @@ from typing import IO, Any, Protocol, Self
 from benchmarks.common.allocations import trace_begin, trace_end
 from benchmarks.common.footprint import counts_everything, heap_bytes
 from benchmarks.common.loops import running_loop
-from benchmarks.common.self_metrics import Pulse, pulse_file
+from benchmarks.common.self_metrics import SelfMetrics, pulse_file
 
 __all__ = [
     "Child",
     "ChildError",
-    "Service",
+    "ChildService",
     "WithChild",
     "allow_descriptors",
     "child_environment",
@@ -61,7 +61,7 @@ class ChildError(RuntimeError):
     """A child did not start, did not answer or ended with an error; the message has its words."""
 
 
-class Service(Protocol):
+class ChildService(Protocol):
     """What a child does between its ready line and the end of its input.
 
     One that also has `counters()`, a mapping of names to numbers, shows them in its pulse.
@@ -276,12 +276,12 @@ def _interrupt_later() -> Iterator[None]:
             handler(*came[0])
 
 
-def _pulse(service: Service) -> Pulse | None:
+def _pulse(service: ChildService) -> SelfMetrics | None:
     """The pulse that the parent wishes, beating; None if it wishes none."""
     place = os.environ.pop(PULSE, None)
     if place is None:
         return None
-    pulse = Pulse(Path(place))
+    pulse = SelfMetrics(Path(place))
     counters = getattr(service, "counters", None)
     if counters is not None:
         pulse.register_group(counters, "counter")
@@ -307,7 +307,7 @@ def child_environment() -> dict[str, str]:
     return environment
 
 
-def serve_parent(service: Service, loop_kind: str, source: str | None = None) -> None:
+def serve_parent(service: ChildService, loop_kind: str, source: str | None = None) -> None:
     """Run a service until the parent closes this process's standard input; the child's side."""
     finished = threading.Event()
 

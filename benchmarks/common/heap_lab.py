@@ -31,7 +31,7 @@ IN_FLIGHT = 8
 class HeapLab(WithChild):
     """The parent's side: a network in a child process, and its heap after each thing done."""
 
-    def __init__(self, nodes: int, network: subject.Network) -> None:
+    def __init__(self, nodes: int, network: subject.NetworkSettings) -> None:
         order = {"nodes": nodes, "network": asdict(network), "loop": subject.default_loop()}
         self._child = Child(
             "benchmarks.common.heap_lab",
@@ -70,7 +70,7 @@ class _Lab:
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._count: int = order["nodes"]
-        self._network = subject.Network(**order["network"])
+        self._network = subject.NetworkSettings(**order["network"])
         self._members = Members(self._network)
         self._stack = AsyncExitStack()
 
@@ -97,7 +97,7 @@ class _Lab:
 
     async def _do_nodes(self, count: int) -> None:
         for _ in range(count):
-            loner = Members(subject.Network(replication=1, write_quorum=1, read_quorum=1))
+            loner = Members(subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1))
             self._stack.push_async_callback(loner.shutdown)
             await loner.add(1, [])
 

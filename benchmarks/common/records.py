@@ -26,7 +26,7 @@ __all__ = [
     "LatencySummary",
     "Layout",
     "LoopKind",
-    "Machine",
+    "MachineInfo",
     "Measurement",
     "RecordError",
     "Run",
@@ -54,7 +54,7 @@ class RecordError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class MachineInfo:
     """Where it was measured. `name` is the host's own; `cores` is what this process may use."""
 
     name: str
@@ -106,7 +106,7 @@ class Run:
     packages, the interpreter and the event loop; `began` is UTC in ISO 8601.
     """
 
-    machine: Machine
+    machine: MachineInfo
     commit: str
     versions: dict[str, str]
     began: str
@@ -158,8 +158,8 @@ def summarize(latencies_s: Iterable[float]) -> LatencySummary:
     )
 
 
-def this_machine() -> Machine:
-    return Machine(
+def this_machine() -> MachineInfo:
+    return MachineInfo(
         name=platform.node(),
         system=f"{platform.system()} {platform.release()}",
         processor=_processor(),

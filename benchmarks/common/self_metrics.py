@@ -28,7 +28,15 @@ from pathlib import Path
 
 from benchmarks.common.columns import Column, Kind
 
-__all__ = ["BEAT_S", "RING", "Pulse", "PulseError", "PulseReader", "Reading", "pulse_file"]
+__all__ = [
+    "BEAT_S",
+    "RING",
+    "SelfMetrics",
+    "SelfMetricsError",
+    "SelfMetricsReader",
+    "SelfReading",
+    "pulse_file",
+]
 
 MAGIC = b"p2pulse1"
 BEAT_S = 0.1  # as often as the monitor looks by default; on an idle core each beat wakes it
@@ -51,7 +59,7 @@ def pulse_file() -> Path:
     return Path(name)
 
 
-class PulseError(ValueError):
+class SelfMetricsError(ValueError):
     """A file that is no pulse, or more metrics than fit into one."""
 
 
@@ -62,7 +70,7 @@ class _Source:
     every: int  # beats
 
 
-class Pulse:
+class SelfMetrics:
     """The writing side, on the loop of the process that is watched.
 
     `path` is written anew. Metrics may be registered at any time; `read` runs on the loop, so it
@@ -109,15 +117,17 @@ class Pulse:
 
     def _add(self, column: Column) -> None:
         if column.name in self._values:
-            raise PulseError(f"there is a metric called {column.name!r} already")
+            raise SelfMetricsError(f"there is a metric called {column.name!r} already")
         if len(self._columns) == MAX_METRICS:
-            raise PulseError(f"no more than {MAX_METRICS} metrics fit; {column.name!r} is too many")
+            raise SelfMetricsError(
+                f"no more than {MAX_METRICS} metrics fit; {column.name!r} is too many"
+            )
         self._columns.append(column)
         self._values[column.name] = 0.0
         names = [[each.name, each.unit, each.kind] for each in self._columns]
         header = json.dumps(names).encode()
         if len(header) > HEADER_BYTES:
-            raise PulseError(f"the names of {len(names)} metrics exceed {HEADER_BYTES} bytes")
+            raise SelfMetricsError(f"the names of {len(names)} metrics exceed {HEADER_BYTES} bytes")
         self._begin()
         self._map[HEADER_AT : HEADER_AT + len(header)] = header
         self._end(len(header))
@@ -163,7 +173,7 @@ class Pulse:
 
 
 @dataclass(frozen=True)
-class Reading:
+class SelfReading:
     """One look at a pulse.
 
     `lag_s` is the longest lag since the look before, that of an overdue beat included; `beats` and
@@ -176,21 +186,21 @@ class Reading:
     values: Sequence[float]
 
 
-class PulseReader:
+class SelfMetricsReader:
     """The watching side. Raises OSError without the file, PulseError if it is something else."""
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != HEADER_AT + HEADER_BYTES:
-                raise PulseError(f"{path.name} has not the size of a pulse")
+                raise SelfMetricsError(f"{path.name} has not the size of a pulse")
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if self._map[: len(MAGIC)] not in (MAGIC, bytes(len(MAGIC))):
-            raise PulseError(f"{path.name} does not begin like a pulse")
+            raise SelfMetricsError(f"{path.name} does not begin like a pulse")
         self._seen = 0
         self._header_bytes = 0
         self.columns: list[Column] = []
 
-    def read(self, now_ns: int) -> Reading | None:
+    def read(self, now_ns: int) -> SelfReading | None:
         """What the process told last; None before its first beat, or within a writing."""
         for _ in range(TRIES):
             before, header_bytes = _LENGTH.unpack_from(self._map, _LENGTH_AT)
@@ -216,4 +226,4 @@ class PulseReader:
             self._header_bytes = header_bytes
             self.columns = [Column(*each) for each in json.loads(header)]
         self._seen = beats
-        return Reading(max(0, now_ns - due, *fresh) / 1e9, beats, cpu / 1e9, values)
+        return SelfReading(max(0, now_ns - due, *fresh) / 1e9, beats, cpu / 1e9, values)

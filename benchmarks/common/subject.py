@@ -32,12 +32,12 @@ from benchmarks.common.records import LoopKind
 __all__ = [
     "FEATURES",
     "IMPORT_PROGRAM",
-    "Client",
-    "Identity",
-    "Machines",
-    "Network",
-    "Node",
-    "Standing",
+    "CoreMachines",
+    "NetworkSettings",
+    "NodeStanding",
+    "SubjectClient",
+    "SubjectIdentity",
+    "SubjectNode",
     "core_dir",
     "counters",
     "default_loop",
@@ -75,7 +75,7 @@ print(pathlib.Path(p2pcore.__file__).resolve().parent.parent)
 """
 
 
-class Node(Protocol):
+class SubjectNode(Protocol):
     """What the suite needs of a coordinator."""
 
     @property
@@ -89,7 +89,7 @@ class Node(Protocol):
     async def shutdown(self) -> None: ...
 
 
-class Client(Protocol):
+class SubjectClient(Protocol):
     """What the suite needs of a client."""
 
     async def store(self, key: str, value: bytes) -> object: ...
@@ -103,7 +103,7 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class NetworkSettings:
     """The settings that all members of a network share.
 
     N replicas, W acknowledgements per store, R replies per retrieve. The key, in hexadecimal, is
@@ -116,7 +116,7 @@ class Network:
     key: str = field(default_factory=lambda: os.urandom(32).hex(), repr=False)
 
     @classmethod
-    def of(cls, nodes: int) -> Network:
+    def of(cls, nodes: int) -> NetworkSettings:
         """As many replicas as there are nodes, up to three, and a majority of them for quorums."""
         replicas = min(3, nodes)
         majority = replicas // 2 + 1
@@ -124,7 +124,7 @@ class Network:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class SubjectIdentity:
     """What was measured: which p2pcore, from where, under which interpreter and loop."""
 
     version: str
@@ -146,10 +146,10 @@ def core_dir() -> str:
     return str(Path(spec.origin).resolve().parent.parent)
 
 
-def identity(loop: str) -> Identity:
+def identity(loop: str) -> SubjectIdentity:
     """Who is measured here; the commit is the one asv says, "" outside asv."""
     core = _core()
-    return Identity(
+    return SubjectIdentity(
         version=str(core.__version__),
         commit=os.environ.get("ASV_COMMIT", ""),
         directory=str(Path(str(core.__file__)).resolve().parent.parent),
@@ -195,31 +195,31 @@ def require(*features: Feature) -> None:
 
 
 def make_node(
-    network: Network,
+    network: NetworkSettings,
     bootstrap: list[str],
     *,
     listen: str = "127.0.0.1:0",
     advertise: str | None = None,
     repair_bytes_per_s: int | None = None,
-) -> Node:
+) -> SubjectNode:
     """A coordinator, not started: by default on a free port of the IPv4 loopback, and handing
     records over as fast as the core does by itself."""
     core = _core()
     settings: dict[str, Any] = {"listen": listen, "advertise": advertise}
     if repair_bytes_per_s is not None:
         settings["repair_bytes_per_s"] = repair_bytes_per_s
-    node: Node = core.AdaptiveCoordinator(_node_config(core, network, bootstrap, **settings))
+    node: SubjectNode = core.AdaptiveCoordinator(_node_config(core, network, bootstrap, **settings))
     return node
 
 
 def make_client(
-    network: Network, bootstrap: list[str], *, timeout_s: float | None = None
-) -> AbstractAsyncContextManager[Client]:
+    network: NetworkSettings, bootstrap: list[str], *, timeout_s: float | None = None
+) -> AbstractAsyncContextManager[SubjectClient]:
     """A client of the network, connected on entering it; operations have the core's own deadline,
     or the one that is given."""
     core = _core()
     settings = {} if timeout_s is None else {"timeout_s": timeout_s}
-    client: AbstractAsyncContextManager[Client] = core.AdaptiveClient(
+    client: AbstractAsyncContextManager[SubjectClient] = core.AdaptiveClient(
         core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key), **settings)
     )
     return client
@@ -273,7 +273,7 @@ def part(module: str, name: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machines:
+class CoreMachines:
     """The core's machines without I/O, and what whoever drives them needs beside.
 
     Their boundary is the same since the oldest commit supported: events in (`connected`,
@@ -282,7 +282,7 @@ class Machines:
     `wait_ready` and `hand_over` of a node are "ready".
     """
 
-    node: Callable[[Network, list[str], bytes, Streams], Any]
+    node: Callable[[NetworkSettings, list[str], bytes, Streams], Any]
     """A node by its network, bootstrap addresses, id of 32 bytes and random streams by purpose."""
     client: Callable[[list[str], bytes, Streams], Any]
     key_of: Callable[[str], Any]
@@ -298,7 +298,7 @@ class Machines:
     """Tells a machine that nobody answers at the address it dialled."""
 
 
-def machines() -> Machines:
+def machines() -> CoreMachines:
     """The machines of the p2pcore that is installed here."""
     import p2pcore
     from p2pcore import effects, errors, ids
@@ -306,14 +306,16 @@ def machines() -> Machines:
     from p2pcore.node import Node as NodeMachine
     from p2pcore.wire.codec import FrameParser, encode_frame
 
-    def node(network: Network, bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
+    def node(
+        network: NetworkSettings, bootstrap: list[str], node_id: bytes, streams: Streams
+    ) -> Any:
         return NodeMachine(_node_config(p2pcore, network, bootstrap), ids.NodeId(node_id), streams)
 
     def client(bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
         config = p2pcore.ClientConfig(bootstrap=bootstrap)
         return ClientMachine(config, ids.NodeId(node_id), streams)
 
-    return Machines(
+    return CoreMachines(
         node=node,
         client=client,
         key_of=ids.key_of,
@@ -328,7 +330,7 @@ def machines() -> Machines:
     )
 
 
-async def retrieve_if_there(client: Client, key: str) -> bytes | None:
+async def retrieve_if_there(client: SubjectClient, key: str) -> bytes | None:
     """The value, or None if a retrieve says that there is no such key."""
     try:
         return await client.retrieve(key)
@@ -336,7 +338,7 @@ async def retrieve_if_there(client: Client, key: str) -> bytes | None:
         return None
 
 
-async def must_be_gone(client: Client, key: str) -> None:
+async def must_be_gone(client: SubjectClient, key: str) -> None:
     """Raise AssertionError unless a retrieve says that there is no such key."""
     value = await retrieve_if_there(client, key)
     if value is not None:
@@ -351,7 +353,7 @@ def version_of(receipt: object) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class NodeStanding:
     """How a node stands in its network: whether it counts for all that is its, how many others it
     knows, and how many records it holds, tombstones included."""
 
@@ -360,15 +362,15 @@ class Standing:
     records: int
 
 
-def standing(node: Node) -> Standing:
+def standing(node: SubjectNode) -> NodeStanding:
     """Requires the feature "ready"."""
     core_node: Any = node
-    return Standing(
+    return NodeStanding(
         ready=core_node.ready, known=core_node.known_nodes, records=core_node.stored_records
     )
 
 
-def counters(of: Node | Client) -> dict[str, int]:
+def counters(of: SubjectNode | SubjectClient) -> dict[str, int]:
     """The integer counters that a node or client keeps of itself, by name; {} where it has none."""
     stats: Any = getattr(of, "stats", None)
     names: Iterable[str] = getattr(stats, "__struct_fields__", ())  # a msgspec Struct
@@ -376,7 +378,9 @@ def counters(of: Node | Client) -> dict[str, int]:
     return {name: value for name, value in found.items() if isinstance(value, int)}
 
 
-def _node_config(core: ModuleType, network: Network, bootstrap: list[str], **settings: Any) -> Any:
+def _node_config(
+    core: ModuleType, network: NetworkSettings, bootstrap: list[str], **settings: Any
+) -> Any:
     return core.CoordinatorConfig(
         bootstrap=bootstrap,
         replication_factor=network.replication,

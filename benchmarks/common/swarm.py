@@ -54,9 +54,9 @@ class Members:
     those until it counted for all that is its (no entries where the core cannot tell).
     """
 
-    def __init__(self, network: subject.Network) -> None:
+    def __init__(self, network: subject.NetworkSettings) -> None:
         self._network = network
-        self._nodes: list[subject.Node] = []
+        self._nodes: list[subject.SubjectNode] = []
         self.join_s: list[float] = []
         self.ready_s: list[float] = []
 
@@ -70,7 +70,7 @@ class Members:
         Without a bootstrap the first one founds the network; `settings` go to `subject.make_node`.
         SwarmError if they don't get ready.
         """
-        begun: list[tuple[subject.Node, float]] = []
+        begun: list[tuple[subject.SubjectNode, float]] = []
         for _ in range(count):
             node = subject.make_node(self._network, bootstrap or self.addresses[:1], **settings)
             begun.append((node, time.perf_counter()))
@@ -80,10 +80,10 @@ class Members:
         if subject.supports("ready"):
             await self._settle(begun)
 
-    async def _settle(self, begun: list[tuple[subject.Node, float]]) -> None:
+    async def _settle(self, begun: list[tuple[subject.SubjectNode, float]]) -> None:
         """Note how long each node took, from its start until it was ready."""
 
-        async def ready(node: subject.Node, begin: float) -> float:
+        async def ready(node: subject.SubjectNode, begin: float) -> float:
             await node.wait_ready()
             return time.perf_counter() - begin
 
@@ -102,7 +102,7 @@ class Members:
                 total[name] = total.get(name, 0) + value
         return total
 
-    def standings(self) -> list[subject.Standing]:
+    def standings(self) -> list[subject.NodeStanding]:
         """How each node stands in its network."""
         return [subject.standing(node) for node in self._nodes]
 
@@ -135,7 +135,7 @@ class Swarm:
         *,
         layout: Layout,
         nodes: int,
-        network: subject.Network | None = None,
+        network: subject.NetworkSettings | None = None,
         loop: LoopKind | None = None,
         watched: bool = False,
         environment: dict[str, str] | None = None,
@@ -144,7 +144,7 @@ class Swarm:
             raise ValueError(f"real nodes come in the layouts A, B and C, not {layout!r}")
         self.layout: Layout = layout
         self.nodes = nodes
-        self.network = network or subject.Network()
+        self.network = network or subject.NetworkSettings()
         quorums = self.network.read_quorum + self.network.write_quorum
         if quorums <= self.network.replication:
             raise ValueError(
@@ -152,7 +152,7 @@ class Swarm:
                 f"{self.network.replication} replicas: a read may miss a write"
             )
         self.loop: LoopKind = loop or subject.default_loop()
-        self.client: subject.Client
+        self.client: subject.SubjectClient
         self.addresses: list[str] = []
         self.join_s: list[float] = []
         self._members = Members(self.network)
@@ -246,7 +246,7 @@ class Swarm:
             self.addresses += ready["addresses"]
             self.join_s += ready["join_s"]
 
-    def _open_client(self) -> subject.Client:
+    def _open_client(self) -> subject.SubjectClient:
         """A client that is closed before the nodes are."""
         opening = subject.make_client(self.network, self.addresses[:2])
         client = self.run(opening.__aenter__())
@@ -270,7 +270,7 @@ class _Host:
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
-        self._members = Members(subject.Network(**order["network"]))
+        self._members = Members(subject.NetworkSettings(**order["network"]))
 
     async def start(self) -> dict[str, Any]:
         order = self._order

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-__all__ = ["Outcome", "Values", "WrongValueError", "closed_loop"]
+__all__ = ["Values", "WorkloadOutcome", "WrongValueError", "closed_loop"]
 
 STAMP_BYTES = 8  # the record's number, in front: two records are never equal
 
@@ -51,7 +51,7 @@ class Values:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class WorkloadOutcome:
     """What a closed loop saw.
 
     `latencies_s` holds the operations that succeeded, in the order of their ends; `errors` counts
@@ -70,7 +70,7 @@ class Outcome:
         """Elapsed time over operations that succeeded: the reciprocal of the rate."""
         return self.elapsed_s / len(self.latencies_s)
 
-    def require_clean(self) -> Outcome:
+    def require_clean(self) -> WorkloadOutcome:
         """This outcome, if nothing failed; a figure of a run with errors is no figure."""
         if self.errors:
             raise RuntimeError(f"{self.operations} operations gave errors: {self.errors}")
@@ -84,7 +84,7 @@ async def closed_loop(
     in_flight: int,
     check: Callable[[int, object], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
-) -> Outcome:
+) -> WorkloadOutcome:
     """Run operations 0 … operations-1, `in_flight` at a time, and check each answer as it comes.
 
     An operation that raises, or whose answer the check refuses, is counted and the loop goes on.
@@ -112,7 +112,7 @@ async def closed_loop(
     async with asyncio.TaskGroup() as group:
         for _ in range(in_flight):
             group.create_task(one_at_a_time())
-    return Outcome(
+    return WorkloadOutcome(
         operations=operations,
         in_flight=in_flight,
         elapsed_s=clock() - begin,

@@ -25,11 +25,11 @@ from pathlib import Path
 
 from perflab.alerts import power
 from perflab.alerts import report as alert_forms
-from perflab.alerts.judge import Finding, Report, State, judge, measured_again, with_known
+from perflab.alerts.judge import AlertReport, Finding, State, judge, measured_again, with_known
 from perflab.alerts.series import read_history, suite_kinds
 from perflab.bench.command import CONFIG, MeasureError, results_dir
 from perflab.gate import command as gate
-from perflab.gate.command import BAD_USAGE, UsageError
+from perflab.gate.command import BAD_USAGE, BadUsageError
 from perflab.gate.policy import Policy, PolicyError, load_policy
 from perflab.gate.remeasure import measure_again
 from perflab.results.checkout import CheckoutError, branch_to_publish, commit_of, history
@@ -112,7 +112,7 @@ def main(options: argparse.Namespace) -> int:
         commits = _commits(gate.ROOT)
         place = options.output or gate.ROOT / ".asv" / "alerts"
         known = alert_forms.known_in(place / "alerts.json")
-    except (UsageError, PolicyError) as error:
+    except (BadUsageError, PolicyError) as error:
         print(f"alerts: {error}", file=sys.stderr)
         return BAD_USAGE
     except (alert_forms.AlertsError, CheckoutError, OSError) as error:
@@ -136,11 +136,13 @@ def main(options: argparse.Namespace) -> int:
 def _checked(options: argparse.Namespace) -> float:
     """The budget in seconds. Raises UsageError."""
     if options.window < 1:
-        raise UsageError(f"--window takes a number of commits from 1 on, not {options.window}")
+        raise BadUsageError(f"--window takes a number of commits from 1 on, not {options.window}")
     if options.webhook is not None:
         url = urllib.parse.urlsplit(options.webhook)
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise UsageError(f"--webhook takes an http or https address, not '{options.webhook}'")
+            raise BadUsageError(
+                f"--webhook takes an http or https address, not '{options.webhook}'"
+            )
     return gate.budget_s(options.budget)
 
 
@@ -152,7 +154,7 @@ def _commits(root: Path) -> list[str]:
 
 def _judged(
     options: argparse.Namespace, policy: Policy, commits: list[str], today: datetime.date
-) -> Report:
+) -> AlertReport:
     root = gate.ROOT
     kinds = suite_kinds(root / "benchmarks")
     found = read_history(results_dir(root), commits, kinds, options.machine)
@@ -188,7 +190,7 @@ def _progress(series: int) -> Iterator[Callable[[int], None]]:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _confirmed(report: Report, policy: Policy, budget_s: float) -> Report:
+def _confirmed(report: AlertReport, policy: Policy, budget_s: float) -> AlertReport:
     """With each suspect measured again, those of former runs too that are still undecided."""
     findings = []
     suspects = [each for each in report.findings if each.state is State.SUSPECT]
@@ -212,7 +214,7 @@ def _measured_again(finding: Finding, policy: Policy, budget_s: float) -> Findin
     return measured_again(finding, judgement, metric)
 
 
-def _tell(report: Report, place: Path, moment: datetime.datetime, webhook: str | None) -> None:
+def _tell(report: AlertReport, place: Path, moment: datetime.datetime, webhook: str | None) -> None:
     """Every form in its file; what is known from now on last."""
     place.mkdir(parents=True, exist_ok=True)
     payload = alert_forms.as_alertmanager(report, moment)
@@ -252,7 +254,7 @@ def post(url: str, payload: str, timeout_s: float = WEBHOOK_S) -> None:
 
 def _power(series: int) -> int:
     if series < 1:
-        raise UsageError(f"--power takes a number of series from 1 on, not {series}")
+        raise BadUsageError(f"--power takes a number of series from 1 on, not {series}")
     _say(power.HEAD)
     for number, model in enumerate(power.MODELS, 1):
         print(f"== model {number} of {len(power.MODELS)}: {model}", file=sys.stderr)

@@ -22,12 +22,12 @@ from statistics import median
 from typing import Any
 
 from perflab.alerts.detector import START, Step, changes, watch
-from perflab.alerts.series import History, Series
-from perflab.gate.judge import Judgement, Verdict
+from perflab.alerts.series import AlertHistory, AlertSeries
+from perflab.gate.judge import GateVerdict, Judgement
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
 
-__all__ = ["Finding", "Report", "State", "What", "judge", "measured_again", "with_known"]
+__all__ = ["AlertReport", "Finding", "State", "What", "judge", "measured_again", "with_known"]
 
 SAME_WITHIN = (
     10  # commits; a place that moved by less, as older commits were filled in, is the same
@@ -98,7 +98,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class AlertReport:
     """The whole answer."""
 
     tip: str
@@ -124,13 +124,13 @@ class Report:
 
 
 def judge(
-    history: History,
+    history: AlertHistory,
     commits: Sequence[str],
     policy: Policy,
     today: datetime.date,
     window: int,
     progress: Callable[[int], None] = lambda done: None,
-) -> Report:
+) -> AlertReport:
     """What happened within `window` commits of the tip; `commits`: the branch, oldest first.
 
     `progress` is told how many series have been read.
@@ -151,7 +151,7 @@ def judge(
             watched = watch(list(values.values()), higher_is_better=series.higher_is_better)
             smallest.append(watched.smallest)
         findings += _stepped(series, values, watched.steps, commits, policy, today, window)
-    return Report(
+    return AlertReport(
         tip=commits[-1] if commits else "",
         window=window,
         findings=tuple(_whole(findings, history.series)),
@@ -162,7 +162,7 @@ def judge(
     )
 
 
-def _values(series: Series) -> dict[int, float]:
+def _values(series: AlertSeries) -> dict[int, float]:
     """The newest finite ones, by their commits' places."""
     found = {
         point.place: point.value
@@ -172,7 +172,7 @@ def _values(series: Series) -> dict[int, float]:
     return dict(list(found.items())[-POINTS:])
 
 
-def _broken(series: Series, commits: Sequence[str], window: int) -> Finding | None:
+def _broken(series: AlertSeries, commits: Sequence[str], window: int) -> Finding | None:
     """The finding if the newest results are no values, and there were values before."""
     values = _values(series)
     trailing = [point for point in series.points if point.place > max(values, default=-1)]
@@ -191,7 +191,7 @@ def _broken(series: Series, commits: Sequence[str], window: int) -> Finding | No
     )
 
 
-def _about(series: Series) -> dict[str, Any]:
+def _about(series: AlertSeries) -> dict[str, Any]:
     return {
         "machine": series.machine,
         "environment": series.environment,
@@ -203,7 +203,7 @@ def _about(series: Series) -> dict[str, Any]:
 
 
 def _stepped(
-    series: Series,
+    series: AlertSeries,
     values: Mapping[int, float],
     steps: Sequence[Step],
     commits: Sequence[str],
@@ -248,7 +248,7 @@ def _stepped(
     return found
 
 
-def _whole(findings: Sequence[Finding], series: Sequence[Series]) -> list[Finding]:
+def _whole(findings: Sequence[Finding], series: Sequence[AlertSeries]) -> list[Finding]:
     """One finding instead of hundreds where all of a machine's series broke at once: a commit that
     does not build."""
     broken: dict[tuple[str, str, str], list[Finding]] = {}
@@ -266,8 +266,8 @@ def _whole(findings: Sequence[Finding], series: Sequence[Series]) -> list[Findin
 
 
 def with_known(
-    report: Report, known: Sequence[Finding], commits: Sequence[str], now: str
-) -> Report:
+    report: AlertReport, known: Sequence[Finding], commits: Sequence[str], now: str
+) -> AlertReport:
     """Tell what is new from what a former run has raised, dismissed or seen end."""
     places = {commit: place for place, commit in enumerate(commits)}
     left = list(known)
@@ -295,14 +295,18 @@ def _alike(one: Finding, other: Finding, places: Mapping[str, int]) -> bool:
 
 def measured_again(finding: Finding, judgement: Judgement | None, metric: str) -> Finding:
     """What becomes of a suspect whose two sides were measured again by the gate."""
-    if judgement is None or judgement.verdict in (Verdict.FAILED, Verdict.SKIPPED, Verdict.NEW):
+    if judgement is None or judgement.verdict in (
+        GateVerdict.FAILED,
+        GateVerdict.SKIPPED,
+        GateVerdict.NEW,
+    ):
         reason = judgement.why.splitlines()[0] if judgement and judgement.why else "no value"
         return replace(finding, why=f"{metric} could not be measured again: {reason}")
     change = f"{(judgement.ratio - 1) * 100:+.1f} %"
-    if judgement.verdict is Verdict.REGRESSION:
+    if judgement.verdict is GateVerdict.REGRESSION:
         why = f"measured again by {metric}: {change}"
         return replace(finding, state=State.ALARM, new=True, why=why)
-    if judgement.verdict is Verdict.UNDECIDED:
+    if judgement.verdict is GateVerdict.UNDECIDED:
         return replace(finding, why=f"measured again by {metric}: undecided ({change})")
     why = f"measured again by {metric}: {judgement.verdict.value} ({change})"
     return replace(finding, state=State.DISMISSED, why=why)

@@ -18,7 +18,7 @@ from typing import Any
 
 from perflab.alerts.detector import watch
 
-__all__ = ["HEAD", "MODELS", "Model", "Row", "drawn", "measured"]
+__all__ = ["HEAD", "MODELS", "NoiseModel", "PowerRow", "drawn", "measured"]
 
 HISTORY = 300
 """Points before the commits that are watched."""
@@ -40,7 +40,7 @@ Random = Any  # a numpy.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class NoiseModel:
     """Noise about a level of one."""
 
     sd: float
@@ -55,22 +55,22 @@ class Model:
 
 
 MODELS = (
-    Model(0.01),
-    Model(0.02),
-    Model(0.027),
-    Model(0.012, 0.5),
-    Model(0.027, 0.5),
-    Model(0.01, spikes=True),
-    Model(0.02, spikes=True),
-    Model(0.012, 0.5, spikes=True),
+    NoiseModel(0.01),
+    NoiseModel(0.02),
+    NoiseModel(0.027),
+    NoiseModel(0.012, 0.5),
+    NoiseModel(0.027, 0.5),
+    NoiseModel(0.01, spikes=True),
+    NoiseModel(0.02, spikes=True),
+    NoiseModel(0.012, 0.5, spikes=True),
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class PowerRow:
     """What came of one model; shares of series."""
 
-    model: Model
+    model: NoiseModel
     series: int
     false: float
     """Told a step, up or down, in COMMITS commits without one."""
@@ -87,7 +87,7 @@ class Row:
         return f"| {self.model} | {' | '.join(cells)} |"
 
 
-def drawn(model: Model, random: Random, series: int, points: int) -> Array:
+def drawn(model: NoiseModel, random: Random, series: int, points: int) -> Array:
     """Histories: an array of series and points, about one."""
     import numpy as np
 
@@ -102,7 +102,7 @@ def drawn(model: Model, random: Random, series: int, points: int) -> Array:
     return values
 
 
-def measured(model: Model, series: int, history: int = HISTORY, seed: int = 1) -> Row:
+def measured(model: NoiseModel, series: int, history: int = HISTORY, seed: int = 1) -> PowerRow:
     """Draw, watch, count."""
     import numpy as np
 
@@ -113,7 +113,7 @@ def measured(model: Model, series: int, history: int = HISTORY, seed: int = 1) -
     stepped[:, history:] *= 1 + STEP
     delays = [_told(values, history) for values in stepped]
     best = _best(model, random) if not (model.rho and model.spikes) else (math.nan, math.nan)
-    return Row(
+    return PowerRow(
         model=model,
         series=series,
         false=wrong / series,
@@ -130,7 +130,7 @@ def _told(values: Array, history: int) -> int | None:
     return steps[0].told - history + 1 if steps else None
 
 
-def _best(model: Model, random: Random) -> tuple[float, float]:
+def _best(model: NoiseModel, random: Random) -> tuple[float, float]:
     """Shares of steps that the best detection finds SOON and LATER."""
     import numpy as np
 
@@ -144,7 +144,7 @@ def _best(model: Model, random: Random) -> tuple[float, float]:
     return float(told[SOON - 1].mean()), float(told[LATER - 1].mean())
 
 
-def _roberts(model: Model, values: Array) -> Iterator[Array]:
+def _roberts(model: NoiseModel, values: Array) -> Iterator[Array]:
     """The Shiryaev-Roberts statistic of each series, point by point."""
     import numpy as np
 
@@ -160,7 +160,7 @@ def _roberts(model: Model, values: Array) -> Iterator[Array]:
         yield statistic
 
 
-def _density(model: Model) -> Callable[[Array], Array]:
+def _density(model: NoiseModel) -> Callable[[Array], Array]:
     """Of an innovation, up to a factor."""
     import numpy as np
 

@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from perflab.alerts.judge import WHOLE, Finding, Report, State, What
+from perflab.alerts.judge import WHOLE, AlertReport, Finding, State, What
 from perflab.gate.record import Kind
 from perflab.gate.report import escaped
 
@@ -32,7 +32,7 @@ class AlertsError(Exception):
     """The file of known alerts cannot be read; the message says which and why."""
 
 
-def headline(report: Report) -> str:
+def headline(report: AlertReport) -> str:
     """The answer in one line."""
     new = [each for each in report.findings if each.new and each.active]
     told = [
@@ -46,7 +46,7 @@ def headline(report: Report) -> str:
     return f"{WORDS[report.code]} ({', '.join(told) or f'{report.series} series'})"
 
 
-def as_table(report: Report) -> str:
+def as_table(report: AlertReport) -> str:
     """For people at a terminal."""
     lines = [f"alerts: {headline(report)}"]
     for each in _ordered(report):
@@ -57,7 +57,7 @@ def as_table(report: Report) -> str:
     return "\n".join([*lines, *_notes(report)])
 
 
-def as_markdown(report: Report) -> str:
+def as_markdown(report: AlertReport) -> str:
     """For an issue or a step's summary: the answer first."""
     lines = [f"### Benchmark alerts: {headline(report)}", ""]
     shown = _ordered(report)
@@ -86,7 +86,7 @@ def as_markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_json(report: Report, now: str) -> str:
+def as_json(report: AlertReport, now: str) -> str:
     """For programs, and for the next run, which knows from it what was raised before."""
     smallest = report.smallest
     content = {
@@ -126,7 +126,7 @@ def known_in(path: Path) -> list[Finding]:
         ) from error
 
 
-def as_alertmanager(report: Report, now: datetime.datetime) -> str:
+def as_alertmanager(report: AlertReport, now: datetime.datetime) -> str:
     """What is new and what has ended, as Alertmanager's API takes it (POST /api/v2/alerts).
 
     Labels say what it is about and never change, so that it is the same alert when it ends.
@@ -187,7 +187,7 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _ordered(report: Report) -> list[Finding]:
+def _ordered(report: AlertReport) -> list[Finding]:
     """The worst first."""
 
     def rank(each: Finding) -> tuple[int, bool, float]:
@@ -213,7 +213,7 @@ def _where(each: Finding) -> str:
     return f"at {each.commit[:8]} or near it ({each.good[:8]}..{each.last[:8]})"
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: AlertReport) -> list[str]:
     notes = [f"problem: {each}" for each in report.problems]
     if report.short:
         notes.append(f"{report.short} of {report.series} series are too short to say anything")

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from perflab.gate.record import Kind
-from perflab.results.asv_results import Stored, stored, suite
+from perflab.results.asv_results import StoredResults, stored, suite
 from perflab.results.suite import classes
 
-__all__ = ["History", "Point", "Series", "read_history", "suite_kinds"]
+__all__ = ["AlertHistory", "AlertSeries", "Point", "read_history", "suite_kinds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Series:
+class AlertSeries:
     """One line of the published site."""
 
     machine: str
@@ -61,23 +61,23 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class AlertHistory:
     """All of it."""
 
-    series: tuple[Series, ...]
+    series: tuple[AlertSeries, ...]
     problems: tuple[str, ...]
     """What could not be read, a sentence each."""
 
 
 def read_history(
     results: Path, commits: Sequence[str], kinds: Mapping[str, Kind], machine: str | None = None
-) -> History:
+) -> AlertHistory:
     """Read all machines' results, or one's, of these commits (all 40 digits, oldest first).
 
     `kinds` says which kind a suite's class has ("baseline.Cpu"); asv's own file goes before it.
     """
     places = {commit: place for place, commit in enumerate(commits)}
-    found: dict[tuple[str, str], list[tuple[int, Stored]]] = {}
+    found: dict[tuple[str, str], list[tuple[int, StoredResults]]] = {}
     problems = []
     for path in sorted(results.glob(f"{machine or '*'}/*.json")):
         if path.name == "machine.json":
@@ -98,7 +98,7 @@ def read_history(
         for name, entry in benchmarks.items()
         for each in _series(machine_name, environment, name, entry, files, kinds)
     ]
-    return History(tuple(series), tuple(problems))
+    return AlertHistory(tuple(series), tuple(problems))
 
 
 def _series(
@@ -106,9 +106,9 @@ def _series(
     environment: str,
     name: str,
     entry: Mapping[str, Any],
-    files: Sequence[tuple[int, Stored]],
+    files: Sequence[tuple[int, StoredResults]],
     kinds: Mapping[str, Kind],
-) -> Iterator[Series]:
+) -> Iterator[AlertSeries]:
     """Those of one benchmark that have a point."""
     declared = entry.get("kind") or kinds.get(name.rpartition(".")[0])
     for params in itertools.product(*(entry.get("params") or [])):
@@ -125,7 +125,7 @@ def _series(
                 value = record.values[choices.index(params)]
                 points.append(Point(place, file.commit, value))
         if points:
-            yield Series(
+            yield AlertSeries(
                 machine=machine,
                 environment=environment,
                 benchmark=name,

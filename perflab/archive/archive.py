@@ -20,27 +20,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from perflab.archive.form import Entry, HistoryError, Suite, decoded, line, merged
+from perflab.archive.form import ArchivedCommit, HistoryError, Suite, decoded, line, merged
 from perflab.archive.reports import read_reports
 
-__all__ = ["Kept", "Key", "fingerprint", "is_kept", "read_kept", "write_kept", "write_whole"]
+__all__ = [
+    "Archive",
+    "Key",
+    "fingerprint",
+    "is_archive",
+    "read_archive",
+    "write_archive",
+    "write_whole",
+]
 
 SUITE, MACHINES = "suite.jsonl", "machines"
 Key = tuple[str, str, str]
 """Machine, commit, environment."""
-T = TypeVar("T", Entry, Suite)
+T = TypeVar("T", ArchivedCommit, Suite)
 
 
 @dataclass(kw_only=True)
-class Kept:
+class Archive:
     """Measurements of any number of machines."""
 
-    entries: dict[Key, Entry] = field(default_factory=dict)
+    entries: dict[Key, ArchivedCommit] = field(default_factory=dict)
     suite: Suite | None = None
     reports: dict[str, bytes] = field(default_factory=dict)
     """What is filed beside, by its name below the folder (`kept.reports`)."""
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ArchivedCommit) -> None:
         """Merge an entry in."""
         known = self.entries.get(entry.key)
         self.entries[entry.key] = entry if known is None else merged(known, entry)
@@ -50,7 +58,7 @@ class Kept:
         if self.suite is None or _age(self.suite) < _age(suite):
             self.suite = suite
 
-    def merge(self, other: Kept) -> None:
+    def merge(self, other: Archive) -> None:
         """Merge all of another one in. In which order makes no difference."""
         for entry in other.entries.values():
             self.add(entry)
@@ -69,21 +77,21 @@ def _age(suite: Suite) -> tuple[int, bytes]:
     return suite.measured_ms, line(suite)
 
 
-def is_kept(folder: Path) -> bool:
+def is_archive(folder: Path) -> bool:
     """Whether a history lies there."""
     return (folder / SUITE).is_file() or any(folder.glob(f"{MACHINES}/*.jsonl"))
 
 
-def read_kept(folder: Path) -> Kept:
+def read_archive(folder: Path) -> Archive:
     """All of it; an absent folder holds nothing.
 
     Raises HistoryError, which names file and line, if any of it cannot be read.
     """
-    kept = Kept(reports=read_reports(folder))
+    kept = Archive(reports=read_reports(folder))
     for _, suite in _lines(folder / SUITE, Suite):
         kept.add_suite(suite)
     for path in sorted(folder.glob(f"{MACHINES}/*.jsonl")):
-        for number, entry in _lines(path, Entry):
+        for number, entry in _lines(path, ArchivedCommit):
             if entry.machine != path.stem:
                 raise HistoryError(
                     f"{path}, line {number}: it is of machine '{entry.machine}', and that has a "
@@ -122,7 +130,7 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def write_kept(folder: Path, kept: Kept) -> None:
+def write_archive(folder: Path, kept: Archive) -> None:
     """Make the folder hold exactly that, oldest commit first."""
     (folder / MACHINES).mkdir(parents=True, exist_ok=True)
     by_machine = defaultdict(list)

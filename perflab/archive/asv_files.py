@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perflab.archive.archive import Kept, write_whole
-from perflab.archive.form import Entry, HistoryError, Row, Suite, decoded
+from perflab.archive.archive import Archive, write_whole
+from perflab.archive.form import ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded
 
 __all__ = ["RESULTS_VERSION", "Laid", "file_name", "is_results", "lay_out", "read_results"]
 
@@ -47,7 +47,7 @@ def is_results(folder: Path) -> bool:
     return (folder / SUITE).is_file() or any(folder.glob(f"*/{MACHINE}"))
 
 
-def file_name(entry: Entry) -> str:
+def file_name(entry: ArchivedCommit) -> str:
     """What asv calls the file of an entry, in its machine's folder."""
     environment = entry.env_name
     if len(environment) >= LONGEST_NAME:
@@ -56,13 +56,13 @@ def file_name(entry: Entry) -> str:
     return f"{entry.commit_hash[:8]}-{environment}.json"
 
 
-def read_results(folder: Path, problems: list[str] | None = None) -> Kept:
+def read_results(folder: Path, problems: list[str] | None = None) -> Archive:
     """What asv has stored.
 
     Raises HistoryError for a file that cannot be read; with a list of `problems`, writes it there
     and goes on.
     """
-    kept = Kept()
+    kept = Archive()
     for path in _files(folder):
         try:
             kept.add(_entry(path))
@@ -80,7 +80,7 @@ def read_results(folder: Path, problems: list[str] | None = None) -> Kept:
     return kept
 
 
-def lay_out(kept: Kept, folder: Path) -> Laid:
+def lay_out(kept: Archive, folder: Path) -> Laid:
     """Write what asv's files lack. The list of benchmarks is replaced by one that is newer."""
     laid = Laid()
     there = read_results(folder, laid.problems)
@@ -140,7 +140,7 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _entry(path: Path) -> Entry:
+def _entry(path: Path) -> ArchivedCommit:
     content = _content(path)
     try:
         columns = content.pop("result_columns")
@@ -149,7 +149,7 @@ def _entry(path: Path) -> Entry:
             for name, cells in content["results"].items()
         }
         # Older asv had no env_vars; a null stands for an empty text in its params.
-        entry = decoded({**content, "env_vars": content.get("env_vars") or {}}, Entry)
+        entry = decoded({**content, "env_vars": content.get("env_vars") or {}}, ArchivedCommit)
     except KeyError as error:
         raise HistoryError(f"{path}: it has no {error}") from None
     except (ValueError, TypeError, AttributeError) as error:
@@ -160,22 +160,24 @@ def _entry(path: Path) -> Entry:
 
 
 def _row(cells: dict[str, Any]) -> list[Any]:
-    return [cells.get(name) for name in Row._fields]
+    return [cells.get(name) for name in ArchivedValue._fields]
 
 
-def _fresh(entry: Entry) -> dict[str, Any]:
+def _fresh(entry: ArchivedCommit) -> dict[str, Any]:
     """The file as asv would have stored it."""
     content = {name: value for name, value in vars(entry).items() if name != "form"}
     results = {name: list(_cells(row).values()) for name, row in entry.results.items()}
     return {
         **content,
-        "result_columns": list(Row._fields),
+        "result_columns": list(ArchivedValue._fields),
         "results": results,
         "version": RESULTS_VERSION,
     }
 
 
-def _filled(path: Path, newer: Mapping[str, Row], durations: Mapping[str, float]) -> dict[str, Any]:
+def _filled(
+    path: Path, newer: Mapping[str, ArchivedValue], durations: Mapping[str, float]
+) -> dict[str, Any]:
     """A file of asv's, with these benchmarks in the place of its own."""
     content: dict[str, Any] = json.loads(path.read_bytes())
     for name, row in newer.items():
@@ -185,7 +187,7 @@ def _filled(path: Path, newer: Mapping[str, Row], durations: Mapping[str, float]
     return content
 
 
-def _cells(row: Row) -> dict[str, Any]:
+def _cells(row: ArchivedValue) -> dict[str, Any]:
     """By column, with numbers in the place of their texts."""
     return {
         column: [float(each) if isinstance(each, str) else each for each in cell]
@@ -195,7 +197,7 @@ def _cells(row: Row) -> dict[str, Any]:
     }
 
 
-def _machine(entry: Entry) -> dict[str, Any]:
+def _machine(entry: ArchivedCommit) -> dict[str, Any]:
     """asv puts the machine's description into each result, beside Python and requirements."""
     own = {"python", *entry.requirements}
     about = {name: value for name, value in entry.params.items() if name not in own}

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from perflab.archive.archive import Kept, Key, is_kept, read_kept, write_kept
+from perflab.archive.archive import Archive, Key, is_archive, read_archive, write_archive
 from perflab.archive.asv_files import file_name, is_results, lay_out, read_results
 from perflab.archive.form import HistoryError
 from perflab.archive.reports import newest, of_machines
@@ -126,9 +126,9 @@ def _status(_options: argparse.Namespace, root: Path) -> int:
 
 
 def _unpack(_options: argparse.Namespace, root: Path) -> int:
-    if not is_kept(root / SHIPPED):
+    if not is_archive(root / SHIPPED):
         raise HistoryError(f"{root / SHIPPED}: there is no history; `history pack` makes one")
-    return _lay(read_kept(root / SHIPPED), root)
+    return _lay(read_archive(root / SHIPPED), root)
 
 
 def _merge(options: argparse.Namespace, root: Path) -> int:
@@ -140,14 +140,14 @@ def _fetch(options: argparse.Namespace, root: Path) -> int:
         return _lay(read_source(folder), root)
 
 
-def _read(sources: Iterable[Path]) -> Kept:
-    kept = Kept()
+def _read(sources: Iterable[Path]) -> Archive:
+    kept = Archive()
     for source in sources:
         kept.merge(read_source(source))
     return kept
 
 
-def _lay(kept: Kept, root: Path) -> int:
+def _lay(kept: Archive, root: Path) -> int:
     with alone(root):
         laid = lay_out(kept, results_dir(root))
     for problem in laid.problems:
@@ -167,13 +167,13 @@ def _pack(options: argparse.Namespace, root: Path) -> int:
         raise HistoryError(
             f"{sources[0]}: nothing was measured yet; `make bench` does, or name a SOURCE"
         )
-    kept = read_kept(folder)
+    kept = read_archive(folder)
     before, filed = dict(kept.entries), len(kept.reports)
     new = _chosen(_read(sources), options, root)
     kept.merge(new)
     if new.suite and kept.suite and new.suite.measured_ms == kept.suite.measured_ms:
         kept.suite = new.suite  # nothing was measured since, so it was discovered after the other
-    write_kept(folder, kept)
+    write_archive(folder, kept)
     added = kept.entries.keys() - before.keys()
     changed = sum(kept.entries[key] != entry for key, entry in before.items())
     print(
@@ -183,7 +183,7 @@ def _pack(options: argparse.Namespace, root: Path) -> int:
     return 0
 
 
-def _chosen(kept: Kept, options: argparse.Namespace, root: Path) -> Kept:
+def _chosen(kept: Archive, options: argparse.Namespace, root: Path) -> Archive:
     """Those of the machines and commits that were asked for."""
     machines = {entry.machine for entry in kept.entries.values()}
     wanted = set(options.machine or machines)
@@ -199,7 +199,7 @@ def _chosen(kept: Kept, options: argparse.Namespace, root: Path) -> Kept:
         )
     published = None if options.all_commits else set(_branch(root)) | tagged(root)
     reports = of_machines(kept.reports, options.machine, options.renamed)
-    chosen = Kept(suite=kept.suite, reports=newest(reports, options.runs))
+    chosen = Archive(suite=kept.suite, reports=newest(reports, options.runs))
     elsewhere = 0
     for entry in kept.entries.values():
         if entry.machine not in wanted:
@@ -224,9 +224,9 @@ def _prune(options: argparse.Namespace, root: Path) -> int:
     shipped, results = root / SHIPPED, results_dir(root)
     with alone(root):
         places = {
-            folder: read_kept(folder) if folder == shipped else read_results(folder)
+            folder: read_archive(folder) if folder == shipped else read_results(folder)
             for folder in (shipped, results)
-            if is_kept(folder) or is_results(folder)
+            if is_archive(folder) or is_results(folder)
         }
         if not places:
             raise HistoryError(f"neither {shipped} nor {results} holds any results")
@@ -246,10 +246,10 @@ def _prune(options: argparse.Namespace, root: Path) -> int:
     return 0
 
 
-def _remove(folder: Path, kept: Kept, gone: Iterable[Key]) -> None:
+def _remove(folder: Path, kept: Archive, gone: Iterable[Key]) -> None:
     leaving = [kept.entries.pop(key) for key in gone]
-    if is_kept(folder):
-        write_kept(folder, kept)
+    if is_archive(folder):
+        write_archive(folder, kept)
         return
     for entry in leaving:
         (folder / entry.machine / file_name(entry)).unlink()
@@ -261,7 +261,7 @@ def _branch(root: Path) -> list[str]:
     return [commit.hash for commit in reversed(history(root, branch))]
 
 
-def _count(kept: Kept) -> str:
+def _count(kept: Archive) -> str:
     commits = {entry.commit_hash for entry in kept.entries.values()}
     machines = {entry.machine for entry in kept.entries.values()}
     return f"commits: {len(commits)}, machines: {len(machines)}"

@@ -13,7 +13,16 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
-__all__ = ["FORM", "Entry", "HistoryError", "Row", "Suite", "decoded", "line", "merged"]
+__all__ = [
+    "FORM",
+    "ArchivedCommit",
+    "ArchivedValue",
+    "HistoryError",
+    "Suite",
+    "decoded",
+    "line",
+    "merged",
+]
 
 FORM: Literal[1] = 1
 Number = int | float | Literal["NaN", "Infinity", "-Infinity"]
@@ -26,7 +35,7 @@ class HistoryError(ValueError):
     """A file of the history, or of asv's results, that cannot be used: which, where and why."""
 
 
-class Row(NamedTuple):
+class ArchivedValue(NamedTuple):
     """One benchmark: asv's own columns, in its order, without raw samples and profiles. Each list
     has a value for each combination of the parameters."""
 
@@ -54,7 +63,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ArchivedCommit:
     """What was measured of one commit on one machine in one environment; names are asv's."""
 
     form: Literal[1] = FORM
@@ -69,7 +78,7 @@ class Entry:
     env_vars: dict[str, str] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
     """Seconds of what was done once for several benchmarks."""
-    results: dict[str, Row]
+    results: dict[str, ArchivedValue]
     """By the benchmark's name."""
 
     def __post_init__(self) -> None:
@@ -94,7 +103,7 @@ class Entry:
         """When its last benchmark was begun."""
         return max((row.began for row in self.results.values()), default=0)
 
-    def renamed(self, machine: str) -> Entry:
+    def renamed(self, machine: str) -> ArchivedCommit:
         """The same, of a machine with another name."""
         return replace(self, params={**self.params, "machine": machine})
 
@@ -110,7 +119,7 @@ class Suite:
     """The content of asv's benchmarks.json, version 2."""
 
 
-T = TypeVar("T", Entry, Suite)
+T = TypeVar("T", ArchivedCommit, Suite)
 
 
 def decoded(data: bytes | dict[str, Any], kind: type[T]) -> T:
@@ -132,19 +141,19 @@ def decoded(data: bytes | dict[str, Any], kind: type[T]) -> T:
         raise ValueError(f"not whole, or no JSON: {error}") from None
 
 
-def line(content: Entry | Suite) -> bytes:
+def line(content: ArchivedCommit | Suite) -> bytes:
     """As it is written, in one order whatever it was made from, with its end of line."""
     import msgspec
 
     fields = dict(vars(content))
-    if isinstance(content, Entry):
+    if isinstance(content, ArchivedCommit):
         fields["results"] = {name: _cut(row) for name, row in sorted(content.results.items())}
         fields["durations"] = dict(sorted(content.durations.items()))
         fields["params"] = dict(sorted(content.params.items()))
     return msgspec.json.encode(fields) + b"\n"
 
 
-def _cut(row: Row) -> list[Any]:
+def _cut(row: ArchivedValue) -> list[Any]:
     """Without the trailing cells that hold nothing, as asv does."""
     cells = list(row)
     while cells and cells[-1] is None:
@@ -152,7 +161,7 @@ def _cut(row: Row) -> list[Any]:
     return cells
 
 
-def merged(one: Entry, other: Entry) -> Entry:
+def merged(one: ArchivedCommit, other: ArchivedCommit) -> ArchivedCommit:
     """Both in one: of each benchmark what was measured last; the rest from the newer entry.
 
     It does not matter in which order any number of them are merged. What was measured at the same
@@ -170,6 +179,6 @@ def merged(one: Entry, other: Entry) -> Entry:
     return replace(newer, results=results, durations=durations)
 
 
-def _about(entry: Entry) -> str:
+def _about(entry: ArchivedCommit) -> str:
     shown = entry.date, sorted(entry.params.items()), entry.python
     return repr((shown, sorted(entry.requirements.items()), sorted(entry.env_vars.items())))

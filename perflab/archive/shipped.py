@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from perflab.archive.archive import fingerprint, is_kept, read_kept, write_whole
+from perflab.archive.archive import fingerprint, is_archive, read_archive, write_whole
 from perflab.archive.asv_files import lay_out
 
 __all__ = ["SHIPPED", "unpack", "warn_of_namesake"]
@@ -25,12 +25,12 @@ def unpack(root: Path, results: Path, write: Callable[[str], None]) -> None:
     again. Raises HistoryError if it cannot be read.
     """
     shipped, mark = root / SHIPPED, results / MARK
-    if not is_kept(shipped):
+    if not is_archive(shipped):
         return
     state = fingerprint(shipped).encode()
     if mark.is_file() and mark.read_bytes() == state:
         return
-    laid = lay_out(read_kept(shipped), results)
+    laid = lay_out(read_archive(shipped), results)
     if laid.new or laid.filled:
         write(f"== taken from {SHIPPED}: results of {laid.new + laid.filled} commits")
     for problem in laid.problems:
@@ -42,7 +42,7 @@ def unpack(root: Path, results: Path, write: Callable[[str], None]) -> None:
 def warn_of_namesake(root: Path, machine: str, write: Callable[[str], None]) -> None:
     """Say so if the history has a machine of this name that has another processor."""
     theirs = [
-        entry for entry in read_kept(root / SHIPPED).entries.values() if entry.machine == machine
+        entry for entry in read_archive(root / SHIPPED).entries.values() if entry.machine == machine
     ]
     if not theirs:
         return

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from perflab.archive.archive import Kept, is_kept, read_kept
+from perflab.archive.archive import Archive, is_archive, read_archive
 from perflab.archive.asv_files import is_results, read_results
 from perflab.archive.form import HistoryError
 from perflab.archive.reports import read_reports
@@ -36,7 +36,7 @@ UNPACKING = (
 )  # fmt: skip
 
 
-def read_source(path: Path) -> Kept:
+def read_source(path: Path) -> Archive:
     """What a folder or an archive (tar, zip) holds. Raises HistoryError if it is neither, holds
     nothing, or holds something that cannot be read."""
     if path.is_dir():
@@ -75,12 +75,12 @@ def fetched(root: Path, remote: str, branch: str) -> Iterator[Path]:
 
 def _parts(folder: Path) -> list[Path]:
     places = [folder / place for place in PLACES]
-    return [place for place in places if is_kept(place) or is_results(place)]
+    return [place for place in places if is_archive(place) or is_results(place)]
 
 
-def _read_folder(folder: Path, name: str) -> Kept:
+def _read_folder(folder: Path, name: str) -> Archive:
     parts = _parts(folder)
-    kept = Kept()
+    kept = Archive()
     beside = folder.parent if is_results(folder) else folder
     for place in (beside, beside / ".asv"):
         kept.reports |= read_reports(place)
@@ -90,7 +90,7 @@ def _read_folder(folder: Path, name: str) -> Kept:
             f"results (MACHINE/machine.json), nor one of them in {', '.join(PLACES[1:])}"
         )
     for part in parts:
-        kept.merge(read_kept(part) if is_kept(part) else read_results(part))
+        kept.merge(read_archive(part) if is_archive(part) else read_results(part))
     return kept
 
 

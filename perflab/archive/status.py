@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from perflab.archive.archive import Kept, read_kept
+from perflab.archive.archive import Archive, read_archive
 from perflab.archive.asv_files import read_results
-from perflab.archive.form import Entry
+from perflab.archive.form import ArchivedCommit
 from perflab.archive.shipped import SHIPPED
 from perflab.bench.command import configured_branch, results_dir
 from perflab.results.checkout import branch_to_publish, history
@@ -20,7 +20,7 @@ __all__ = ["status"]
 def status(root: Path) -> Iterator[str]:
     """Lines of text. Raises HistoryError or CheckoutError."""
     problems: list[str] = []
-    kept, here = read_kept(root / SHIPPED), read_results(results_dir(root), problems)
+    kept, here = read_archive(root / SHIPPED), read_results(results_dir(root), problems)
     branch = branch_to_publish(root, configured_branch(root))
     commits = history(root, branch)
     subjects = {commit.hash: str(commit) for commit in commits}
@@ -34,9 +34,9 @@ def status(root: Path) -> Iterator[str]:
 
 
 def _places(
-    kept: Kept, here: Kept, newest_first: Sequence[str], subjects: dict[str, str]
+    kept: Archive, here: Archive, newest_first: Sequence[str], subjects: dict[str, str]
 ) -> Iterator[str]:
-    places: dict[tuple[str, str], dict[str, Entry]] = defaultdict(dict)
+    places: dict[tuple[str, str], dict[str, ArchivedCommit]] = defaultdict(dict)
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for number, each in enumerate((kept, here)):
         for (machine, commit, environment), entry in each.entries.items():
@@ -59,7 +59,7 @@ def _places(
             yield f"  which has {current} benchmarks of the suite as it is now"
 
 
-def _current(entry: Entry, benchmarks: dict[str, object]) -> str:
+def _current(entry: ArchivedCommit, benchmarks: dict[str, object]) -> str:
     versions = {
         name: str(each["version"]) for name, each in benchmarks.items() if isinstance(each, dict)
     }
@@ -70,7 +70,7 @@ def _current(entry: Entry, benchmarks: dict[str, object]) -> str:
     return f"{current} of {len(versions)}"
 
 
-def _suite(kept: Kept, here: Kept) -> Iterator[str]:
+def _suite(kept: Archive, here: Archive) -> Iterator[str]:
     if kept.suite and here.suite and kept.suite.benchmarks != here.suite.benchmarks:
         yield ""
         yield (

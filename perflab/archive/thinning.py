@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from perflab.archive.archive import Key
-from perflab.archive.form import Entry
+from perflab.archive.form import ArchivedCommit
 
 __all__ = ["superfluous"]
 
@@ -22,7 +22,7 @@ DAY_MS = 24 * 3600 * 1000
 
 
 def superfluous(
-    entries: Iterable[Entry],
+    entries: Iterable[ArchivedCommit],
     branch: Sequence[str],
     tagged: Collection[str],
     *,

@@ -14,9 +14,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from perflab.results.asv_results import Stored, current_versions, setup_caches, stored
+from perflab.results.asv_results import StoredResults, current_versions, setup_caches, stored
 
-__all__ = ["BUILD_S", "SHORT_S", "SUITES", "WHOLE_S", "Budget", "Judgement", "judge", "report"]
+__all__ = [
+    "BUILD_S",
+    "SHORT_S",
+    "SUITES",
+    "WHOLE_S",
+    "Budget",
+    "BudgetJudgement",
+    "judge",
+    "report",
+]
 
 WHOLE_S = 480.0
 """design.md §4: the whole suite, per commit."""
@@ -52,7 +61,7 @@ SUITES: Mapping[str, Budget] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class BudgetJudgement:
     """What one commit's file says about the table."""
 
     recorded_s: Mapping[str, float]
@@ -63,7 +72,7 @@ class Judgement:
     """A sentence for each suite that cannot be judged: not measured whole, or without a row."""
 
 
-def judge(results: Path, file: Stored) -> Judgement:
+def judge(results: Path, file: StoredResults) -> BudgetJudgement:
     """Hold asv's recorded durations against the table.
 
     `results` is asv's results folder: its benchmarks.json says which benchmarks there are.
@@ -89,7 +98,7 @@ def judge(results: Path, file: Stored) -> Judgement:
         for name, seconds, limit in limits
         if not seconds <= limit  # NaN is no pass
     ]
-    return Judgement(measured, tuple(over), tuple(unknown))
+    return BudgetJudgement(measured, tuple(over), tuple(unknown))
 
 
 def report(results: Path, write: Callable[[str], None]) -> int:
@@ -118,7 +127,7 @@ def report(results: Path, write: Callable[[str], None]) -> int:
     return 1 if judgement.over else 0
 
 
-def _recorded_s(results: Path, file: Stored) -> dict[str, float | None]:
+def _recorded_s(results: Path, file: StoredResults) -> dict[str, float | None]:
     """Seconds of each suite there is, or None if a result of it or its preparation is missing."""
     versions, caches = current_versions(results), setup_caches(results)
     missing = {*file.lacking(versions), *file.failed(versions)}

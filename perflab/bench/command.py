@@ -20,7 +20,7 @@ from pathlib import Path
 from perflab.archive.shipped import unpack, warn_of_namesake
 from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
 from perflab.results.asv_process import Plain, Progress, minutes, run_asv
-from perflab.results.asv_results import Stored, current_versions, stored
+from perflab.results.asv_results import StoredResults, current_versions, stored
 from perflab.results.checkout import Commit, branch_to_publish, history, is_shallow, uncommitted
 
 __all__ = [
@@ -74,7 +74,7 @@ class _Place:
     machine: str
     environment: str
 
-    def stored(self, commit: Commit) -> Stored:
+    def stored(self, commit: Commit) -> StoredResults:
         name = f"{commit.hash[:8]}-{self.environment}.json"
         return stored(self.results / self.machine / name)
 

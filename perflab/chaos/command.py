@@ -27,7 +27,7 @@ from benchmarks.common.records import (
 )
 from benchmarks.common.swarm import SwarmError
 from perflab.chaos.many_clients import connect_clients
-from perflab.chaos.scenarios import Outcome, Plan, churn, crowd, partition
+from perflab.chaos.scenarios import ChaosPlan, ScenarioOutcome, churn, crowd, partition
 from perflab.results.checkout import Source, source_of
 
 __all__ = ["add_arguments", "main"]
@@ -163,7 +163,7 @@ def main(args: argparse.Namespace) -> int:
             raise FileExistsError(f"{directory} is not empty: --out needs a directory of its own")
         directory.mkdir(parents=True, exist_ok=True)
         _say(f"{args.scenario}: seed {seed}, {loop}; histories in {directory}")
-        outcome = _run(args, Plan(directory=directory, seed=seed, loop=loop, say=_say))
+        outcome = _run(args, ChaosPlan(directory=directory, seed=seed, loop=loop, say=_say))
     except (NotImplementedError, ChildError, SwarmError, OSError) as error:
         print(f"chaos: could not be measured: {error}", file=sys.stderr)
         return 2
@@ -172,7 +172,7 @@ def main(args: argparse.Namespace) -> int:
     return 0 if outcome.kept else 1
 
 
-def _run(args: argparse.Namespace, plan: Plan) -> Outcome:
+def _run(args: argparse.Namespace, plan: ChaosPlan) -> ScenarioOutcome:
     if args.scenario == "clients":
         return _clients(args.clients, args.loop, plan)
     plan = replace(plan, nodes=args.nodes)
@@ -187,9 +187,9 @@ def _run(args: argparse.Namespace, plan: Plan) -> Outcome:
     return partition(plan, seconds=args.seconds, cut=args.cut)
 
 
-def _clients(clients: int, loop: LoopKind | None, plan: Plan) -> Outcome:
+def _clients(clients: int, loop: LoopKind | None, plan: ChaosPlan) -> ScenarioOutcome:
     """Both loops, unless one was asked for."""
-    outcome = Outcome()
+    outcome = ScenarioOutcome()
     for each in (loop,) if loop else get_args(LoopKind):
         found = connect_clients(clients, each)
         heap = "unknown" if found.heap_bytes is None else f"{found.heap_bytes:,.0f}"
@@ -206,14 +206,14 @@ def _clients(clients: int, loop: LoopKind | None, plan: Plan) -> Outcome:
     return outcome
 
 
-def _hold(outcome: Outcome, name: str, most: float) -> None:
+def _hold(outcome: ScenarioOutcome, name: str, most: float) -> None:
     """Hold a figure against the most that it may be."""
     if outcome.figures[name] > most:
         outcome.breaches.append(f"{name} is {outcome.figures[name]:,g}, the goal is {most:,g}")
 
 
 def _write(
-    outcome: Outcome,
+    outcome: ScenarioOutcome,
     args: argparse.Namespace,
     how: tuple[int, LoopKind, str],
     source: Source,
@@ -263,7 +263,7 @@ def _write(
     (to / "outcome.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _print(outcome: Outcome) -> None:
+def _print(outcome: ScenarioOutcome) -> None:
     for name, value in outcome.figures.items():
         _say(f"  {name:34} {value:>14,g}")
     for what, counts in outcome.counts.items():

@@ -38,7 +38,15 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Finding", "Operation", "Report", "Window", "check", "read_history", "story"]
+__all__ = [
+    "ConsistencyReport",
+    "FaultWindow",
+    "ObservedOperation",
+    "Violation",
+    "check",
+    "read_history",
+    "story",
+]
 
 Kind = Literal["store", "delete", "retrieve"]
 Breach = Literal["lost", "stale", "false not-found", "overtaken", "invented", "not looked at"]
@@ -47,7 +55,7 @@ STORY_LINES = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ObservedOperation:
     """One operation of one client, from its call to its end, on the shared monotonic clock.
 
     `value` names what was stored or retrieved; None for a delete, and for a retrieve that was told
@@ -71,7 +79,7 @@ class Operation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
+class FaultWindow:
     """A time in which the premises of the promise did not hold.
 
     `sides` are the clients of each side of a partition, and `apart_ns` the time, within this one,
@@ -85,7 +93,7 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Violation:
     """Something that the promise excludes. `excused`: its premises did not hold at the time."""
 
     breach: Breach
@@ -96,7 +104,7 @@ class Finding:
 
 
 @dataclass(kw_only=True)
-class Report:
+class ConsistencyReport:
     """What a history comes to. `acknowledged` and `failed` are counted by kind of operation, and
     `errors` by the name of the exception; `own` are the stale reads and false not-founds of a
     client whose own write was acknowledged."""
@@ -107,10 +115,10 @@ class Report:
     failed: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     own: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Violation] = field(default_factory=list)
 
     @property
-    def breaches(self) -> list[Finding]:
+    def breaches(self) -> list[Violation]:
         """The findings that nothing excuses, in the order of time."""
         broken = (finding for finding in self.findings if not finding.excused)
         return sorted(broken, key=lambda finding: finding.at_ns)
@@ -120,20 +128,22 @@ class Report:
         return sum(f.breach == breach and f.excused is excused for f in self.findings)
 
 
-def read_history(paths: Iterable[Path]) -> list[Operation]:
+def read_history(paths: Iterable[Path]) -> list[ObservedOperation]:
     """The operations of some history files, in the order of their beginnings."""
     operations = [
-        Operation(*json.loads(line))
+        ObservedOperation(*json.loads(line))
         for path in paths
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     return sorted(operations, key=lambda operation: operation.begin_ns)
 
 
-def check(operations: Sequence[Operation], windows: Sequence[Window] = ()) -> Report:
+def check(
+    operations: Sequence[ObservedOperation], windows: Sequence[FaultWindow] = ()
+) -> ConsistencyReport:
     """Hold a whole history against the promise."""
-    report = Report(operations=len(operations))
-    by_key: dict[str, list[Operation]] = {}
+    report = ConsistencyReport(operations=len(operations))
+    by_key: dict[str, list[ObservedOperation]] = {}
     for operation in operations:
         by_key.setdefault(operation.key, []).append(operation)
         (report.acknowledged if operation.error is None else report.failed)[operation.kind] += 1
@@ -145,13 +155,13 @@ def check(operations: Sequence[Operation], windows: Sequence[Window] = ()) -> Re
     return report
 
 
-def story(operations: Sequence[Operation], finding: Finding) -> list[str]:
+def story(operations: Sequence[ObservedOperation], finding: Violation) -> list[str]:
     """The latest of what happened to the key until the finding, in lines to be read."""
     about = [o for o in operations if o.key == finding.key and o.begin_ns <= finding.at_ns]
     return [_told(each, finding.at_ns) for each in about[-STORY_LINES:]]
 
 
-def _told(operation: Operation, at_ns: int) -> str:
+def _told(operation: ObservedOperation, at_ns: int) -> str:
     begin_s = (operation.begin_ns - at_ns) / 1e9
     took_ms = (operation.end_ns - operation.begin_ns) / 1e6
     if operation.error is not None:
@@ -168,21 +178,21 @@ def _told(operation: Operation, at_ns: int) -> str:
 class _Newest:
     """The newest write that had been acknowledged by any moment."""
 
-    def __init__(self, writes: Iterable[Operation]) -> None:
+    def __init__(self, writes: Iterable[ObservedOperation]) -> None:
         self._ends_ns: list[int] = []
-        self._newest: list[Operation] = []
+        self._newest: list[ObservedOperation] = []
         for write in sorted(writes, key=lambda write: write.end_ns):
             newest = self._newest[-1] if self._newest else write
             self._ends_ns.append(write.end_ns)
             self._newest.append(max(newest, write, key=_version))
 
-    def before(self, at_ns: int) -> Operation | None:
+    def before(self, at_ns: int) -> ObservedOperation | None:
         """Of those that ended before this."""
         count = bisect_left(self._ends_ns, at_ns)
         return self._newest[count - 1] if count else None
 
 
-def _version(write: Operation) -> str:
+def _version(write: ObservedOperation) -> str:
     return write.version or ""
 
 
@@ -190,7 +200,11 @@ class _Key:
     """The history of one key."""
 
     def __init__(
-        self, key: str, operations: list[Operation], report: Report, windows: Sequence[Window]
+        self,
+        key: str,
+        operations: list[ObservedOperation],
+        report: ConsistencyReport,
+        windows: Sequence[FaultWindow],
     ) -> None:
         self._key = key
         self._report = report
@@ -231,7 +245,7 @@ class _Key:
     def _check_side(self, clients: frozenset[str], begin_ns: int, end_ns: int) -> None:
         """What one side has written while it was alone, it reads."""
 
-        def here(operation: Operation) -> bool:
+        def here(operation: ObservedOperation) -> bool:
             within = begin_ns <= operation.begin_ns and operation.end_ns <= end_ns
             return within and operation.client in clients
 
@@ -244,7 +258,7 @@ class _Key:
                     breach, read, newest, "was read, on its own side, after", excusable=False
                 )
 
-    def _judge(self, read: Operation, newest: Operation | None) -> Breach | None:
+    def _judge(self, read: ObservedOperation, newest: ObservedOperation | None) -> Breach | None:
         """What is wrong with a read, given the newest write acknowledged before it."""
         breach: Breach
         if read.value is None:
@@ -258,7 +272,7 @@ class _Key:
         breach = "lost" if read.last else "stale"
         return breach if older else None
 
-    def _deleted(self, read: Operation, newest: Operation) -> bool:
+    def _deleted(self, read: ObservedOperation, newest: ObservedOperation) -> bool:
         """Whether a delete may have come after the newest write acknowledged before the read."""
         return any(
             delete.begin_ns <= read.end_ns
@@ -269,8 +283,8 @@ class _Key:
     def _find(
         self,
         breach: Breach,
-        operation: Operation,
-        newest: Operation | None,
+        operation: ObservedOperation,
+        newest: ObservedOperation | None,
         how: str,
         *,
         excusable: bool = True,
@@ -286,7 +300,7 @@ class _Key:
             )
         )
         self._report.findings.append(
-            Finding(
+            Violation(
                 breach=breach,
                 key=self._key,
                 text=f"{breach}: {self._key!r}: {what} {how}{than}",

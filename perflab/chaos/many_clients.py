@@ -62,7 +62,7 @@ def _readings(
     clients: int, loop: LoopKind, environment: dict[str, str]
 ) -> tuple[dict[str, float], dict[str, float], float]:
     """The node's memory before and after they came, and the seconds it took to serve them."""
-    network = subject.Network(replication=1, write_quorum=1, read_quorum=1)
+    network = subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)
     order = {"network": asdict(network), "count": 1, "bootstrap": [], "loop": loop}
     node = Child("benchmarks.common.swarm", [json.dumps(order)], subject.core_dir(), environment)
     try:
@@ -83,7 +83,7 @@ def _readings(
 
 
 async def _come(
-    stack: AsyncExitStack, network: subject.Network, address: str, count: int, name: str
+    stack: AsyncExitStack, network: subject.NetworkSettings, address: str, count: int, name: str
 ) -> None:
     """So many clients connect, a few at a time, write and read, and stay."""
     room = asyncio.Semaphore(ARRIVING)

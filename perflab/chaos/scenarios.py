@@ -1,6 +1,7 @@
 """What is done to a network of real processes while clients use it, and what must come of it.
 
-Each scenario returns an `Outcome`: the figures, what happened when, and every breach of the promise
+Each scenario returns a `ScenarioOutcome`: the figures, what happened when, and every breach of the
+promise
 with the story of its key. What is waited for has a limit, and what does not come in time is a
 breach as well: a network that does not come back has not kept its promise.
 
@@ -20,12 +21,19 @@ from pathlib import Path
 from benchmarks.common import subject
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import LoopKind, summarize
-from perflab.chaos.consistency import Operation, Report, Window, check, read_history, story
-from perflab.chaos.traffic import Traffic, TrafficOrder, read_last
-from perflab.processes.fleet import POLL_S, Fleet, Member, SlowError
+from perflab.chaos.consistency import (
+    ConsistencyReport,
+    FaultWindow,
+    ObservedOperation,
+    check,
+    read_history,
+    story,
+)
+from perflab.chaos.traffic import ChaosTraffic, TrafficOrder, read_last
+from perflab.processes.fleet import POLL_S, Fleet, FleetMember, SlowError
 from perflab.processes.relay import Conditions, Cut
 
-__all__ = ["Outcome", "Plan", "churn", "crowd", "partition"]
+__all__ = ["ChaosPlan", "ScenarioOutcome", "churn", "crowd", "partition"]
 
 SETTLE_S = 90.0  # from a change until all are ready; usually 1 to 3 s
 # From a heal until all know each other: the lost are looked for every 1 to 60 s, give or take 25 %.
@@ -46,7 +54,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ChaosPlan:
     """What the scenarios have in common. `directory` takes the history files; `rate` is that of all
     operations of all clients together, per second."""
 
@@ -64,7 +72,7 @@ class Plan:
 
 
 @dataclass(kw_only=True)
-class Outcome:
+class ScenarioOutcome:
     """What a scenario has come to. `figures` by name, with the unit last; `events` in seconds from
     the beginning; `breaches` in words."""
 
@@ -82,12 +90,12 @@ class Outcome:
 class _Trial:
     """A network under traffic, and the notes of what was done to it."""
 
-    def __init__(self, plan: Plan, fleet: Fleet) -> None:
+    def __init__(self, plan: ChaosPlan, fleet: Fleet) -> None:
         self.plan = plan
         self.fleet = fleet
-        self.outcome = Outcome()
-        self.windows: list[Window] = []
-        self.traffic: list[Traffic] = []
+        self.outcome = ScenarioOutcome()
+        self.windows: list[FaultWindow] = []
+        self.traffic: list[ChaosTraffic] = []
         self._begin = time.monotonic()
 
     def tell(self, text: str) -> None:
@@ -103,7 +111,7 @@ class _Trial:
         """What the clients have done so far."""
         return sum((Counter(each.counts()) for each in self.traffic), Counter[str]())
 
-    def order(self, name: str, among: Sequence[Member], share: float) -> TrafficOrder:
+    def order(self, name: str, among: Sequence[FleetMember], share: float) -> TrafficOrder:
         """Clients that enter through some members; behind a relay, from an address of their own."""
         plan = self.plan
         return TrafficOrder(
@@ -120,7 +128,7 @@ class _Trial:
             fill=not self.traffic,
         )
 
-    def finish(self, *, copies: bool = True) -> Outcome:
+    def finish(self, *, copies: bool = True) -> ScenarioOutcome:
         """End the traffic, wait until all is in order, read everything, and judge. `copies`: wait
         until there are N of each record, which will never be if some are lost."""
         for each in self.traffic:
@@ -136,7 +144,7 @@ class _Trial:
         self._judge([*history, *last])
         return self.outcome
 
-    def _wait_copies(self, history: Sequence[Operation]) -> None:
+    def _wait_copies(self, history: Sequence[ObservedOperation]) -> None:
         writes = [operation for operation in history if operation.kind != "retrieve"]
         sure = {write.key for write in writes if write.error is None}
         possible = {write.key for write in writes}
@@ -145,11 +153,11 @@ class _Trial:
         self.outcome.figures["copies_in_order_s"] = round(waited_s, 3)
         self.tell(f"{copies} copies of {len(sure)} records, and no more, after {waited_s:.1f} s")
 
-    def _read_last(self, keys: list[str]) -> list[Operation]:
+    def _read_last(self, keys: list[str]) -> list[ObservedOperation]:
         """What a client that was not there before reads of every key."""
         network, entries = self.fleet.network, self.fleet.addresses()[:3]
 
-        async def read() -> list[Operation]:
+        async def read() -> list[ObservedOperation]:
             async with subject.make_client(network, entries) as client:
                 found = await read_last(client, keys, self.plan.value_bytes)
                 self.outcome.figures["repairs_by_last_reads"] = subject.counters(client).get(
@@ -160,7 +168,7 @@ class _Trial:
         with running_loop(self.plan.loop, self.fleet.new_end() or None) as runner:
             return runner.run(read())
 
-    def _judge(self, history: list[Operation]) -> None:
+    def _judge(self, history: list[ObservedOperation]) -> None:
         report = check(history, self.windows)
         figures = self.outcome.figures
         figures |= {
@@ -191,15 +199,15 @@ class _Trial:
             self.outcome.breaches.append("\n    ".join([finding.text, *told]))
 
 
-def _tally(report: Report, *, excused: bool) -> dict[str, int]:
+def _tally(report: ConsistencyReport, *, excused: bool) -> dict[str, int]:
     return dict(Counter(f.breach for f in report.findings if f.excused is excused))
 
 
 @contextmanager
-def _trial(plan: Plan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
+def _trial(plan: ChaosPlan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
     """A network that has settled, and a stack for the traffic."""
     rng = random.Random(f"{plan.seed} places")
-    network = subject.Network()
+    network = subject.NetworkSettings()
     with (
         Fleet(
             network=network,
@@ -217,8 +225,8 @@ def _trial(plan: Plan, *, relayed: bool) -> Iterator[tuple[_Trial, ExitStack]]:
 
 
 def churn(
-    plan: Plan, *, seconds: float, kills: int = 1, pause_s: float = 0.0, changes: int = 4
-) -> Outcome:
+    plan: ChaosPlan, *, seconds: float, kills: int = 1, pause_s: float = 0.0, changes: int = 4
+) -> ScenarioOutcome:
     """Some nodes join, or one leaves or is killed, while two processes of clients write and
     read: for so long, and at least so many changes. The next change comes when all are ready. With
     a `pause_s`, nodes are also stopped for so long, and go on.
@@ -229,7 +237,7 @@ def churn(
     with _trial(plan, relayed=False) as (trial, stack):
         for name in "ab":
             order = trial.order(name, trial.fleet.members, 1 / 2)
-            trial.traffic.append(stack.enter_context(Traffic(order)))
+            trial.traffic.append(stack.enter_context(ChaosTraffic(order)))
         end = time.monotonic() + seconds
         ready_s: dict[str, list[float]] = {}
         for kind in _kinds(trial.fleet, kills, pause_s > 0, rng):
@@ -283,7 +291,7 @@ def _change(fleet: Fleet, kind: str, kills: int, pause_s: float, rng: random.Ran
     return ", ".join(member.name for member in members)
 
 
-def partition(plan: Plan, *, seconds: float, cut: Cut) -> Outcome:
+def partition(plan: ChaosPlan, *, seconds: float, cut: Cut) -> ScenarioOutcome:
     """The network is cut in two, with clients that write and read on either side, and healed."""
     rng = random.Random(f"{plan.seed} partition")
     with _trial(plan, relayed=True) as (trial, stack):
@@ -294,7 +302,7 @@ def partition(plan: Plan, *, seconds: float, cut: Cut) -> Outcome:
         ends: list[list[str]] = []
         for name, members in zip(SIDES, sides, strict=True):
             order = trial.order(name, members, 1 / 2)
-            trial.traffic.append(stack.enter_context(Traffic(order)))
+            trial.traffic.append(stack.enter_context(ChaosTraffic(order)))
             ends.append([*(member.end for member in members), order.source])
         here, there = ends
         _go_on(trial, 2.0, "before the cut")
@@ -314,7 +322,7 @@ def partition(plan: Plan, *, seconds: float, cut: Cut) -> Outcome:
             trial.tell(f"one network, all ready, {together_s:.1f} s after the heal")
         except SlowError as error:
             outcome.breaches.append(f"after the heal: {error}")
-        window = Window(
+        window = FaultWindow(
             begin_ns=cut_ns,
             end_ns=time.monotonic_ns() + round(COMPARED_S * 1e9),
             sides=tuple(each.clients for each in trial.traffic),
@@ -344,12 +352,12 @@ def _go_on(
     return noticed_ns
 
 
-def crowd(plan: Plan, *, nodes: int) -> Outcome:
+def crowd(plan: ChaosPlan, *, nodes: int) -> ScenarioOutcome:
     """So many node processes begin at once; how long until all are ready?"""
-    outcome = Outcome()
+    outcome = ScenarioOutcome()
     rng = random.Random(plan.seed)
     begin = time.monotonic()
-    with Fleet(network=subject.Network(), loop=plan.loop, relayed=False, rng=rng) as fleet:
+    with Fleet(network=subject.NetworkSettings(), loop=plan.loop, relayed=False, rng=rng) as fleet:
         joined = fleet.join(nodes)
         outcome.figures["all_joined_s"] = round(time.monotonic() - begin, 3)
         plan.say(f"{time.monotonic() - begin:7.1f} s  {nodes} nodes are in the network")

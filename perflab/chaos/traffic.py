@@ -26,9 +26,9 @@ from typing import Any, TypeAlias
 from benchmarks.common import subject
 from benchmarks.common.children import Child, WithChild, serve_parent
 from benchmarks.common.records import LoopKind
-from perflab.chaos.consistency import Kind, Operation
+from perflab.chaos.consistency import Kind, ObservedOperation
 
-__all__ = ["Traffic", "TrafficOrder", "read_last", "run_child"]
+__all__ = ["ChaosTraffic", "TrafficOrder", "read_last", "run_child"]
 
 FLUSH_S = 0.5
 DELETES = 0.1  # of all writes
@@ -43,7 +43,7 @@ class TrafficOrder:
     how many operations per second its workers try for together. `fill`: it begins by
     storing every key once, as fast as it can."""
 
-    network: subject.Network
+    network: subject.NetworkSettings
     bootstrap: list[str]
     loop: LoopKind
     source: str
@@ -59,7 +59,7 @@ class TrafficOrder:
     fill: bool = False
 
 
-class Traffic(WithChild):
+class ChaosTraffic(WithChild):
     """The parent's side: clients at work in a process, from entering to leaving."""
 
     def __init__(self, order: TrafficOrder) -> None:
@@ -104,7 +104,7 @@ class _Office:
         self._order = order
         self._value = _Value(order.value_bytes)
         self._counts: Counter[str] = Counter()
-        self._unwritten: list[Operation] = []
+        self._unwritten: list[ObservedOperation] = []
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._finished = False
@@ -167,7 +167,7 @@ class _Office:
         self._file.writelines(operation.as_line() + "\n" for operation in lines)
         self._file.flush()
 
-    def _note(self, operation: Operation) -> None:
+    def _note(self, operation: ObservedOperation) -> None:
         self._unwritten.append(operation)
         self._counts[operation.error or "ok"] += 1
 
@@ -177,13 +177,13 @@ class _Worker:
 
     def __init__(
         self,
-        client: subject.Client,
+        client: subject.SubjectClient,
         name: str,
         number: int,
         keys: int,
         value: _Value,
         rng: random.Random,
-        note: Callable[[Operation], None],
+        note: Callable[[ObservedOperation], None],
     ) -> None:
         self._client = client
         self._name = name
@@ -223,7 +223,7 @@ class _Worker:
 
 async def _operation(
     client: str, kind: Kind, key: str, value: str | None, outcome: Outcome, *, last: bool = False
-) -> Operation:
+) -> ObservedOperation:
     """Carry an operation out; it ends with a value and version, or with an error."""
     begin_ns = time.monotonic_ns()
     version = error = None
@@ -231,22 +231,24 @@ async def _operation(
         value, version = await outcome
     except Exception as failure:  # of any kind: it is counted, and the work goes on
         error = type(failure).__name__
-    return Operation(client, kind, key, value, begin_ns, time.monotonic_ns(), version, error, last)
+    return ObservedOperation(
+        client, kind, key, value, begin_ns, time.monotonic_ns(), version, error, last
+    )
 
 
 async def _retrieve(
-    client: subject.Client, key: str, value: _Value
+    client: subject.SubjectClient, key: str, value: _Value
 ) -> tuple[str | None, str | None]:
     found = await subject.retrieve_if_there(client, key)
     return None if found is None else value.decode(found), None
 
 
 async def read_last(
-    client: subject.Client, keys: Sequence[str], value_bytes: int
-) -> list[Operation]:
+    client: subject.SubjectClient, keys: Sequence[str], value_bytes: int
+) -> list[ObservedOperation]:
     """Retrieve each key once more, when all has settled."""
     value = _Value(value_bytes)
-    done: list[Operation] = []
+    done: list[ObservedOperation] = []
 
     async def read(key: str) -> None:
         outcome = _retrieve(client, key, value)
@@ -272,6 +274,6 @@ async def _each(keys: Sequence[str], do: Callable[[str], Awaitable[None]]) -> No
 def run_child(arguments: list[str]) -> None:
     """A child process of Traffic; its order is one JSON object."""
     order = json.loads(arguments[0])
-    order["network"] = subject.Network(**order["network"])
+    order["network"] = subject.NetworkSettings(**order["network"])
     ordered = TrafficOrder(**order)
     serve_parent(_Office(ordered), ordered.loop, ordered.source or None)

@@ -89,8 +89,8 @@ def main(options: argparse.Namespace) -> int:
         good, bad = commit_of(gate.ROOT, options.good), commit_of(gate.ROOT, options.bad)
         commits = history(gate.ROOT, f"{good.hash}..{bad.hash}")[::-1]
         if not commits:
-            raise gate.UsageError(f"'{options.bad}' does not come after '{options.good}'")
-    except (gate.UsageError, CheckoutError) as error:
+            raise gate.BadUsageError(f"'{options.bad}' does not come after '{options.good}'")
+    except (gate.BadUsageError, CheckoutError) as error:
         print(f"bisect: {error}", file=sys.stderr)
         return gate.BAD_USAGE
     policy = load_policy()
@@ -154,7 +154,7 @@ def _check(name: str) -> None:
     if name not in gate.METRICS:
         near = difflib.get_close_matches(name, gate.METRICS, 3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise gate.UsageError(f"no benchmark of the gate is called '{name}'{hint}")
+        raise gate.BadUsageError(f"no benchmark of the gate is called '{name}'{hint}")
 
 
 def _say(text: str) -> None:

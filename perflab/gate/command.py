@@ -29,10 +29,10 @@ from benchmarks.micro.catalogue import MICROS
 from perflab.gate import calibrate, end_to_end, paired_rounds, report, seeds
 from perflab.gate import counts as gate_counts
 from perflab.gate.builds import BuildError, build
-from perflab.gate.judge import Outcome, judge
+from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import POLICY, Policy, PolicyError, load_policy
 from perflab.gate.record import Measured, MeasuredError, load
-from perflab.gate.recorder import Sheet
+from perflab.gate.recorder import Recorder
 from perflab.results.asv_process import minutes
 from perflab.results.checkout import CheckoutError, Commit, commit_of
 
@@ -40,7 +40,7 @@ __all__ = [
     "BAD_USAGE",
     "EPILOG",
     "METRICS",
-    "UsageError",
+    "BadUsageError",
     "add_arguments",
     "budget_s",
     "compare",
@@ -81,7 +81,7 @@ Commits are measured, uncommitted changes are not. docs/gate.md says how to read
 """
 
 
-class UsageError(Exception):
+class BadUsageError(Exception):
     """The arguments make no sense; the message says why."""
 
 
@@ -136,14 +136,14 @@ def main(options: argparse.Namespace) -> int:
                 return end_to_end.main(ROOT, gate, options.output)
             return calibrate.main(options, ROOT, policy, (1 - COUNTING) * whole_s)
         if options.base is None or options.head is None:
-            raise UsageError("it takes two commits, BASE and HEAD, such as 'gate main HEAD'")
+            raise BadUsageError("it takes two commits, BASE and HEAD, such as 'gate main HEAD'")
         if options.base.endswith(".json") and options.head.endswith(".json"):
             base, head = load(Path(options.base)), load(Path(options.head))
             place = options.output
         else:
             base, head, place = _measure(options, policy)
     except (
-        UsageError,
+        BadUsageError,
         PolicyError,
         CheckoutError,
         MeasuredError,
@@ -168,12 +168,12 @@ def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Mea
 
     if not any(map(wanted, METRICS)):
         known = f"there are {METRICS[0]} … {METRICS[-1]}"
-        raise UsageError(f"no benchmark matches '{options.only}'; {known}")
+        raise BadUsageError(f"no benchmark matches '{options.only}'; {known}")
     place = options.output or _place(*commits)
     place.mkdir(parents=True, exist_ok=True)
     _say(f"== files: {place}")
     about = _about(options)
-    base, head = (Sheet(commit, about, wanted) for commit in commits)
+    base, head = (Recorder(commit, about, wanted) for commit in commits)
     with _kept((base, head), place):
         _take_all(ROOT, (base, head), commits, policy, clock, wanted)
     return base.measured(), head.measured(), place
@@ -181,7 +181,7 @@ def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Mea
 
 def compare(
     root: Path, commits: tuple[Commit, Commit], name: str, policy: Policy, budget_s: float
-) -> Outcome:
+) -> GateOutcome:
     """Measure one benchmark of two commits and judge it; no files."""
     return judged(root, commits, lambda each: each == name, policy, budget_s)
 
@@ -192,16 +192,16 @@ def judged(
     wanted: Callable[[str], bool],
     policy: Policy,
     budget_s: float,
-) -> Outcome:
+) -> GateOutcome:
     """Measure and judge the wanted benchmarks of two commits of the repository at `root`."""
-    base, head = (Sheet(commit, None, wanted) for commit in commits)
+    base, head = (Recorder(commit, None, wanted) for commit in commits)
     _take_all(root, (base, head), commits, policy, _Clock(budget_s, time.monotonic()), wanted)
     return judge(base.measured(), head.measured(), policy, datetime.date.today())
 
 
 def _take_all(
     root: Path,
-    sheets: tuple[Sheet, Sheet],
+    sheets: tuple[Recorder, Recorder],
     commits: tuple[Commit, Commit],
     policy: Policy,
     clock: _Clock,
@@ -237,7 +237,7 @@ def _take_all(
 
 
 def _take_rounds(
-    sheets: tuple[Sheet, Sheet],
+    sheets: tuple[Recorder, Recorder],
     cores: tuple[str, str],
     micros: list[str],
     policy: Policy,
@@ -265,7 +265,7 @@ def _functions(names: Sequence[str]) -> str:
 
 
 @contextlib.contextmanager
-def _kept(sheets: tuple[Sheet, Sheet], place: Path) -> Iterator[None]:
+def _kept(sheets: tuple[Recorder, Recorder], place: Path) -> Iterator[None]:
     """Whatever happens, what was measured is in files."""
     try:
         yield
@@ -295,11 +295,13 @@ def budget_s(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     seconds = float(match[1]) * UNITS_S[match[2]] if match else 0.0
     if not 1 <= seconds <= MOST_BUDGET_S:
-        raise UsageError(f"--budget takes a time such as 90s, 10m or 1h, up to 24h, not '{text}'")
+        raise BadUsageError(
+            f"--budget takes a time such as 90s, 10m or 1h, up to 24h, not '{text}'"
+        )
     return seconds
 
 
-def _file(outcome: Outcome, place: Path) -> None:
+def _file(outcome: GateOutcome, place: Path) -> None:
     """The verdict beside the measurements, in every form."""
     place.mkdir(parents=True, exist_ok=True)
     forms = {
@@ -311,7 +313,7 @@ def _file(outcome: Outcome, place: Path) -> None:
         (place / name).write_text(form(outcome), encoding="utf-8")
 
 
-def _tell_github(outcome: Outcome) -> None:
+def _tell_github(outcome: GateOutcome) -> None:
     """Annotations and the step's summary, when a GitHub workflow runs this."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return

@@ -24,7 +24,7 @@ from perflab.gate.instructions import (
     unavailable,
 )
 from perflab.gate.record import Kind
-from perflab.gate.recorder import Sheet
+from perflab.gate.recorder import Recorder
 
 __all__ = [
     "MEMORY_METRICS",
@@ -56,7 +56,7 @@ MEMORY_METRICS = tuple(f"memory.{keeper}.{NODES[0]}" for keeper in KEEPERS)
 AT_A_TIME = 2
 BEAT_S = 0.5  # between looks at whether the time is over
 
-Sheets = tuple[Sheet, Sheet]
+Sheets = tuple[Recorder, Recorder]
 Job = tuple[Any, Callable[[], Any]]
 
 
@@ -155,7 +155,7 @@ def _kept(core: str, nodes: int) -> dict[str, float]:
     return {f"memory.{keeper}.{nodes}": kept["bytes"] for keeper, kept in found.items()}
 
 
-def note(sheet: Sheet, name: str, kind: Kind, what: str, result: Any, stage: int = 0) -> None:
+def note(sheet: Recorder, name: str, kind: Kind, what: str, result: Any, stage: int = 0) -> None:
     """What one process found: figures by benchmark, or the error it raised."""
     unit = what.replace("_", " ")
     if isinstance(result, Exception):
@@ -205,7 +205,7 @@ def _instructions(core: str, names: tuple[str, ...], seed: int) -> InstructionCo
 
 
 def _note_instructions(
-    sheet: Sheet, full: str, name: str, results: Sequence[InstructionCount]
+    sheet: Recorder, full: str, name: str, results: Sequence[InstructionCount]
 ) -> None:
     kind, unit = Kind.EXACT, "instructions"
     for result in results:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from perflab.gate.judge import Outcome, Verdict
+from perflab.gate.judge import GateOutcome, GateVerdict
 from perflab.gate.seeded_defects import DEFECTS, NEUTRAL, Edit, EditError, apply, misplaced, missing
 from perflab.results.checkout import CheckoutError, Commit, commit_of
 
@@ -34,7 +34,7 @@ class Gate(Protocol):
 
     def __call__(
         self, root: Path, commits: tuple[Commit, Commit], wanted: Callable[[str], bool]
-    ) -> Outcome: ...
+    ) -> GateOutcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _try(clone: Path, gate: Gate, commits: tuple[Commit, Commit], edit: Edit) ->
     absent = [
         f"{each.name}: {each.why}"
         for each in outcome.judgements
-        if each.name in edit.must and each.verdict in (Verdict.SKIPPED, Verdict.FAILED)
+        if each.name in edit.must and each.verdict in (GateVerdict.SKIPPED, GateVerdict.FAILED)
     ]
     return Tried(
         edit.name,

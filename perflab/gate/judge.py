@@ -29,15 +29,15 @@ from statistics import fmean, median
 
 from perflab.gate.policy import Accepted, Limits, Policy
 from perflab.gate.record import Kind, Measured, Metric
-from perflab.stats.bounds import Bounds, of_ratios, rounds_needed
+from perflab.stats.bounds import RatioBounds, of_ratios, rounds_needed
 
-__all__ = ["Judgement", "Outcome", "Verdict", "judge", "suspects"]
+__all__ = ["GateOutcome", "GateVerdict", "Judgement", "judge", "suspects"]
 
 SAME = 1e-9  # two means of the same whole numbers may differ by rounding
 MORE = "measured once; a change is called real only after it was measured again"
 
 
-class Verdict(StrEnum):
+class GateVerdict(StrEnum):
     """What is said of one benchmark."""
 
     REGRESSION = "regression"
@@ -55,7 +55,7 @@ class Judgement:
     """One benchmark. Ratios are head over base; NaN where there is none."""
 
     name: str
-    verdict: Verdict
+    verdict: GateVerdict
     kind: Kind
     unit: str
     base: float = math.nan
@@ -75,7 +75,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class GateOutcome:
     """The whole gate."""
 
     base: Measured
@@ -87,14 +87,14 @@ class Outcome:
     false_alarms: float
     expired: tuple[Accepted, ...]
 
-    def counts(self) -> Counter[Verdict]:
+    def counts(self) -> Counter[GateVerdict]:
         """How many benchmarks got each verdict."""
         return Counter(each.verdict for each in self.judgements)
 
     @property
     def regressions(self) -> list[Judgement]:
         """Those that nobody has accepted."""
-        found = [each for each in self.judgements if each.verdict is Verdict.REGRESSION]
+        found = [each for each in self.judgements if each.verdict is GateVerdict.REGRESSION]
         return [each for each in found if each.accepted is None]
 
     @property
@@ -102,12 +102,12 @@ class Outcome:
         """0 pass, 1 regression, 2 not everything could be measured or decided."""
         if self.regressions:
             return 1
-        failed = any(each.verdict is Verdict.FAILED for each in self.judgements)
+        failed = any(each.verdict is GateVerdict.FAILED for each in self.judgements)
         undecided = sum(each.open for each in self.judgements) > self.undecided_allowed
         return 2 if failed or undecided or self.problems else 0
 
 
-def judge(base: Measured, head: Measured, policy: Policy, today: datetime.date) -> Outcome:
+def judge(base: Measured, head: Measured, policy: Policy, today: datetime.date) -> GateOutcome:
     """Judge all benchmarks of two commits; `today` decides which accepted changes still count."""
     shares = _shares(base, head, policy)
     judgements = [
@@ -119,10 +119,10 @@ def judge(base: Measured, head: Measured, policy: Policy, today: datetime.date) 
         for side, each in (("base", base), ("head", head))
         if each.failed
     ]
-    idle = (Verdict.SKIPPED, Verdict.NEW, Verdict.OBSERVED)
+    idle = (GateVerdict.SKIPPED, GateVerdict.NEW, GateVerdict.OBSERVED)
     if not problems and all(each.verdict in idle for each in judgements):
         problems.append("no benchmark could be compared")
-    return Outcome(
+    return GateOutcome(
         base=base,
         head=head,
         judgements=tuple(_with_acceptance(each, policy, today) for each in judgements),
@@ -136,11 +136,11 @@ def judge(base: Measured, head: Measured, policy: Policy, today: datetime.date) 
 def suspects(base: Measured, head: Measured, policy: Policy) -> list[str]:
     """Benchmarks that further rounds of a next stage, or of the second one, could decide."""
     outcome = judge(base, head, policy, datetime.date.min)
-    return [each.name for each in outcome.judgements if each.verdict is Verdict.UNDECIDED]
+    return [each.name for each in outcome.judgements if each.verdict is GateVerdict.UNDECIDED]
 
 
 def _with_acceptance(each: Judgement, policy: Policy, today: datetime.date) -> Judgement:
-    if each.verdict is not Verdict.REGRESSION:
+    if each.verdict is not GateVerdict.REGRESSION:
         return each
     return replace(each, accepted=policy.acceptance(each.name, each.ratio, today))
 
@@ -165,46 +165,50 @@ def _judge_one(
 ) -> Judgement:
     shown = head or base
     assert shown is not None
-    blank = Judgement(name=name, verdict=Verdict.SKIPPED, kind=shown.kind, unit=shown.unit)
+    blank = Judgement(name=name, verdict=GateVerdict.SKIPPED, kind=shown.kind, unit=shown.unit)
     if base is None or head is None or base.problem or head.problem:
         verdict, why = _incomparable(base, head)
         return replace(blank, verdict=verdict, why=why)
     if (base.kind, base.unit) != (head.kind, head.unit):
         why = f"{base.kind} in {base.unit} in base, {head.kind} in {head.unit} in head"
-        return replace(blank, verdict=Verdict.FAILED, why=why)
+        return replace(blank, verdict=GateVerdict.FAILED, why=why)
     if head.kind is Kind.OBSERVED:
         before, after = (median(metric.rounds()) for metric in (base, head))
-        return _valued(blank, before, after, Verdict.OBSERVED)
+        return _valued(blank, before, after, GateVerdict.OBSERVED)
     if _shape(base) != _shape(head):
         why = "the rounds of base and of head do not pair"
-        return replace(blank, verdict=Verdict.FAILED, why=why)
+        return replace(blank, verdict=GateVerdict.FAILED, why=why)
     limits = policy.limits(name, head.kind)
     if head.kind is Kind.EXACT:
         return _exact(blank, base, head, limits)
     return _bounded(blank, base, head, limits, policy, shares[head.kind])
 
 
-def _incomparable(base: Metric | None, head: Metric | None) -> tuple[Verdict, str]:
+def _incomparable(base: Metric | None, head: Metric | None) -> tuple[GateVerdict, str]:
     """The verdict where a side has no value."""
     lacks = base is None or bool(base.skipped)
     if head is None:
-        return (Verdict.SKIPPED, "gone") if lacks else (Verdict.FAILED, "it disappeared in head")
+        return (
+            (GateVerdict.SKIPPED, "gone")
+            if lacks
+            else (GateVerdict.FAILED, "it disappeared in head")
+        )
     if head.skipped:
-        verdict = Verdict.SKIPPED if lacks else Verdict.FAILED
+        verdict = GateVerdict.SKIPPED if lacks else GateVerdict.FAILED
         return verdict, head.skipped if lacks else f"skipped in head only: {head.skipped}"
     if head.problem:
-        return Verdict.FAILED, f"in head: {head.problem}"
+        return GateVerdict.FAILED, f"in head: {head.problem}"
     if lacks:
-        return Verdict.NEW, base.skipped if base else "not in base"
+        return GateVerdict.NEW, base.skipped if base else "not in base"
     assert base is not None
-    return Verdict.FAILED, f"in base: {base.problem}"
+    return GateVerdict.FAILED, f"in base: {base.problem}"
 
 
 def _shape(metric: Metric) -> list[list[int]]:
     return [[len(blocks) for blocks in stage] for stage in metric.stages]
 
 
-def _valued(blank: Judgement, base: float, head: float, verdict: Verdict) -> Judgement:
+def _valued(blank: Judgement, base: float, head: float, verdict: GateVerdict) -> Judgement:
     ratio = head / base if base else (math.inf if head else 1.0)
     return replace(
         blank, verdict=verdict, base=base, head=head, ratio=ratio, low=ratio, high=ratio, rounds=1
@@ -214,7 +218,7 @@ def _valued(blank: Judgement, base: float, head: float, verdict: Verdict) -> Jud
 def _exact(blank: Judgement, base: Metric, head: Metric, limits: Limits) -> Judgement:
     """The mean over hash seeds; a count has one value, and no floor."""
     before, after = base.rounds(), head.rounds()
-    found = _valued(blank, fmean(before), fmean(after), Verdict.UNCHANGED)
+    found = _valued(blank, fmean(before), fmean(after), GateVerdict.UNCHANGED)
     threshold = limits.floor
     if len(before) > 1 and 0 not in before:
         ratios = [each / other for each, other in zip(after, before, strict=True)]
@@ -222,9 +226,9 @@ def _exact(blank: Judgement, base: Metric, head: Metric, limits: Limits) -> Judg
         found = replace(found, low=min(ratios), high=max(ratios))
     found = replace(found, rounds=len(before), smallest=1 + threshold)
     if found.ratio > 1 + max(threshold, SAME):
-        return replace(found, verdict=Verdict.REGRESSION)
+        return replace(found, verdict=GateVerdict.REGRESSION)
     if found.ratio < 1 - max(threshold, SAME):
-        return replace(found, verdict=Verdict.IMPROVEMENT)
+        return replace(found, verdict=GateVerdict.IMPROVEMENT)
     return found
 
 
@@ -239,7 +243,7 @@ def _bounded(
     before, after = base.stages[-1], head.stages[-1]
     sums = [sum(map(sum, side)) for side in (before, after)]
     found = replace(
-        _valued(blank, median(base.rounds()), median(head.rounds()), Verdict.UNCHANGED),
+        _valued(blank, median(base.rounds()), median(head.rounds()), GateVerdict.UNCHANGED),
         rounds=len(before),
         mean=sums[1] / sums[0] if sums[0] else math.nan,
     )
@@ -247,7 +251,7 @@ def _bounded(
         return replace(found, smallest=1 + limits.floor)
     if not all(map(all, before)) or not all(map(all, after)):
         why = "it is 0 in one round and not in another: no ratio"
-        return replace(found, verdict=Verdict.UNDECIDED, why=why, open=True)
+        return replace(found, verdict=GateVerdict.UNDECIDED, why=why, open=True)
     ratios = [
         median(new / old for old, new in zip(*both, strict=True))
         for both in zip(before, after, strict=True)
@@ -258,7 +262,7 @@ def _bounded(
 
 
 def _held_against(
-    found: Judgement, sure: Bounds, near: Bounds, limits: Limits, first: bool
+    found: Judgement, sure: RatioBounds, near: RatioBounds, limits: Limits, first: bool
 ) -> Judgement:
     """The words for bounds: `sure` ones raise alarms, `near` ones clear; the first stage can only
     do the latter."""
@@ -267,11 +271,11 @@ def _held_against(
     alarm = replace(smallest, low=sure.low, high=sure.high)
     found = replace(smallest, low=near.low, high=near.high)
     if not first and sure.low > floor:
-        return replace(alarm, verdict=Verdict.REGRESSION)
+        return replace(alarm, verdict=GateVerdict.REGRESSION)
     if not first and sure.high < 1 / floor:
-        return replace(alarm, verdict=Verdict.IMPROVEMENT)
+        return replace(alarm, verdict=GateVerdict.IMPROVEMENT)
     if first and (near.low > floor or near.high < 1 / floor):
-        return replace(found, verdict=Verdict.UNDECIDED, why=MORE, open=near.low > floor)
+        return replace(found, verdict=GateVerdict.UNDECIDED, why=MORE, open=near.low > floor)
     if near.high <= tolerance and near.low >= 1 / tolerance:
         return found
-    return replace(found, verdict=Verdict.UNDECIDED, open=near.high > tolerance)
+    return replace(found, verdict=GateVerdict.UNDECIDED, open=near.high > tolerance)

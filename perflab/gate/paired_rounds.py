@@ -25,7 +25,7 @@ from perflab.gate.block_lab import BlockLab
 from perflab.gate.judge import suspects
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
-from perflab.gate.recorder import HasMeasured, Sheet
+from perflab.gate.recorder import HasMeasured, Recorder
 
 __all__ = ["FIRST_ROUNDS", "PREFIX", "UNIT", "Names", "PairedRounds", "decide", "most_rounds"]
 
@@ -36,7 +36,7 @@ BLOCKS = 40  # per side and round; more find little, as processes differ by abou
 FIRST_ROUNDS = 16
 HASH_SEEDS = 2**32  # PYTHONHASHSEED is below
 
-Sides = tuple[Sheet, Sheet]
+Sides = tuple[Recorder, Recorder]
 Names = Sequence[str]
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from perflab.gate.record import FORMAT, Kind, Measured, parse
 from perflab.results.checkout import Commit
 
-__all__ = ["HasMeasured", "Sheet"]
+__all__ = ["HasMeasured", "Recorder"]
 
 
 class HasMeasured(Protocol):
@@ -24,7 +24,7 @@ class HasMeasured(Protocol):
         """What the verdict sees of it now."""
 
 
-class Sheet:
+class Recorder:
     """One commit's measurements; metrics that are not `wanted` are left out."""
 
     def __init__(

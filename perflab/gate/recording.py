@@ -23,11 +23,11 @@ from typing import IO, Any, Literal
 from perflab.gate.counts import side_by_side
 from perflab.gate.paired_rounds import PREFIX, PairedRounds
 from perflab.gate.record import Kind
-from perflab.gate.recorder import Sheet
+from perflab.gate.recorder import Recorder
 from perflab.gate.seeds import play_seed
 from perflab.results.checkout import Commit
 
-__all__ = ["SEEDS", "Recording", "RecordingError", "Round", "Values", "read", "record"]
+__all__ = ["SEEDS", "GateRecording", "RecordedValues", "RecordingError", "Round", "read", "record"]
 
 FORMAT = 2
 SEEDS = 320  # a gate takes up to 132 for each side
@@ -40,7 +40,7 @@ class RecordingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class RecordedValues:
     """What one function took in one round."""
 
     seconds: float
@@ -59,11 +59,11 @@ class Round:
     """What its processes took to start and to end."""
     each_s: float
     """What a function took, on average."""
-    values: Mapping[str, Values]
+    values: Mapping[str, RecordedValues]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recording:
+class GateRecording:
     """What was recorded of one commit."""
 
     commit: Commit
@@ -80,7 +80,7 @@ class Recording:
         return (end_s - first.at_s) / 60
 
 
-class _Ear(Sheet):
+class _Ear(Recorder):
     """A side's sheet that keeps what it was told last."""
 
     def __init__(self, commit: Commit) -> None:
@@ -169,7 +169,7 @@ def _write(tape: IO[str], line: Mapping[str, Any]) -> None:
     tape.flush()
 
 
-def read(file: Path) -> Recording:
+def read(file: Path) -> GateRecording:
     """A recording's file. Raises RecordingError."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -181,7 +181,7 @@ def read(file: Path) -> Recording:
     try:
         rounds = [_round(entry) for entry in entries if "base" in entry]
         seeds = {int(entry["seed"]): entry["values"] for entry in entries if "seed" in entry}
-        recording = Recording(
+        recording = GateRecording(
             commit=Commit(header["commit"], header["subject"]),
             about=header["about"],
             rounds=rounds,
@@ -197,7 +197,7 @@ def read(file: Path) -> Recording:
 def _round(entry: dict[str, Any]) -> Round:
     base, head = entry["base"], entry["head"]
     values = {
-        name: Values(
+        name: RecordedValues(
             median(base[name]),
             median(new / old for old, new in zip(base[name], head[name], strict=True)),
         )

@@ -27,7 +27,7 @@ from perflab.gate import command as gate
 from perflab.gate.judge import Judgement, judge
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
-from perflab.gate.recorder import Sheet
+from perflab.gate.recorder import Recorder
 from perflab.results.asv_process import run_asv
 from perflab.results.asv_results import stored
 from perflab.results.checkout import Commit
@@ -70,7 +70,7 @@ def measure_again(
     if metric is not None:
         outcome = gate.compare(root, commits, metric, policy, budget_s)
         return metric, next(iter(outcome.judgements), None)
-    sheets = base, head = Sheet(commits[0]), Sheet(commits[1])
+    sheets = base, head = Recorder(commits[0]), Recorder(commits[1])
     base.add(finding.series, Kind.PAIRED, finding.unit, 1.0)
     head.add(finding.series, Kind.PAIRED, finding.unit, finding.ratio)
     needed = rounds_needed(policy.false_alarms / 2 / policy.looks) + MORE_ROUNDS

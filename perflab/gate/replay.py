@@ -28,11 +28,11 @@ from random import Random
 from statistics import median
 
 from perflab.gate.calibration import Calibration, Noise, Power, Rate
-from perflab.gate.judge import Outcome, judge
+from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.paired_rounds import PREFIX, UNIT, Names, decide, most_rounds
 from perflab.gate.policy import Policy
 from perflab.gate.record import Blocks, Kind, Measured, Metric
-from perflab.gate.recording import Recording, RecordingError
+from perflab.gate.recording import GateRecording, RecordingError
 from perflab.gate.seeds import Play, decide_seeds, most_seeds
 
 __all__ = ["SLOWDOWNS", "ReplayedGate", "calibrate"]
@@ -69,7 +69,7 @@ class ReplayedGate:
 
     def __init__(
         self,
-        recording: Recording,
+        recording: GateRecording,
         policy: Policy,
         budget_s: float,
         factors: Mapping[str, float],
@@ -85,7 +85,7 @@ class ReplayedGate:
         seeds = list(recording.seeds)
         self._seeds = rng.sample(seeds, len(seeds))
 
-    def run(self) -> Outcome:
+    def run(self) -> GateOutcome:
         """Decide and judge."""
         if _seeds_suffice(self._recording, self._policy):
             decide_seeds(self._sides, self._policy, self._play)
@@ -149,7 +149,7 @@ def _rate(gates: Sequence[_Shown], shown: Callable[[_Shown], object]) -> Rate:
 
 
 def calibrate(
-    recording: Recording,
+    recording: GateRecording,
     policy: Policy,
     budget: str,
     rounds_s: float,
@@ -209,12 +209,12 @@ def calibrate(
     )
 
 
-def _seeds_suffice(recording: Recording, policy: Policy) -> bool:
+def _seeds_suffice(recording: GateRecording, policy: Policy) -> bool:
     """Whether base and head can each have all the seeds of a gate, without sharing one."""
     return len(recording.seeds) >= 2 * most_seeds(policy)
 
 
-def _victims(recording: Recording, policy: Policy) -> dict[Kind, list[str]]:
+def _victims(recording: GateRecording, policy: Policy) -> dict[Kind, list[str]]:
     """What can be made slower, by kind."""
     found = {Kind.PAIRED: [PREFIX + name for name in recording.rounds[0].values]}
     if _seeds_suffice(recording, policy):
@@ -264,7 +264,7 @@ def _power(kind: Kind, slowdown: float, gates: Sequence[_Shown]) -> Power:
     )
 
 
-def _noise(recording: Recording) -> Noise:
+def _noise(recording: GateRecording) -> Noise:
     apart: list[float] = []
     spells = []
     for name in recording.rounds[0].values:

@@ -11,7 +11,7 @@ import math
 from typing import Any
 from xml.etree import ElementTree
 
-from perflab.gate.judge import Judgement, Outcome, Verdict
+from perflab.gate.judge import GateOutcome, GateVerdict, Judgement
 from perflab.gate.record import Kind
 
 __all__ = [
@@ -26,15 +26,15 @@ __all__ = [
 ]
 
 VERSION = 1  # of the JSON
-QUIET = (Verdict.UNCHANGED, Verdict.SKIPPED, Verdict.OBSERVED, Verdict.NEW)
+QUIET = (GateVerdict.UNCHANGED, GateVerdict.SKIPPED, GateVerdict.OBSERVED, GateVerdict.NEW)
 WORDS = {0: "pass", 1: "regression", 2: "not everything could be measured or decided"}
 MOST_ANNOTATIONS = 10  # GitHub shows no more of a kind for a step
 
 
-def headline(outcome: Outcome) -> str:
+def headline(outcome: GateOutcome) -> str:
     """The verdict in one line, with how many benchmarks got which."""
     counts = outcome.counts()
-    order = [f"{counts[each]} {each.value}" for each in Verdict if counts[each]]
+    order = [f"{counts[each]} {each.value}" for each in GateVerdict if counts[each]]
     return f"{WORDS[outcome.code]} ({', '.join(order) or 'no benchmark'})"
 
 
@@ -42,16 +42,16 @@ def said(each: Judgement) -> str:
     """One benchmark's verdict with its size: "undecided (could be up to +7.1 %)"."""
     if each.accepted is not None:
         return f"{each.verdict.value}, accepted until {each.accepted.until}"
-    if each.verdict is Verdict.UNCHANGED and each.kind is not Kind.EXACT:
+    if each.verdict is GateVerdict.UNCHANGED and each.kind is not Kind.EXACT:
         return f"unchanged (within ±{_percent(_furthest(each))})"
-    if each.verdict is Verdict.UNDECIDED:
+    if each.verdict is GateVerdict.UNDECIDED:
         if not math.isfinite(each.high):
             return "undecided (too few rounds)"
         return f"undecided (could be {'up to ' if each.high > 1 else ''}{_signed(each.high)})"
     return each.verdict.value
 
 
-def as_table(outcome: Outcome, *, everything: bool = False) -> str:
+def as_table(outcome: GateOutcome, *, everything: bool = False) -> str:
     """For people: the verdict, then what changed (or all benchmarks), each with its reason."""
     lines = [f"gate: {headline(outcome)}", *_sides(outcome), ""]
     shown = outcome.judgements if everything else _worth_telling(outcome)
@@ -64,7 +64,7 @@ def as_table(outcome: Outcome, *, everything: bool = False) -> str:
     return "\n".join([*lines, "", *_footnotes(outcome)])
 
 
-def as_markdown(outcome: Outcome) -> str:
+def as_markdown(outcome: GateOutcome) -> str:
     """For a pull request: the verdict first, then only what changed."""
     base, head = outcome.base.commit, outcome.head.commit
     lines = [f"### Benchmark gate: {headline(outcome)}", ""]
@@ -91,7 +91,7 @@ def as_markdown(outcome: Outcome) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_json(outcome: Outcome) -> str:
+def as_json(outcome: GateOutcome) -> str:
     """For programs; figures that do not exist are null."""
     content = {
         "version": VERSION,
@@ -121,7 +121,7 @@ def _entry(each: Judgement) -> dict[str, Any]:
     return words | finite | {"rounds": each.rounds, "why": each.why, "accepted": accepted}
 
 
-def as_junit(outcome: Outcome) -> str:
+def as_junit(outcome: GateOutcome) -> str:
     """JUnit XML: a regression is a failure; what was not measured or decided is an error."""
     found = {each.name: _junit_kind(each) for each in outcome.judgements}
     numbers = {
@@ -144,14 +144,14 @@ def as_junit(outcome: Outcome) -> str:
 
 
 def _junit_kind(each: Judgement) -> str:
-    if each.verdict is Verdict.REGRESSION and each.accepted is None:
+    if each.verdict is GateVerdict.REGRESSION and each.accepted is None:
         return "failure"
-    if each.verdict is Verdict.FAILED or each.open:
+    if each.verdict is GateVerdict.FAILED or each.open:
         return "error"
-    return "skipped" if each.verdict in (Verdict.SKIPPED, Verdict.NEW) else ""
+    return "skipped" if each.verdict in (GateVerdict.SKIPPED, GateVerdict.NEW) else ""
 
 
-def as_annotations(outcome: Outcome) -> list[str]:
+def as_annotations(outcome: GateOutcome) -> list[str]:
     """Workflow commands that make GitHub show the worst beside the run."""
     lines = [f"::error title=gate::{_command(problem)}" for problem in outcome.problems]
     for each in _worth_telling(outcome):
@@ -161,10 +161,10 @@ def as_annotations(outcome: Outcome) -> list[str]:
     return lines[:MOST_ANNOTATIONS]
 
 
-def _worth_telling(outcome: Outcome) -> list[Judgement]:
+def _worth_telling(outcome: GateOutcome) -> list[Judgement]:
     """What changed or went wrong, the worst first."""
     shown = [each for each in outcome.judgements if each.verdict not in QUIET]
-    order = {verdict: place for place, verdict in enumerate(Verdict)}
+    order = {verdict: place for place, verdict in enumerate(GateVerdict)}
     return sorted(shown, key=lambda each: (order[each.verdict], _size(each)))
 
 
@@ -172,14 +172,14 @@ def _size(each: Judgement) -> float:
     return -abs(math.log(each.ratio)) if each.ratio > 0 and math.isfinite(each.ratio) else 0.0
 
 
-def _sides(outcome: Outcome) -> list[str]:
+def _sides(outcome: GateOutcome) -> list[str]:
     return [
         f"{name} {side.commit[:12]} {side.subject}".rstrip()
         for name, side in (("base", outcome.base), ("head", outcome.head))
     ]
 
 
-def _footnotes(outcome: Outcome) -> list[str]:
+def _footnotes(outcome: GateOutcome) -> list[str]:
     notes = [f"problem: {problem}" for problem in outcome.problems]
     for kind in (Kind.PAIRED, Kind.SEEDED):
         least = [
@@ -194,7 +194,7 @@ def _footnotes(outcome: Outcome) -> list[str]:
                 f"{_signed(middle)} for half of {len(least)} benchmarks, "
                 f"{_signed(max(least))} for all"
             )
-    skipped = {each.why for each in outcome.judgements if each.verdict is Verdict.SKIPPED}
+    skipped = {each.why for each in outcome.judgements if each.verdict is GateVerdict.SKIPPED}
     notes += [f"skipped: {why}" for why in sorted(skipped)]
     notes += [
         f"the policy's acceptance of {line.match} ended on {line.until}: remove it"

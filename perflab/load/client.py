@@ -27,12 +27,12 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent
-from benchmarks.common.load.mix import Step, steps
+from benchmarks.common.load.mix import DrawnOperation, steps
 from benchmarks.common.load.open_loop import OpenLoop
 from benchmarks.common.load.values import StampedValues, key_of, record_of
 from benchmarks.common.records import LoopKind
 from benchmarks.common.workload import WrongValueError, closed_loop
-from perflab.load.operation_log import DELETED, Acknowledged, Book
+from perflab.load.operation_log import DELETED, Acknowledged, OperationLog
 from perflab.load.scenario import scenario_of
 from perflab.load.tracer import Tracer
 
@@ -52,7 +52,7 @@ class LoadOrder:
     scenario: dict[str, Any]
     part: int
     directory: str
-    network: subject.Network
+    network: subject.NetworkSettings
     bootstrap: list[str]
     loop: LoopKind
     source: str
@@ -128,7 +128,7 @@ class _Service:
         self._scenario = scenario_of(order.scenario)
         self._values = StampedValues(self._scenario.load.sizes)
         self._deletes = self._scenario.deletes
-        self._pending: dict[int, Step] = {}
+        self._pending: dict[int, DrawnOperation] = {}
         self._acknowledged = Acknowledged()
         self._writes = (order.part + 1) << 48  # no other process has these numbers
         self._stack = AsyncExitStack()
@@ -182,7 +182,7 @@ class _Service:
 
     async def _fill(self, first: int, last: int) -> None:
         outcome = await closed_loop(
-            lambda n: self._store(Step("store", first + n)),
+            lambda n: self._store(DrawnOperation("store", first + n)),
             operations=last - first,
             in_flight=FILL_IN_FLIGHT,
         )
@@ -194,7 +194,7 @@ class _Service:
         directory, part = Path(self._order.directory), self._order.part
         every = load.trace_every if self._order.bootstrap else 0
         self._tracer = Tracer(directory, part, every, zero_ns)
-        book = Book(directory, part, self._pending.pop, self._deletes, self._tracer)
+        book = OperationLog(directory, part, self._pending.pop, self._deletes, self._tracer)
         try:
             self._driver = OpenLoop(
                 self._operate,
@@ -233,7 +233,7 @@ class _Service:
                 number += 1
                 yield due_ns
 
-    async def _keep_writing(self, book: Book, driver: OpenLoop, zero_ns: int) -> None:
+    async def _keep_writing(self, book: OperationLog, driver: OpenLoop, zero_ns: int) -> None:
         await asyncio.sleep(max(0, zero_ns - time.perf_counter_ns()) / 1e9)
         self._cpu_s = time.process_time()
         interval_ns = round(self._order.interval_s * 1e9)
@@ -245,7 +245,7 @@ class _Service:
                 self._interval(book, driver)
                 end_ns = (passed_ns // interval_ns + 1) * interval_ns
 
-    def _interval(self, book: Book, driver: OpenLoop) -> None:
+    def _interval(self, book: OperationLog, driver: OpenLoop) -> None:
         begun_s: float = getattr(self, "_cpu_s", 0.0)
         at_ns = max(0, driver.passed_ns())
         book.interval(at_ns, driver.in_flight, time.process_time() - begun_s)
@@ -258,25 +258,25 @@ class _Service:
 
     # `trace` of the following, where there is one, is the core's own.
 
-    async def _retrieve(self, step: Step, **trace: Any) -> None:
+    async def _retrieve(self, step: DrawnOperation, **trace: Any) -> None:
         value = await self._client.retrieve(key_of(step.record), **trace)
         self._values.check(step.record, value)
 
-    async def _store(self, step: Step, **trace: Any) -> None:
+    async def _store(self, step: DrawnOperation, **trace: Any) -> None:
         self._writes += 1
         record, write = step.record, self._writes
         storing = self._client.store(key_of(record), self._values.value(record, write), **trace)
         await self._acknowledged.note(record, write, storing)
 
-    async def _delete(self, step: Step, **trace: Any) -> None:
+    async def _delete(self, step: DrawnOperation, **trace: Any) -> None:
         deleting = self._client.delete(key_of(step.record), **trace)
         await self._acknowledged.note(step.record, DELETED, deleting)
 
-    async def _modify(self, step: Step) -> None:
+    async def _modify(self, step: DrawnOperation) -> None:
         await self._retrieve(step)
         await self._store(step)
 
-    async def _scan(self, step: Step) -> None:
+    async def _scan(self, step: DrawnOperation) -> None:
         """Records one after the other by their numbers: keys have no order in a hashed store."""
         numbers = range(step.record, step.record + step.records)
         found = await self._client.retrieve_many([key_of(number) for number in numbers])
@@ -291,6 +291,6 @@ class _Service:
 def run_child(arguments: list[str]) -> None:
     """The process of a LoadClient; its order is one JSON object."""
     table = json.loads(arguments[0])
-    network = subject.Network(**table["network"] | {"key": os.environ.pop(KEY_VARIABLE)})
+    network = subject.NetworkSettings(**table["network"] | {"key": os.environ.pop(KEY_VARIABLE)})
     order = LoadOrder(**table | {"network": network})
     serve_parent(_Service(order), order.loop, order.source or None)

@@ -24,14 +24,14 @@ from perflab.load.find_capacity import Slo, find_capacity
 from perflab.load.live import LiveView
 from perflab.load.record import OUTCOMES, FaultResult, LoadRecord
 from perflab.load.replay import ScenarioError
-from perflab.load.run import LoadRun, Plan
-from perflab.load.scenario import NEEDS, Scenario, read_scenario, scenario_of, shipped
+from perflab.load.run import LoadPlan, LoadRun
+from perflab.load.scenario import NEEDS, LoadScenario, read_scenario, scenario_of, shipped
 from perflab.load.target import (
+    LoadTargetError,
     Nobody,
     RunningNetwork,
     StartedSwarm,
     Target,
-    TargetError,
     network_of_key_file,
 )
 from perflab.load.view import PlainView, View
@@ -144,7 +144,7 @@ def main(options: argparse.Namespace, root: Path) -> int:
     try:
         scenario = _scenario(options)
         source = source_of(Path(subject.core_dir()))
-        plan = Plan(
+        plan = LoadPlan(
             scenario=scenario,
             directory=_directory(options.out, scenario, source, root),
             loop=options.loop or subject.default_loop(),
@@ -156,13 +156,13 @@ def main(options: argparse.Namespace, root: Path) -> int:
             return _capacity(options, plan, target)
         live = sys.stdout.isatty() and not options.plain
         record = _run(plan, target, LiveView() if live else PlainView())
-    except (ScenarioError, TargetError, ChildError, SwarmError) as error:
+    except (ScenarioError, LoadTargetError, ChildError, SwarmError) as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
     return conclude(record)
 
 
-def _run(plan: Plan, target: Target, view: View) -> LoadRecord:
+def _run(plan: LoadPlan, target: Target, view: View) -> LoadRecord:
     view.say(f"{plan.scenario.name}: {plan.scenario.about or 'by options'}")
     with target:
         view.say(f"target: {target.name} {', '.join(target.addresses[:3])}")
@@ -170,7 +170,7 @@ def _run(plan: Plan, target: Target, view: View) -> LoadRecord:
         return LoadRun(plan, target, view).run()
 
 
-def _capacity(options: argparse.Namespace, plan: Plan, target: Target) -> int:
+def _capacity(options: argparse.Namespace, plan: LoadPlan, target: Target) -> int:
     slo = Slo(p99_ms=options.slo_p99_ms, success=options.slo_success)
     if not (slo.p99_ms > 0 and 0 < slo.success <= 1 and options.from_rate >= 1):
         raise ScenarioError(
@@ -260,7 +260,7 @@ def _told(fault: FaultResult) -> str:
     )  # fmt: skip
 
 
-def _scenario(options: argparse.Namespace) -> Scenario:
+def _scenario(options: argparse.Namespace) -> LoadScenario:
     """The one that was asked for, with the options in place of its own words."""
     given = {name: getattr(options, name) for name in PHASE_OPTIONS}
     phase = {
@@ -302,27 +302,27 @@ def _weights(text: str) -> Mapping[str, float]:
     return {name.strip(): _numbers("--mix", weight)[0] for name, _, weight in pairs}
 
 
-def _directory(out: Path | None, scenario: Scenario, source: Source, root: Path) -> Path:
+def _directory(out: Path | None, scenario: LoadScenario, source: Source, root: Path) -> Path:
     directory = out or filed(root, "load", source.commit, scenario.name)
     if directory.exists():
         raise ScenarioError(f"{directory} is there already; --out names another directory")
     return directory
 
 
-def _target(options: argparse.Namespace, plan: Plan) -> Target:
+def _target(options: argparse.Namespace, plan: LoadPlan) -> Target:
     if options.network_key_file and not options.target:
-        raise TargetError("--network-key-file is for a running network: --target HOST:PORT")
+        raise LoadTargetError("--network-key-file is for a running network: --target HOST:PORT")
     if not options.target:
         scenario = plan.scenario
         return StartedSwarm(
             scenario.nodes, plan.loop, relayed=needs_relay(scenario), seed=scenario.seed
         )
     if options.nodes or plan.scenario.fault:
-        raise TargetError("a running network has its own nodes: neither --nodes nor faults")
+        raise LoadTargetError("a running network has its own nodes: neither --nodes nor faults")
     if options.target == ["null"]:
         return Nobody()
     if not options.network_key_file:
-        raise TargetError("--target needs --network-key-file")
+        raise LoadTargetError("--target needs --network-key-file")
     return RunningNetwork(options.target, network_of_key_file(options.network_key_file))
 
 

@@ -21,7 +21,7 @@ from statistics import fmean
 from perflab.load.figures import warm_ups
 from perflab.load.record import LoadRecord
 from perflab.load.traces import Followed, read_traces
-from perflab.report.form import Chart, CriticalPath, Line, Stage
+from perflab.report.form import Chart, CriticalPath, Line, PathStage
 
 __all__ = ["critical_path", "path_of", "told"]
 
@@ -69,7 +69,7 @@ def critical_path(followed: Sequence[Followed], *, one_clock: bool) -> CriticalP
     around = [_around(whole, rank) for rank in ranks]
     stages = [[_stages(each, one_clock) for each in some] for some in around]
     listed = [
-        Stage(
+        PathStage(
             name=name,
             about=about,
             ms=[fmean(each.get(name, 0.0) for each in some) for some in stages],
@@ -144,7 +144,7 @@ def _waited_for(slow: Sequence[Followed]) -> dict[str, float]:
     return {node: ns / whole for node, ns in waits.most_common(3)} if whole else {}
 
 
-def _chart(ranks: Sequence[float], total: Sequence[float], stages: Sequence[Stage]) -> Chart:
+def _chart(ranks: Sequence[float], total: Sequence[float], stages: Sequence[PathStage]) -> Chart:
     """Shares of the whole, a bar for each percentile."""
     lines = []
     for each in stages:

@@ -14,19 +14,19 @@ from dataclasses import dataclass
 
 from benchmarks.common.children import ChildError
 from perflab.load.recovery import Happened
-from perflab.load.scenario import Fault, Scenario
+from perflab.load.scenario import Fault, LoadScenario
 from perflab.load.target import StartedSwarm
-from perflab.processes.fleet import Fleet, Member
+from perflab.processes.fleet import Fleet, FleetMember
 from perflab.processes.relay import Conditions
 
-__all__ = ["Faults", "needs_relay"]
+__all__ = ["FaultPlayer", "needs_relay"]
 
 OF_LINKS = ("partition", "slow", "lossy")
 OF_PROCESSES = ("kill", "restart", "pause", "partition")  # the others can notice these
 OF_LIMITS = ("descriptors", "memory")
 
 
-def needs_relay(scenario: Scenario) -> bool:
+def needs_relay(scenario: LoadScenario) -> bool:
     """Whether a fault is one of links."""
     return any(fault.kind in OF_LINKS for fault in scenario.fault)
 
@@ -37,7 +37,7 @@ class _Doing:
 
     number: int
     fault: Fault
-    victims: list[Member]
+    victims: list[FleetMember]
     begin_s: float
     known: int
     limits: dict[int, tuple[int, int]]
@@ -45,18 +45,18 @@ class _Doing:
     healed_s: float | None = None
 
 
-class Faults:
+class FaultPlayer:
     """Of one run. `now_s` tells the run's time; `sources` are the addresses of its clients."""
 
     def __init__(
         self,
-        scenario: Scenario,
+        scenario: LoadScenario,
         swarm: StartedSwarm,
         *,
         sources: list[str],
         now_s: Callable[[], float],
         note: Callable[[str, str, int], None],
-        watch: Callable[[Member], None],
+        watch: Callable[[FleetMember], None],
     ) -> None:
         self._scenario, self._sources = scenario, sources
         self._fleet: Fleet = swarm.fleet
@@ -141,7 +141,7 @@ class Faults:
         for member in doing.victims if fault.kind in OF_LIMITS else ():
             self._lift(member, doing)
 
-    def _lift(self, member: Member, doing: _Doing) -> None:
+    def _lift(self, member: FleetMember, doing: _Doing) -> None:
         """Take a limit away; a node that has died of it is buried, and told."""
         import resource
 
@@ -160,7 +160,7 @@ def _conditions(fault: Fault) -> Conditions:
     return Conditions(delay_s=fault.delay_ms / 1e3, bytes_per_s=fault.bytes_per_s, loss=fault.loss)
 
 
-def _limit(member: Member, fault: Fault) -> tuple[int, int]:
+def _limit(member: FleetMember, fault: Fault) -> tuple[int, int]:
     """Let a process have so many more descriptors or bytes than it has; returns what it could."""
     import resource
 

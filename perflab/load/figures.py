@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LATE_NS", "PER_MILLE", "Figures", "figures", "generator_reasons", "judged", "warm_ups"]
+__all__ = [
+    "LATE_NS",
+    "PER_MILLE",
+    "LoadFigures",
+    "figures",
+    "generator_reasons",
+    "judged",
+    "warm_ups",
+]
 
 LATE_NS = 2_000_000
 PER_MILLE = {"p50": 500.0, "p95": 950.0, "p99": 990.0, "p999": 999.0, "p9999": 999.9}
@@ -33,7 +41,7 @@ MOST_LATE_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class LoadFigures:
     """Counts of operations, rates per second, latencies in seconds."""
 
     seconds: float
@@ -89,7 +97,7 @@ def warm_ups(record: LoadRecord) -> list[tuple[float, float]]:
     ]
 
 
-def figures(rows: NDArray[np.void], errors: Sequence[str], seconds: float) -> Figures:
+def figures(rows: NDArray[np.void], errors: Sequence[str], seconds: float) -> LoadFigures:
     """The figures of some rows, due within so many seconds."""
     import numpy as np
 
@@ -104,7 +112,7 @@ def figures(rows: NDArray[np.void], errors: Sequence[str], seconds: float) -> Fi
         name: _rank(latency_ns, len(rows), per_mille) for name, per_mille in PER_MILLE.items()
     }
     latency_s["max"] = float(latency_ns[-1]) / 1e9 if len(latency_ns) else None
-    return Figures(
+    return LoadFigures(
         seconds=seconds,
         scheduled=len(rows),
         late=int((lag_ns > LATE_NS).sum()),

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from perflab.load.figures import figures, judged
 from perflab.load.record import CAPACITY, FORMAT, VERSION, Capacity, Trial
-from perflab.load.run import LoadRun, Plan
-from perflab.load.scenario import Phase
+from perflab.load.run import LoadPlan, LoadRun
+from perflab.load.scenario import LoadPhase
 from perflab.load.target import Target
 from perflab.load.view import PlainView
 
@@ -89,7 +89,7 @@ def search(begin_per_s: float, trial: Callable[[float], Trial]) -> tuple[list[Tr
 
 
 def find_capacity(
-    plan: Plan, target: Target, slo: Slo, begin_per_s: float, say: Callable[[str], None]
+    plan: LoadPlan, target: Target, slo: Slo, begin_per_s: float, say: Callable[[str], None]
 ) -> Capacity:
     """Search, with a record for each trial and one of the search in the plan's directory.
 
@@ -101,8 +101,8 @@ def find_capacity(
         nonlocal number
         number += 1
         phases = [
-            Phase(pattern="constant", rate=rate, seconds=WARM_UP_S, warm_up=True),
-            Phase(pattern="constant", rate=rate, seconds=TRIAL_S),
+            LoadPhase(pattern="constant", rate=rate, seconds=WARM_UP_S, warm_up=True),
+            LoadPhase(pattern="constant", rate=rate, seconds=TRIAL_S),
         ]
         scenario = replace(plan.scenario, phase=phases, fault=[])
         directory = plan.directory / f"trial-{number:02}"
@@ -130,7 +130,7 @@ def find_capacity(
     return found
 
 
-def _trial(plan: Plan, target: Target, rate: float, slo: Slo) -> Trial:
+def _trial(plan: LoadPlan, target: Target, rate: float, slo: Slo) -> Trial:
     record = LoadRun(plan, target, _Quiet()).run()
     result = record.result
     assert result is not None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perflab.load.record import MONITOR, Event
-from perflab.load.view import WINDOW_S, Window, milliseconds
+from perflab.load.view import WINDOW_S, RecentOperations, milliseconds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,7 @@ class LiveView:
         from rich.live import Live
 
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._window = Window()
+        self._window = RecentOperations()
         self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)
         self._marks: list[Event] = []
         self._next_s = 0.0

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import subject
-from benchmarks.common.load.mix import Step
+from benchmarks.common.load.mix import DrawnOperation
 from benchmarks.common.load.open_loop import LATE_NS, NEVER, Fate, Log
 from benchmarks.common.workload import WrongValueError
 from perflab.load.record import HEAD, KINDS, OUTCOMES, ROW, intervals_file, operations_file
 from perflab.load.tracer import Tracer
 
-__all__ = ["DELETED", "Acknowledged", "Book"]
+__all__ = ["DELETED", "Acknowledged", "OperationLog"]
 
 DELETED = 0  # in place of the number of a write
 OUTCOME = {name: number for number, name in enumerate(OUTCOMES)}
 KIND = {name: number for number, name in enumerate(KINDS)}
 
 
-class Book(Log):
+class OperationLog(Log):
     """Writes rows and intervals. `take` gives the step of an operation, once; with `deletes`, some
     records are rightly not there. What `tracer` follows is filed, too."""
 
@@ -32,7 +32,7 @@ class Book(Log):
         self,
         directory: Path,
         process: int,
-        take: Callable[[int], Step],
+        take: Callable[[int], DrawnOperation],
         deletes: bool,
         tracer: Tracer,
     ) -> None:
@@ -114,7 +114,9 @@ class Book(Log):
         self._names[kind] = OUTCOME[found], number
         return self._names[kind]
 
-    def _add(self, step: Step, due: int, begun: int, ended: int, outcome: int, name: int) -> None:
+    def _add(
+        self, step: DrawnOperation, due: int, begun: int, ended: int, outcome: int, name: int
+    ) -> None:
         self._buffer += ROW.pack(due, begun, ended, step.record, KIND[step.kind], outcome, name)
 
     def _line(self, **line: Any) -> None:

@@ -38,7 +38,7 @@ class ReadBack:
 
 def read_back(
     clients: Iterable[LoadClient],
-    network: subject.Network,
+    network: subject.NetworkSettings,
     addresses: list[str],
     values: StampedValues,
     *,
@@ -58,13 +58,13 @@ def read_back(
     unread: dict[str, int] = {}
     waiting = sorted(newest, reverse=True)
 
-    async def read(client: subject.Client, record: int) -> None:
+    async def read(client: subject.SubjectClient, record: int) -> None:
         value = await subject.retrieve_if_there(client, key_of(record))
         found = DELETED if value is None else values.check(record, value)
         if found != newest[record][1] and found not in unsure.get(record, ()):
             lost.append(record)
 
-    async def work(client: subject.Client) -> None:
+    async def work(client: subject.SubjectClient) -> None:
         while waiting:
             record = waiting.pop()
             for left in reversed(range(TRIES)):

@@ -3,7 +3,7 @@
 One directory per run. All times are nanoseconds of the run's own clock, which begins at 0 when
 the schedule does; the manifest ties that to the machine's monotonic clock and to the time of day.
 
-manifest.json       what was asked of whom, written before anything is measured (`Manifest`)
+manifest.json       what was asked of whom, written before anything is measured (`LoadManifest`)
 operations-N.bin    process N of the clients: HEAD, then a row (`ROW`) for each operation that has
                     ended or was dropped, in the order of their ends
 intervals-N.jsonl   the same process: an `Interval` a line, and the names of errors
@@ -57,9 +57,9 @@ __all__ = [
     "Event",
     "FaultResult",
     "Interval",
+    "LoadManifest",
     "LoadRecord",
     "LoadRecordError",
-    "Manifest",
     "Result",
     "Trial",
     "decode_rows",
@@ -94,7 +94,7 @@ class LoadRecordError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class LoadManifest:
     """What was asked. `scenario` is the scenario with all its defaults, as it was read."""
 
     format: str
@@ -234,7 +234,7 @@ class LoadRecord:
     """One run, as far as its directory tells it."""
 
     directory: Path
-    manifest: Manifest
+    manifest: LoadManifest
     rows: NDArray[np.void]
     """All operations of all processes, ordered by due time; fields due_ns, begun_ns, ended_ns,
     record, kind, outcome, error and process. `error` indexes `errors`."""
@@ -278,9 +278,9 @@ def read_capacity(directory: Path) -> Capacity:
     return found
 
 
-def read_manifest(directory: Path) -> Manifest:
+def read_manifest(directory: Path) -> LoadManifest:
     """Read what was asked of a run; errors as those of `read_load`."""
-    manifest = _decode((directory / MANIFEST).read_bytes(), Manifest, MANIFEST)
+    manifest = _decode((directory / MANIFEST).read_bytes(), LoadManifest, MANIFEST)
     check_form(manifest, (FORMAT, VERSION), MANIFEST, LoadRecordError)
     return manifest
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.common.load.mix import KINDS, Step
+from benchmarks.common.load.mix import KINDS, DrawnOperation
 
 __all__ = ["ScenarioError", "Traced", "read_trace"]
 
@@ -29,7 +29,7 @@ class Traced(NamedTuple):
     """One operation of a recorded load."""
 
     due_ns: int
-    step: Step
+    step: DrawnOperation
 
 
 @cache
@@ -67,4 +67,4 @@ def _traced(line: str, before_ns: int) -> Traced:
         raise ValueError(f"records are 0 to {MOST_RECORDS - 1:,}, not {number}")
     if not (math.isfinite(due_s) and due_s * 1e9 >= before_ns):
         raise ValueError(f"times never fall: {due} follows {before_ns / 1e9}")
-    return Traced(round(due_s * 1e9), Step(kind, number))
+    return Traced(round(due_s * 1e9), DrawnOperation(kind, number))

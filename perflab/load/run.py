@@ -27,7 +27,7 @@ from benchmarks.common.children import ChildError, stop_all
 from benchmarks.common.load.values import StampedValues
 from benchmarks.common.records import LoopKind, now_utc, this_machine
 from perflab.load.client import FILL_CHUNK, LoadClient, LoadOrder
-from perflab.load.faults import Faults
+from perflab.load.faults import FaultPlayer
 from perflab.load.figures import generator_reasons
 from perflab.load.readback import ReadBack, read_back
 from perflab.load.record import (
@@ -41,8 +41,8 @@ from perflab.load.record import (
     VERSION,
     End,
     Event,
+    LoadManifest,
     LoadRecord,
-    Manifest,
     Result,
     decode_rows,
     intervals_file,
@@ -50,7 +50,7 @@ from perflab.load.record import (
     read_load,
 )
 from perflab.load.recovery import recoveries
-from perflab.load.scenario import Scenario
+from perflab.load.scenario import LoadScenario
 from perflab.load.target import StartedSwarm, Target
 from perflab.load.view import View
 from perflab.monitor.monitor import Monitor
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LoadRun", "Plan"]
+__all__ = ["LoadPlan", "LoadRun"]
 
 TICK_S = 0.25  # between looks at what the clients have written
 LEAD_S = 0.5  # from the word to the beginning: every client has heard it by then
@@ -68,10 +68,10 @@ GRACE_S = 15.0  # beyond the last start and its deadline, until clients are done
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """What a run needs to know besides its target. The directory must be there and be empty."""
 
-    scenario: Scenario
+    scenario: LoadScenario
     directory: Path
     loop: LoopKind
     command: str
@@ -82,14 +82,14 @@ class Plan:
 class LoadRun:
     """A run on a target that has been entered. `zero_ns` is when its schedule begins."""
 
-    def __init__(self, plan: Plan, target: Target, view: View) -> None:
+    def __init__(self, plan: LoadPlan, target: Target, view: View) -> None:
         self.plan, self.target, self.view = plan, target, view
         self.zero_ns = 0
         self.clients: list[LoadClient] = []
         self._stack = ExitStack()
         self._tails: list[_Tail] = []
         self._halted = False
-        self._faults: Faults | None = None
+        self._faults: FaultPlayer | None = None
         self._kept: ReadBack | None = None
 
     def run(self) -> LoadRecord:
@@ -171,7 +171,7 @@ class LoadRun:
     def _write_manifest(self) -> None:
         plan, scenario, target = self.plan, self.plan.scenario, self.target
         identity = subject.identity(plan.loop)
-        manifest = Manifest(
+        manifest = LoadManifest(
             format=FORMAT,
             version=VERSION,
             began=now_utc(),
@@ -197,7 +197,7 @@ class LoadRun:
         self._write(MANIFEST, manifest)
         self._phases = manifest.phases
 
-    def _attend(self, scenario: Scenario) -> tuple[End, str]:
+    def _attend(self, scenario: LoadScenario) -> tuple[End, str]:
         """Wait for the clients, and see to what is due meanwhile."""
         latest_s = scenario.duration_s + 2 * scenario.load.timeout_s + GRACE_S
         deeds = self._deeds()
@@ -239,7 +239,7 @@ class LoadRun:
             return
         if not isinstance(target, StartedSwarm):
             raise ChildError(f"faults are for a swarm that was started, not for {target.name}")
-        self._faults = Faults(
+        self._faults = FaultPlayer(
             scenario,
             target,
             sources=self._sources,

@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from benchmarks.common.load.mix import KINDS, YCSB, Distribution, Kind, Step
+from benchmarks.common.load.mix import KINDS, YCSB, Distribution, DrawnOperation, Kind
 from benchmarks.common.load.schedule import Piece, after, arrivals, bursts
 from benchmarks.common.load.values import STAMP_BYTES
 from perflab.load.replay import ScenarioError, read_trace
@@ -27,9 +27,9 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Load",
+    "LoadPhase",
+    "LoadScenario",
     "Pattern",
-    "Phase",
-    "Scenario",
     "ScenarioError",
     "read_scenario",
     "scenario_of",
@@ -65,7 +65,7 @@ def _need(condition: bool, name: str, value: object, limit: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase:
+class LoadPhase:
     """A time with one pattern of arrivals; rates are per second.
 
     constant, soak: evenly spaced at `rate`. poisson: at chance, at `rate` on average. burst: `size`
@@ -258,7 +258,7 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenario:
+class LoadScenario:
     """A whole run. `nodes` is the size of a swarm that is started for it."""
 
     name: str
@@ -266,7 +266,7 @@ class Scenario:
     seed: int = 1
     nodes: int = 5
     load: Load = field(default_factory=Load)
-    phase: list[Phase]
+    phase: list[LoadPhase]
     fault: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -293,7 +293,7 @@ class Scenario:
         traces = [Path(phase.file) for phase in self.phase if phase.pattern == "trace"]
         return any(each.step.kind == "delete" for path in traces for each in read_trace(path))
 
-    def spans(self) -> list[tuple[Phase, float, float]]:
+    def spans(self) -> list[tuple[LoadPhase, float, float]]:
         """The phases with their beginnings and ends in seconds."""
         found, begin_s = [], 0.0
         for phase in self.phase:
@@ -308,7 +308,7 @@ class Scenario:
                 return phase.rate_at(at_s - begin_s)
         return 0.0
 
-    def due(self) -> Iterator[tuple[int, Step | None]]:
+    def due(self) -> Iterator[tuple[int, DrawnOperation | None]]:
         """When operations are due, and what they are where a trace says so."""
         return chain.from_iterable(
             (
@@ -326,7 +326,7 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
-def read_scenario(name: str) -> Scenario:
+def read_scenario(name: str) -> LoadScenario:
     """A shipped scenario by its name, or any by its file; ScenarioError with one clear line."""
     path = SHIPPED / f"{name}.toml" if name in shipped() else Path(name)
     try:
@@ -346,7 +346,7 @@ def read_scenario(name: str) -> Scenario:
         raise ScenarioError(f"{path.name}: {error}") from error
 
 
-def scenario_of(data: Mapping[str, Any], directory: Path | None = None) -> Scenario:
+def scenario_of(data: Mapping[str, Any], directory: Path | None = None) -> LoadScenario:
     """A scenario from plain tables; trace files are looked for from the directory on."""
     table = dict(data)
     load = _take(Load, table.pop("load", {}), "load")
@@ -358,7 +358,7 @@ def scenario_of(data: Mapping[str, Any], directory: Path | None = None) -> Scena
         _take(Fault, each, f"fault[{number}]")
         for number, each in enumerate(_tables(table.pop("fault", []), "fault"))
     ]
-    return _take(Scenario, table | {"load": load, "phase": phases, "fault": faults}, "scenario")
+    return _take(LoadScenario, table | {"load": load, "phase": phases, "fault": faults}, "scenario")
 
 
 def _tables(value: object, place: str) -> list[dict[str, Any]]:
@@ -367,12 +367,12 @@ def _tables(value: object, place: str) -> list[dict[str, Any]]:
     return value
 
 
-def _phase(table: dict[str, Any], directory: Path | None, place: str) -> Phase:
+def _phase(table: dict[str, Any], directory: Path | None, place: str) -> LoadPhase:
     pattern = table.get("pattern")
     _need(pattern in NEEDS, f"{place}: pattern", pattern, f"one of {', '.join(NEEDS)}")
     if directory is not None and isinstance(table.get("file"), str):
         table = table | {"file": str(directory / table["file"])}
-    return _take(Phase, table, place)
+    return _take(LoadPhase, table, place)
 
 
 def _take(what: type[T], table: Mapping[str, Any], place: str) -> T:

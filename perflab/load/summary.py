@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perflab.load.critical_path import path_of
-from perflab.load.figures import Figures, figures, judged
+from perflab.load.figures import LoadFigures, figures, judged
 from perflab.load.record import KINDS, MONITOR, LoadRecord, read_load
 from perflab.monitor.record import SeriesError, read_recording
-from perflab.report.finding import Found, Observation, spread
-from perflab.report.form import Chart, Figure, Line, Mark, Percentile
+from perflab.report.finding import Observation, StageEvidence, spread
+from perflab.report.form import Chart, ChartMark, Figure, Line, Percentile
 from perflab.report.resources import busy, resources
 from perflab.stats.thresholds import percentile
 
@@ -37,12 +37,12 @@ SHORTEST_SPAN_S = 0.25
 READS, WRITES = ("retrieve", "scan"), ("store", "insert")
 
 
-def read_load_step(directory: Path) -> Found:
+def read_load_step(directory: Path) -> StageEvidence:
     """Everything that one load run has to say."""
     return load_step(read_load(directory))
 
 
-def load_step(record: LoadRecord) -> Found:
+def load_step(record: LoadRecord) -> StageEvidence:
     """The same of a record that was read."""
     manifest = record.manifest
     rows = judged(record)
@@ -51,7 +51,7 @@ def load_step(record: LoadRecord) -> Found:
         f"processes, target {manifest.target}"
     )
     if not len(rows):
-        return Found(problem="no operation was due in it", circumstances=where)
+        return StageEvidence(problem="no operation was due in it", circumstances=where)
     seconds = _judged_seconds(record)
     found = figures(rows, record.errors, seconds)
     events = [f"{each.at_ns / 1e9:.1f} s: {each.kind} {each.text}" for each in record.events]
@@ -69,7 +69,7 @@ def load_step(record: LoadRecord) -> Found:
         # The monitor began before the schedule did; the time of day ties the two clocks.
         charts += resources(recording, (recording.wall_ns - manifest.zero_wall_ns) / 1e9)
         evidence |= busy(recording)
-    return Found(
+    return StageEvidence(
         problem=_problem(record),
         observations=[*_observations(rows, found, where), *_of_faults(record, where)],
         circumstances=where,
@@ -115,7 +115,7 @@ def _ms(rows: NDArray[np.void], kinds: tuple[str, ...] = ()) -> tuple[NDArray[np
     return (good["ended_ns"] - good["due_ns"]) / 1e6, len(rows) - len(good)
 
 
-def _observations(rows: NDArray[np.void], found: Figures, where: str) -> list[Observation]:
+def _observations(rows: NDArray[np.void], found: LoadFigures, where: str) -> list[Observation]:
     told = f"{where}, {found.rate_asked:,.0f} operations/s asked"
 
     def seen(metric: str, value: float) -> Observation:
@@ -179,7 +179,7 @@ def _of_faults(record: LoadRecord, where: str) -> list[Observation]:
     return found
 
 
-def _facts(record: LoadRecord, found: Figures) -> dict[str, str]:
+def _facts(record: LoadRecord, found: LoadFigures) -> dict[str, str]:
     facts = {
         "rate": f"{found.rate_asked:,.1f}/s asked, {found.rate_reached:,.1f}/s reached",
         "operations": f"{found.ok:,} of {found.scheduled:,} succeeded ({found.success:.4%})",
@@ -200,7 +200,7 @@ def _facts(record: LoadRecord, found: Figures) -> dict[str, str]:
     return facts
 
 
-def _figures(rows: NDArray[np.void], found: Figures) -> dict[str, Figure]:
+def _figures(rows: NDArray[np.void], found: LoadFigures) -> dict[str, Figure]:
     """Their noise is how much they differ between `SLICES` parts of the run."""
     import numpy as np
 
@@ -223,7 +223,7 @@ def _figures(rows: NDArray[np.void], found: Figures) -> dict[str, Figure]:
     return listed
 
 
-def _evidence(record: LoadRecord, rows: NDArray[np.void], found: Figures) -> dict[str, float]:
+def _evidence(record: LoadRecord, rows: NDArray[np.void], found: LoadFigures) -> dict[str, float]:
     evidence = {
         "asked_per_s": found.rate_asked,
         "reached_per_s": found.rate_reached,
@@ -291,7 +291,7 @@ def _spectrum(rows: NDArray[np.void]) -> list[Percentile]:
     return found
 
 
-def _outcomes(rows: NDArray[np.void], found: Figures) -> Chart:
+def _outcomes(rows: NDArray[np.void], found: LoadFigures) -> Chart:
     """The spectrum as a curve, by kind of operation."""
     import numpy as np
 
@@ -377,10 +377,10 @@ def _over_time(rows: NDArray[np.void]) -> Chart:
     )
 
 
-def _marks(record: LoadRecord) -> list[Mark]:
+def _marks(record: LoadRecord) -> list[ChartMark]:
     """Faults from their beginning to their end, and phases by their beginning."""
     marks = [
-        Mark(begin_s=begin_s, end_s=None, text=name)
+        ChartMark(begin_s=begin_s, end_s=None, text=name)
         for name, begin_s, _ in record.manifest.phases
         if name and begin_s > 0
     ]
@@ -388,5 +388,5 @@ def _marks(record: LoadRecord) -> list[Mark]:
     for each in record.events:
         if each.kind == "fault":
             end_s = healed.get(each.fault) if each.fault is not None else None
-            marks.append(Mark(begin_s=each.at_ns / 1e9, end_s=end_s, text=each.text))
+            marks.append(ChartMark(begin_s=each.at_ns / 1e9, end_s=end_s, text=each.text))
     return marks

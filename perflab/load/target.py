@@ -15,14 +15,14 @@ from types import TracebackType
 from benchmarks.common import subject
 from benchmarks.common.records import Layout, LoopKind
 from perflab.monitor.monitor import Monitor
-from perflab.processes.fleet import Fleet, Member
+from perflab.processes.fleet import Fleet, FleetMember
 
 __all__ = [
+    "LoadTargetError",
     "Nobody",
     "RunningNetwork",
     "StartedSwarm",
     "Target",
-    "TargetError",
     "network_of_key_file",
 ]
 
@@ -31,7 +31,7 @@ CONNECT_S = 10.0  # to a network that is said to be running
 LEAST_KEY_BYTES = 16  # the core's own limit
 
 
-class TargetError(RuntimeError):
+class LoadTargetError(RuntimeError):
     """A network that cannot be reached, or a key file that holds none; one line."""
 
 
@@ -46,7 +46,7 @@ class StartedSwarm:
 
     def __init__(self, nodes: int, loop: LoopKind, *, relayed: bool = False, seed: int = 0) -> None:
         self.name, self.nodes = "swarm", nodes
-        self.network = subject.Network.of(nodes)
+        self.network = subject.NetworkSettings.of(nodes)
         self.fleet = Fleet(
             network=self.network,
             loop=loop,
@@ -92,7 +92,7 @@ class StartedSwarm:
         for member in self.fleet.members:
             self.watch_one(monitor, member)
 
-    def watch_one(self, monitor: Monitor, member: Member) -> None:
+    def watch_one(self, monitor: Monitor, member: FleetMember) -> None:
         """Have the monitor watch a node, one that came later too."""
         monitor.watch(member.child.pid, member.name, member.child.pulse)
 
@@ -103,7 +103,7 @@ class RunningNetwork:
     layout: Layout = "B"
     nodes = 0
 
-    def __init__(self, addresses: list[str], network: subject.Network) -> None:
+    def __init__(self, addresses: list[str], network: subject.NetworkSettings) -> None:
         self.name, self.addresses, self.network = ", ".join(addresses), addresses, network
 
     def __enter__(self) -> RunningNetwork:
@@ -117,9 +117,9 @@ class RunningNetwork:
         try:
             asyncio.run(reach())
         except TimeoutError as error:
-            raise TargetError(f"{self.name} did not answer within {CONNECT_S:g} s") from error
+            raise LoadTargetError(f"{self.name} did not answer within {CONNECT_S:g} s") from error
         except Exception as error:
-            raise TargetError(f"{self.name} cannot be reached: {error}") from error
+            raise LoadTargetError(f"{self.name} cannot be reached: {error}") from error
         return self
 
     def __exit__(
@@ -146,7 +146,7 @@ class Nobody:
     name = "null"
 
     def __init__(self) -> None:
-        self.network, self.addresses = subject.Network(), list[str]()
+        self.network, self.addresses = subject.NetworkSettings(), list[str]()
 
     def __enter__(self) -> Nobody:
         return self
@@ -170,13 +170,13 @@ class Nobody:
 Target = StartedSwarm | RunningNetwork | Nobody
 
 
-def network_of_key_file(path: Path) -> subject.Network:
+def network_of_key_file(path: Path) -> subject.NetworkSettings:
     """The network whose key a file holds, in hexadecimal; TargetError if it holds none."""
     try:
         text = path.read_text(encoding="ascii").strip()
         key = bytes.fromhex(text)
     except (OSError, ValueError) as error:
-        raise TargetError(f"{path} holds no network key: {error}") from error
+        raise LoadTargetError(f"{path} holds no network key: {error}") from error
     if len(key) < LEAST_KEY_BYTES:
-        raise TargetError(f"{path} holds {len(key)} bytes; a network key has {LEAST_KEY_BYTES}")
-    return subject.Network(key=text)
+        raise LoadTargetError(f"{path} holds {len(key)} bytes; a network key has {LEAST_KEY_BYTES}")
+    return subject.NetworkSettings(key=text)

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from perflab.load.figures import Figures, figures
+from perflab.load.figures import LoadFigures, figures
 from perflab.load.record import OUTCOMES, Event
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from perflab.load.run import LoadRun
 
-__all__ = ["WINDOW_S", "PlainView", "View", "Window", "milliseconds"]
+__all__ = ["WINDOW_S", "PlainView", "RecentOperations", "View", "milliseconds"]
 
 WINDOW_S = 5.0
 LINE_S = 5.0  # between lines
@@ -46,7 +46,7 @@ class View(Protocol):
         """The run is over, however it ended."""
 
 
-class Window:
+class RecentOperations:
     """The operations that ended within the last WINDOW_S, and the counts of all."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Window:
         bad = rows[rows["outcome"] != 0]["error"]
         self.errors.update(names[number] for number in bad[bad > 0].tolist())
 
-    def look(self, now_s: float) -> Figures | None:
+    def look(self, now_s: float) -> LoadFigures | None:
         """Figures of the last seconds, but for the names of errors; None if nothing ended."""
         import numpy as np
 
@@ -87,7 +87,7 @@ class PlainView:
     """Lines on the standard output: one every LINE_S, and one for each event."""
 
     def __init__(self) -> None:
-        self._window, self._next_s = Window(), LINE_S
+        self._window, self._next_s = RecentOperations(), LINE_S
         self._run: LoadRun | None = None
 
     def say(self, text: str) -> None:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from perflab.monitor.record import ProcessSeries, Recording, Series, Site
+from perflab.monitor.record import MetricSeries, MonitorRecording, ProcessSeries, Site
 from perflab.stats.slope import Slope, block_minima, slope
 
 __all__ = ["OPERATIONS", "TRACED", "WARM", "Floors", "Growth", "State", "find_leaks"]
@@ -79,7 +79,7 @@ class Growth:
     """For a leak whose allocations were traced: each site with its bytes per operation."""
 
 
-def find_leaks(recording: Recording, floors: Floors | None = None) -> list[Growth]:
+def find_leaks(recording: MonitorRecording, floors: Floors | None = None) -> list[Growth]:
     """Judge every process of a recording; an empty recording has no verdict and gives []."""
     times = Counter(process.name for process in recording.processes)
     begin_s = max([mark.at_s for mark in recording.marks if mark.name == WARM], default=0.0)
@@ -166,7 +166,7 @@ def _compare(over_time: Slope, over_operations: Slope | None, floors: Floors) ->
     return state, words[state]
 
 
-def _with_sites(growth: Growth, process: ProcessSeries, recording: Recording) -> Growth:
+def _with_sites(growth: Growth, process: ProcessSeries, recording: MonitorRecording) -> Growth:
     """A leak with the places it was allocated at, where they were traced."""
     traced = [each for each in recording.sites if each.process == process.number]
     if growth.state != "leak" or not traced:
@@ -176,7 +176,7 @@ def _with_sites(growth: Growth, process: ProcessSeries, recording: Recording) ->
     return Growth(**(vars(growth) | {"sites": sites}))
 
 
-def _at(series: Series, instants: Sequence[float]) -> list[float]:
+def _at(series: MetricSeries, instants: Sequence[float]) -> list[float]:
     """A counter's values at other instants, along straight lines between its own."""
     found = []
     for instant in instants:

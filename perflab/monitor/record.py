@@ -26,13 +26,13 @@ __all__ = [
     "FORMAT",
     "VERSION",
     "Cost",
-    "Mark",
+    "MetricSeries",
+    "MonitorRecording",
     "ProcessSeries",
-    "Recording",
-    "Series",
     "SeriesError",
     "Site",
     "Sites",
+    "TimeMark",
     "read_recording",
 ]
 
@@ -48,7 +48,7 @@ class SeriesError(ValueError):
 
 
 @dataclass
-class Series:
+class MetricSeries:
     """One metric over time, at the instants when it was known."""
 
     column: Column
@@ -76,13 +76,13 @@ class ProcessSeries:
     """When the monitor first knew of it, in seconds since the header."""
     unknown: dict[str, str]
     """What cannot be known of it, and why."""
-    series: dict[str, Series] = field(default_factory=dict)
+    series: dict[str, MetricSeries] = field(default_factory=dict)
     gone_s: float | None = None
     """When it was found to have ended; None if it was there to the last."""
 
 
 @dataclass(frozen=True)
-class Mark:
+class TimeMark:
     """Something that happened to the run: a phase, a fault."""
 
     at_s: float
@@ -137,7 +137,7 @@ class Sites:
 
 
 @dataclass
-class Recording:
+class MonitorRecording:
     """One monitor's file."""
 
     name: str
@@ -147,7 +147,7 @@ class Recording:
     interval_s: float
     machine: dict[str, Any]
     processes: list[ProcessSeries] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[TimeMark] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     sites: list[Sites] = field(default_factory=list)
     end_s: float = 0.0
@@ -250,7 +250,7 @@ _LINES: dict[str, type[Any]] = {
 }
 
 
-def read_recording(path: Path) -> Recording:
+def read_recording(path: Path) -> MonitorRecording:
     """Read a monitor's file; raises SeriesError for anything but a torn last line, or OSError."""
     lines = _lines(path)
     try:
@@ -285,9 +285,9 @@ class _Reader:
             raise SeriesError(f"{name}, line 1: an interval of {header.interval_ns} ns")
         self._start_ns = header.mono_ns
         self._by_number: dict[int, ProcessSeries] = {}
-        self._columns: dict[tuple[str, int], list[Series]] = {}
+        self._columns: dict[tuple[str, int], list[MetricSeries]] = {}
         self._last_ns: dict[str, int] = {}
-        self.recording = Recording(
+        self.recording = MonitorRecording(
             name=name,
             wall_ns=header.wall_ns,
             interval_s=header.interval_ns / NS,
@@ -324,7 +324,7 @@ class _Reader:
             case _Gone():
                 self._known(found.process).gone_s = at_s
             case _Mark():
-                recording.marks.append(Mark(at_s, found.name))
+                recording.marks.append(TimeMark(at_s, found.name))
             case _Cost():
                 figures = {name: value for name, value in vars(found).items() if name != "at"}
                 recording.costs.append(Cost(at_s=at_s, **figures))
@@ -355,7 +355,7 @@ class _Reader:
             for column in columns[len(known) :]:
                 if column.name in process.series:
                     raise ValueError(f"{found.name!r} has two metrics called {column.name!r}")
-                process.series[column.name] = Series(column)
+                process.series[column.name] = MetricSeries(column)
             self._columns[kind, found.process] = [process.series[each.name] for each in columns]
 
     def _add_row(self, kind: str, number: int, row: Sequence[float | None], at_s: float) -> None:

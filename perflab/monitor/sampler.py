@@ -21,11 +21,11 @@ from typing import Any
 
 from benchmarks.common.columns import Column
 from benchmarks.common.records import this_machine
-from benchmarks.common.self_metrics import PulseReader
+from benchmarks.common.self_metrics import SelfMetricsReader
 from perflab.monitor.probe import QUICK, SLOW, GoneError, ProbeError, ProcessProbe
 from perflab.monitor.record import FORMAT, VERSION
 
-__all__ = ["Sampler", "Target"]
+__all__ = ["Sampler", "WatchedProcess"]
 
 SLOW_S = 5.0  # memory that is a process' own costs a walk through its page tables
 LATE_SHARE = 0.1
@@ -35,13 +35,13 @@ UNKNOWN_OF_STRANGERS = ("loop_lag", "bytes_in", "bytes_out", "the node's own fig
 
 
 @dataclass
-class Target:
+class WatchedProcess:
     """A process under watch."""
 
     number: int
     name: str
     probe: ProcessProbe
-    pulse: PulseReader | None
+    pulse: SelfMetricsReader | None
     unknown: dict[str, str]
     columns: list[Column] = field(default_factory=list)
     pulse_cpu_s: float = 0.0
@@ -59,7 +59,7 @@ class Sampler:
     def __init__(self, path: Path, interval_s: float = 0.1) -> None:
         if not 0.01 <= interval_s <= 60:
             raise ValueError(f"an interval of 0.01 to 60 s, not {interval_s:g}")
-        self.targets: list[Target] = []
+        self.targets: list[WatchedProcess] = []
         self.interval_ns = round(interval_s * 1e9)
         self.ticks = self.late = self.missed = 0
         self.late_max_s = 0.0
@@ -78,14 +78,14 @@ class Sampler:
         )
         self.due_ns = self._begin_ns + self.interval_ns
 
-    def watch(self, pid: int, name: str = "", pulse: Path | None = None) -> Target:
+    def watch(self, pid: int, name: str = "", pulse: Path | None = None) -> WatchedProcess:
         """Add a process; ProbeError if there is none, OSError or PulseError for a bad pulse."""
-        reader = PulseReader(pulse) if pulse else None
+        reader = SelfMetricsReader(pulse) if pulse else None
         probe = ProcessProbe(pid)
         unknown = probe.unknown()
         if reader is None:
             unknown |= dict.fromkeys(UNKNOWN_OF_STRANGERS, NO_PULSE)
-        target = Target(len(self.targets), name or probe.name, probe, reader, unknown)
+        target = WatchedProcess(len(self.targets), name or probe.name, probe, reader, unknown)
         self.targets.append(target)
         self._declare(target, [*QUICK, *(LOOP if reader else ())])
         return target
@@ -156,7 +156,7 @@ class Sampler:
             "late_max_s": self.late_max_s,
         }
 
-    def _row(self, target: Target, now: int) -> list[float | None]:
+    def _row(self, target: WatchedProcess, now: int) -> list[float | None]:
         row = target.probe.quick()
         if target.pulse is not None:
             reading = target.pulse.read(now)
@@ -170,7 +170,7 @@ class Sampler:
         target.last = (now, row)
         return row
 
-    def _declare(self, target: Target, columns: list[Column]) -> None:
+    def _declare(self, target: WatchedProcess, columns: list[Column]) -> None:
         target.columns = columns
         self._write(
             type="process",
@@ -183,7 +183,7 @@ class Sampler:
             unknown=target.unknown,
         )
 
-    def _forget(self, target: Target) -> None:
+    def _forget(self, target: WatchedProcess) -> None:
         target.gone = True
         target.probe.close()
         self._write(type="gone", at=time.monotonic_ns(), process=target.number)

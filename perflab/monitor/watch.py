@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from perflab.monitor.probe import ProbeError
-from perflab.monitor.sampler import Sampler, Target
+from perflab.monitor.sampler import Sampler, WatchedProcess
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -138,7 +138,7 @@ def _screen() -> Iterator[Callable[[Sampler], object]]:
         yield lambda sampler: live.update(_table(sampler, cells(sampler)), refresh=True)
 
 
-def _cells(target: Target, shown: Sample | None) -> tuple[str, ...]:
+def _cells(target: WatchedProcess, shown: Sample | None) -> tuple[str, ...]:
     """What is shown of a process: its last sample, and rates since the one shown before."""
     who = (target.name, str(target.probe.pid))
     if target.gone or target.last is None:

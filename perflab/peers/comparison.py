@@ -19,7 +19,7 @@ from benchmarks.common import subject
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import LoopKind, summarize
 from benchmarks.common.swarm import Swarm
-from benchmarks.common.workload import Outcome, Values, closed_loop
+from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 from perflab.peers.ceiling import FASTEST, CeilingServers
 
 __all__ = ["BESIDE", "OPERATIONS", "QUESTIONS", "Cell", "Found", "Question", "compare"]
@@ -64,7 +64,7 @@ class _Bench:
     """Something that can be asked: how to drive its loop, and which questions it answers."""
 
     side: Side
-    drive: Callable[[Coroutine[Any, Any, Outcome]], Outcome]
+    drive: Callable[[Coroutine[Any, Any, WorkloadOutcome]], WorkloadOutcome]
     store: Callable[[str, bytes], Awaitable[object]]
     retrieve: Callable[[str], Awaitable[object]]
     store_answers: Question | None
@@ -122,8 +122,8 @@ def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[
         swarms = [
             stack.enter_context(Swarm(layout=layout, nodes=nodes, network=network, loop=loop))
             for network in (
-                subject.Network(read_quorum=1, write_quorum=3),
-                subject.Network(read_quorum=2, write_quorum=2),
+                subject.NetworkSettings(read_quorum=1, write_quorum=3),
+                subject.NetworkSettings(read_quorum=2, write_quorum=2),
             )
         ]
         fast, safe = (swarm.client for swarm in swarms)
@@ -134,7 +134,9 @@ def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[
         ]
 
 
-def _ask(bench: _Bench, operations: int, in_flight: int, edition: int) -> dict[Question, Outcome]:
+def _ask(
+    bench: _Bench, operations: int, in_flight: int, edition: int
+) -> dict[Question, WorkloadOutcome]:
     """Overwrite the records with a new edition, and read them back, each one compared."""
     values = Values(SIZE_BYTES, edition)
     stored = bench.drive(

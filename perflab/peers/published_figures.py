@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PEERS", "PEERS_ORIGIN", "Peer"]
+__all__ = ["PEERS", "PEERS_ORIGIN", "PublishedPeer"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peer:
+class PublishedPeer:
     """A network store of others: operations per second at 16 in flight, latencies at one."""
 
     name: str
@@ -28,8 +28,8 @@ PEERS_ORIGIN = (
 )
 
 
-def _peer(name: str, puts: str, gets: str, put_ms: str, get_ms: str, lacks: str) -> Peer:
-    return Peer(
+def _peer(name: str, puts: str, gets: str, put_ms: str, get_ms: str, lacks: str) -> PublishedPeer:
+    return PublishedPeer(
         name=name, puts_per_s=puts, gets_per_s=gets, put_ms=put_ms, get_ms=get_ms, lacks=lacks
     )
 

@@ -24,7 +24,7 @@ from benchmarks.common.records import LoopKind
 from benchmarks.common.swarm import SwarmError
 from perflab.processes.relay import Relay
 
-__all__ = ["POLL_S", "Fleet", "Member", "SlowError", "wait_until"]
+__all__ = ["POLL_S", "Fleet", "FleetMember", "SlowError", "wait_until"]
 
 POLL_S = 0.05  # between looks at the nodes: each costs them a line of JSON
 ENTRIES = 3  # bootstrap addresses of a newcomer: one may be the next that is lost
@@ -48,7 +48,7 @@ def wait_until(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class FleetMember:
     """A node process. `end` is its loopback address at the relay, or "" without one."""
 
     name: str
@@ -67,7 +67,7 @@ class Fleet:
     def __init__(
         self,
         *,
-        network: subject.Network,
+        network: subject.NetworkSettings,
         loop: LoopKind,
         relayed: bool,
         rng: random.Random,
@@ -77,7 +77,7 @@ class Fleet:
         subject.require("network", "ready")
         self.network = network
         self.loop: LoopKind = loop
-        self.members: list[Member] = []  # those that are there, oldest first
+        self.members: list[FleetMember] = []  # those that are there, oldest first
         self.relay: Relay | None = Relay() if relayed else None
         self._repair_bytes_per_s = repair_bytes_per_s
         self._watched = watched
@@ -107,19 +107,19 @@ class Fleet:
         self._placed += 1
         return f"{self._ends}{self._placed}"
 
-    def addresses(self, among: Iterable[Member] | None = None) -> list[str]:
+    def addresses(self, among: Iterable[FleetMember] | None = None) -> list[str]:
         """Some members' addresses, in an order of chance."""
         addresses = [member.address for member in (self.members if among is None else among)]
         return self._rng.sample(addresses, len(addresses))
 
     # Changes of the membership
 
-    def join(self, count: int = 1) -> list[Member]:
+    def join(self, count: int = 1) -> list[FleetMember]:
         """Start node processes, all at once, and wait until they are in the network."""
         entries = self.addresses()[:ENTRIES]
         begun = [self._spawn(entries) for _ in range(count if entries else min(count, 1))]
         mine = asdict(subject.identity(self.loop))
-        joined: list[Member] = []
+        joined: list[FleetMember] = []
         try:
             for child, end in begun:
                 ready = child.wait_ready()
@@ -127,7 +127,7 @@ class Fleet:
                     raise SwarmError(f"child {child.pid} runs {ready['identity']}, this is {mine}")
                 self._named += 1
                 joined.append(
-                    Member(
+                    FleetMember(
                         name=f"n{self._named}",
                         end=end,
                         address=ready["addresses"][0],
@@ -143,27 +143,27 @@ class Fleet:
             joined += self.join(count - len(joined))
         return joined
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: FleetMember) -> None:
         """The node hands over what it holds and says goodbye; returns when its process is gone."""
         self.members.remove(member)
         member.child.stop()
         self._forget(member)
 
-    def kill(self, member: Member) -> None:
+    def kill(self, member: FleetMember) -> None:
         """SIGKILL: nothing is handed over, nobody is told."""
         self.members.remove(member)
         member.child.kill()
         self._forget(member)
 
-    def pause(self, member: Member) -> None:
+    def pause(self, member: FleetMember) -> None:
         """SIGSTOP: its connections stand, and nobody answers."""
         member.child.pause()
 
-    def resume(self, member: Member) -> None:
+    def resume(self, member: FleetMember) -> None:
         """SIGCONT: it goes on where it was, and does not know how long it was away."""
         member.child.resume()
 
-    def _forget(self, member: Member) -> None:
+    def _forget(self, member: FleetMember) -> None:
         if self.relay is not None:
             self.relay.close(member.end)
 
@@ -187,15 +187,15 @@ class Fleet:
 
     # How things stand
 
-    def standing(self, member: Member) -> subject.Standing:
+    def standing(self, member: FleetMember) -> subject.NodeStanding:
         """How a member stands."""
-        return subject.Standing(**member.child.ask({"ask": "standing"})["nodes"][0])
+        return subject.NodeStanding(**member.child.ask({"ask": "standing"})["nodes"][0])
 
-    def standings(self) -> dict[str, subject.Standing]:
+    def standings(self) -> dict[str, subject.NodeStanding]:
         """How each member stands, by name."""
         return {member.name: self.standing(member) for member in self.members}
 
-    def settled(self, sides: Sequence[Sequence[Member]] | None = None) -> bool:
+    def settled(self, sides: Sequence[Sequence[FleetMember]] | None = None) -> bool:
         """Whether everybody is ready, knows everybody and nobody who is gone; given sides that are
         cut off from each other, everybody on the own side and nobody else."""
         standings = self.standings()

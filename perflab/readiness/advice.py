@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from perflab.report.form import Advice, StepReport, TargetRow
+from perflab.report.form import Advice, StageReport, TargetRow
 
 __all__ = ["RULES", "Rule", "advise"]
 
@@ -43,12 +43,12 @@ class Rule(NamedTuple):
     cause: str
     kinds: tuple[str, ...]
     """Which kinds of step it looks at; a "faulted load" is one whose faults the run injected."""
-    speaks: Callable[[StepReport], list[str]]
+    speaks: Callable[[StageReport], list[str]]
     text: str
 
 
 def advise(
-    steps: Sequence[tuple[str, StepReport]],
+    steps: Sequence[tuple[str, StageReport]],
     targets: Sequence[TargetRow],
     machine: Mapping[str, object],
 ) -> list[Advice]:
@@ -96,13 +96,13 @@ def _crowded(machine: Mapping[str, object]) -> Advice | None:
     )
 
 
-def _generator(step: StepReport) -> list[str]:
+def _generator(step: StageReport) -> list[str]:
     if not step.evidence.get("generator_bound"):
         return []
     return [step.problem, f"P99 of the start lag: {step.evidence['lag_p99_ms']:.2f} ms"]
 
 
-def _busy_node(step: StepReport) -> list[str]:
+def _busy_node(step: StageReport) -> list[str]:
     """A node uses all of a core; or what it gets of one on a crowded machine, and more than the
     others do."""
     if step.evidence.get("generator_bound"):
@@ -122,7 +122,7 @@ def _busy_node(step: StepReport) -> list[str]:
     return found
 
 
-def _slow_replica(step: StepReport) -> list[str]:
+def _slow_replica(step: StageReport) -> list[str]:
     """Delays go with the records, as those of one node; or its loop lags and its peers' do not."""
     if step.evidence.get("generator_bound") or _busy_node(step):
         return []
@@ -145,7 +145,7 @@ def _slow_replica(step: StepReport) -> list[str]:
     return found + _waited_for(step) if found else []
 
 
-def _waited_for(step: StepReport) -> list[str]:
+def _waited_for(step: StageReport) -> list[str]:
     """At which node it is, by the operations that were followed."""
     return [
         f"of the time that the slowest tenth of the operations waited for their quorum, "
@@ -155,7 +155,7 @@ def _waited_for(step: StepReport) -> list[str]:
     ]
 
 
-def _lossy_link(step: StepReport) -> list[str]:
+def _lossy_link(step: StageReport) -> list[str]:
     """Operations take a retransmission longer by chance, while nobody is busy."""
     evidence = step.evidence
     share, p50 = evidence.get("slow_share", 0.0), evidence.get("latency_p50_ms")
@@ -175,7 +175,7 @@ def _lossy_link(step: StepReport) -> list[str]:
     ]
 
 
-def _dropped(step: StepReport) -> list[str]:
+def _dropped(step: StageReport) -> list[str]:
     share = step.evidence.get("dropped_share", 0.0)
     if step.evidence.get("generator_bound") or share <= MOST_DROPPED:
         return []
@@ -186,33 +186,33 @@ def _dropped(step: StepReport) -> list[str]:
     ]
 
 
-def _errors(step: StepReport) -> list[str]:
+def _errors(step: StageReport) -> list[str]:
     return [f"{count:,} × {name}" for name, count in sorted(step.errors.items()) if count]
 
 
-def _not_recovered(step: StepReport) -> list[str]:
+def _not_recovered(step: StageReport) -> list[str]:
     if not step.evidence.get("faults_not_recovered"):
         return []
     return [f"{name}: {text}" for name, text in step.facts.items() if "NOT RECOVERED" in text]
 
 
-def _lost(step: StepReport) -> list[str]:
+def _lost(step: StageReport) -> list[str]:
     if not (step.evidence.get("lost") or step.evidence.get("breaches")):
         return []
     return [each for each in step.events if each.startswith("breach")][:5]
 
 
-def _leak(step: StepReport) -> list[str]:
+def _leak(step: StageReport) -> list[str]:
     grown = [f"{name}: {text}" for name, text in step.facts.items() if text.startswith("leak")]
     return grown + step.events if grown else []
 
 
-def _noisy(step: StepReport) -> list[str]:
+def _noisy(step: StageReport) -> list[str]:
     value = step.evidence.get("repeats_spread", 0.0)
     return [f"repeats differ by ± {value:.0%}"] if value > NOISY else []
 
 
-def _client_bound(step: StepReport) -> list[str]:
+def _client_bound(step: StageReport) -> list[str]:
     return [
         f"with the most {kind}s per second, the one client process used {cores:.0%} of a core"
         for kind in ("store", "retrieve")
@@ -220,7 +220,7 @@ def _client_bound(step: StepReport) -> list[str]:
     ]
 
 
-def _nodes(step: StepReport, suffix: str) -> Iterator[tuple[str, float]]:
+def _nodes(step: StageReport, suffix: str) -> Iterator[tuple[str, float]]:
     """Evidence of node processes; a client's is the generator's business."""
     for name, value in step.evidence.items():
         if name.endswith(suffix) and not name.startswith(NO_NODES):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from perflab.report.form import FORMAT, READABLE, Change, Comparison, Figure, Report
+from perflab.report.form import FORMAT, READABLE, Comparison, Figure, FigureChange, ReadinessReport
 
 __all__ = [
     "REPORT",
@@ -38,13 +38,13 @@ class FiledError(ValueError):
     """A report or a baseline that cannot be had; the message says which and why."""
 
 
-def read_report(path: Path) -> Report:
+def read_report(path: Path) -> ReadinessReport:
     """Read a report.json, or that of a run's directory; FiledError if it is none."""
     import msgspec
 
     file = path / REPORT if path.is_dir() else path
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=Report)
+        found = msgspec.json.decode(file.read_bytes(), type=ReadinessReport)
     except OSError as error:
         raise FiledError(f"{file}: cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
@@ -54,13 +54,13 @@ def read_report(path: Path) -> Report:
     return found
 
 
-def reports(machine: Path) -> Iterator[Report]:
+def reports(machine: Path) -> Iterator[ReadinessReport]:
     """The reports of a machine's directory, oldest first; a run without one is passed over."""
     found = [read_report(path) for path in machine.glob(f"*/{REPORT}")]
     yield from sorted(found, key=lambda each: each.began)
 
 
-def previous(machine: Path, now: Report) -> Report | None:
+def previous(machine: Path, now: ReadinessReport) -> ReadinessReport | None:
     """The newest run of the same length that began before this one; None if there is none."""
     before = [
         each for each in reports(machine) if each.began < now.began and each.quick == now.quick
@@ -68,7 +68,7 @@ def previous(machine: Path, now: Report) -> Report | None:
     return before[-1] if before else None
 
 
-def baseline(machine: Path, name: str) -> Report:
+def baseline(machine: Path, name: str) -> ReadinessReport:
     """The run that a name stands for; FiledError if the name or the run is unknown."""
     names = _baselines(machine)
     if name not in names:
@@ -99,7 +99,7 @@ def _baselines(machine: Path) -> dict[str, str]:
     return {str(name): str(run) for name, run in table.items()}
 
 
-def figures_of(report: Report) -> dict[str, Figure]:
+def figures_of(report: ReadinessReport) -> dict[str, Figure]:
     """Every figure of a report, by step and name."""
     return {
         f"{step.name}: {name}": figure
@@ -108,7 +108,7 @@ def figures_of(report: Report) -> dict[str, Figure]:
     }
 
 
-def compare(now: Report, then: Report, name: str) -> Comparison:
+def compare(now: ReadinessReport, then: ReadinessReport, name: str) -> Comparison:
     """Each figure that both runs have, with what is known of their noise."""
     mine, theirs = figures_of(now), figures_of(then)
     caveats = []
@@ -138,7 +138,7 @@ def compare(now: Report, then: Report, name: str) -> Comparison:
     )
 
 
-def _change(name: str, before: Figure, now: Figure) -> Change:
+def _change(name: str, before: Figure, now: Figure) -> FigureChange:
     ratio = now.value / before.value if before.value > 0 and now.value >= 0 else None
     verdict: Literal["better", "worse", "within noise", "unknown"] = "unknown"
     if now.value == before.value:
@@ -149,7 +149,7 @@ def _change(name: str, before: Figure, now: Figure) -> Change:
             verdict = "within noise"
         else:
             verdict = "better" if (ratio > 1) == (now.better == "higher") else "worse"
-    return Change(
+    return FigureChange(
         name=name,
         unit=now.unit,
         before=before.value,

@@ -32,11 +32,11 @@ from perflab.readiness.record import (
     MANIFEST,
     OUTCOMES,
     VERSION,
-    Machine,
-    Manifest,
-    RecordError,
-    Step,
-    StepOutcome,
+    MachineRecord,
+    ReadinessManifest,
+    ReadinessRecordError,
+    RunStage,
+    StageOutcome,
     read_record,
 )
 from perflab.readiness.report import EXIT_CODES
@@ -170,7 +170,7 @@ def report_main(options: argparse.Namespace, root: Path) -> int:
         directory = options.filed or _newest(runs_dir(root))
         planned = read_record(directory).manifest.steps
         targets, held = _targets(options, planned)
-    except (TargetError, RecordError, FiledError, OSError) as error:
+    except (TargetError, ReadinessRecordError, FiledError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return _conclude(directory, options, targets, held)
@@ -192,7 +192,7 @@ def _report_run(directory: Path) -> int:
 
 
 def _targets(
-    options: argparse.Namespace, planned: Sequence[Step]
+    options: argparse.Namespace, planned: Sequence[RunStage]
 ) -> tuple[list[Target], list[str]]:
     """The targets, and the names of the sets that decide; TargetError for an unknown one."""
     full = {tag for step in steps(quick=False, seed=0) for tag in step.tags}
@@ -206,11 +206,11 @@ def _targets(
     return targets, held
 
 
-def _begin(options: argparse.Namespace, root: Path, planned: list[Step]) -> Path:
+def _begin(options: argparse.Namespace, root: Path, planned: list[RunStage]) -> Path:
     """Make the run's directory, with its manifest; says where it is."""
     (commit, *_) = history(root, "HEAD^!")
     machine, began = this_machine(), now_utc()
-    manifest = Manifest(
+    manifest = ReadinessManifest(
         format=FORMAT,
         version=VERSION,
         began=began,
@@ -219,7 +219,7 @@ def _begin(options: argparse.Namespace, root: Path, planned: list[Step]) -> Path
         subject=commit.subject,
         uncommitted=uncommitted(root),
         versions=_versions(),
-        machine=Machine(**asdict(machine)),
+        machine=MachineRecord(**asdict(machine)),
         load_average=list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
         seed=options.seed,
         quick=options.quick,
@@ -245,7 +245,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _run_step(step: Step, directory: Path, root: Path) -> StepOutcome:
+def _run_step(step: RunStage, directory: Path, root: Path) -> StageOutcome:
     """Run one step to its end, or end it; its output goes to a file of its own."""
     place = directory / step.name
     place.mkdir()
@@ -266,7 +266,7 @@ def _run_step(step: Step, directory: Path, root: Path) -> StepOutcome:
             raise
     lines = (place / OUTPUT).read_text(encoding="utf-8", errors="replace").splitlines()
     message = "" if code == 0 else " / ".join(line.strip() for line in lines[-TOLD_LINES:])
-    return StepOutcome(
+    return StageOutcome(
         step=step.name,
         seconds=round(time.monotonic() - begin, 3),
         exit_code=code,
@@ -284,7 +284,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _append(directory: Path, outcome: StepOutcome) -> None:
+def _append(directory: Path, outcome: StageOutcome) -> None:
     with (directory / OUTCOMES).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(outcome)) + "\n")
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from perflab.readiness.baseline import FiledError, baseline, compare, name_baseline, previous
-from perflab.readiness.record import RecordError, read_record
+from perflab.readiness.record import ReadinessRecordError, read_record
 from perflab.readiness.report import EXIT_CODES, build, write_json
 from perflab.readiness.targets import Target
-from perflab.report.form import VERDICTS, Comparison, Report
+from perflab.report.form import VERDICTS, Comparison, ReadinessReport
 from perflab.report.render import figure, html, markdown
 
 __all__ = ["conclude"]
@@ -38,7 +38,7 @@ def conclude(
         report = replace(report, comparisons=_comparisons(directory.parent, report, beside))
         if call_it:
             name_baseline(directory.parent, call_it, directory.name)
-    except (RecordError, FiledError, OSError) as error:
+    except (ReadinessRecordError, FiledError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     write_json(report, directory / "report.json")
@@ -48,7 +48,7 @@ def conclude(
     return EXIT_CODES[report.verdict]
 
 
-def _comparisons(machine: Path, report: Report, beside: str | None) -> list[Comparison]:
+def _comparisons(machine: Path, report: ReadinessReport, beside: str | None) -> list[Comparison]:
     found = []
     before = previous(machine, report)
     if before is not None:
@@ -58,7 +58,7 @@ def _comparisons(machine: Path, report: Report, beside: str | None) -> list[Comp
     return found
 
 
-def _print(report: Report, directory: Path) -> None:
+def _print(report: ReadinessReport, directory: Path) -> None:
     """The table of targets and the verdict, at the end as the exit code is."""
     from rich.console import Console
     from rich.table import Table

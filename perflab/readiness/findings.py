@@ -18,12 +18,12 @@ from typing import Any
 from perflab.load.summary import read_load_step
 from perflab.monitor.leaks import find_leaks
 from perflab.monitor.record import read_recording
-from perflab.readiness.record import Measured, RunRecord, Step, read_figures, step_file
-from perflab.report.finding import Curve, Found, Observation, spread
-from perflab.report.form import Chart, Figure, Line, StepReport
+from perflab.readiness.record import MeasuredFigure, RunRecord, RunStage, read_figures, step_file
+from perflab.report.finding import Curve, Observation, StageEvidence, spread
+from perflab.report.form import Chart, Figure, Line, StageReport
 from perflab.report.resources import busy, resources
 
-__all__ = ["StepFindings", "circumstances", "read_chaos_step", "read_steps"]
+__all__ = ["StageFindings", "circumstances", "read_chaos_step", "read_steps"]
 
 FOUND = ("lost", "leaks")
 UNTIL_READY = ("ready_max_s", "all_ready_s")  # chaos tells so how long it took
@@ -31,23 +31,23 @@ DONE = (0, 1)  # exit codes of a step that measured: 1 says that what it found i
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepFindings:
+class StageFindings:
     """One step, read."""
 
-    step: Step
-    report: StepReport
+    step: RunStage
+    report: StageReport
     observations: list[Observation] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
 
 
-def read_steps(record: RunRecord) -> list[StepFindings]:
+def read_steps(record: RunRecord) -> list[StageFindings]:
     """Every step of a run, those that failed included."""
     return [_read(record, step) for step in record.manifest.steps]
 
 
-def _read(record: RunRecord, step: Step) -> StepFindings:
+def _read(record: RunRecord, step: RunStage) -> StageFindings:
     outcome = record.outcomes.get(step.name)
-    problem, found = "", Found()
+    problem, found = "", StageEvidence()
     if outcome is None:
         problem = "was not run to its end: the run ended before"
     elif outcome.exit_code is None:
@@ -80,7 +80,7 @@ def _read(record: RunRecord, step: Step) -> StepFindings:
         problem=problem,
     )
     curves = [] if problem else found.curves
-    return StepFindings(step=step, report=report, observations=observations, curves=curves)
+    return StageFindings(step=step, report=report, observations=observations, curves=curves)
 
 
 def _words(error: Exception) -> str:
@@ -94,14 +94,14 @@ def circumstances(layout: str, nodes: int, processes: int, more: str = "") -> st
     return f"layout {layout}, {nodes} nodes, {processes} processes{more}"
 
 
-def _saturation(path: Path) -> Found:
+def _saturation(path: Path) -> StageEvidence:
     """Throughput by level: the best level of each kind, and the slower of both kinds."""
     run = read_figures(path)
     by_level = _series(run.measurements, "by level", "in_flight")
     sizes = _series(run.measurements, "by size", "nodes")
     first = next(each for each in run.measurements if each.parameters["series"] == "by level")
     where = circumstances(first.layout, first.nodes, first.processes)
-    best: dict[str, tuple[float, Measured]] = {}
+    best: dict[str, tuple[float, MeasuredFigure]] = {}
     for kind in ("store", "retrieve"):
         levels = by_level[f"{kind}: rate"]
         level = max(levels, key=lambda n: statistics.median(levels[n].values))
@@ -125,7 +125,7 @@ def _saturation(path: Path) -> Found:
     told = f"{where}, {level:g} in flight; {slower}s, the slower kind"
     observations.append(_rate("requests", statistics.median(measured.values), told))
     evidence["repeats_spread"] = max(spread(each.values) or 0.0 for _, each in best.values())
-    return Found(
+    return StageEvidence(
         observations=observations,
         figures=figures,
         facts=facts,
@@ -140,16 +140,16 @@ def _rate(metric: str, per_s: float, told: str) -> Observation:
     return Observation(step="", metric=metric, values=[per_s], seconds=1.0, circumstances=told)
 
 
-def _of(measured: Measured, factor: float, unit: str, better: Any) -> Figure:
+def _of(measured: MeasuredFigure, factor: float, unit: str, better: Any) -> Figure:
     value = statistics.median(measured.values) * factor
     return Figure(value=value, unit=unit, better=better, noise=spread(measured.values))
 
 
 def _series(
-    measurements: Sequence[Measured], series: str, by: str
-) -> dict[str, dict[float, Measured]]:
+    measurements: Sequence[MeasuredFigure], series: str, by: str
+) -> dict[str, dict[float, MeasuredFigure]]:
     """By name, and by the level or the number of nodes."""
-    found: dict[str, dict[float, Measured]] = {}
+    found: dict[str, dict[float, MeasuredFigure]] = {}
     for each in measurements:
         if each.parameters["series"] == series:
             key = each.nodes if by == "nodes" else float(each.parameters[by])
@@ -157,7 +157,7 @@ def _series(
     return found
 
 
-def _curves(series: Mapping[str, Mapping[float, Measured]], unit: str) -> list[Curve]:
+def _curves(series: Mapping[str, Mapping[float, MeasuredFigure]], unit: str) -> list[Curve]:
     return [
         Curve(
             what=f"{kind}s by {'operations in flight' if unit == 'in flight' else 'nodes'}",
@@ -169,7 +169,7 @@ def _curves(series: Mapping[str, Mapping[float, Measured]], unit: str) -> list[C
     ]
 
 
-def _level_chart(series: Mapping[str, Mapping[float, Measured]]) -> Chart:
+def _level_chart(series: Mapping[str, Mapping[float, MeasuredFigure]]) -> Chart:
     lines = []
     for name, per_level in series.items():
         kind, _, what = name.partition(": ")
@@ -188,7 +188,7 @@ def _level_chart(series: Mapping[str, Mapping[float, Measured]]) -> Chart:
     )
 
 
-def _soak(path: Path) -> Found:
+def _soak(path: Path) -> StageEvidence:
     """Leaks by process; a process that cannot be judged makes the whole unmeasured."""
     recording = read_recording(path)
     growths = find_leaks(recording)
@@ -222,7 +222,7 @@ def _soak(path: Path) -> Found:
     where = circumstances("B", nodes, len(recording.processes))
     evidence["leaks"] = len(leaks)
     leaky = Observation(step="", metric="leaks", values=[float(len(leaks))], circumstances=where)
-    return Found(
+    return StageEvidence(
         observations=[leaky],
         problem=problem,
         circumstances=where,
@@ -234,7 +234,7 @@ def _soak(path: Path) -> Found:
     )
 
 
-def read_chaos_step(directory: Path) -> Found:
+def read_chaos_step(directory: Path) -> StageEvidence:
     """Whether the promise was kept while nodes came, went and were cut off."""
     import msgspec
 
@@ -262,7 +262,7 @@ def read_chaos_step(directory: Path) -> Found:
         facts["operations"] = f"{done:,.0f}, of which {failed:,.0f} failed"
         facts["writes acknowledged"] = f"{values['writes_acknowledged']:,.0f}"
         evidence["failed_share"] = failed / done if done else 1.0
-    return Found(
+    return StageEvidence(
         observations=observations,
         circumstances=where,
         figures=figures,
@@ -274,7 +274,7 @@ def read_chaos_step(directory: Path) -> Found:
     )
 
 
-READERS: Mapping[str, Callable[[Path], Found]] = {
+READERS: Mapping[str, Callable[[Path], StageEvidence]] = {
     "saturation": _saturation,
     "soak": _soak,
     "chaos": read_chaos_step,

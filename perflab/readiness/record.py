@@ -1,7 +1,7 @@
 """What a readiness run leaves behind: the format of its directory, and the reader.
 
-manifest.json     what was asked, written before anything is measured (`Manifest`)
-outcomes.jsonl    how each step ended, one line when it has (`StepOutcome`)
+manifest.json     what was asked, written before anything is measured (`ReadinessManifest`)
+outcomes.jsonl    how each step ended, one line when it has (`StageOutcome`)
 STEP/             the directory of each step: its own record, and output.txt with what it printed
 report.*          the report, made from all of these and made again by `python -m perflab report`
 
@@ -26,14 +26,14 @@ __all__ = [
     "MANIFEST",
     "OUTCOMES",
     "VERSION",
-    "Figures",
-    "Machine",
-    "Manifest",
-    "Measured",
-    "RecordError",
+    "MachineRecord",
+    "MeasuredFigure",
+    "ReadinessManifest",
+    "ReadinessRecordError",
+    "RunFigures",
     "RunRecord",
-    "Step",
-    "StepOutcome",
+    "RunStage",
+    "StageOutcome",
     "read_figures",
     "read_record",
     "step_file",
@@ -52,12 +52,12 @@ FILES: dict[StepKind, str] = {
 }
 
 
-class RecordError(ValueError):
+class ReadinessRecordError(ValueError):
     """A directory that is no readiness run's, or a damaged one; names file and fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class MachineRecord:
     """Where it was measured; `cores` is what the run could use."""
 
     name: str
@@ -67,7 +67,7 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class RunStage:
     """One thing that a run measures."""
 
     name: str
@@ -86,7 +86,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepOutcome:
+class StageOutcome:
     """How a step ended."""
 
     step: str
@@ -98,7 +98,7 @@ class StepOutcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class ReadinessManifest:
     """What was asked."""
 
     format: str
@@ -113,12 +113,12 @@ class Manifest:
     uncommitted: list[str]
     """Files that differed from it."""
     versions: dict[str, str]
-    machine: Machine
+    machine: MachineRecord
     load_average: list[float]
     """Of the machine when the run began: over 1, 5 and 15 minutes; empty where nobody can tell."""
     seed: int
     quick: bool
-    steps: list[Step]
+    steps: list[RunStage]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +126,8 @@ class RunRecord:
     """One run, as far as its directory tells."""
 
     directory: Path
-    manifest: Manifest
-    outcomes: dict[str, StepOutcome] = field(default_factory=dict)
+    manifest: ReadinessManifest
+    outcomes: dict[str, StageOutcome] = field(default_factory=dict)
 
     @property
     def elapsed_s(self) -> float:
@@ -135,7 +135,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredFigure:
     """One measurement of the rig's own form (`rig.records.Measurement`)."""
 
     name: str
@@ -154,14 +154,14 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class RunFigures:
     """A file of the rig's own form (`rig.records.Run`)."""
 
-    machine: Machine
+    machine: MachineRecord
     commit: str
     versions: dict[str, str]
     began: str
-    measurements: list[Measured]
+    measurements: list[MeasuredFigure]
     format: int
 
     def __post_init__(self) -> None:
@@ -177,20 +177,20 @@ def step_file(kind: StepKind) -> str:
 def read_record(directory: Path) -> RunRecord:
     """Read a run's directory; RecordError or OSError if that cannot be done."""
     content = (directory / MANIFEST).read_bytes()
-    manifest = decoded(content, Manifest, MANIFEST, RecordError)
-    check_form(manifest, (FORMAT, VERSION), MANIFEST, RecordError)
+    manifest = decoded(content, ReadinessManifest, MANIFEST, ReadinessRecordError)
+    check_form(manifest, (FORMAT, VERSION), MANIFEST, ReadinessRecordError)
     path = directory / OUTCOMES
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # the last one is torn
-    outcomes = [decoded(line, StepOutcome, OUTCOMES, RecordError) for line in lines]
+    outcomes = [decoded(line, StageOutcome, OUTCOMES, ReadinessRecordError) for line in lines]
     known = {step.name for step in manifest.steps}
     for outcome in outcomes:
         if outcome.step not in known:
-            raise RecordError(f"{OUTCOMES}: {outcome.step!r} is no step of this run")
+            raise ReadinessRecordError(f"{OUTCOMES}: {outcome.step!r} is no step of this run")
     return RunRecord(
         directory=directory, manifest=manifest, outcomes={each.step: each for each in outcomes}
     )
 
 
-def read_figures(path: Path) -> Figures:
+def read_figures(path: Path) -> RunFigures:
     """Read a file of measurements; RecordError says which field is wrong."""
-    return decoded(path.read_bytes(), Figures, path.name, RecordError)
+    return decoded(path.read_bytes(), RunFigures, path.name, ReadinessRecordError)

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from perflab.readiness.advice import advise
-from perflab.readiness.findings import StepFindings, read_steps
-from perflab.readiness.record import RunRecord, Step
-from perflab.readiness.targets import Asked, Target, Verdict, judge, overall
+from perflab.readiness.findings import StageFindings, read_steps
+from perflab.readiness.record import RunRecord, RunStage
+from perflab.readiness.targets import Asked, Target, TargetVerdict, judge, overall
 from perflab.report.finding import Curve
 from perflab.report.form import (
     FORMAT,
@@ -23,11 +23,11 @@ from perflab.report.form import (
     Chart,
     Estimate,
     Line,
-    Report,
+    ReadinessReport,
     State,
     TargetRow,
 )
-from perflab.stats.usl import Allowed, CapacityError, Fit, Interval, fit
+from perflab.stats.usl import Allowed, CapacityError, Estimated, Fit, fit
 
 __all__ = ["EXIT_CODES", "build", "write_json"]
 
@@ -48,7 +48,7 @@ def build(
     record: RunRecord,
     targets: Sequence[Target],
     held: Sequence[str],
-) -> Report:
+) -> ReadinessReport:
     """The report; `held` names the sets of targets whose verdict is that of the run."""
     manifest = record.manifest
     found = read_steps(record)
@@ -61,7 +61,7 @@ def build(
     machine: dict[str, str | int | float | list[float]] = dict(asdict(manifest.machine))
     machine["load_average"] = manifest.load_average
     capacity, unfitted = _capacities(found)
-    return Report(
+    return ReadinessReport(
         format=FORMAT,
         version=VERSION,
         run=record.directory.name,
@@ -92,12 +92,12 @@ def build(
     )
 
 
-def _looked_at(step: Step) -> str:
+def _looked_at(step: RunStage) -> str:
     """The kind of a step for the rules: what a run has injected itself is no diagnosis."""
     return "faulted load" if step.kind == "load" and "faults" in step.tags else step.kind
 
 
-def write_json(report: Report, path: Path) -> None:
+def write_json(report: ReadinessReport, path: Path) -> None:
     """Write report.json, whole or not at all."""
     import msgspec
 
@@ -106,7 +106,7 @@ def write_json(report: Report, path: Path) -> None:
     unfinished.replace(path)
 
 
-def _row(verdict: Verdict) -> TargetRow:
+def _row(verdict: TargetVerdict) -> TargetRow:
     target = verdict.target
     return TargetRow(
         name=target.name,
@@ -125,7 +125,7 @@ def _row(verdict: Verdict) -> TargetRow:
 
 
 def _summary(
-    verdict: State, verdicts: Sequence[Verdict], capacity: Sequence[CapacityReport]
+    verdict: State, verdicts: Sequence[TargetVerdict], capacity: Sequence[CapacityReport]
 ) -> list[str]:
     counts = {state: [each for each in verdicts if each.state == state] for state in VERDICTS}
     said = [
@@ -144,7 +144,7 @@ def _summary(
     return said
 
 
-def _capacities(found: Sequence[StepFindings]) -> tuple[list[CapacityReport], list[str]]:
+def _capacities(found: Sequence[StageFindings]) -> tuple[list[CapacityReport], list[str]]:
     """The law fitted to each curve, and a sentence for each curve that it cannot be fitted to."""
     fitted, missing = [], []
     for step in found:
@@ -239,5 +239,5 @@ def _between(first: float, last: float) -> list[float]:
     return [round(first * math.exp(step * n), 4) for n in range(CURVE_POINTS)]
 
 
-def _estimate(interval: Interval) -> Estimate:
+def _estimate(interval: Estimated) -> Estimate:
     return Estimate(estimate=interval.estimate, low=interval.low, high=interval.high)

@@ -29,7 +29,7 @@ from benchmarks.common.records import (
     write_run,
 )
 from benchmarks.common.swarm import Swarm, SwarmError
-from benchmarks.common.workload import Outcome, Values, closed_loop
+from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 
 __all__ = ["LEVELS", "main", "saturate"]
 
@@ -118,7 +118,7 @@ def saturate(
     ]
 
 
-async def _block(swarm: Swarm, level: int, edition: int) -> list[tuple[str, Outcome]]:
+async def _block(swarm: Swarm, level: int, edition: int) -> list[tuple[str, WorkloadOutcome]]:
     """Stores and then retrieves of the same records; every edition writes other values."""
     values = Values(SIZE_BYTES, edition)
     operations = min(max(FEWEST, level * PER_LEVEL), MOST)

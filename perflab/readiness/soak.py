@@ -19,7 +19,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks.common.self_metrics import Pulse, pulse_file
+from benchmarks.common.self_metrics import SelfMetrics, pulse_file
 from benchmarks.common.swarm import Swarm
 from benchmarks.common.workload import Values, closed_loop
 from perflab.monitor.leaks import OPERATIONS, TRACED, WARM
@@ -51,7 +51,7 @@ class Soak:
 
     def run(self, monitor: Monitor, warm_up_s: float, seconds: float) -> None:
         """Fill, warm up, mark, and go on for so many seconds, everything under watch."""
-        pulse = Pulse(pulse_file())
+        pulse = SelfMetrics(pulse_file())
         pulse.register(OPERATIONS, "1", "counter", lambda: self.operations)
         monitor.watch(os.getpid(), "client", pulse.path)
         pulse.path.unlink()  # both have it open, and whoever is killed can leave nothing
@@ -77,7 +77,9 @@ class Soak:
             received = child.ask({"ask": "usage"})["messages_in"] - earlier
             monitor.sites(child.pid, received, child.trace_end())
 
-    async def _run(self, monitor: Monitor, pulse: Pulse, warm_up_s: float, seconds: float) -> None:
+    async def _run(
+        self, monitor: Monitor, pulse: SelfMetrics, warm_up_s: float, seconds: float
+    ) -> None:
         pulse.start()
         try:
             await self._some(self._store, RECORDS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from perflab.readiness.record import Step
+from perflab.readiness.record import RunStage
 
 __all__ = ["DIR", "steps"]
 
@@ -22,12 +22,12 @@ FAULT_METRICS = ["recovery", "lost"]
 THROUGHPUT = ["requests", "stores", "retrieves"]
 
 
-def steps(*, quick: bool, seed: int) -> list[Step]:
+def steps(*, quick: bool, seed: int) -> list[RunStage]:
     """The fixed set: what is measured, by which command, and for how long at most."""
     sizes = [] if quick else ["--sizes", "3", "4", "5", "6", "8"]
     soak_s = "34" if quick else "60"
     found = [
-        Step(
+        RunStage(
             name="saturation",
             kind="saturation",
             title="Throughput by operations in flight",
@@ -38,7 +38,7 @@ def steps(*, quick: bool, seed: int) -> list[Step]:
                      "--repeats", "3" if quick else "7", *sizes],
             limit_s=120 if quick else 240,
         ),
-        Step(
+        RunStage(
             name="soak",
             kind="soak",
             title="Soak",
@@ -77,8 +77,8 @@ def _load(
     seed: int,
     limit_s: float,
     also: Sequence[str] = (),
-) -> Step:
-    return Step(
+) -> RunStage:
+    return RunStage(
         name=name,
         kind="load",
         title=title,
@@ -91,8 +91,8 @@ def _load(
     )  # fmt: skip
 
 
-def _chaos(name: str, title: str, what: list[str], seed: int) -> Step:
-    return Step(
+def _chaos(name: str, title: str, what: list[str], seed: int) -> RunStage:
+    return RunStage(
         name=name,
         kind="chaos",
         title=title,

@@ -43,7 +43,7 @@ __all__ = [
     "SHIPPED_SETS",
     "Asked",
     "Target",
-    "Verdict",
+    "TargetVerdict",
     "judge",
     "overall",
     "read_targets",
@@ -81,7 +81,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class TargetVerdict:
     """What became of one target."""
 
     target: Target
@@ -114,7 +114,7 @@ def read_targets(path: Path = SHIPPED, *, scopes: Iterable[str] = ()) -> list[Ta
 
 def judge(
     targets: Sequence[Target], steps: Sequence[Asked], observations: Sequence[Observation]
-) -> list[Verdict]:
+) -> list[TargetVerdict]:
     """A verdict for each target, in their order."""
     found = {(each.step, each.metric): each for each in observations}
     verdicts = []
@@ -129,7 +129,7 @@ def judge(
     return verdicts
 
 
-def overall(verdicts: Iterable[Verdict]) -> State:
+def overall(verdicts: Iterable[TargetVerdict]) -> State:
     """Not met if one is not; else unmeasured if one is, or if there is no verdict at all."""
     states = {each.state for each in verdicts}
     if "not met" in states:
@@ -137,9 +137,9 @@ def overall(verdicts: Iterable[Verdict]) -> State:
     return "met" if states == {"met"} else "unmeasured"
 
 
-def _answer(target: Target, step: Asked, found: Observation | None) -> Verdict:
-    def verdict(state: State, value: float | None, reason: str) -> Verdict:
-        return Verdict(
+def _answer(target: Target, step: Asked, found: Observation | None) -> TargetVerdict:
+    def verdict(state: State, value: float | None, reason: str) -> TargetVerdict:
+        return TargetVerdict(
             target=target,
             state=state,
             value=value,
@@ -198,18 +198,18 @@ def _aggregate(threshold: Threshold, kind: MetricKind, found: Observation) -> fl
             return percentile(values, rank, found.missing)
 
 
-def _worst(target: Target, answers: Sequence[Verdict]) -> Verdict:
+def _worst(target: Target, answers: Sequence[TargetVerdict]) -> TargetVerdict:
     """The answer that decides, with the reasons of all that are of its state."""
     if not answers:
         where = f"of the scope {target.scope!r} " if target.scope else ""
         reason = f"no step {where}measures {target.metric} in this run"
-        return Verdict(target=target, state="unmeasured", value=None, step="", reason=reason)
+        return TargetVerdict(target=target, state="unmeasured", value=None, step="", reason=reason)
     state = overall(answers)
     same = [each for each in answers if each.state == state]
     sign = 1 if target.threshold.operator in ("<", "<=", "==", "!=") else -1
     worst = max(same, key=lambda each: -math.inf if each.value is None else sign * each.value)
     reason = worst.reason if state == "met" else "; ".join(each.reason for each in same)
-    return Verdict(**(vars(worst) | {"reason": reason}))
+    return TargetVerdict(**(vars(worst) | {"reason": reason}))
 
 
 def _targets(data: dict[str, Any], scopes: Sequence[str]) -> list[Target]:

@@ -23,13 +23,13 @@ from pathlib import Path
 from statistics import fmean, median
 
 from perflab.readiness.baseline import figures_of, reports
-from perflab.report.form import Report
+from perflab.report.form import ReadinessReport
 from perflab.stats.slope import MIN_POINTS, slope
 from perflab.stats.thresholds import TargetError, parse_threshold
 
 __all__ = [
+    "FigureHistory",
     "Forecast",
-    "History",
     "Shift",
     "change_points",
     "describe",
@@ -46,7 +46,7 @@ HORIZON = 200.0  # runs; what lies beyond is not said
 
 
 @dataclass(kw_only=True)
-class History:
+class FigureHistory:
     """One figure over the runs that have it."""
 
     name: str
@@ -85,9 +85,9 @@ class Forecast:
     """From when to when, in runs from now, the limit is crossed; the later may be infinite."""
 
 
-def histories(runs: Sequence[Report]) -> list[History]:
+def histories(runs: Sequence[ReadinessReport]) -> list[FigureHistory]:
     """The targets' figures and all others, over reports of one machine in the order of time."""
-    found: dict[str, History] = {}
+    found: dict[str, FigureHistory] = {}
     for run in runs:
         listed = [
             (f"{row.set}: {row.name}", row.unit, row.value, *_limit(row.metric, row.threshold))
@@ -101,7 +101,7 @@ def histories(runs: Sequence[Report]) -> list[History]:
         for name, unit, value, limit, better in listed:
             if not math.isfinite(value):
                 continue
-            history = found.setdefault(name, History(name=name, unit=unit, better=better))
+            history = found.setdefault(name, FigureHistory(name=name, unit=unit, better=better))
             history.limit = limit  # that of the newest run
             history.values.append(value)
             history.commits.append(run.commit[:8])
@@ -123,7 +123,7 @@ def change_points(values: Sequence[float], seed: int = 1) -> list[Shift]:
     ]
 
 
-def forecast(history: History) -> Forecast:
+def forecast(history: FigureHistory) -> Forecast:
     """When the figure crosses its limit, if what came after the last change point goes on."""
     shifts = history.shifts
     values = history.values[shifts[-1].at if shifts else 0 :]
@@ -153,7 +153,7 @@ def forecast(history: History) -> Forecast:
     return Forecast(reason=reason, per_run=per_run, runs=(soon, late))
 
 
-def describe(history: History) -> list[str]:
+def describe(history: FigureHistory) -> list[str]:
     """What there is to say of a figure beside its values, in words."""
     said = [
         f"changed at {history.commits[each.at]}: {each.before:.4g} → {each.after:.4g} "

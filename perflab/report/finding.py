@@ -9,9 +9,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perflab.report.form import Chart, CriticalPath, Figure, Percentile, StepReport
+from perflab.report.form import Chart, CriticalPath, Figure, Percentile, StageReport
 
-__all__ = ["Curve", "Found", "Observation", "spread", "thinned"]
+__all__ = ["Curve", "Observation", "StageEvidence", "spread", "thinned"]
 
 POINTS = 240  # of a curve: as many as a page can show
 
@@ -45,7 +45,7 @@ class Observation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class StageEvidence:
     """What a record says."""
 
     problem: str = ""
@@ -73,9 +73,9 @@ class Found:
         seconds: float | None,
         exit_code: int | None,
         problem: str,
-    ) -> StepReport:
+    ) -> StageReport:
         """What is told of it, under this name; with a problem its figures are compared no more."""
-        return StepReport(
+        return StageReport(
             name=name,
             title=title,
             about=about,

@@ -21,20 +21,20 @@ __all__ = [
     "VERSION",
     "Advice",
     "CapacityReport",
-    "Change",
     "Chart",
+    "ChartMark",
     "Comparison",
     "CriticalPath",
     "Estimate",
     "Figure",
+    "FigureChange",
     "Line",
-    "Mark",
+    "PathStage",
     "Percentile",
-    "Report",
+    "ReadinessReport",
     "RunReport",
-    "Stage",
+    "StageReport",
     "State",
-    "StepReport",
     "TargetRow",
     "schema",
 ]
@@ -88,7 +88,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class ChartMark:
     """A time on a chart at which something was done; `end_s` is null for an instant."""
 
     begin_s: float
@@ -104,7 +104,7 @@ class Chart:
     x_label: str
     y_label: str
     lines: list[Line]
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[ChartMark] = field(default_factory=list)
     log_x: bool = False
     log_y: bool = False
     ranks: bool = False
@@ -114,7 +114,7 @@ class Chart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class PathStage:
     """A part of the way of an operation."""
 
     name: str
@@ -137,7 +137,7 @@ class CriticalPath:
     operations: list[int]
     """How many, around each rank, the figures there are means of."""
     total_ms: list[float]
-    stages: list[Stage]
+    stages: list[PathStage]
     waited_for: dict[str, float]
     """Of the time that the slowest tenth waited for their quorum, the shares of the nodes that were
     waited for longest, by address."""
@@ -145,7 +145,7 @@ class CriticalPath:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepReport:
+class StageReport:
     """What one step found."""
 
     name: str
@@ -221,7 +221,7 @@ class CapacityReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class FigureChange:
     """One figure beside that of another run."""
 
     name: str
@@ -244,7 +244,7 @@ class Comparison:
     commit: str
     began: str
     caveats: list[str]
-    changes: list[Change]
+    changes: list[FigureChange]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +259,7 @@ class Advice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ReadinessReport:
     """The whole report."""
 
     format: str
@@ -281,7 +281,7 @@ class Report:
     verdict: Literal["met", "not met", "unmeasured"]
     summary: list[str]
     targets: list[TargetRow]
-    steps: list[StepReport]
+    steps: list[StageReport]
     capacity: list[CapacityReport]
     comparisons: list[Comparison]
     advice: list[Advice]
@@ -311,7 +311,7 @@ class RunReport:
     rest on it."""
     said: str
     """The state in words."""
-    steps: list[StepReport]
+    steps: list[StageReport]
     """One: charts and figures have the same place as in a readiness run's report."""
     advice: list[Advice]
 
@@ -320,7 +320,9 @@ def schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of report.json."""
     import msgspec
 
-    (found,), parts = msgspec.json.schema_components([Report], ref_template="#/$defs/{name}")
+    (found,), parts = msgspec.json.schema_components(
+        [ReadinessReport], ref_template="#/$defs/{name}"
+    )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{FORMAT} version {VERSION}",

@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from perflab.report.charts import draw
-from perflab.report.form import VERDICTS, Change, Chart, CriticalPath, Report, RunReport, TargetRow
+from perflab.report.form import (
+    VERDICTS,
+    Chart,
+    CriticalPath,
+    FigureChange,
+    ReadinessReport,
+    RunReport,
+    TargetRow,
+)
 
 __all__ = ["html", "markdown", "run_html"]
 
@@ -19,7 +27,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 SIGNS = {"met": "✓", "not met": "✗", "unmeasured": "?"}
 
 
-def html(report: Report) -> str:
+def html(report: ReadinessReport) -> str:
     """The whole page."""
     return _rendered("report", report, verdict=VERDICTS[report.verdict], signs=SIGNS)
 
@@ -29,7 +37,7 @@ def run_html(report: RunReport) -> str:
     return _rendered("run", report)
 
 
-def _rendered(name: str, report: Report | RunReport, **context: object) -> str:
+def _rendered(name: str, report: ReadinessReport | RunReport, **context: object) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -67,12 +75,12 @@ def where(row: TargetRow) -> str:
     return f"{row.reason if row.value is None else row.step}; {row.circumstances}"
 
 
-def ratio(change: Change) -> str:
+def ratio(change: FigureChange) -> str:
     """How much a figure changed."""
     return "–" if change.ratio is None else f"{change.ratio - 1:+.1%}"
 
 
-def markdown(report: Report) -> str:
+def markdown(report: ReadinessReport) -> str:
     """The whole report but its pictures."""
     parts = [
         f"# {VERDICTS[report.verdict]}",
@@ -117,7 +125,7 @@ def markdown(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _targets(report: Report) -> list[str]:
+def _targets(report: ReadinessReport) -> list[str]:
     def row(each: TargetRow) -> tuple[str, ...]:
         return (
             f"{SIGNS[each.state]} {each.state}",
@@ -138,7 +146,7 @@ def _targets(report: Report) -> list[str]:
     return found
 
 
-def _steps(report: Report) -> list[str]:
+def _steps(report: ReadinessReport) -> list[str]:
     found = []
     for step in report.steps:
         took = "not run" if step.seconds is None else f"{step.seconds:.0f} s"
@@ -189,7 +197,7 @@ def around(path: CriticalPath) -> str:
     )
 
 
-def _repeat(report: Report) -> list[str]:
+def _repeat(report: ReadinessReport) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     facts = [
         f"commit: {report.commit or '–'}",

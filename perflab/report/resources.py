@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import statistics
 
-from perflab.monitor.record import ProcessSeries, Recording
+from perflab.monitor.record import MonitorRecording, ProcessSeries
 from perflab.report.finding import thinned
-from perflab.report.form import Chart, Line, Mark
+from perflab.report.form import Chart, ChartMark, Line
 
 __all__ = ["busy", "resources"]
 
@@ -24,7 +24,7 @@ FEWEST_LAGS = 40  # two values beyond the P95
 MOST_MARKS = 12  # more of them hide the curves
 
 
-def busy(recording: Recording) -> dict[str, float]:
+def busy(recording: MonitorRecording) -> dict[str, float]:
     """What the monitoring took; of each process the medians of its processor time, and of that
     with the time it had to wait for a processor, in cores; and the P95 of its loop's lag."""
     found = {}
@@ -46,13 +46,14 @@ def busy(recording: Recording) -> dict[str, float]:
     return found
 
 
-def resources(recording: Recording, shift_s: float = 0.0) -> list[Chart]:
+def resources(recording: MonitorRecording, shift_s: float = 0.0) -> list[Chart]:
     """Processor, memory, heap and loop lag of every process over time, with the marks.
 
     `shift_s` is added to all times: to bring them onto the clock of a load run.
     """
     marks = [
-        Mark(begin_s=each.at_s + shift_s, end_s=None, text=each.name) for each in recording.marks
+        ChartMark(begin_s=each.at_s + shift_s, end_s=None, text=each.name)
+        for each in recording.marks
     ]
     charts = []
     for name, title, factor in COLUMNS:

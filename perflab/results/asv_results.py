@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Record", "Stored", "current_versions", "setup_caches", "stored", "suite"]
+__all__ = ["RecordedResult", "StoredResults", "current_versions", "setup_caches", "stored", "suite"]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordedResult:
     """One benchmark in one commit's file."""
 
     version: str
@@ -36,10 +36,10 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredResults:
     """One commit's file."""
 
-    records: Mapping[str, Record]
+    records: Mapping[str, RecordedResult]
     """By the benchmark's name."""
     shared_seconds: Mapping[str, float]
     """What was done once for several benchmarks: "<build>", and "<setup_cache KEY>" for the record
@@ -88,23 +88,23 @@ def suite(results: Path) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in content.items() if name != "version"}
 
 
-def stored(path: Path) -> Stored:
+def stored(path: Path) -> StoredResults:
     """A commit's file; an absent one holds nothing."""
     if not path.is_file():
-        return Stored({}, {})
+        return StoredResults({}, {})
     content = json.loads(path.read_text(encoding="utf-8"))
     columns = content["result_columns"]
     records = {}
     for name, cells in content["results"].items():
         # asv cuts trailing empty columns off a row.
         row = dict(zip(columns, cells, strict=False))
-        records[name] = Record(
+        records[name] = RecordedResult(
             version=row.get("version") or "",
             values=tuple(row.get("result") or ()),
             seconds=row.get("duration") or 0.0,
             params=tuple(tuple(values) for values in row.get("params") or ()),
         )
-    return Stored(
+    return StoredResults(
         records,
         content.get("durations", {}),
         content.get("commit_hash", ""),

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from perflab.results.history import Commit
+from perflab.results.history import PublishedCommit
 
 __all__ = ["read_commits"]
 
@@ -18,7 +18,7 @@ FIELDS = "%H%x1f%an%x1f%ct%x1f%s"
 
 def read_commits(
     repository: Path, branch: str, tags: Mapping[str, str] | None = None
-) -> list[Commit]:
+) -> list[PublishedCommit]:
     """Every commit of a branch by first parents, oldest first; `tags` are names to hashes.
 
     asv measures and orders first parents only (`git rev-list --first-parent`). Raises
@@ -33,7 +33,7 @@ def read_commits(
     for line in done.stdout.decode("utf-8", "replace").splitlines():
         commit, author, seconds, subject = line.split("\x1f", 3)
         found.append(
-            Commit(
+            PublishedCommit(
                 hash=commit,
                 subject=subject,
                 author=author,

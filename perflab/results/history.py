@@ -25,7 +25,7 @@ from perflab.results.suite import Benchmark
 if TYPE_CHECKING:
     from perflab.site.stock import Witness
 
-__all__ = ["Commit", "History", "Place", "Series", "read_history"]
+__all__ = ["History", "Place", "PublishedCommit", "Series", "read_history"]
 
 RESULTS_VERSION = 2  # of asv's result files
 NOT_RESULTS = {"machine.json", "benchmarks.json"}
@@ -34,7 +34,7 @@ Key = tuple[int, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Commit:
+class PublishedCommit:
     """One commit of the published branch."""
 
     hash: str
@@ -84,7 +84,7 @@ class Series:
 class History:
     """What is known."""
 
-    commits: list[Commit]
+    commits: list[PublishedCommit]
     places: list[Place] = field(default_factory=list)
     series: dict[Key, Series] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -102,7 +102,7 @@ class History:
 def read_history(
     results: Path,
     suite: Sequence[Benchmark],
-    commits: Sequence[Commit],
+    commits: Sequence[PublishedCommit],
     witness: Witness | None = None,
 ) -> History:
     """All results of the commits given; those of other commits are counted as a problem.

@@ -18,7 +18,7 @@ from perflab.gate.policy import load_policy
 from perflab.report.form import VERDICTS
 from perflab.report.render import figure
 from perflab.results.commits import read_commits
-from perflab.results.history import Commit, History, read_history
+from perflab.results.history import History, PublishedCommit, read_history
 from perflab.results.suite import Benchmark, read_suite
 from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks
@@ -28,7 +28,7 @@ from perflab.site.feeds import write_feeds
 from perflab.site.listing import listing
 from perflab.site.load_page import load_page, write_load_runs
 from perflab.site.load_runs import LoadRuns, copy_load_reports, read_load_runs
-from perflab.site.model import Model, build_model
+from perflab.site.model import SiteModel, build_model
 from perflab.site.overview import overview
 from perflab.site.readiness_runs import Runs, copy_reports, read_runs
 from perflab.site.readings import load_readings
@@ -87,7 +87,7 @@ def publish_history(
     write_site(model, runs, loads, read_checks(results.parent), site)
 
 
-def write_site(model: Model, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:
+def write_site(model: SiteModel, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:
     """Write pages and data into a site that asv has published."""
     index = site / "index.html"
     text = index.read_text(encoding="utf-8")
@@ -126,7 +126,7 @@ def write_site(model: Model, runs: Runs, loads: LoadRuns, checks: Checks, site: 
         (site / name).write_text(text, encoding="utf-8")
 
 
-def _badges(model: Model, runs: Runs, checks: Checks) -> dict[str, Badge]:
+def _badges(model: SiteModel, runs: Runs, checks: Checks) -> dict[str, Badge]:
     ready = Badge(about="readiness", text="not measured", colour="unknown")
     if runs.newest:
         report = runs.newest.report
@@ -141,7 +141,7 @@ def _badges(model: Model, runs: Runs, checks: Checks) -> dict[str, Badge]:
     return {"readiness": ready, "gate": gate}
 
 
-def published_commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[Commit]:
+def published_commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[PublishedCommit]:
     """The published branch from its first measured commit on."""
     tags = repo.get_tags()
     branch = repo.get_branch_name(conf.branches[0])

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["Alert", "Alerts", "Calibration", "Checks", "Gate", "Power", "Rate", "read_checks"]
+__all__ = [
+    "Alert",
+    "Alerts",
+    "CalibrationSummary",
+    "Checks",
+    "LastGate",
+    "PowerSummary",
+    "RateSummary",
+    "read_checks",
+]
 
 VERSION = 1  # of each of the three forms
 ACTIVE = ("alarm", "suspect")
@@ -22,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class LastGate:
     """The last gate."""
 
     verdict: str
@@ -61,7 +70,7 @@ class Alerts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate:
+class RateSummary:
     """A share of gates with its interval of 95 %."""
 
     found: int
@@ -75,18 +84,18 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Power:
+class PowerSummary:
     """Gates in which one benchmark of a kind was made slower."""
 
     kind: str
     slowdown: float
-    found: Rate
-    undecided: Rate
-    blamed_others: Rate
+    found: RateSummary
+    undecided: RateSummary
+    blamed_others: RateSummary
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibration:
+class CalibrationSummary:
     """How often the gate was wrong on one recording."""
 
     when: str
@@ -97,19 +106,19 @@ class Calibration:
     minutes: float
     gates: int
     promised: float
-    alarms: dict[str, Rate]
+    alarms: dict[str, RateSummary]
     """On unchanged speed, by kind; "whole" is of whole gates."""
-    undecided: dict[str, Rate]
-    power: list[Power]
+    undecided: dict[str, RateSummary]
+    power: list[PowerSummary]
 
 
 @dataclass(kw_only=True)
 class Checks:
     """All of them; None where there is none."""
 
-    gate: Gate | None = None
+    gate: LastGate | None = None
     alerts: Alerts | None = None
-    calibration: Calibration | None = None
+    calibration: CalibrationSummary | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -141,8 +150,8 @@ def _newest(
         return None
 
 
-def _gate(content: dict[str, Any], path: Path) -> Gate:
-    return Gate(
+def _gate(content: dict[str, Any], path: Path) -> LastGate:
+    return LastGate(
         verdict=str(content["verdict"]),
         exit_code=int(content["exit_code"]),
         base=str(content["base"]["commit"]),
@@ -173,8 +182,8 @@ def _alerts(content: dict[str, Any], _: Path) -> Alerts:
     )
 
 
-def _calibration(content: dict[str, Any], path: Path) -> Calibration:
-    return Calibration(
+def _calibration(content: dict[str, Any], path: Path) -> CalibrationSummary:
+    return CalibrationSummary(
         when=_when(path),
         commit=str(content["commit"]),
         subject=str(content["subject"]),
@@ -186,7 +195,7 @@ def _calibration(content: dict[str, Any], path: Path) -> Calibration:
         | {name: _rate(each) for name, each in content["alarms"].items()},
         undecided={name: _rate(each) for name, each in content["undecided"].items()},
         power=[
-            Power(
+            PowerSummary(
                 kind=str(each["kind"]),
                 slowdown=float(each["slowdown"]),
                 **{name: _rate(each[name]) for name in ("found", "undecided", "blamed_others")},
@@ -196,8 +205,8 @@ def _calibration(content: dict[str, Any], path: Path) -> Calibration:
     )
 
 
-def _rate(content: dict[str, Any]) -> Rate:
-    return Rate(
+def _rate(content: dict[str, Any]) -> RateSummary:
+    return RateSummary(
         found=int(content["found"]),
         of=int(content["of"]),
         low=float(content["low"]),

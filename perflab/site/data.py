@@ -18,7 +18,7 @@ from typing import Any
 
 from perflab.results.history import Key, Series
 from perflab.site.changes import Change, noise
-from perflab.site.model import Model
+from perflab.site.model import SiteModel
 
 __all__ = ["FORMAT", "VERSION", "iso", "series_list", "write_data"]
 
@@ -26,7 +26,7 @@ FORMAT = "p2pcore-site"
 VERSION = 1
 
 
-def write_data(model: Model, folder: Path) -> None:
+def write_data(model: SiteModel, folder: Path) -> None:
     """Write everything below `folder`, which may hold an older edition."""
     for part in ("benchmarks", "commits"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -43,12 +43,12 @@ def iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def series_list(model: Model) -> list[tuple[str, int]]:
+def series_list(model: SiteModel) -> list[tuple[str, int]]:
     """Every benchmark's combinations, in the suite's order: what commits' files count by."""
     return [(each.name, case) for each in model.suite for case in range(len(each.cases))]
 
 
-def _site(model: Model, order: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def _site(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[str, Any]:
     numbers = {each.name: number for number, each in enumerate(model.suite)}
     history = model.history
     return {
@@ -98,7 +98,7 @@ def _site(model: Model, order: Sequence[tuple[str, int]]) -> dict[str, Any]:
     }
 
 
-def _benchmark(model: Model, name: str) -> dict[str, Any]:
+def _benchmark(model: SiteModel, name: str) -> dict[str, Any]:
     changes: dict[tuple[int, int], list[Change]] = {}
     for found in model.changes_by_benchmark.get(name, ()):
         changes.setdefault((found.place, found.case), []).append(found.change)
@@ -122,7 +122,7 @@ def _benchmark(model: Model, name: str) -> dict[str, Any]:
     return {"name": name, "series": listed}
 
 
-def _commits(model: Model, order: Sequence[tuple[str, int]]) -> dict[int, dict[str, Any]]:
+def _commits(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[int, dict[str, Any]]:
     history = model.history
     found: dict[int, dict[str, Any]] = {}
     for number, place in enumerate(history.places):

@@ -17,9 +17,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from perflab.report.form import VERDICTS
-from perflab.site.model import Model
+from perflab.site.model import SiteModel
 from perflab.site.overview import change_row
-from perflab.site.readiness_runs import Run, Runs
+from perflab.site.readiness_runs import ReadinessRun, Runs
 
 __all__ = ["READINESS", "REGRESSIONS", "write_feeds"]
 
@@ -30,7 +30,7 @@ MOST_LINES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class FeedEntry:
     """One thing to tell."""
 
     id: str
@@ -41,13 +41,13 @@ class Entry:
     html: str
 
 
-def write_feeds(model: Model, runs: Runs, site: Path) -> None:
+def write_feeds(model: SiteModel, runs: Runs, site: Path) -> None:
     """Write both; a feed of nothing is a feed all the same."""
     _write(site / REGRESSIONS, model, "regressions", _regressions(model))
     _write(site / READINESS, model, "readiness", _readiness(model, runs.runs))
 
 
-def _regressions(model: Model) -> Iterable[Entry]:
+def _regressions(model: SiteModel) -> Iterable[FeedEntry]:
     """A commit and place each, newest first, with everything that became worse there."""
     history = model.history
     for number in sorted(model.by_commit, reverse=True):
@@ -69,7 +69,7 @@ def _regressions(model: Model) -> Iterable[Entry]:
             )
             left = len(worse) - len(rows)
             label = history.places[place].label
-            yield Entry(
+            yield FeedEntry(
                 id=f"regressions/{commit.hash}/{label}",
                 title=f"{first.percent} {first.title}"
                 f"{f' and {more} more' if more else ''}: {commit.hash[:8]} {commit.subject}",
@@ -80,7 +80,7 @@ def _regressions(model: Model) -> Iterable[Entry]:
             )
 
 
-def _readiness(model: Model, runs: Sequence[Run]) -> Iterable[Entry]:
+def _readiness(model: SiteModel, runs: Sequence[ReadinessRun]) -> Iterable[FeedEntry]:
     """The first verdict on a machine, and each that differs from the one before; newest first."""
     told = []
     for machine in {run.machine for run in runs}:
@@ -89,7 +89,7 @@ def _readiness(model: Model, runs: Sequence[Run]) -> Iterable[Entry]:
         told += [run for last, run in pairwise(listed) if run.report.verdict != last.report.verdict]
     for run in sorted(told, key=lambda each: each.report.began, reverse=True):
         report = run.report
-        yield Entry(
+        yield FeedEntry(
             id=f"readiness/{run.machine}/{report.run}",
             title=f"{VERDICTS[report.verdict]}: {report.commit[:8]} on {run.machine}",
             updated=_time(round(datetime.fromisoformat(report.began).timestamp() * 1000)),
@@ -98,7 +98,7 @@ def _readiness(model: Model, runs: Sequence[Run]) -> Iterable[Entry]:
         )
 
 
-def _write(path: Path, model: Model, what: str, entries: Iterable[Entry]) -> None:
+def _write(path: Path, model: SiteModel, what: str, entries: Iterable[FeedEntry]) -> None:
     listed = [entry for _, entry in zip(range(MOST_ENTRIES), entries, strict=False)]
     authority = f"tag:{model.project}.asv,2026:"
     feed = ElementTree.Element("feed", xmlns=NAMESPACE)

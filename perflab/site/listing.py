@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perflab.results.suite import Benchmark
-from perflab.site.model import Model
+from perflab.site.model import SiteModel
 from perflab.site.overview import ChangeRow, benchmark_link, change_row
 
 __all__ = ["listing"]
@@ -26,7 +26,7 @@ class ListRow:
     """Of the change."""
 
 
-def listing(model: Model) -> dict[str, Any]:
+def listing(model: SiteModel) -> dict[str, Any]:
     """The template's context."""
     place = model.default_place
     suites: dict[str, list[ListRow]] = {}
@@ -38,7 +38,7 @@ def listing(model: Model) -> dict[str, Any]:
     }
 
 
-def _row(model: Model, benchmark: Benchmark, place: int | None) -> ListRow:
+def _row(model: SiteModel, benchmark: Benchmark, place: int | None) -> ListRow:
     series = None if place is None else model.history.series.get((place, benchmark.name, 0))
     value = "–"
     if series is not None and series.at:

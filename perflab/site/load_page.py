@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perflab.results.history import Commit
-from perflab.site.load_runs import LoadRun, LoadRuns, Search
+from perflab.results.history import PublishedCommit
+from perflab.site.load_runs import FiledLoadRun, LoadRuns, Search
 
 __all__ = ["load_page", "write_load_runs"]
 
 
-def load_page(runs: LoadRuns, commits: Mapping[str, Commit]) -> dict[str, Any]:
+def load_page(runs: LoadRuns, commits: Mapping[str, PublishedCommit]) -> dict[str, Any]:
     """The template's context; `commits` are those of the published branch by hash."""
     rows = [_row(each, commits) for each in runs.runs]
     return {
@@ -26,7 +26,7 @@ def load_page(runs: LoadRuns, commits: Mapping[str, Commit]) -> dict[str, Any]:
     }
 
 
-def write_load_runs(runs: LoadRuns, commits: Mapping[str, Commit], folder: Path) -> None:
+def write_load_runs(runs: LoadRuns, commits: Mapping[str, PublishedCommit], folder: Path) -> None:
     """data/load.json: each run's figures, and where its report lies."""
     import msgspec
 
@@ -34,7 +34,7 @@ def write_load_runs(runs: LoadRuns, commits: Mapping[str, Commit], folder: Path)
     (folder / "load.json").write_bytes(msgspec.json.encode(rows))
 
 
-def _row(run: LoadRun, commits: Mapping[str, Commit]) -> dict[str, Any]:
+def _row(run: FiledLoadRun, commits: Mapping[str, PublishedCommit]) -> dict[str, Any]:
     report = run.report
     known = commits.get(report.commit)
     evidence = report.steps[0].evidence

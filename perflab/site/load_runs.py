@@ -14,18 +14,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from perflab.load.record import CAPACITY, MANIFEST, Capacity, Manifest, read_capacity, read_manifest
+from perflab.load.record import (
+    CAPACITY,
+    MANIFEST,
+    Capacity,
+    LoadManifest,
+    read_capacity,
+    read_manifest,
+)
 from perflab.readiness.single_run_report import OUTCOME, PAGE, REPORT, filed_run
 from perflab.report.form import RunReport
 
-__all__ = ["LoadRun", "LoadRuns", "Search", "copy_load_reports", "read_load_runs"]
+__all__ = ["FiledLoadRun", "LoadRuns", "Search", "copy_load_reports", "read_load_runs"]
 
 KINDS = ("load", "chaos")
 RECORDS = (MANIFEST, OUTCOME, CAPACITY)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadRun:
+class FiledLoadRun:
     """One filed run."""
 
     report: RunReport
@@ -49,7 +56,7 @@ class Search:
     """A search for the capacity."""
 
     found: Capacity
-    manifest: Manifest
+    manifest: LoadManifest
     """Of its first trial."""
 
 
@@ -57,7 +64,7 @@ class Search:
 class LoadRuns:
     """All of them, newest first."""
 
-    runs: list[LoadRun] = field(default_factory=list)
+    runs: list[FiledLoadRun] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -74,7 +81,7 @@ def read_load_runs(folder: Path) -> LoadRuns:
                 searches.append(Search(found=found, manifest=manifest))
             else:
                 report, page = filed_run(directory)
-                runs.append(LoadRun(report=report, place=place, html=page))
+                runs.append(FiledLoadRun(report=report, place=place, html=page))
         except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
             words = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             problems.append(f"{place}: {words.partition(chr(10))[0]}")

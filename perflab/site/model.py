@@ -15,9 +15,9 @@ from perflab.gate.record import Kind
 from perflab.results.history import History, Key, Series
 from perflab.results.suite import Benchmark
 from perflab.site.changes import Change, changes_of
-from perflab.site.readings import Reading, Readings
+from perflab.site.readings import FigureReading, Readings
 
-__all__ = ["Found", "Model", "Steps", "build_model", "level", "worse_and_better"]
+__all__ = ["ChangeFound", "SiteModel", "Steps", "build_model", "level", "worse_and_better"]
 
 OBSERVED_FLOOR = 0.05  # what asv takes for a regression too; the gate's policy has none for these
 LEVEL = 5  # points whose median stands for "now", or "then", where one is noise
@@ -29,7 +29,7 @@ combination of the benchmark's parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ChangeFound:
     """A change, and whose it is."""
 
     place: int
@@ -43,7 +43,7 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class SiteModel:
     """What the pages are made of."""
 
     project: str
@@ -51,10 +51,10 @@ class Model:
     history: History
     suite: Sequence[Benchmark]
     readings: Readings
-    changes: Sequence[Found]
+    changes: Sequence[ChangeFound]
     """In the order of commits, the worst of each commit first."""
-    by_commit: Mapping[int, list[Found]]
-    changes_by_benchmark: Mapping[str, list[Found]]
+    by_commit: Mapping[int, list[ChangeFound]]
+    changes_by_benchmark: Mapping[str, list[ChangeFound]]
     cases: Mapping[str, int]
     """By benchmark: how many combinations of parameters it has."""
     floors: Mapping[str, float]
@@ -62,7 +62,7 @@ class Model:
     lacking: list[str] = field(default_factory=list)
     """What the whole site lacks, in words for the reader."""
 
-    def reading(self, benchmark: Benchmark) -> Reading:
+    def reading(self, benchmark: Benchmark) -> FigureReading:
         return self.readings.of(benchmark)
 
     @property
@@ -84,12 +84,12 @@ def build_model(
     readings: Readings,
     policy: Policy,
     steps: Steps,
-) -> Model:
+) -> SiteModel:
     """Judge every series once."""
     known = {each.name: each for each in suite}
     floors = {each.name: _floor(each, policy) for each in suite}
     found = [
-        Found(place=place, benchmark=known[name], case=case, change=change)
+        ChangeFound(place=place, benchmark=known[name], case=case, change=change)
         for (place, name, case), series in history.series.items()
         for change in changes_of(
             series,
@@ -99,12 +99,12 @@ def build_model(
         )
     ]
     found.sort(key=_weight)
-    by_commit: dict[int, list[Found]] = {}
-    by_benchmark: dict[str, list[Found]] = {}
+    by_commit: dict[int, list[ChangeFound]] = {}
+    by_benchmark: dict[str, list[ChangeFound]] = {}
     for each in found:
         by_commit.setdefault(each.change.at, []).append(each)
         by_benchmark.setdefault(each.benchmark.name, []).append(each)
-    return Model(
+    return SiteModel(
         project=project,
         generated_ms=generated_ms,
         history=history,
@@ -141,7 +141,7 @@ def _steps_of(steps: Steps, history: History, key: Key) -> Sequence[int]:
     return cases[case] if case < len(cases) else ()
 
 
-def _weight(found: Found) -> tuple[int, bool, int, float]:
+def _weight(found: ChangeFound) -> tuple[int, bool, int, float]:
     """Order of commits; then worse before better, surer before less sure, larger before smaller."""
     change = found.change
     sure = ("certain", "confirmed", "likely").index(change.certainty)
@@ -149,7 +149,7 @@ def _weight(found: Found) -> tuple[int, bool, int, float]:
     return change.at, not change.worse, sure, -size
 
 
-def worse_and_better(found: Iterable[Found]) -> tuple[int, int]:
+def worse_and_better(found: Iterable[ChangeFound]) -> tuple[int, int]:
     """How many of the changes are worse, and how many better."""
     listed = [each.change.worse for each in found]
     return sum(listed), len(listed) - sum(listed)

@@ -18,11 +18,11 @@ from perflab.results.suite import Benchmark
 from perflab.site.changes import noise
 from perflab.site.checks import Checks
 from perflab.site.data import iso
-from perflab.site.model import DAY_MS, Found, Model, level, worse_and_better
-from perflab.site.readiness_runs import Run, Runs
-from perflab.site.readings import Reading
+from perflab.site.model import DAY_MS, ChangeFound, SiteModel, level, worse_and_better
+from perflab.site.readiness_runs import ReadinessRun, Runs
+from perflab.site.readings import FigureReading
 
-__all__ = ["Cell", "ChangeRow", "CommitRow", "benchmark_link", "change_row", "overview"]
+__all__ = ["ChangeRow", "CommitRow", "MatrixCell", "benchmark_link", "change_row", "overview"]
 
 RECENT = 12  # commits, or runs of them that were not measured
 SHOWN = 4  # changes of one commit
@@ -70,7 +70,7 @@ class CommitRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class MatrixCell:
     """A difference in the table of figures."""
 
     text: str
@@ -89,8 +89,8 @@ class FigureRow:
     better: str
     kind: str
     spark: str
-    month: Cell
-    release: Cell
+    month: MatrixCell
+    release: MatrixCell
     commit: str
     stale: bool
     """Its last point is older than the place's newest commit."""
@@ -106,7 +106,7 @@ class SuiteRows:
     """Figures that were never measured here."""
 
 
-def overview(model: Model, runs: Runs, checks: Checks) -> dict[str, Any]:
+def overview(model: SiteModel, runs: Runs, checks: Checks) -> dict[str, Any]:
     """The template's context."""
     place = model.default_place
     return {
@@ -124,7 +124,7 @@ def overview(model: Model, runs: Runs, checks: Checks) -> dict[str, Any]:
     }
 
 
-def change_row(model: Model, found: Found) -> ChangeRow:
+def change_row(model: SiteModel, found: ChangeFound) -> ChangeRow:
     """A change as people read it."""
     change, reading = found.change, model.reading(found.benchmark)
     exact = change.low == change.high or not math.isfinite(change.ratio)
@@ -148,7 +148,7 @@ def benchmark_link(benchmark: Benchmark, case: int, place: int) -> str:
     return f"benchmark.html?{urlencode({'name': benchmark.name, 'case': case, 'place': place})}"
 
 
-def _readiness(model: Model, run: Run | None) -> dict[str, Any] | None:
+def _readiness(model: SiteModel, run: ReadinessRun | None) -> dict[str, Any] | None:
     if run is None:
         return None
     report = run.report
@@ -170,7 +170,7 @@ def _readiness(model: Model, run: Run | None) -> dict[str, Any] | None:
     }
 
 
-def _recent(model: Model) -> list[list[CommitRow]]:
+def _recent(model: SiteModel) -> list[list[CommitRow]]:
     """The newest commits; those in a row that were not measured are told as one."""
     history = model.history
     measured = {number for place in history.places for number in place.commits}
@@ -187,7 +187,7 @@ def _recent(model: Model) -> list[list[CommitRow]]:
     return rows
 
 
-def _commit_row(model: Model, number: int, *, measured: bool) -> CommitRow:
+def _commit_row(model: SiteModel, number: int, *, measured: bool) -> CommitRow:
     commit = model.history.commits[number]
     found = model.by_commit.get(number, [])
     worse, better = worse_and_better(found)
@@ -205,13 +205,13 @@ def _commit_row(model: Model, number: int, *, measured: bool) -> CommitRow:
     )
 
 
-def _release(model: Model, place: int | None) -> str:
+def _release(model: SiteModel, place: int | None) -> str:
     """The newest tag before the newest commit measured; "" if there is none."""
     at = _release_at(model, place)
     return "" if at is None else model.history.commits[at].tags[-1]
 
 
-def _release_at(model: Model, place: int | None) -> int | None:
+def _release_at(model: SiteModel, place: int | None) -> int | None:
     if place is None:
         return None
     newest = model.history.places[place].commits[-1]
@@ -219,7 +219,7 @@ def _release_at(model: Model, place: int | None) -> int | None:
     return tagged[-1] if tagged else None
 
 
-def _figures(model: Model, place: int) -> list[SuiteRows]:
+def _figures(model: SiteModel, place: int) -> list[SuiteRows]:
     suites: dict[str, SuiteRows] = {}
     for benchmark, case, title in model.readings.headline_cases(model.suite):
         rows = suites.setdefault(benchmark.suite, SuiteRows(name=benchmark.suite))
@@ -232,7 +232,7 @@ def _figures(model: Model, place: int) -> list[SuiteRows]:
     return list(suites.values())
 
 
-def _figure(model: Model, place: int, benchmark: Benchmark, case: int, title: str) -> FigureRow:
+def _figure(model: SiteModel, place: int, benchmark: Benchmark, case: int, title: str) -> FigureRow:
     series = model.history.series[place, benchmark.name, case]
     commits = model.history.commits
     reading = model.reading(benchmark)
@@ -259,21 +259,23 @@ def _figure(model: Model, place: int, benchmark: Benchmark, case: int, title: st
     )
 
 
-def _against(series: Series, reading: Reading, then: int, floor: float, kind: str) -> Cell:
+def _against(
+    series: Series, reading: FigureReading, then: int, floor: float, kind: str
+) -> MatrixCell:
     """The level now beside that at an earlier commit."""
     before, now = level(series, then), level(series, series.at[-1])
     if before is None or now is None:
-        return Cell(text="–", title="not measured then")
+        return MatrixCell(text="–", title="not measured then")
     (old, count), (new, _) = before, now
     deviation = noise(series.values)
     if kind == "exact":
         old, new, deviation = series.values[bisect_right(series.at, then) - 1], series.values[-1], 0
     if old <= 0:  # no share of it can be told
-        return Cell(text="0 %" if new == old else f"from {reading.text(old)}")
+        return MatrixCell(text="0 %" if new == old else f"from {reading.text(old)}")
     # A median of few points strays 1.25 times as far as their mean.
     error = math.inf if deviation is None else deviation * 1.25 * math.sqrt(2 / count)
     beyond = abs(new - old) > max(SIGMAS * error, floor) * abs(old)
-    return Cell(
+    return MatrixCell(
         text=reading.change(new / old),
         word=("worse" if new > old else "better") if beyond else "",
         title=f"{reading.text(old)} then, {reading.text(new)} now"
@@ -281,7 +283,7 @@ def _against(series: Series, reading: Reading, then: int, floor: float, kind: st
     )
 
 
-def _spark(series: Series, reading: Reading, changes: Sequence[int]) -> str:
+def _spark(series: Series, reading: FigureReading, changes: Sequence[int]) -> str:
     """The path and the marks of a small picture, as SVG elements."""
     values = [reading.value(each) for each in series.values[-SPARK_POINTS:]]
     at = series.at[-SPARK_POINTS:]
@@ -316,7 +318,7 @@ def _hardware(params: Mapping[str, str]) -> list[str]:
     return [each for each in said if each]
 
 
-def _place(model: Model, number: int) -> dict[str, Any]:
+def _place(model: SiteModel, number: int) -> dict[str, Any]:
     place = model.history.places[number]
     newest = place.commits[-1]
     commits = model.history.commits

@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perflab.readiness.baseline import REPORT, FiledError, read_report
-from perflab.report.form import Report
+from perflab.report.form import ReadinessReport
 
-__all__ = ["Run", "Runs", "copy_reports", "read_runs"]
+__all__ = ["ReadinessRun", "Runs", "copy_reports", "read_runs"]
 
 PAGE = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class ReadinessRun:
     """One filed run."""
 
     machine: str
-    report: Report
+    report: ReadinessReport
     folder: Path
 
     @property
@@ -44,11 +44,11 @@ class Run:
 class Runs:
     """All of them, newest first."""
 
-    runs: list[Run] = field(default_factory=list)
+    runs: list[ReadinessRun] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
-    def newest(self) -> Run | None:
+    def newest(self) -> ReadinessRun | None:
         """The last whole run, or the last quick one if there is no whole one."""
         whole = [each for each in self.runs if not each.report.quick]
         return next(iter(whole or self.runs), None)
@@ -66,7 +66,7 @@ def read_runs(folder: Path) -> Runs:
                 f"readiness run {place.parent}: {str(error).replace(str(path), REPORT)}"
             )
             continue
-        found.append(Run(machine=path.parts[-3], report=report, folder=path.parent))
+        found.append(ReadinessRun(machine=path.parts[-3], report=report, folder=path.parent))
     found.sort(key=lambda each: each.report.began, reverse=True)
     return Runs(runs=found, problems=problems)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from perflab.results.suite import Benchmark
 
-__all__ = ["FIGURES", "Reading", "Readings", "load_readings", "number"]
+__all__ = ["FIGURES", "FigureReading", "Readings", "load_readings", "number"]
 
 FIGURES = Path(__file__).with_name("figures.toml")
 SCALES = {
@@ -30,7 +30,7 @@ NO_RATIO = "from 0"  # or from below it: growth of memory may be
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class FigureReading:
     """How one benchmark is read."""
 
     unit: str
@@ -77,11 +77,11 @@ class Readings:
     headlines: tuple[tuple[str, tuple[str, ...], str], ...]
     """Benchmark, its parameters as people write them, and what it is called on the front page."""
 
-    def of(self, benchmark: Benchmark) -> Reading:
+    def of(self, benchmark: Benchmark) -> FigureReading:
         for match, unit in self.rates:
             if fnmatchcase(benchmark.name, match):
-                return Reading(unit=unit, inverted=True)
-        return Reading(unit=benchmark.unit)
+                return FigureReading(unit=unit, inverted=True)
+        return FigureReading(unit=benchmark.unit)
 
     def headline_cases(self, suite: Sequence[Benchmark]) -> list[tuple[Benchmark, int, str]]:
         """What the front page shows: benchmark, combination, title.

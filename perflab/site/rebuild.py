@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from perflab.results.commits import read_commits
-from perflab.results.history import Commit, History, read_history
+from perflab.results.history import History, PublishedCommit, read_history
 from perflab.results.suite import MAX_CASES, Benchmark, read_suite
 from perflab.site import stock
 from perflab.site.build import publish_history
@@ -146,7 +146,9 @@ def _tags(repository: Any) -> dict[str, str]:
     return dict(zip(names, found, strict=True))
 
 
-def _commits(conf: Any, repository: Any, branch: str, tags: Mapping[str, str]) -> list[Commit]:
+def _commits(
+    conf: Any, repository: Any, branch: str, tags: Mapping[str, str]
+) -> list[PublishedCommit]:
     """The branch from its first measured or tagged commit on, as `published_commits` has it."""
     from asv.results import iter_results_paths
 
@@ -254,7 +256,7 @@ def _work(tasks: Sequence[Task], sender: Any) -> None:
 class _Known:
     """Answers asv's questions about ranges of the branch, each of which would start git."""
 
-    def __init__(self, repository: Any, commits: Sequence[Commit]) -> None:
+    def __init__(self, repository: Any, commits: Sequence[PublishedCommit]) -> None:
         self._numbers = {each.hash: number for number, each in enumerate(commits)}
         self._hashes = [each.hash for each in commits]
         self._asked = repository.get_hashes_from_range

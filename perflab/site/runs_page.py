@@ -12,7 +12,7 @@ from typing import Any
 
 from perflab.readiness.trends import describe, forecast, histories
 from perflab.report.form import VERDICTS
-from perflab.site.readiness_runs import Run, Runs
+from perflab.site.readiness_runs import ReadinessRun, Runs
 
 __all__ = ["runs_page", "write_runs"]
 
@@ -55,7 +55,7 @@ def write_runs(runs: Runs, folder: Path) -> None:
     (folder / "runs.json").write_bytes(msgspec.json.encode([_row(each) for each in runs.runs]))
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: ReadinessRun) -> dict[str, Any]:
     report = run.report
     held = [row for row in report.targets if row.set in report.held]
     return {

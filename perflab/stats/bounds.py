@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import median
 
-__all__ = ["Bounds", "of_ratios", "rounds_needed"]
+__all__ = ["RatioBounds", "of_ratios", "rounds_needed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RatioBounds:
     """A ratio of head to base, and what it can be."""
 
     ratio: float
@@ -39,15 +39,15 @@ def rounds_needed(error: float) -> int:
     return math.ceil(-math.log2(error))
 
 
-def of_ratios(ratios: Sequence[float], error: float) -> Bounds:
+def of_ratios(ratios: Sequence[float], error: float) -> RatioBounds:
     """Bounds of the median of ratios, one per round, all positive; each of the two misses with
     probability `error` at most. Without enough rounds they are 0 and infinity."""
     ordered, middle = sorted(ratios), median(ratios)
     place = _left_out(len(ordered), error)
     if place is None:
-        return Bounds(middle, 0.0, math.inf, math.inf)
+        return RatioBounds(middle, 0.0, math.inf, math.inf)
     low, high = ordered[place], ordered[-1 - place]
-    return Bounds(middle, low, high, max(middle / low, high / middle))
+    return RatioBounds(middle, low, high, max(middle / low, high / middle))
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Literal
 
 __all__ = [
     "METRICS",
-    "Metric",
+    "KnownMetric",
     "MetricKind",
     "TargetError",
     "Threshold",
@@ -51,7 +51,7 @@ class TargetError(ValueError):
 
 
 @dataclass(frozen=True)
-class Metric:
+class KnownMetric:
     """What can be asked of a step."""
 
     kind: MetricKind
@@ -65,19 +65,21 @@ class Metric:
         return "1/s" if (aggregate, self.kind) == ("rate", "counter") else self.unit
 
 
-METRICS: Mapping[str, Metric] = {
-    "latency": Metric("trend", "ms", "of operations that succeeded, from when they were due"),
-    "store_latency": Metric("trend", "ms", "the same, of stores"),
-    "retrieve_latency": Metric("trend", "ms", "the same, of retrieves"),
-    "requests": Metric("counter", "requests", "operations that succeeded"),
-    "stores": Metric("counter", "requests", "stores that succeeded"),
-    "retrieves": Metric("counter", "requests", "retrieves that succeeded"),
-    "success": Metric("rate", "share", "of the operations that were due, those that succeeded"),
-    "errors": Metric("rate", "share", "of those due: timed out, refused, failed or wrong"),
-    "dropped": Metric("rate", "share", "of those due: never begun, too many were unanswered"),
-    "leaks": Metric("gauge", "processes", "processes whose memory reaches no plateau"),
-    "recovery": Metric("trend", "s", "from the end of a fault until all was as before"),
-    "lost": Metric("counter", "records", "acknowledged records that were not read again"),
+METRICS: Mapping[str, KnownMetric] = {
+    "latency": KnownMetric("trend", "ms", "of operations that succeeded, from when they were due"),
+    "store_latency": KnownMetric("trend", "ms", "the same, of stores"),
+    "retrieve_latency": KnownMetric("trend", "ms", "the same, of retrieves"),
+    "requests": KnownMetric("counter", "requests", "operations that succeeded"),
+    "stores": KnownMetric("counter", "requests", "stores that succeeded"),
+    "retrieves": KnownMetric("counter", "requests", "retrieves that succeeded"),
+    "success": KnownMetric(
+        "rate", "share", "of the operations that were due, those that succeeded"
+    ),
+    "errors": KnownMetric("rate", "share", "of those due: timed out, refused, failed or wrong"),
+    "dropped": KnownMetric("rate", "share", "of those due: never begun, too many were unanswered"),
+    "leaks": KnownMetric("gauge", "processes", "processes whose memory reaches no plateau"),
+    "recovery": KnownMetric("trend", "s", "from the end of a fault until all was as before"),
+    "lost": KnownMetric("counter", "records", "acknowledged records that were not read again"),
 }
 
 

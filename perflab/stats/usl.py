@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Allowed", "CapacityError", "Fit", "Interval", "Law", "fit"]
+__all__ = ["Allowed", "CapacityError", "Estimated", "Fit", "Law", "fit"]
 
 FEWEST_LEVELS = 5  # three coefficients, and something left to see whether they are right
 DRAWS = 500  # the ends of the interval then lie on a dozen draws each
@@ -76,7 +76,7 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Interval:
+class Estimated:
     """A figure with the interval of `CONFIDENCE` about it."""
 
     estimate: float
@@ -90,7 +90,7 @@ class Allowed:
 
     latency_s: float
     n: float
-    per_s: Interval
+    per_s: Estimated
     extrapolated: bool
     """Beyond the levels that were measured: a guess of the law, not a finding."""
 
@@ -100,9 +100,9 @@ class Fit:
     """The law with its intervals and what it leaves over."""
 
     law: Law
-    rate: Interval
-    contention: Interval
-    coherency: Interval
+    rate: Estimated
+    contention: Estimated
+    coherency: Estimated
     levels: tuple[float, ...]
     measured: tuple[float, ...]
     """The median of the repeats at each level, per second."""
@@ -111,7 +111,7 @@ class Fit:
     repeats: int
     peak_n: float | None
     """None: the law has no peak."""
-    peak_per_s: Interval | None
+    peak_per_s: Estimated | None
     peak_extrapolated: bool
     fits: bool
     """No level is off by more than `MOST_OFF`."""
@@ -164,7 +164,7 @@ def fit(rates: Mapping[float, Sequence[float]], seed: int = 1) -> Fit:
     good = bool((abs(residuals) <= MOST_OFF).all())
     peak = law.peak_at if math.isfinite(law.peak_at) and good else None
 
-    def over(values: Sequence[float], estimate: float) -> Interval:
+    def over(values: Sequence[float], estimate: float) -> Estimated:
         return _interval(estimate, sorted(values))
 
     return Fit(
@@ -214,8 +214,8 @@ def _solve(levels: NDArray[np.float64], rates: NDArray[np.float64]) -> Law:
     return Law(1 / one_worker, waits / one_worker, pairs / one_worker)
 
 
-def _interval(estimate: float, ordered: Sequence[float]) -> Interval:
+def _interval(estimate: float, ordered: Sequence[float]) -> Estimated:
     tail = (1 - CONFIDENCE) / 2
     low = ordered[int(tail * len(ordered))]
     high = ordered[min(int((1 - tail) * len(ordered)), len(ordered) - 1)]
-    return Interval(estimate, min(low, estimate), max(high, estimate))
+    return Estimated(estimate, min(low, estimate), max(high, estimate))

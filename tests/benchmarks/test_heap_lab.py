@@ -11,7 +11,7 @@ SIZE, MANY = 1024, 200
 
 
 def test_records_take_at_least_their_bytes() -> None:
-    with HeapLab(1, subject.Network(replication=1, write_quorum=1, read_quorum=1)) as lab:
+    with HeapLab(1, subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)) as lab:
         lab.store(MANY, SIZE)
         before = lab.retrieve(MANY, SIZE, edition=0)
         lab.store(MANY, SIZE, first=MANY)
@@ -22,7 +22,7 @@ def test_records_take_at_least_their_bytes() -> None:
 
 
 def test_the_same_records_again_take_little() -> None:
-    with HeapLab(3, subject.Network()) as lab:
+    with HeapLab(3, subject.NetworkSettings()) as lab:
         readings = [lab.store(MANY, SIZE, edition=edition) for edition in range(6)]
         assert readings[-1] - readings[2] < MANY * SIZE  # nine times as much if values piled up
         lab.retrieve(MANY, SIZE, edition=5)

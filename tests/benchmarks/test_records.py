@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.common.records import (
-    Machine,
+    MachineInfo,
     Measurement,
     RecordError,
     Run,
@@ -146,6 +146,6 @@ def test_percentiles_of_nothing() -> None:
 
 def test_this_machine_says_something() -> None:
     machine = this_machine()
-    assert isinstance(machine, Machine)
+    assert isinstance(machine, MachineInfo)
     assert machine.cores >= 1
     assert machine.processor

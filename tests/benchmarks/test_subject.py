@@ -58,13 +58,13 @@ def test_identity(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_networks_never_meet() -> None:
-    assert subject.Network().key != subject.Network().key
-    assert len(bytes.fromhex(subject.Network().key)) >= 16
+    assert subject.NetworkSettings().key != subject.NetworkSettings().key
+    assert len(bytes.fromhex(subject.NetworkSettings().key)) >= 16
 
 
 @pytest.mark.parametrize(("nodes", "settings"), [(1, (1, 1, 1)), (2, (2, 2, 2)), (8, (3, 2, 2))])
 def test_a_network_that_fits_its_nodes(nodes: int, settings: tuple[int, int, int]) -> None:
-    network = subject.Network.of(nodes)
+    network = subject.NetworkSettings.of(nodes)
     assert (network.replication, network.write_quorum, network.read_quorum) == settings
 
 
@@ -79,7 +79,7 @@ def test_the_import_program_imports_this_core() -> None:
 
 
 async def test_counters_of_a_real_node() -> None:
-    network = subject.Network(replication=1, write_quorum=1, read_quorum=1)
+    network = subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)
     node = subject.make_node(network, [])
     await node.start()
     async with subject.make_client(network, [node.address]) as client:

@@ -53,7 +53,7 @@ def test_a_swarm_holds_what_it_is_given(layout: Layout, processes: int, loop: st
 
 @pytest.mark.parametrize("layout", ["A", "B", "C"])
 def test_a_network_of_one(layout: Layout) -> None:
-    alone = subject.Network(replication=1, write_quorum=1, read_quorum=1)
+    alone = subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)
     with Swarm(layout=layout, nodes=1, network=alone) as swarm:
         assert len(swarm.addresses) == 1
 
@@ -67,7 +67,7 @@ def test_a_swarm_that_cannot_work_is_refused_and_cleared_away(layout: Layout) ->
 
 
 def test_an_impossible_network_says_why() -> None:
-    broken = subject.Network(replication=1, write_quorum=2)
+    broken = subject.NetworkSettings(replication=1, write_quorum=2)
     with (
         pytest.raises(ChildError, match="write_quorum"),
         Swarm(layout="A", nodes=1, network=broken),
@@ -82,7 +82,7 @@ def test_simulated_layouts_have_no_swarm() -> None:
 
 def test_quorums_that_do_not_overlap_cannot_be_checked() -> None:
     with pytest.raises(ValueError, match="add up to 3"):
-        Swarm(layout="A", nodes=3, network=subject.Network(read_quorum=1))
+        Swarm(layout="A", nodes=3, network=subject.NetworkSettings(read_quorum=1))
 
 
 @pytest.mark.usefixtures("no_process_left")
@@ -132,7 +132,7 @@ async def test_a_leftover_is_noticed() -> None:
 
 
 async def test_members_come_and_go() -> None:
-    members = Members(subject.Network(replication=1, write_quorum=1, read_quorum=1))
+    members = Members(subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1))
     await members.add(2, [])
     assert len(members.addresses) == len(members.join_s) == 2
     times = list(zip(members.join_s, members.ready_s, strict=True))
@@ -146,7 +146,7 @@ async def test_nodes_of_a_core_that_cannot_tell_are_not_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(subject, "supports", lambda feature: feature != "ready")
-    members = Members(subject.Network(replication=1, write_quorum=1, read_quorum=1))
+    members = Members(subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1))
     await members.add(1, [])
     await members.shutdown()
     assert len(members.join_s) == 1
@@ -156,7 +156,7 @@ async def test_nodes_of_a_core_that_cannot_tell_are_not_asked(
 async def test_nodes_that_do_not_get_ready_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swarm_module, "SETTLE_S", 0.01)
     monkeypatch.setattr("p2pcore.AdaptiveCoordinator.wait_ready", lambda _: asyncio.Event().wait())
-    members = Members(subject.Network(replication=1, write_quorum=1, read_quorum=1))
+    members = Members(subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1))
     with pytest.raises(SwarmError, match=r"1 nodes were not ready after 0\.01 s"):
         await members.add(1, [])
     await members.shutdown()

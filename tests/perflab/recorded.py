@@ -12,7 +12,7 @@ from typing import Any
 from perflab.readiness.record import read_record, step_file
 from perflab.readiness.report import build
 from perflab.readiness.targets import read_targets
-from perflab.report.form import Report, StepReport, TargetRow
+from perflab.report.form import ReadinessReport, StageReport, TargetRow
 
 RECORDED = Path(__file__).with_name("recorded_run")
 CAUSES = Path(__file__).with_name("recorded_causes")
@@ -35,7 +35,7 @@ def change(path: Path, how: Callable[[Any], None]) -> None:
     path.write_text(json.dumps(content))
 
 
-def report_of(directory: Path) -> Report:
+def report_of(directory: Path) -> ReadinessReport:
     return build(read_record(directory), read_targets(), ["production"])
 
 
@@ -57,11 +57,11 @@ def diagnoses(to: Path, step: str, record: Path) -> dict[str, list[str]]:
     }
 
 
-def step_of(report: Report, name: str) -> StepReport:
+def step_of(report: ReadinessReport, name: str) -> StageReport:
     (found,) = [each for each in report.steps if each.name == name]
     return found
 
 
-def row_of(report: Report, name: str) -> TargetRow:
+def row_of(report: ReadinessReport, name: str) -> TargetRow:
     (found,) = [each for each in report.targets if each.name == name]
     return found

@@ -22,8 +22,8 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, WithChild, serve_parent
-from benchmarks.common.counting.meters import METERS, Meter, MeterFullError
-from benchmarks.common.counting.static_swarm import Member, StaticSwarm
+from benchmarks.common.counting.meters import METERS, CountMeter, MeterFullError
+from benchmarks.common.counting.static_swarm import StaticMember, StaticSwarm
 from benchmarks.common.workload import Values
 
 __all__ = ["CountLab", "Counts", "run_child"]
@@ -120,7 +120,7 @@ class _Lab:
         try:
             self._meter = self._kind()
             while True:
-                self._swarm = StaticSwarm(self._nodes, subject.Network(), self._seed)
+                self._swarm = StaticSwarm(self._nodes, subject.NetworkSettings(), self._seed)
                 try:
                     return self._things[question["count"]]()
                 except MeterFullError:
@@ -163,7 +163,7 @@ class _Lab:
     def _first_retrieve(self) -> dict[str, Counts]:
         """The same strangers come in each block, or their ids would make a difference."""
         self._write_all(self._client())
-        present: list[Member] = []
+        present: list[StaticMember] = []
 
         def dismiss() -> None:
             while present:
@@ -238,7 +238,7 @@ class _Lab:
 
     # What they are made of
 
-    def _client(self, number: int | None = None) -> Member:
+    def _client(self, number: int | None = None) -> StaticMember:
         client = self._swarm.client(number)
         client.operate(client.machine.connect)
         return client
@@ -246,28 +246,28 @@ class _Lab:
     def _key(self, name: str) -> Any:
         return self._swarm.meter(self._swarm.core.key_of, name)
 
-    def _write(self, client: Member, number: int, *, delete: bool = False) -> None:
+    def _write(self, client: StaticMember, number: int, *, delete: bool = False) -> None:
         key, value = self._key(f"r{number}"), None if delete else self._values.value(number)
         client.operate(client.machine.write, key, value, None, self._swarm.deadline_ns)
 
-    def _read(self, client: Member, number: int) -> None:
+    def _read(self, client: StaticMember, number: int) -> None:
         name = f"r{number}"
         key = self._key(name)
         answer = client.operate(client.machine.read, key, name, self._swarm.deadline_ns)
         self._values.check(number, answer)
 
-    def _write_all(self, client: Member) -> None:
+    def _write_all(self, client: StaticMember) -> None:
         for number in range(KEYS):
             self._write(client, number)
 
-    def _write_batch(self, client: Member, batch: int) -> None:
+    def _write_batch(self, client: StaticMember, batch: int) -> None:
         items = [(self._key(f"r{n}"), self._values.value(n)) for n in _numbers(batch)]
         results = client.operate(client.machine.write_many, items, None, self._swarm.deadline_ns)
         for result in results:
             if isinstance(result, Exception):
                 raise result
 
-    def _read_batch(self, client: Member, batch: int) -> None:
+    def _read_batch(self, client: StaticMember, batch: int) -> None:
         names = [f"r{n}" for n in _numbers(batch)]
         keys = [self._key(name) for name in names]
         answers = client.operate(client.machine.read_many, keys, names, self._swarm.deadline_ns)
@@ -284,7 +284,7 @@ class _Lab:
         try:
             thing()
         finally:
-            swarm.meter = Meter()
+            swarm.meter = CountMeter()
         return _Reading(traffic.messages - messages, traffic.bytes - size, tuple(meter.counts))
 
     def _summary(self, readings: Sequence[_Reading], per: int) -> Counts:

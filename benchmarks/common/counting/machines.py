@@ -18,20 +18,22 @@ from typing import Any
 
 from benchmarks.common import subject
 
-__all__ = ["MachineNet", "Peer"]
+__all__ = ["MachineNet", "MachinePeer"]
 
 EPOCH_MS = 1_700_000_000_000
 SETTLED_WITHIN_NS = 60_000_000_000  # virtual: joins take a second or two each
 DEADLINE_NS = 5_000_000_000  # of an operation, the default of clients
 
 
-class Peer:
+class MachinePeer:
     """One machine, its links, and what its operations came to."""
 
     def __init__(self, machine: Any, address: str) -> None:
         self.machine = machine
         self.address = address
-        self.links: dict[Any, tuple[Peer, Any, Any]] = {}  # other end, its link id, our parser
+        self.links: dict[
+            Any, tuple[MachinePeer, Any, Any]
+        ] = {}  # other end, its link id, our parser
         self.results: dict[int, Any] = {}
         self._operations = 0
 
@@ -49,7 +51,7 @@ class MachineNet:
     """
 
     def __init__(self, *, nodes: int, replicas: int = 3, quorum: int = 2) -> None:
-        handlers: dict[str, Callable[[Peer, Any], None]] = {
+        handlers: dict[str, Callable[[MachinePeer, Any], None]] = {
             "Send": self._send,
             "Connect": self._connect,
             "Close": self._close,
@@ -63,9 +65,9 @@ class MachineNet:
         self._frame_parser = subject.part("wire.codec", "FrameParser")
         self._mono_ns = 1_000_000_000
         self._tick()
-        self._frames: deque[tuple[Peer, Any, bytes]] = deque()
+        self._frames: deque[tuple[MachinePeer, Any, bytes]] = deque()
         self._links = 0
-        self.nodes: list[Peer] = []
+        self.nodes: list[MachinePeer] = []
         for _ in range(nodes):
             self._add_node(replicas, quorum)
         self.client = self._add_client()
@@ -79,17 +81,17 @@ class MachineNet:
         )
         number = len(self.nodes)
         machine = subject.part("node", "Node")(config, *_identity(f"node {number}"))
-        peer = Peer(machine, f"10.0.0.{number + 1}:4100")
+        peer = MachinePeer(machine, f"10.0.0.{number + 1}:4100")
         machine.open(peer.address)
         self.nodes.append(peer)
         self._wait_for(peer, machine.join)
         if hasattr(machine, "wait_ready"):  # commits before it count every replica at once
             self._wait_for(peer, machine.wait_ready)
 
-    def _add_client(self) -> Peer:
+    def _add_client(self) -> MachinePeer:
         config = subject.part("config", "ClientConfig")(bootstrap=[self.nodes[0].address])
         machine = subject.part("client", "Client")(config, *_identity("client"))
-        peer = self.client = Peer(machine, "10.1.0.1:9")
+        peer = self.client = MachinePeer(machine, "10.1.0.1:9")
         self._wait_for(peer, machine.connect)
         return peer
 
@@ -114,7 +116,7 @@ class MachineNet:
         self.pump(self.client)
         self._hand_over()
 
-    def pump(self, peer: Peer) -> None:
+    def pump(self, peer: MachinePeer) -> None:
         """Carry out what one machine wants done."""
         for effect in peer.machine.drain():
             self._effects[type(effect)](peer, effect)
@@ -135,13 +137,13 @@ class MachineNet:
 
     # Effects
 
-    def _send(self, peer: Peer, effect: Any) -> None:
+    def _send(self, peer: MachinePeer, effect: Any) -> None:
         frame = self._encode_frame(effect.message)
         for link_id in effect.links:
             other, far_id, _ = peer.links[link_id]
             self._frames.append((other, far_id, frame))
 
-    def _connect(self, peer: Peer, effect: Any) -> None:
+    def _connect(self, peer: MachinePeer, effect: Any) -> None:
         other = next(node for node in self.nodes if node.address == effect.address)
         self._links += 2
         near, far = self._links - 1, self._links
@@ -153,14 +155,14 @@ class MachineNet:
             )
         self.pump(other)
 
-    def _close(self, peer: Peer, effect: Any) -> None:
+    def _close(self, peer: MachinePeer, effect: Any) -> None:
         if effect.link in peer.links:
             other, far_id, _ = peer.links.pop(effect.link)
             if other.links.pop(far_id, None) is not None:
                 other.machine.disconnected(far_id, None, self.now)
                 self.pump(other)
 
-    def _complete(self, peer: Peer, effect: Any) -> None:
+    def _complete(self, peer: MachinePeer, effect: Any) -> None:
         peer.results[effect.operation] = effect.result
 
     # Time
@@ -168,7 +170,7 @@ class MachineNet:
     def _tick(self) -> None:
         self.now = self._instant(self._mono_ns, EPOCH_MS + self._mono_ns // 1_000_000)
 
-    def _wait_for(self, peer: Peer, begin: Callable[[int, Any], object]) -> None:
+    def _wait_for(self, peer: MachinePeer, begin: Callable[[int, Any], object]) -> None:
         """Begin something that completes with None, and see it complete."""
         number = peer.operation()
         begin(number, self.now)

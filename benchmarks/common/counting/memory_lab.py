@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.common import subject
 from benchmarks.common.children import Child, WithChild, serve_parent
 from benchmarks.common.counting.count_lab import Counts
-from benchmarks.common.counting.static_swarm import Member, StaticSwarm
+from benchmarks.common.counting.static_swarm import StaticMember, StaticSwarm
 from benchmarks.common.workload import Values
 
 __all__ = ["KEEPERS", "MemoryLab", "run_child"]
@@ -83,7 +83,7 @@ class _Lab:
     def _kept(self) -> dict[str, float]:
         kept = {}
         before = _traced()
-        swarm = StaticSwarm(self._nodes, subject.Network())
+        swarm = StaticSwarm(self._nodes, subject.NetworkSettings())
         after = _traced()
         kept["node"] = (after - before) / self._nodes
 
@@ -102,7 +102,7 @@ class _Lab:
         kept["record"] = (_traced() - before) / RECORDS
         return kept
 
-    def _write(self, swarm: StaticSwarm, client: Member, numbers: range) -> None:
+    def _write(self, swarm: StaticSwarm, client: StaticMember, numbers: range) -> None:
         for number in numbers:
             key = swarm.core.key_of(f"r{number}")
             value = self._values.value(number)

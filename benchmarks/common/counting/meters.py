@@ -19,7 +19,7 @@ from itertools import repeat
 from types import FrameType
 from typing import Any, TypeVar
 
-__all__ = ["METERS", "AllocationMeter", "CallMeter", "Meter", "MeterFullError"]
+__all__ = ["METERS", "AllocationMeter", "CallMeter", "CountMeter", "MeterFullError"]
 
 Result = TypeVar("Result")
 
@@ -30,7 +30,7 @@ class MeterFullError(Exception):
     """One call took more than the meter can count."""
 
 
-class Meter:
+class CountMeter:
     """Counts nothing: for warming up, and for what is not to be counted."""
 
     names: tuple[str, ...] = ()
@@ -48,12 +48,12 @@ class Meter:
         """
         return function(*arguments, **named)
 
-    def larger(self) -> Meter:
+    def larger(self) -> CountMeter:
         """One that can count more in one call."""
         return self
 
 
-class CallMeter(Meter):
+class CallMeter(CountMeter):
     """Counts calls of functions written in Python and, apart from them, of those written in C.
 
     By `sys.setprofile`: a comprehension is a call in Python 3.11 and none from 3.12 on, resuming a
@@ -78,7 +78,7 @@ class CallMeter(Meter):
             sys.setprofile(None)
 
 
-class AllocationMeter(Meter):
+class AllocationMeter(CountMeter):
     """Counts blocks of memory that Python and its extensions ask for: new ones and resized ones.
 
     By the hook with which CPython tests itself against running out of memory: it lets a given
@@ -140,8 +140,8 @@ def _nothing() -> None:
     """What a meter must count as nothing."""
 
 
-METERS: dict[str, type[Meter]] = {
-    "nothing": Meter,
+METERS: dict[str, type[CountMeter]] = {
+    "nothing": CountMeter,
     "calls": CallMeter,
     "allocations": AllocationMeter,
 }

@@ -23,9 +23,9 @@ from random import Random
 from typing import Any
 
 from benchmarks.common import subject
-from benchmarks.common.counting.meters import Meter
+from benchmarks.common.counting.meters import CountMeter
 
-__all__ = ["Member", "StaticSwarm", "Traffic"]
+__all__ = ["StaticMember", "StaticSwarm", "TrafficCount"]
 
 LATENCY_NS = (
     50_000  # one way; ten operations last a few ms, in which nothing in the background is due
@@ -36,7 +36,7 @@ DEADLINE_NS = 60_000_000_000  # of an operation; far beyond what any should need
 SETTLE_NS = 5_000_000_000  # after the last join, until nodes count for what is theirs
 
 
-class Member:
+class StaticMember:
     """One machine, and the far ends of its links."""
 
     def __init__(self, swarm: StaticSwarm, number: int, address: str, machine: Any) -> None:
@@ -45,7 +45,7 @@ class Member:
         self.address = address
         self.machine = machine
         self.gone = False
-        self.links: dict[int, tuple[Member, int, Any]] = {}  # far end, its link, our parser
+        self.links: dict[int, tuple[StaticMember, int, Any]] = {}  # far end, its link, our parser
         self.results: dict[int, object] = {}
         self.wake_at_ns: int | None = None
         self._operations = 0
@@ -100,7 +100,7 @@ class Member:
         return result
 
 
-class Traffic:
+class TrafficCount:
     """Frames that were sent, and their bytes as they leave the codec (no TLS, no TCP)."""
 
     def __init__(self) -> None:
@@ -117,36 +117,36 @@ class StaticSwarm:
         seed: of the machines' random streams.
     """
 
-    def __init__(self, nodes: int, network: subject.Network, seed: int = 0) -> None:
+    def __init__(self, nodes: int, network: subject.NetworkSettings, seed: int = 0) -> None:
         self.core = subject.machines()
-        self.meter = Meter()
-        self.traffic = Traffic()
-        self.nodes: list[Member] = []
+        self.meter = CountMeter()
+        self.traffic = TrafficCount()
+        self.nodes: list[StaticMember] = []
         self._network = network
         self._seed = seed
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, StaticMember] = {}
         self._made = 0
         self._links = 0
         self._mono_ns = BEGIN_NS
         self._sequence = 0
         self._under_way: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._timers: list[tuple[int, int, Member]] = []
+        self._timers: list[tuple[int, int, StaticMember]] = []
         for _ in range(nodes):
             self.join(self.make_node())
         self.run(SETTLE_NS)
 
     # Members
 
-    def make_node(self) -> Member:
+    def make_node(self) -> StaticMember:
         """Another node, which has not joined yet; it will through the first one."""
         number, address, streams = self._next("node")
         bootstrap = [self.nodes[0].address] if self.nodes else []
         machine = self.core.node(self._network, bootstrap, _id("node", number), streams)
         machine.open(address)
-        node = self._members[address] = Member(self, number, address, machine)
+        node = self._members[address] = StaticMember(self, number, address, machine)
         return node
 
-    def join(self, node: Member) -> None:
+    def join(self, node: StaticMember) -> None:
         """Let a node join, and wait until it counts for the keys that are its, if nodes of this
         commit can tell."""
         node.operate(node.machine.join)
@@ -154,16 +154,16 @@ class StaticSwarm:
             node.operate(node.machine.wait_ready)
         self.nodes.append(node)
 
-    def client(self, number: int | None = None) -> Member:
+    def client(self, number: int | None = None) -> StaticMember:
         """A client that has not connected yet and knows the first three nodes: another one, or
         one of an earlier number again, as it was made."""
         number, address, streams = self._next("client", number)
         bootstrap = [node.address for node in self.nodes[:3]]
         machine = self.core.client(bootstrap, _id("client", number), streams)
-        member = self._members[address] = Member(self, number, address, machine)
+        member = self._members[address] = StaticMember(self, number, address, machine)
         return member
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: StaticMember) -> None:
         """A member hands over what it holds, says goodbye, and is gone."""
         if member in self.nodes:
             self.nodes.remove(member)
@@ -200,11 +200,11 @@ class StaticSwarm:
         due_ns = self._mono_ns + LATENCY_NS
         heappush(self._under_way, (due_ns, self._sequence, event, arguments))
 
-    def wake_later(self, member: Member, due_ns: int) -> None:
+    def wake_later(self, member: StaticMember, due_ns: int) -> None:
         self._sequence += 1
         heappush(self._timers, (due_ns, self._sequence, member))
 
-    def finish(self, member: Member, condition: Callable[[], bool]) -> None:
+    def finish(self, member: StaticMember, condition: Callable[[], bool]) -> None:
         """Until the condition holds and nothing is under way. Time passes for want of that only,
         and only to when this member wants to be woken: what others do in the background waits."""
         end_ns = self._mono_ns + DEADLINE_NS
@@ -243,26 +243,26 @@ class StaticSwarm:
         self._mono_ns = max(self._mono_ns, due_ns)
         event(*arguments)
 
-    def _wake(self, member: Member, due_ns: int) -> None:
+    def _wake(self, member: StaticMember, due_ns: int) -> None:
         self._mono_ns = max(self._mono_ns, due_ns)
         member.wake_at_ns = None
         member.tell(member.machine.handle_timer)
 
     # Links
 
-    def send(self, source: Member, link: int, frame: bytes) -> None:
+    def send(self, source: StaticMember, link: int, frame: bytes) -> None:
         """A frame is on its way."""
         self.traffic.messages += 1
         self.traffic.bytes += len(frame)
         target, far_link, _ = source.links[link]
         self.after_latency(self._arrived, target, far_link, frame)
 
-    def _arrived(self, target: Member, link: int, frame: bytes) -> None:
+    def _arrived(self, target: StaticMember, link: int, frame: bytes) -> None:
         if link in target.links and not target.gone:
             for message in self.meter(target.links[link][2].feed, frame):
                 target.tell(target.machine.receive, link, message)
 
-    def dialled(self, source: Member, address: str, node_id: Any) -> None:
+    def dialled(self, source: StaticMember, address: str, node_id: Any) -> None:
         """What a member dialled answers, or there is nobody."""
         target = self._members.get(address)
         if target is None or target.gone:
@@ -280,13 +280,13 @@ class StaticSwarm:
                 peer_id = peer.machine.node_id
                 member.tell(member.machine.connected, link, peer_id, known_as, incoming=incoming)
 
-    def close(self, source: Member, link: int) -> None:
+    def close(self, source: StaticMember, link: int) -> None:
         """One side closes; the other hears of it after what was sent before."""
         if link in source.links:
             target, far_link, _ = source.links.pop(link)
             self.after_latency(self._closed, target, far_link)
 
-    def _closed(self, target: Member, link: int) -> None:
+    def _closed(self, target: StaticMember, link: int) -> None:
         if target.links.pop(link, None) is not None:
             target.tell(target.machine.disconnected, link, None)
 

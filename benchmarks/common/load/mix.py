@@ -17,9 +17,9 @@ __all__ = [
     "KINDS",
     "YCSB",
     "Distribution",
+    "DrawnOperation",
     "Kind",
     "Planned",
-    "Step",
     "steps",
     "ycsb_b",
 ]
@@ -49,7 +49,7 @@ HOT_RECORDS, HOT_SHARE = 0.2, 0.8  # YCSB's hot set: a fifth of the records, fou
 DRAWN = 512  # at a time: drawing them one by one takes three times as long
 
 
-class Step(NamedTuple):
+class DrawnOperation(NamedTuple):
     """One operation: `records` of them from `record` on, in the order in which they were made."""
 
     kind: Kind
@@ -84,7 +84,7 @@ def steps(
     seed: str,
     part: int = 0,
     parts: int = 1,
-) -> Iterator[Step]:
+) -> Iterator[DrawnOperation]:
     """Operations without end on `records` that are there from the beginning.
 
     Several processes share them, each with a `part` of its own of `parts` and its own stream of
@@ -103,17 +103,17 @@ def steps(
             stream.choices(kinds, cum_weights=shares, k=DRAWN), chosen, strict=True
         ):
             if kind == "insert":
-                yield Step(kind, records + inserted * parts + part)
+                yield DrawnOperation(kind, records + inserted * parts + part)
                 inserted += 1
             elif kind == "scan":
                 many = min(stream.randint(1, SCAN_MOST), records - place)
-                yield Step(kind, place, many)
+                yield DrawnOperation(kind, place, many)
             elif distribution != "latest":
-                yield Step(kind, place)
+                yield DrawnOperation(kind, place)
             elif place < inserted:
-                yield Step(kind, records + (inserted - 1 - place) * parts + part)
+                yield DrawnOperation(kind, records + (inserted - 1 - place) * parts + part)
             else:
-                yield Step(kind, records - 1 - (place - inserted))
+                yield DrawnOperation(kind, records - 1 - (place - inserted))
 
 
 def _places(distribution: Distribution, records: int) -> list[float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.common.counting.meters import AllocationMeter, CallMeter, Meter
+from benchmarks.common.counting.meters import AllocationMeter, CallMeter, CountMeter
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,7 +30,7 @@ def test_calls_in_python_and_in_c() -> None:
 
 
 def test_arguments_and_errors_pass_through() -> None:
-    for meter in (Meter(), CallMeter()):
+    for meter in (CountMeter(), CallMeter()):
         assert meter(int, "12", base=16) == 18
         with pytest.raises(ValueError, match="zz"):
             meter(int, "zz", base=16)

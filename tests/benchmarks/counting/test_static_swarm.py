@@ -4,33 +4,33 @@ from typing import Any
 
 import pytest
 
-from benchmarks.common.counting.static_swarm import LATENCY_NS, Member, StaticSwarm
-from benchmarks.common.subject import Network
+from benchmarks.common.counting.static_swarm import LATENCY_NS, StaticMember, StaticSwarm
+from benchmarks.common.subject import NetworkSettings
 from p2pcore.wire.codec import encode_frame
 from p2pcore.wire.messages import Store, Stored
 
 VALUE = bytes(1024)
 
 
-def connected(swarm: StaticSwarm) -> Member:
+def connected(swarm: StaticSwarm) -> StaticMember:
     client = swarm.client()
     client.operate(client.machine.connect)
     return client
 
 
-def store(client: Member, name: str, value: bytes = VALUE) -> Any:
+def store(client: StaticMember, name: str, value: bytes = VALUE) -> Any:
     swarm = client.swarm
     key = swarm.core.key_of(name)
     return client.operate(client.machine.write, key, value, None, swarm.deadline_ns)
 
 
-def retrieve(client: Member, name: str) -> Any:
+def retrieve(client: StaticMember, name: str) -> Any:
     swarm = client.swarm
     return client.operate(client.machine.read, swarm.core.key_of(name), name, swarm.deadline_ns)
 
 
 def test_a_store_is_three_questions_and_three_answers() -> None:
-    swarm = StaticSwarm(4, Network())
+    swarm = StaticSwarm(4, NetworkSettings())
     client = connected(swarm)
     store(client, "key")  # opens links
     traffic, moment = swarm.traffic, swarm.now().mono_ns
@@ -48,7 +48,7 @@ def test_a_store_is_three_questions_and_three_answers() -> None:
 
 def test_the_same_again() -> None:
     def traffic(seed: int) -> tuple[int, int]:
-        swarm = StaticSwarm(8, Network(), seed)
+        swarm = StaticSwarm(8, NetworkSettings(), seed)
         store(connected(swarm), "key")
         swarm.run(300_000_000_000)
         return swarm.traffic.messages, swarm.traffic.bytes
@@ -58,14 +58,14 @@ def test_the_same_again() -> None:
 
 
 def test_errors_are_raised() -> None:
-    swarm = StaticSwarm(3, Network())
+    swarm = StaticSwarm(3, NetworkSettings())
     with pytest.raises(KeyError):
         retrieve(connected(swarm), "nobody has stored this")
 
 
 def test_background_waits_for_operations() -> None:
     """A minute's upkeep is overdue when the operation begins, and not part of it."""
-    swarm = StaticSwarm(4, Network())
+    swarm = StaticSwarm(4, NetworkSettings())
     client = connected(swarm)
     store(client, "key")
     messages = swarm.traffic.messages
@@ -78,7 +78,7 @@ def test_background_waits_for_operations() -> None:
 
 
 def test_who_leaves_hands_over_and_is_gone() -> None:
-    swarm = StaticSwarm(4, Network())
+    swarm = StaticSwarm(4, NetworkSettings())
     client = connected(swarm)
     for number in range(20):
         store(client, f"r{number}")
@@ -91,7 +91,7 @@ def test_who_leaves_hands_over_and_is_gone() -> None:
 
 
 def test_a_stranger_may_come_back() -> None:
-    swarm = StaticSwarm(4, Network())
+    swarm = StaticSwarm(4, NetworkSettings())
     store(connected(swarm), "key")
 
     def visit() -> int:
@@ -107,7 +107,7 @@ def test_a_stranger_may_come_back() -> None:
 
 
 def test_what_never_ends_is_noticed() -> None:
-    swarm = StaticSwarm(3, Network())
+    swarm = StaticSwarm(3, NetworkSettings())
     client = connected(swarm)
     for node in swarm.nodes:
         node.gone = True

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from benchmarks.common.load.mix import SCAN_MOST, YCSB, Distribution, Step, steps, ycsb_b
+from benchmarks.common.load.mix import SCAN_MOST, YCSB, Distribution, DrawnOperation, steps, ycsb_b
 
 
 def test_workload_b_reads_most_and_mostly_the_popular() -> None:
@@ -22,7 +22,9 @@ def test_a_seed_is_a_plan() -> None:
     assert ycsb_b(100, 50, seed=3) == ycsb_b(100, 50, seed=3) != ycsb_b(100, 50, seed=4)
 
 
-def some(name: str, distribution: Distribution, part: int = 0, parts: int = 1) -> list[Step]:
+def some(
+    name: str, distribution: Distribution, part: int = 0, parts: int = 1
+) -> list[DrawnOperation]:
     chosen = steps(YCSB[name], distribution, 1000, seed="1", part=part, parts=parts)
     return list(islice(chosen, 20_000))
 

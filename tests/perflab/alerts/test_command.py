@@ -18,7 +18,7 @@ from perflab.__main__ import main
 from perflab.alerts import command
 from perflab.alerts.command import WebhookError, post
 from perflab.gate import command as gate
-from perflab.gate.judge import Judgement, Outcome, Verdict
+from perflab.gate.judge import GateOutcome, GateVerdict, Judgement
 from perflab.gate.record import Kind, Measured
 from perflab.gate.remeasure import gate_metric
 from tests.perflab.histories import write_series
@@ -309,13 +309,13 @@ def test_the_gate_measures_again_what_it_can(
     (results / "benchmarks.json").write_text(json.dumps(suite))
     asked = []
 
-    def compare(root: Path, commits: Any, metric: str, *_: object) -> Outcome:
+    def compare(root: Path, commits: Any, metric: str, *_: object) -> GateOutcome:
         asked.append((metric, *(stepped.commits.index(each.hash) for each in commits)))
         found = Judgement(
-            name=metric, verdict=Verdict.REGRESSION, kind=Kind.PAIRED, unit="seconds", ratio=1.1
+            name=metric, verdict=GateVerdict.REGRESSION, kind=Kind.PAIRED, unit="seconds", ratio=1.1
         )
         side = Measured(commit="")
-        return Outcome(
+        return GateOutcome(
             base=side, head=side, judgements=(found,), problems=(), undecided_allowed=0,
             false_alarms=0.01, expired=(),
         )  # fmt: skip

@@ -8,10 +8,10 @@ import pytest
 
 from perflab.alerts import power
 from perflab.alerts.detector import START, changes, watch
-from perflab.alerts.power import Model, drawn, measured
+from perflab.alerts.power import NoiseModel, drawn, measured
 
 
-def series(model: Model, points: int, seed: int = 1) -> list[float]:
+def series(model: NoiseModel, points: int, seed: int = 1) -> list[float]:
     return drawn(model, np.random.default_rng(seed), 1, points)[0].tolist()
 
 
@@ -20,7 +20,7 @@ def stepped(values: Sequence[float], at: int, ratio: float) -> list[float]:
 
 
 def test_a_step_is_found_soon_placed_and_measured() -> None:
-    values = stepped(series(Model(0.01), 110), 100, 1.05)
+    values = stepped(series(NoiseModel(0.01), 110), 100, 1.05)
     (step,) = watch(values).steps
     assert step.first <= 100 <= step.last
     assert step.told < 110
@@ -28,7 +28,7 @@ def test_a_step_is_found_soon_placed_and_measured() -> None:
 
 
 def test_what_was_told_stays_told() -> None:
-    values = stepped(stepped(series(Model(0.01, 0.3), 160), 60, 1.2), 120, 0.8)
+    values = stepped(stepped(series(NoiseModel(0.01, 0.3), 160), 60, 1.2), 120, 0.8)
     steps = watch(values).steps
     assert [round(math.log(step.ratio), 1) for step in steps] == [0.2, -0.2]
     for points in range(50, 160, 10):
@@ -37,20 +37,20 @@ def test_what_was_told_stays_told() -> None:
 
 @pytest.mark.parametrize("spikes", [(105,), (100, 103, 107), (107, 108, 109), (104, 106, 108, 109)])
 def test_spikes_are_no_step(spikes: tuple[int, ...]) -> None:
-    values = series(Model(0.01), 110)
+    values = series(NoiseModel(0.01), 110)
     for place, size in zip(spikes, (0.2, 0.06, 0.11, 0.16), strict=False):
         values[place] += size
     assert watch(values).steps == ()
 
 
 def test_a_step_among_spikes_is_found() -> None:
-    values = stepped(series(Model(0.01, spikes=True), 130), 120, 1.05)
+    values = stepped(series(NoiseModel(0.01, spikes=True), 130), 120, 1.05)
     assert [step.first <= 120 <= step.last for step in watch(values).steps] == [True]
 
 
 @pytest.mark.parametrize("ratio", [1.08, 1 / 1.08])
 def test_what_is_better_if_it_is_higher_is_seen_in_a_mirror(ratio: float) -> None:
-    values = stepped(series(Model(0.027, 0.5), 330, seed=5), 300, ratio)
+    values = stepped(series(NoiseModel(0.027, 0.5), 330, seed=5), 300, ratio)
     (step,) = watch(values).steps
     (other,) = watch([1 / value for value in values], higher_is_better=True).steps
     assert (other.at, other.told) == (step.at, step.told)
@@ -66,7 +66,8 @@ def test_a_machine_of_two_speeds_is_noisy_and_not_slower() -> None:
 
 def test_the_smallest_step_follows_the_noise() -> None:
     quiet, noisy, slow = (
-        watch(series(model, 200)).smallest for model in (Model(0.01), Model(0.03), Model(0.01, 0.6))
+        watch(series(model, 200)).smallest
+        for model in (NoiseModel(0.01), NoiseModel(0.03), NoiseModel(0.01, 0.6))
     )
     assert 1 < quiet < slow < noisy
 
@@ -99,9 +100,11 @@ def test_an_exact_figure_has_a_step_at_each_change() -> None:
     assert [step.ratio for step in changes([0.0, 3.0]).steps] == [2.0]
 
 
-@pytest.mark.parametrize("model", [Model(0.02), Model(0.012, 0.5), Model(0.02, spikes=True)])
+@pytest.mark.parametrize(
+    "model", [NoiseModel(0.02), NoiseModel(0.012, 0.5), NoiseModel(0.02, spikes=True)]
+)
 def test_power_and_false_alarms_on_drawn_histories(
-    model: Model, monkeypatch: pytest.MonkeyPatch
+    model: NoiseModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A short form of `alerts --power`: docs/alerts.md has the long one."""
     monkeypatch.setattr(power, "BOUND_SERIES", 500)

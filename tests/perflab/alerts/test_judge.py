@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perflab.alerts.judge import Finding, Report, State, What, judge, measured_again, with_known
+from perflab.alerts.judge import (
+    AlertReport,
+    Finding,
+    State,
+    What,
+    judge,
+    measured_again,
+    with_known,
+)
 from perflab.alerts.report import (
     AlertsError,
     as_alertmanager,
@@ -21,7 +29,7 @@ from perflab.alerts.report import (
     known_in,
 )
 from perflab.alerts.series import read_history
-from perflab.gate.judge import Judgement, Verdict
+from perflab.gate.judge import GateVerdict, Judgement
 from perflab.gate.policy import Accepted, Policy, load_policy
 from perflab.gate.record import Kind
 from tests.perflab.histories import commits_of, write_commit, write_series, write_suite
@@ -39,13 +47,13 @@ def noisy(at: int = POINTS, ratio: float = 1.0) -> list[float]:
     return [1e-3 * (1 + each) * (ratio if n >= at else 1) for n, each in enumerate(noise)]
 
 
-def read(folder: Path, values: Sequence[float | None], **entry: Any) -> Report:
+def read(folder: Path, values: Sequence[float | None], **entry: Any) -> AlertReport:
     return asked(folder, values, POLICY, 50, **entry)
 
 
 def asked(
     folder: Path, values: Sequence[float | None], policy: Policy, window: int, **entry: Any
-) -> Report:
+) -> AlertReport:
     write_series(folder, COMMITS, NAME, values, **entry)
     return judge(read_history(folder, COMMITS, {}), COMMITS, policy, TODAY, window)
 
@@ -145,7 +153,7 @@ def test_the_policy_accepts(tmp_path: Path) -> None:
     assert (late.findings[0].state, late.findings[0].new, late.code) == (State.SUSPECT, True, 2)
 
 
-def through_a_file(report: Report, folder: Path) -> list[Finding]:
+def through_a_file(report: AlertReport, folder: Path) -> list[Finding]:
     path = folder / "alerts.json"
     path.write_text(as_json(report, NOW))
     return known_in(path)
@@ -174,7 +182,7 @@ def test_a_place_that_moves_a_little_is_the_same_alarm(tmp_path: Path) -> None:
     assert with_known(report, rewritten, COMMITS, "later").findings[0].new
 
 
-def judgement(verdict: Verdict, ratio: float = 1.07, why: str = "") -> Judgement:
+def judgement(verdict: GateVerdict, ratio: float = 1.07, why: str = "") -> Judgement:
     return Judgement(
         name="cpu.x", verdict=verdict, kind=Kind.PAIRED, unit="seconds", ratio=ratio, why=why
     )
@@ -183,11 +191,11 @@ def judgement(verdict: Verdict, ratio: float = 1.07, why: str = "") -> Judgement
 @pytest.mark.parametrize(
     ("found", "state", "code", "words"),
     [
-        (judgement(Verdict.REGRESSION), State.ALARM, 1, "measured again by cpu.x: +7.0 %"),
-        (judgement(Verdict.UNCHANGED, 1.001), State.DISMISSED, 0, "unchanged (+0.1 %)"),
-        (judgement(Verdict.IMPROVEMENT, 0.9), State.DISMISSED, 0, "improvement (-10.0 %)"),
-        (judgement(Verdict.UNDECIDED), State.SUSPECT, 2, "undecided (+7.0 %)"),
-        (judgement(Verdict.FAILED, math.nan, "it broke"), State.SUSPECT, 2, "again: it broke"),
+        (judgement(GateVerdict.REGRESSION), State.ALARM, 1, "measured again by cpu.x: +7.0 %"),
+        (judgement(GateVerdict.UNCHANGED, 1.001), State.DISMISSED, 0, "unchanged (+0.1 %)"),
+        (judgement(GateVerdict.IMPROVEMENT, 0.9), State.DISMISSED, 0, "improvement (-10.0 %)"),
+        (judgement(GateVerdict.UNDECIDED), State.SUSPECT, 2, "undecided (+7.0 %)"),
+        (judgement(GateVerdict.FAILED, math.nan, "it broke"), State.SUSPECT, 2, "again: it broke"),
         (None, State.SUSPECT, 2, "no value"),
     ],
 )
@@ -206,7 +214,7 @@ def test_a_suspect_that_was_measured_again(
     assert (again.findings[0].state, again.code) == (state, 0)
     # A suspect of a former run that is confirmed now is news.
     if state is State.SUSPECT:
-        late = measured_again(again.findings[0], judgement(Verdict.REGRESSION), "cpu.x")
+        late = measured_again(again.findings[0], judgement(GateVerdict.REGRESSION), "cpu.x")
         assert replace(again, findings=(late,)).code == 1
 
 

@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perflab.archive.archive import Kept, read_kept, write_kept
+from perflab.archive.archive import Archive, read_archive, write_archive
 from perflab.archive.asv_files import file_name, lay_out, read_results
-from perflab.archive.form import Entry, HistoryError, Row, Suite, decoded, line
+from perflab.archive.form import ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded, line
 from perflab.archive.thinning import DAY_MS, superfluous
-from perflab.results.history import Commit, read_history
+from perflab.results.history import PublishedCommit, read_history
 from perflab.results.suite import read_suite
 from tests.perflab.synthetic import make_project, result_file, write_result
 
 ODD = [math.nan, None, math.inf, -math.inf, 3, 0.1 + 0.2, 1e-300]
 
 
-def entry(commit: str = "a" * 40, machine: str = "lab", **fields: Any) -> Entry:
-    return Entry(
+def entry(commit: str = "a" * 40, machine: str = "lab", **fields: Any) -> ArchivedCommit:
+    return ArchivedCommit(
         commit_hash=commit,
         env_name=fields.pop("env_name", "virtualenv-py3.11"),
         date=fields.pop("date", 1),
@@ -37,7 +37,7 @@ def entry(commit: str = "a" * 40, machine: str = "lab", **fields: Any) -> Entry:
 
 values = st.lists(st.sampled_from([1, 2.5, "NaN", None]), min_size=1, max_size=2)
 rows = st.builds(
-    lambda *cells: Row(*cells),  # builds() would make up the cells that are left out
+    lambda *cells: ArchivedValue(*cells),  # builds() would make up the cells that are left out
     st.none() | values,
     st.just([]),
     st.sampled_from(["1", "2"]),
@@ -64,23 +64,23 @@ histories = st.builds(
 
 
 def of(
-    found: list[Entry], suite: Suite | None = None, filed: dict[str, bytes] | None = None
-) -> Kept:
-    kept = Kept(suite=suite, reports=dict(filed or {}))
+    found: list[ArchivedCommit], suite: Suite | None = None, filed: dict[str, bytes] | None = None
+) -> Archive:
+    kept = Archive(suite=suite, reports=dict(filed or {}))
     for each in found:
         kept.add(each)
     return kept
 
 
-def union(*several: Kept) -> Kept:
-    kept = Kept()
+def union(*several: Archive) -> Archive:
+    kept = Archive()
     for each in several:
         kept.merge(each)
     return kept
 
 
 @given(histories, histories, histories)
-def test_merging_has_no_order_and_loses_nothing(one: Kept, two: Kept, three: Kept) -> None:
+def test_merging_has_no_order_and_loses_nothing(one: Archive, two: Archive, three: Archive) -> None:
     whole = union(one, two, three)
     assert whole == union(three, union(two, one)) == union(whole, two, whole)
     for each in (one, two, three):
@@ -98,10 +98,10 @@ def test_merging_has_no_order_and_loses_nothing(one: Kept, two: Kept, three: Kep
 
 
 @given(st.lists(entries, max_size=5))
-def test_lines_as_git_merges_them_are_read_as_one(found: list[Entry]) -> None:
+def test_lines_as_git_merges_them_are_read_as_one(found: list[ArchivedCommit]) -> None:
     """`merge=union` leaves the lines of both branches, in any order, equal ones once or twice."""
     lines = [line(each) for each in found]
-    again = [decoded(each, Entry) for each in (*lines, *reversed(lines))]
+    again = [decoded(each, ArchivedCommit) for each in (*lines, *reversed(lines))]
     assert of(again) == of(found)
 
 
@@ -143,7 +143,7 @@ def seen(results: Path, suites: Path) -> str:
         about = one.date, sorted(one.params.items()), one.env_vars
         stock[one.params["machine"], one.commit_hash, one.env_name] = about, figures
     hashes = sorted({commit for _, commit, _ in stock})
-    commits = [Commit(hash=each, subject="", author="", date_ms=0) for each in hashes]
+    commits = [PublishedCommit(hash=each, subject="", author="", date_ms=0) for each in hashes]
     ours = read_history(results, read_suite(suite, suites), commits)
     places = [[(name, str(value)) for name, value in sorted(each.params.items())]
               for each in ours.places]  # fmt: skip
@@ -158,14 +158,14 @@ def seen(results: Path, suites: Path) -> str:
 
 def test_there_and_back_loses_nothing_that_a_site_shows(results: Path, tmp_path: Path) -> None:
     suites = results.parents[1] / "suites"
-    write_kept(tmp_path / "kept", read_results(results))
+    write_archive(tmp_path / "kept", read_results(results))
     back = tmp_path / "back"
-    laid = lay_out(read_kept(tmp_path / "kept"), back)
+    laid = lay_out(read_archive(tmp_path / "kept"), back)
     assert (laid.new, laid.filled, laid.suite, laid.problems) == (8, 0, True, [])
     assert seen(back, suites) == seen(results, suites)
-    again = lay_out(read_kept(tmp_path / "kept"), back)
+    again = lay_out(read_archive(tmp_path / "kept"), back)
     assert (again.new, again.filled, again.suite) == (0, 0, False)
-    write_kept(tmp_path / "twice", read_results(back))
+    write_archive(tmp_path / "twice", read_results(back))
     assert files(tmp_path / "twice") == files(tmp_path / "kept")
 
 
@@ -220,7 +220,7 @@ def test_the_suite_that_was_measured_with_last_is_shown(results: Path, tmp_path:
     old = Suite(measured_ms=kept.suite.measured_ms - 1, benchmarks={"version": 2})
     new = Suite(measured_ms=kept.suite.measured_ms + 1, benchmarks={"version": 2})
     for suite, replaced in ((old, False), (kept.suite, False), (new, True)):
-        assert lay_out(Kept(suite=suite), results).suite is replaced
+        assert lay_out(Archive(suite=suite), results).suite is replaced
     assert json.loads((results / "benchmarks.json").read_text()) == {"version": 2}
 
 
@@ -246,14 +246,14 @@ def torn(text: bytes) -> bytes:
 def test_a_damaged_line_is_named_and_nothing_is_changed(
     tmp_path: Path, damage: Callable[[bytes], bytes], told: str
 ) -> None:
-    good = entry(commit="b" * 40, results={"x": Row([1], [], "1", 1)})
-    bad = entry(results={"x": Row([1], [], "1", 1)})
-    write_kept(tmp_path, of([good]))
+    good = entry(commit="b" * 40, results={"x": ArchivedValue([1], [], "1", 1)})
+    bad = entry(results={"x": ArchivedValue([1], [], "1", 1)})
+    write_archive(tmp_path, of([good]))
     path = tmp_path / "machines" / "lab.jsonl"
     path.write_bytes(line(good) + damage(line(bad)) + line(good))
     before = files(tmp_path)
     with pytest.raises(HistoryError, match=rf"(?s)lab\.jsonl, line 2: .*{told}"):
-        read_kept(tmp_path)
+        read_archive(tmp_path)
     assert files(tmp_path) == before
 
 
@@ -288,7 +288,7 @@ def test_a_long_history_is_thinned_to_the_same_commits_each_time() -> None:
     found.append(entry("f" * 40))  # on another branch
     asked: Any = {"days": 20, "one_in": 10}
 
-    def thinned(entries: list[Entry], day: int) -> list[int]:
+    def thinned(entries: list[ArchivedCommit], day: int) -> list[int]:
         tagged = {branch[33]}
         gone = superfluous(entries, branch, tagged, now_ms=day * DAY_MS, **asked)
         return [int(each.commit_hash, 16) for each in entries if each.key not in gone]

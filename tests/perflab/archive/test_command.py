@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from perflab.archive import command
-from perflab.archive.archive import read_kept
+from perflab.archive.archive import read_archive
 from perflab.archive.form import HistoryError
 from perflab.archive.shipped import SHIPPED, unpack, warn_of_namesake
 from perflab.archive.sources import read_source
@@ -125,7 +125,7 @@ def test_git_merges_what_two_clones_measured(project: Path, tmp_path: Path) -> N
         assert history(root, "pack") == 0
         git(root, "commit", "--quiet", "--all", "-m", f"Measured by {name}")
     git(tmp_path / "one", "pull", "--quiet", "--no-rebase", str(tmp_path / "two"), "main")
-    entries = read_kept(tmp_path / "one" / SHIPPED).entries.values()
+    entries = read_archive(tmp_path / "one" / SHIPPED).entries.values()
     found = [entry.results["suite0.Question0.track_it"].result for entry in entries]
     assert len(found) == 30
     assert {4242, 4243} <= {values[0] for values in found if values}
@@ -208,9 +208,9 @@ def test_what_is_packed_can_be_chosen_and_named(
     assert history(project, *asked) == 0
     assert "left out: 8 that are not on the branch" in capsys.readouterr().out
     assert [path.name for path in Path(into, "machines").iterdir()] == ["reference.jsonl"]
-    assert len(read_kept(Path(into)).entries) == 22  # 21, and a tag
+    assert len(read_archive(Path(into)).entries) == 22  # 21, and a tag
     assert history(project, *asked, "--all-commits") == 0
-    assert len(read_kept(Path(into)).entries) == 30
+    assert len(read_archive(Path(into)).entries) == 30
 
 
 def test_pruning_removes_from_both_places_what_it_said(
@@ -222,7 +222,7 @@ def test_pruning_removes_from_both_places_what_it_said(
     assert [line.partition("; ")[2] for line in told] == ["would go: 23 (lab 23)"] * 2
     assert len(commits(project)) == 30
     assert history(project, *asked) == 0
-    kept = read_kept(project / SHIPPED).entries.values()
+    kept = read_archive(project / SHIPPED).entries.values()
     branch = git(project, "rev-list", "--reverse", "main").split()
     # Firsts of stretches, the tag, the last measured.
     assert [branch.index(entry.commit_hash) for entry in kept] == [0, 7, 14, 21, 25, 28, 29]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from perflab import __main__ as command_line
-from perflab.bench.budget import BUILD_S, SHORT_S, SUITES, WHOLE_S, Judgement, judge, report
+from perflab.bench.budget import BUILD_S, SHORT_S, SUITES, WHOLE_S, BudgetJudgement, judge, report
 from perflab.bench.command import SHORT
 from perflab.results.asv_results import stored
 
@@ -47,7 +47,7 @@ def result_file(results: Path) -> Path:
     return path
 
 
-def judged(results: Path, change: Change | None = None) -> Judgement:
+def judged(results: Path, change: Change | None = None) -> BudgetJudgement:
     """The judgement on the recorded files, after a change of the suite's or the commit's."""
     if change is not None:
         paths = results / "benchmarks.json", result_file(results)

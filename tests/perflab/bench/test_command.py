@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from perflab.archive.archive import Kept, write_kept
-from perflab.archive.form import Entry, Row
+from perflab.archive.archive import Archive, write_archive
+from perflab.archive.form import ArchivedCommit, ArchivedValue
 from perflab.archive.shipped import SHIPPED
 from perflab.bench import command as history_module
 from perflab.bench.command import MeasureError, Request, measure, publish
@@ -109,8 +109,8 @@ def test_one_asv_run_measures_all_commits_newest_first(project: Project) -> None
 
 
 def test_what_the_repository_ships_is_not_measured_again_on_its_machine(project: Project) -> None:
-    rows = {"baseline.A.time_x": Row([1.0], [], "1", 1)}
-    shipped = Entry(
+    rows = {"baseline.A.time_x": ArchivedValue([1.0], [], "1", 1)}
+    shipped = ArchivedCommit(
         commit_hash=project.commits[0],
         env_name=project.environment,
         date=1,
@@ -119,7 +119,7 @@ def test_what_the_repository_ships_is_not_measured_again_on_its_machine(project:
         requirements={},
         results=rows,
     )
-    write_kept(project.root / SHIPPED, Kept(entries={shipped.key: shipped}))
+    write_archive(project.root / SHIPPED, Archive(entries={shipped.key: shipped}))
     for machine, measured in (("lab", 1), ("mine", 0)):
         project.lines.clear()
         project.measure(commits="1", machine=machine)

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from perflab.chaos.consistency import Kind, Operation, Window, check, read_history, story
+from perflab.chaos.consistency import (
+    FaultWindow,
+    Kind,
+    ObservedOperation,
+    check,
+    read_history,
+    story,
+)
 
 S = 1_000_000_000
 
@@ -20,17 +27,17 @@ def done(
     key: str = "k",
     error: str | None = None,
     last: bool = False,
-) -> Operation:
+) -> ObservedOperation:
     written = None if version is None else f"{version:032x}"
     begin_ns, end_ns = round(begin_s * S), round(end_s * S)
-    return Operation(client, kind, key, value, begin_ns, end_ns, written, error, last)
+    return ObservedOperation(client, kind, key, value, begin_ns, end_ns, written, error, last)
 
 
-def read(value: str | None, begin_s: float, **how: str) -> Operation:
+def read(value: str | None, begin_s: float, **how: str) -> ObservedOperation:
     return done("retrieve", value, begin_s, begin_s + 0.1, client="r", **how)
 
 
-def last(value: str | None) -> Operation:
+def last(value: str | None) -> ObservedOperation:
     return done("retrieve", value, 100, 100.1, client="last", last=True)
 
 
@@ -60,7 +67,7 @@ FAILED_DELETE = done("delete", None, 2, 3, error="DeadlineError")
         [done("store", "v1", 0, 2, 7), done("store", "v2", 1, 2, 6), read("v1", 3), last("v1")],
     ],
 )
-def test_histories_that_keep_the_promise(history: list[Operation]) -> None:
+def test_histories_that_keep_the_promise(history: list[ObservedOperation]) -> None:
     report = check(history)
     assert not report.findings
     assert report.operations == len(history)
@@ -86,7 +93,7 @@ def test_histories_that_keep_the_promise(history: list[Operation]) -> None:
         ("not looked at", [FIRST, done("retrieve", None, 9, 10, error="X", last=True)]),
     ],
 )  # fmt: skip
-def test_each_breach_is_found(breach: str, history: list[Operation]) -> None:
+def test_each_breach_is_found(breach: str, history: list[ObservedOperation]) -> None:
     report = check(history)
     assert [finding.breach for finding in report.breaches] == [breach]
 
@@ -99,21 +106,21 @@ def test_a_client_that_misses_its_own_write_is_counted() -> None:
 
 
 def test_outside_the_premises_some_findings_are_excused() -> None:
-    cut = [Window(begin_ns=3 * S, end_ns=5 * S)]
+    cut = [FaultWindow(begin_ns=3 * S, end_ns=5 * S)]
     stale = [FIRST, SECOND, read("v1", 3.5), read(None, 4.5), last("v2")]
     report = check(stale, cut)
     assert not report.breaches
     assert report.count("stale", excused=True) == 1
     assert report.count("false not-found", excused=True) == 1
     assert check([*stale, read("v1", 5.5)], cut).count("stale", excused=False) == 1
-    always = [Window(begin_ns=0, end_ns=1000 * S)]
+    always = [FaultWindow(begin_ns=0, end_ns=1000 * S)]
     assert [f.breach for f in check([FIRST, SECOND, last("v1")], always).breaches] == ["lost"]
     assert check([FIRST, read("x", 2), last("v1")], always).breaches[0].breach == "invented"
 
 
 def test_a_side_that_is_apart_keeps_its_promise_to_its_own_clients() -> None:
     sides = frozenset({"a", "r"}), frozenset({"b"})
-    cut = [Window(begin_ns=0, end_ns=90 * S, sides=sides, apart_ns=(10 * S, 80 * S))]
+    cut = [FaultWindow(begin_ns=0, end_ns=90 * S, sides=sides, apart_ns=(10 * S, 80 * S))]
     others = done("store", "b1", 20, 21, 9, client="b")
     mine = done("store", "a1", 12, 13, 5), done("store", "a2", 15, 16, 6)
     fine = [FIRST, *mine, others, read("v1", 11), read("a2", 30), last("b1")]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from benchmarks.common import subject
 from perflab.chaos.many_clients import connect_clients
-from perflab.chaos.scenarios import Plan, crowd
+from perflab.chaos.scenarios import ChaosPlan, crowd
 
 
 def test_nodes_that_begin_at_once_are_all_ready_in_the_end(tmp_path: Path) -> None:
     said: list[str] = []
-    plan = Plan(directory=tmp_path, seed=1, loop=subject.default_loop(), say=said.append)
+    plan = ChaosPlan(directory=tmp_path, seed=1, loop=subject.default_loop(), say=said.append)
     outcome = crowd(plan, nodes=4)
     assert outcome.kept
     assert 0 < outcome.figures["all_joined_s"] <= outcome.figures["all_ready_s"]

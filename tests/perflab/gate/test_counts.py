@@ -17,9 +17,9 @@ import pytest
 import p2pcore
 from perflab.gate import counts as gate_counts
 from perflab.gate.instructions import InstructionError, count_instructions, unavailable
-from perflab.gate.judge import Outcome, Verdict, judge
+from perflab.gate.judge import GateOutcome, GateVerdict, judge
 from perflab.gate.policy import load_policy
-from perflab.gate.recorder import Sheet
+from perflab.gate.recorder import Recorder
 from perflab.gate.seeded_defects import DEFECTS, FRAME, NEUTRAL, Edit, EditError, apply, misplaced
 from perflab.results.checkout import Commit
 
@@ -46,17 +46,17 @@ def mutated(place: Path, *edits: Edit) -> str:
     return str(place)
 
 
-def counted(head: str, pattern: str) -> Outcome:
+def counted(head: str, pattern: str) -> GateOutcome:
     def wanted(name: str) -> bool:
         return fnmatchcase(name, pattern)
 
-    sheets = Sheet(COMMIT, None, wanted), Sheet(COMMIT, None, wanted)
+    sheets = Recorder(COMMIT, None, wanted), Recorder(COMMIT, None, wanted)
     gate_counts.take_operations(sheets, (str(CORE.parent), head), lambda: True)
     base, after = (sheet.measured() for sheet in sheets)
     return judge(base, after, load_policy(), datetime.date.today())
 
 
-def blamed(outcome: Outcome) -> set[str]:
+def blamed(outcome: GateOutcome) -> set[str]:
     return {each.name for each in outcome.regressions}
 
 
@@ -79,8 +79,8 @@ def test_each_defect_is_found_where_it_belongs(name: str, tmp_path: Path) -> Non
         assert each.head - each.base == pytest.approx(3)  # replies of three replicas
 
 
-def kept(head: str) -> Outcome:
-    sheets = Sheet(COMMIT), Sheet(COMMIT)
+def kept(head: str) -> GateOutcome:
+    sheets = Recorder(COMMIT), Recorder(COMMIT)
     gate_counts.take_memory(sheets, (str(CORE.parent), head), lambda: True)
     base, after = (sheet.measured() for sheet in sheets)
     return judge(base, after, load_policy(), datetime.date.today())
@@ -91,18 +91,18 @@ def test_a_record_that_keeps_more_is_found_by_the_byte(tmp_path: Path) -> None:
     assert blamed(outcome) == {"memory.record.8"}
     [each] = outcome.regressions
     assert each.head - each.base == 3 * 64  # of three replicas
-    assert outcome.counts() == {Verdict.REGRESSION: 1, Verdict.UNCHANGED: 2}
+    assert outcome.counts() == {GateVerdict.REGRESSION: 1, GateVerdict.UNCHANGED: 2}
 
 
 def test_neutral_edits_keep_no_more_than_the_floor(tmp_path: Path) -> None:
     outcome = kept(mutated(tmp_path, *NEUTRAL))
-    assert outcome.counts() == {Verdict.UNCHANGED: 3}
+    assert outcome.counts() == {GateVerdict.UNCHANGED: 3}
 
 
 def test_neutral_edits_change_no_count(tmp_path: Path) -> None:
     outcome = counted(mutated(tmp_path, *NEUTRAL), "counts.*.store.8")
     assert outcome.code == 0
-    assert outcome.counts() == {Verdict.UNCHANGED: 5}
+    assert outcome.counts() == {GateVerdict.UNCHANGED: 5}
 
 
 def test_an_edit_of_lines_that_are_gone_says_so(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_core_that_breaks_is_not_slower(tmp_path: Path) -> None:
     outcome = counted(mutated(tmp_path, edit), "counts.messages.store.8")
     assert outcome.code == 2
     [each] = outcome.judgements
-    assert each.verdict is Verdict.FAILED
+    assert each.verdict is GateVerdict.FAILED
     assert "broken on purpose" in each.why
 
 
@@ -127,7 +127,7 @@ def test_a_little_more_work_shows_in_instructions_of_that_function_alone(
 ) -> None:
     monkeypatch.setattr(gate_counts, "SEEDS", (0,))  # a process takes half a minute
     names = ["encode_store", "encode_stored", "lookup", "store_get", "store_put", "clock"]
-    sheets = Sheet(COMMIT), Sheet(COMMIT)
+    sheets = Recorder(COMMIT), Recorder(COMMIT)
     head = mutated(tmp_path, *(edit for edit in HARDER if "lock" not in edit.name))
     gate_counts.take_instructions(sheets, (str(CORE.parent), head), names, lambda: True)
     base, after = (sheet.measured() for sheet in sheets)
@@ -148,9 +148,9 @@ def test_without_valgrind_instructions_are_skipped_with_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    sheet = Sheet(COMMIT)
+    sheet = Recorder(COMMIT)
     core = str(CORE.parent)
-    gate_counts.take_instructions((sheet, Sheet(COMMIT)), (core, core), ["clock"], lambda: True)
+    gate_counts.take_instructions((sheet, Recorder(COMMIT)), (core, core), ["clock"], lambda: True)
     assert sheet.measured().metrics["instructions.clock"].skipped == "valgrind is not installed"
 
 

@@ -10,7 +10,7 @@ import pytest
 from perflab.gate import end_to_end
 from perflab.gate.command import judged
 from perflab.gate.end_to_end import Tried, main, table, try_edits
-from perflab.gate.judge import Outcome
+from perflab.gate.judge import GateOutcome
 from perflab.gate.policy import load_policy
 from perflab.gate.seeded_defects import DEFECTS, NEUTRAL
 from perflab.results.checkout import CheckoutError, Commit
@@ -34,7 +34,9 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def of_bytes(root: Path, commits: tuple[Commit, Commit], wanted: Callable[[str], bool]) -> Outcome:
+def of_bytes(
+    root: Path, commits: tuple[Commit, Commit], wanted: Callable[[str], bool]
+) -> GateOutcome:
     """The gate, of one benchmark."""
     return judged(root, commits, lambda name: wanted(name) and name == BYTES, load_policy(), 60.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from perflab.gate.judge import Outcome, Verdict, judge, suspects
+from perflab.gate.judge import GateOutcome, GateVerdict, judge, suspects
 from perflab.gate.policy import Accepted, Policy, load_policy
 from perflab.gate.record import Measured, MeasuredError, load, parse
 
@@ -32,14 +32,14 @@ def side(metrics: dict[str, Entry], failed: str = "") -> Measured:
     return parse({"format": 1, "commit": "a" * 40, "metrics": metrics, "failed": failed})
 
 
-def gate(base: Entry | None, head: Entry | None, policy: Policy | None = None) -> Outcome:
+def gate(base: Entry | None, head: Entry | None, policy: Policy | None = None) -> GateOutcome:
     """The outcome for one benchmark, beside another one that did not change."""
     calm = {"calm": exact(5)}
     before, after = ({**calm, "it": each} if each else calm for each in (base, head))
     return judge(side(before), side(after), policy or load_policy(), TODAY)
 
 
-def word(outcome: Outcome) -> Verdict:
+def word(outcome: GateOutcome) -> GateVerdict:
     return next(each.verdict for each in outcome.judgements if each.name == "it")
 
 
@@ -56,27 +56,27 @@ def wild(least: float, step: int = 1) -> list[float]:
 @pytest.mark.parametrize(
     ("base", "head", "verdict", "code"),
     [
-        (exact(6), exact(6), Verdict.UNCHANGED, 0),
-        (exact(6), exact(7), Verdict.REGRESSION, 1),
-        (exact(1_000_000), exact(1_000_001), Verdict.REGRESSION, 1),
-        (exact(0), exact(1), Verdict.REGRESSION, 1),
-        (exact(0), exact(0), Verdict.UNCHANGED, 0),
-        (exact(7), exact(6), Verdict.IMPROVEMENT, 0),
-        (seeded([10, 12, 11]), seeded([10, 12, 11]), Verdict.UNCHANGED, 0),
-        (seeded([10] * 14), seeded([13] * 14), Verdict.UNDECIDED, 2),
-        (seeded([10], [10] * 20), seeded([13], [13] * 20), Verdict.REGRESSION, 1),
-        (seeded([10], [10] * 20), seeded([7], [7] * 20), Verdict.IMPROVEMENT, 0),
-        (seeded([10, 12]), seeded([10, 13]), Verdict.UNDECIDED, 2),
-        (paired(quiet(1)), paired(quiet(1.001)), Verdict.UNCHANGED, 0),
-        (paired(quiet(1)), paired(quiet(1.1)), Verdict.UNDECIDED, 2),
-        (paired(quiet(1), quiet(1)), paired(quiet(1.1), quiet(1.1)), Verdict.REGRESSION, 1),
-        (paired(quiet(1), quiet(1)), paired(quiet(1.1), quiet(1.001)), Verdict.UNCHANGED, 0),
-        (paired(quiet(1), quiet(1)), paired(quiet(0.9), quiet(0.9)), Verdict.IMPROVEMENT, 0),
-        (paired(quiet(1), wild(1)), paired(quiet(1.1), wild(1.1, 5)), Verdict.UNDECIDED, 2),
-        (paired([1.0] * 3), paired([1.1] * 3), Verdict.UNDECIDED, 2),
+        (exact(6), exact(6), GateVerdict.UNCHANGED, 0),
+        (exact(6), exact(7), GateVerdict.REGRESSION, 1),
+        (exact(1_000_000), exact(1_000_001), GateVerdict.REGRESSION, 1),
+        (exact(0), exact(1), GateVerdict.REGRESSION, 1),
+        (exact(0), exact(0), GateVerdict.UNCHANGED, 0),
+        (exact(7), exact(6), GateVerdict.IMPROVEMENT, 0),
+        (seeded([10, 12, 11]), seeded([10, 12, 11]), GateVerdict.UNCHANGED, 0),
+        (seeded([10] * 14), seeded([13] * 14), GateVerdict.UNDECIDED, 2),
+        (seeded([10], [10] * 20), seeded([13], [13] * 20), GateVerdict.REGRESSION, 1),
+        (seeded([10], [10] * 20), seeded([7], [7] * 20), GateVerdict.IMPROVEMENT, 0),
+        (seeded([10, 12]), seeded([10, 13]), GateVerdict.UNDECIDED, 2),
+        (paired(quiet(1)), paired(quiet(1.001)), GateVerdict.UNCHANGED, 0),
+        (paired(quiet(1)), paired(quiet(1.1)), GateVerdict.UNDECIDED, 2),
+        (paired(quiet(1), quiet(1)), paired(quiet(1.1), quiet(1.1)), GateVerdict.REGRESSION, 1),
+        (paired(quiet(1), quiet(1)), paired(quiet(1.1), quiet(1.001)), GateVerdict.UNCHANGED, 0),
+        (paired(quiet(1), quiet(1)), paired(quiet(0.9), quiet(0.9)), GateVerdict.IMPROVEMENT, 0),
+        (paired(quiet(1), wild(1)), paired(quiet(1.1), wild(1.1, 5)), GateVerdict.UNDECIDED, 2),
+        (paired([1.0] * 3), paired([1.1] * 3), GateVerdict.UNDECIDED, 2),
     ],
 )
-def test_verdicts_by_kind(base: Entry, head: Entry, verdict: Verdict, code: int) -> None:
+def test_verdicts_by_kind(base: Entry, head: Entry, verdict: GateVerdict, code: int) -> None:
     outcome = gate(base, head)
     assert (word(outcome), outcome.code) == (verdict, code)
 
@@ -84,25 +84,40 @@ def test_verdicts_by_kind(base: Entry, head: Entry, verdict: Verdict, code: int)
 @pytest.mark.parametrize(
     ("base", "head", "verdict", "code"),
     [
-        (exact(6), None, Verdict.FAILED, 2),  # it disappeared
-        (exact(6), {"kind": "exact", "unit": "messages", "skipped": "no such"}, Verdict.FAILED, 2),
-        (exact(6), {"kind": "exact", "unit": "messages", "failed": "raised"}, Verdict.FAILED, 2),
-        (exact(6), exact(float("nan")), Verdict.FAILED, 2),
-        (exact(6), {"kind": "exact", "unit": "messages", "stages": [[None]]}, Verdict.FAILED, 2),
-        (exact(6), exact(-1), Verdict.FAILED, 2),
-        (exact(6), {"kind": "exact", "unit": "messages"}, Verdict.FAILED, 2),
-        (exact(6), exact(6, unit="bytes"), Verdict.FAILED, 2),
-        (exact(6), seeded([6]), Verdict.FAILED, 2),
-        (paired([1.0, 2.0]), paired([1.0]), Verdict.FAILED, 2),
-        ({"kind": "exact", "unit": "messages", "failed": "x"}, exact(6), Verdict.FAILED, 2),
-        (None, {"kind": "exact", "unit": "messages", "failed": "x"}, Verdict.FAILED, 2),
-        (None, exact(6), Verdict.NEW, 0),
-        ({"kind": "exact", "unit": "messages", "skipped": "x"}, exact(6), Verdict.NEW, 0),
-        ({"kind": "exact", "unit": "messages", "skipped": "x"}, None, Verdict.SKIPPED, 0),
+        (exact(6), None, GateVerdict.FAILED, 2),  # it disappeared
+        (
+            exact(6),
+            {"kind": "exact", "unit": "messages", "skipped": "no such"},
+            GateVerdict.FAILED,
+            2,
+        ),
+        (
+            exact(6),
+            {"kind": "exact", "unit": "messages", "failed": "raised"},
+            GateVerdict.FAILED,
+            2,
+        ),
+        (exact(6), exact(float("nan")), GateVerdict.FAILED, 2),
+        (
+            exact(6),
+            {"kind": "exact", "unit": "messages", "stages": [[None]]},
+            GateVerdict.FAILED,
+            2,
+        ),
+        (exact(6), exact(-1), GateVerdict.FAILED, 2),
+        (exact(6), {"kind": "exact", "unit": "messages"}, GateVerdict.FAILED, 2),
+        (exact(6), exact(6, unit="bytes"), GateVerdict.FAILED, 2),
+        (exact(6), seeded([6]), GateVerdict.FAILED, 2),
+        (paired([1.0, 2.0]), paired([1.0]), GateVerdict.FAILED, 2),
+        ({"kind": "exact", "unit": "messages", "failed": "x"}, exact(6), GateVerdict.FAILED, 2),
+        (None, {"kind": "exact", "unit": "messages", "failed": "x"}, GateVerdict.FAILED, 2),
+        (None, exact(6), GateVerdict.NEW, 0),
+        ({"kind": "exact", "unit": "messages", "skipped": "x"}, exact(6), GateVerdict.NEW, 0),
+        ({"kind": "exact", "unit": "messages", "skipped": "x"}, None, GateVerdict.SKIPPED, 0),
     ],
 )
 def test_what_is_missing_is_never_a_pass(
-    base: Entry | None, head: Entry | None, verdict: Verdict, code: int
+    base: Entry | None, head: Entry | None, verdict: GateVerdict, code: int
 ) -> None:
     outcome = gate(base, head)
     assert (word(outcome), outcome.code) == (verdict, code)
@@ -123,7 +138,7 @@ def test_comparing_nothing_is_not_a_pass() -> None:
 def test_observed_figures_never_block() -> None:
     entries = [{"kind": "observed", "unit": "ms", "stages": [[each]]} for each in (1.0, 90.0)]
     outcome = gate(*entries)
-    assert (word(outcome), outcome.code) == (Verdict.OBSERVED, 0)
+    assert (word(outcome), outcome.code) == (GateVerdict.OBSERVED, 0)
 
 
 def test_instructions_have_a_floor_and_the_seeds_spread_on_top() -> None:
@@ -141,16 +156,16 @@ def test_an_accepted_regression_passes_and_is_told() -> None:
     line = Accepted("i?", 1.2, "worth it", TODAY)
     policy = _with(load_policy(), accepted=(line,))
     outcome = gate(exact(10), exact(12), policy)
-    assert (word(outcome), outcome.code) == (Verdict.REGRESSION, 0)
+    assert (word(outcome), outcome.code) == (GateVerdict.REGRESSION, 0)
     assert [each.accepted for each in outcome.judgements if each.name == "it"] == [line]
     assert gate(exact(10), exact(13), policy).code == 1
 
 
 def test_the_policy_may_allow_some_undecided() -> None:
     outcome = gate(paired(wild(1)), paired(wild(1)), _with(load_policy(), undecided=1))
-    assert (word(outcome), outcome.code) == (Verdict.UNCHANGED, 0)  # the very same values
+    assert (word(outcome), outcome.code) == (GateVerdict.UNCHANGED, 0)  # the very same values
     outcome = gate(paired(wild(1)), paired(wild(1.01, 5)), _with(load_policy(), undecided=1))
-    assert (word(outcome), outcome.code) == (Verdict.UNDECIDED, 0)
+    assert (word(outcome), outcome.code) == (GateVerdict.UNDECIDED, 0)
 
 
 def test_a_suspect_is_whatever_another_stage_could_decide() -> None:
@@ -178,7 +193,7 @@ def test_blocks_are_compared_with_their_neighbours() -> None:
         for blocks in (level, slower)
     )
     [found] = [each for each in gate(base, head).judgements if each.name == "it"]
-    assert found.verdict is Verdict.REGRESSION
+    assert found.verdict is GateVerdict.REGRESSION
     assert found.ratio == pytest.approx(1.1)
     assert found.mean == pytest.approx(sum(slower) / sum(level))
 

@@ -7,11 +7,11 @@ import datetime
 import math
 from random import Random
 
-from perflab.gate.judge import Outcome, Verdict, judge
+from perflab.gate.judge import GateOutcome, GateVerdict, judge
 from perflab.gate.paired_rounds import PREFIX, Names, decide
 from perflab.gate.policy import load_policy
 from perflab.gate.record import Kind
-from perflab.gate.recorder import Sheet
+from perflab.gate.recorder import Recorder
 from perflab.results.checkout import Commit
 
 COMMIT = Commit("0" * 40, "Synthetic")
@@ -28,7 +28,7 @@ class Machine:
     def __init__(
         self, rng: Random, slowdown: dict[str, float], noise: float, spells: float
     ) -> None:
-        self.sheets = Sheet(COMMIT), Sheet(COMMIT)
+        self.sheets = Recorder(COMMIT), Recorder(COMMIT)
         self.rounds = 0
         self._rng, self._slowdown, self._noise = rng, slowdown, noise
         self._spells = spells
@@ -50,7 +50,7 @@ class Machine:
 
 def gate(
     seed: int, slowdown: dict[str, float], noise: float = 0.03, spells: float = 0.01
-) -> tuple[Outcome, Machine]:
+) -> tuple[GateOutcome, Machine]:
     machine = Machine(Random(seed), slowdown, noise, spells)
     decide(machine.sheets, FUNCTIONS, POLICY, machine.measure, lambda: True)
     base, head = (sheet.measured() for sheet in machine.sheets)
@@ -76,7 +76,7 @@ def test_five_percent_is_found_and_blamed_on_the_right_function() -> None:
 def test_a_spell_that_is_too_noisy_is_undecided_and_says_what_it_could_have_found() -> None:
     outcome, _ = gate(1, {"function 3": 1.05}, noise=3.0)
     each = next(each for each in outcome.judgements if each.name == PREFIX + "function 3")
-    assert each.verdict is Verdict.UNDECIDED
+    assert each.verdict is GateVerdict.UNDECIDED
     assert each.smallest > 1.05
     assert outcome.code == 2
 
@@ -93,4 +93,4 @@ def test_no_time_left_is_undecided_not_a_pass() -> None:
     base, head = (sheet.measured() for sheet in machine.sheets)
     outcome = judge(base, head, POLICY, TODAY)
     assert (machine.rounds, outcome.code) == (5, 2)
-    assert outcome.counts()[Verdict.UNDECIDED] == len(FUNCTIONS)
+    assert outcome.counts()[GateVerdict.UNDECIDED] == len(FUNCTIONS)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from perflab.gate import report
-from perflab.gate.judge import Outcome, judge
+from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import Accepted, load_policy
 from perflab.gate.record import Measured, parse
 
@@ -42,7 +42,7 @@ def side(commit: str, subject: str, factor: float) -> Measured:
 
 
 @pytest.fixture
-def outcome() -> Outcome:
+def outcome() -> GateOutcome:
     accepted = (
         Accepted("agreed", 1.5, "worth it", TODAY),
         Accepted("other", 1.5, "was worth it", datetime.date(2026, 1, 1)),
@@ -52,7 +52,7 @@ def outcome() -> Outcome:
     return judge(side("a" * 40, "Base", 1.0), head, policy, TODAY)
 
 
-def test_the_table_tells_what_changed_the_worst_first(outcome: Outcome) -> None:
+def test_the_table_tells_what_changed_the_worst_first(outcome: GateOutcome) -> None:
     lines = report.as_table(outcome).splitlines()
     assert lines[0].startswith("gate: regression (4 regression, 1 not measured, 1 undecided, ")
     rows = [line for line in lines if "  exact " in line or "  paired " in line]
@@ -70,13 +70,13 @@ def test_the_table_tells_what_changed_the_worst_first(outcome: Outcome) -> None:
     assert "skipped: valgrind is not installed" in text
 
 
-def test_everything_can_be_shown(outcome: Outcome) -> None:
+def test_everything_can_be_shown(outcome: GateOutcome) -> None:
     text = report.as_table(outcome, everything=True)
     assert "unchanged (within ±" in text
     assert all(each.name in text for each in outcome.judgements)
 
 
-def test_markdown_has_the_verdict_first_and_no_mark_from_a_commit(outcome: Outcome) -> None:
+def test_markdown_has_the_verdict_first_and_no_mark_from_a_commit(outcome: GateOutcome) -> None:
     text = report.as_markdown(outcome)
     assert text.startswith("### Benchmark gate: regression")
     assert "Send \\| more &lt;b&gt;@\u200beveryone&lt;/b&gt;" in text
@@ -87,7 +87,7 @@ def test_markdown_has_the_verdict_first_and_no_mark_from_a_commit(outcome: Outco
     assert "python -m perflab gate aaaaaaaaaaaa bbbbbbbbbbbb --only '" in text
 
 
-def test_json_is_strict_and_has_every_benchmark(outcome: Outcome) -> None:
+def test_json_is_strict_and_has_every_benchmark(outcome: GateOutcome) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
@@ -101,14 +101,14 @@ def test_json_is_strict_and_has_every_benchmark(outcome: Outcome) -> None:
     assert found["slower"]["low"] > 1.02
 
 
-def test_junit_counts_failures_errors_and_skipped(outcome: Outcome) -> None:
+def test_junit_counts_failures_errors_and_skipped(outcome: GateOutcome) -> None:
     suite = ElementTree.fromstring(report.as_junit(outcome).split("\n", 1)[1])
     found = {name: int(suite.get(name) or 0) for name in ("failures", "errors", "skipped")}
     assert found == {"failures": 3, "errors": 2, "skipped": 1}
     assert len(suite.findall("testcase")) == int(suite.get("tests") or 0) == 9
 
 
-def test_annotations_are_one_line_each(outcome: Outcome) -> None:
+def test_annotations_are_one_line_each(outcome: GateOutcome) -> None:
     lines = report.as_annotations(outcome)
     assert len(lines) == 6
     assert all(line.startswith("::") and "\n" not in line for line in lines)

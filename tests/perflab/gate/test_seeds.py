@@ -11,9 +11,9 @@ import pytest
 import p2pcore
 from benchmarks.common.simulated.lab import play_one
 from perflab.gate import seeds
-from perflab.gate.judge import Outcome, Verdict, judge
+from perflab.gate.judge import GateOutcome, GateVerdict, judge
 from perflab.gate.policy import load_policy
-from perflab.gate.recorder import Sheet
+from perflab.gate.recorder import Recorder
 from perflab.gate.seeded_defects import DEFECTS, apply
 from perflab.gate.seeds import Play, most_seeds, take_seeds
 from perflab.results.checkout import Commit
@@ -26,17 +26,17 @@ SECONDS = "simulated.seconds.store.64"
 
 
 @pytest.fixture
-def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., GateOutcome]:
     """Have this found as MESSAGES and BYTES, and SECONDS always 1; what the gate says of it."""
 
     def outcome(
         find: Callable[[str, int], dict[str, float]],
         time_left: Callable[[], bool] = lambda: True,
-    ) -> Outcome:
+    ) -> GateOutcome:
         still = Play("still", (SECONDS,), lambda *_: {SECONDS: 1.0})
         plays = Play("moving", (MESSAGES, BYTES), find), still
         monkeypatch.setattr(seeds, "PLAYS", plays)
-        sheets = Sheet(COMMIT), Sheet(COMMIT)
+        sheets = Recorder(COMMIT), Recorder(COMMIT)
         take_seeds(sheets, ("base", "head"), POLICY, time_left, print)
         base, head = (sheet.measured() for sheet in sheets)
         return judge(base, head, POLICY, datetime.date.today())
@@ -44,7 +44,7 @@ def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     return outcome
 
 
-def rounds(outcome: Outcome) -> dict[str, list[int]]:
+def rounds(outcome: GateOutcome) -> dict[str, list[int]]:
     """How many seeds each stage of head has."""
     return {
         name: [len(stage) for stage in metric.stages]
@@ -52,19 +52,19 @@ def rounds(outcome: Outcome) -> dict[str, list[int]]:
     }
 
 
-def test_seeds_that_both_sides_had_time_for_are_enough(playing: Callable[..., Outcome]) -> None:
+def test_seeds_that_both_sides_had_time_for_are_enough(playing: Callable[..., GateOutcome]) -> None:
     looks = iter([True] * 6)  # three seeds of four, both sides
     found = {MESSAGES: 3.0, BYTES: 5.0}
     outcome = playing(lambda *_: found, lambda: next(looks, False))
     assert rounds(outcome)[MESSAGES] == rounds(outcome)[BYTES] == [3]
     kinds = {each.name: each.verdict for each in outcome.judgements}
-    assert kinds[MESSAGES] is kinds[BYTES] is Verdict.UNCHANGED
-    assert kinds[SECONDS] is Verdict.FAILED  # no time is no pass
+    assert kinds[MESSAGES] is kinds[BYTES] is GateVerdict.UNCHANGED
+    assert kinds[SECONDS] is GateVerdict.FAILED  # no time is no pass
     assert outcome.code == 2
 
 
 def test_what_moved_is_played_again_under_fresh_seeds(
-    playing: Callable[..., Outcome], capsys: pytest.CaptureFixture[str]
+    playing: Callable[..., GateOutcome], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def find(core: str, seed: int) -> dict[str, float]:
         some = 10.0 + seed % 7
@@ -73,7 +73,7 @@ def test_what_moved_is_played_again_under_fresh_seeds(
     outcome = playing(find)
     assert [each.name for each in outcome.regressions] == [BYTES]
     assert rounds(outcome) == {MESSAGES: [4, 16], BYTES: [4, 16], SECONDS: [4]}
-    assert outcome.counts() == {Verdict.REGRESSION: 1, Verdict.UNCHANGED: 2}
+    assert outcome.counts() == {GateVerdict.REGRESSION: 1, GateVerdict.UNCHANGED: 2}
     assert capsys.readouterr().out.splitlines() == [
         "playing moving under 4 seeds",
         "playing still under 4 seeds",
@@ -82,7 +82,7 @@ def test_what_moved_is_played_again_under_fresh_seeds(
 
 
 def test_what_stays_unclear_is_looked_at_as_often_as_the_policy_says(
-    playing: Callable[..., Outcome],
+    playing: Callable[..., GateOutcome],
 ) -> None:
     rng = Random(1)
     played: set[int] = set()
@@ -96,7 +96,7 @@ def test_what_stays_unclear_is_looked_at_as_often_as_the_policy_says(
     assert rounds(outcome)[BYTES] == [4, 128]
 
 
-def test_one_seed_that_fails_fails_all(playing: Callable[..., Outcome]) -> None:
+def test_one_seed_that_fails_fails_all(playing: Callable[..., GateOutcome]) -> None:
     def find(core: str, seed: int) -> dict[str, float]:
         if core == "head" and seed == 2:
             raise ValueError("broken on purpose")
@@ -104,7 +104,7 @@ def test_one_seed_that_fails_fails_all(playing: Callable[..., Outcome]) -> None:
 
     outcome = playing(find)
     assert outcome.code == 2
-    failed = [each for each in outcome.judgements if each.verdict is Verdict.FAILED]
+    failed = [each for each in outcome.judgements if each.verdict is GateVerdict.FAILED]
     assert [each.name for each in failed] == [BYTES, MESSAGES]
     assert all("broken on purpose" in each.why for each in failed)
 
@@ -115,11 +115,11 @@ def test_a_longer_wait_is_found_where_it_shows(tmp_path: Path) -> None:
     [waits] = [edit for edit in DEFECTS if SECONDS in edit.must]
     shutil.copytree(CORE, tmp_path / "p2pcore", ignore=shutil.ignore_patterns("__pycache__"))
     apply(waits, tmp_path)
-    sheets = Sheet(COMMIT, None, SECONDS.__eq__), Sheet(COMMIT, None, SECONDS.__eq__)
+    sheets = Recorder(COMMIT, None, SECONDS.__eq__), Recorder(COMMIT, None, SECONDS.__eq__)
     take_seeds(sheets, (str(CORE.parent), str(tmp_path)), POLICY, lambda: True, print)
     base, head = (sheet.measured() for sheet in sheets)
     [each] = judge(base, head, POLICY, datetime.date.today()).judgements
-    assert each.verdict is Verdict.REGRESSION
+    assert each.verdict is GateVerdict.REGRESSION
     assert each.low > 1.25
 
 

@@ -9,20 +9,20 @@ from rich.console import Console
 from benchmarks.common import subject
 from perflab.load.live import LiveView
 from perflab.load.record import ROW, decode_rows
-from perflab.load.run import LoadRun, Plan
-from perflab.load.scenario import Scenario, scenario_of
+from perflab.load.run import LoadPlan, LoadRun
+from perflab.load.scenario import LoadScenario, scenario_of
 from perflab.load.target import Nobody, StartedSwarm
-from perflab.load.view import PlainView, Window
+from perflab.load.view import PlainView, RecentOperations
 
 
-def scenario(rate: float, **more: object) -> Scenario:
+def scenario(rate: float, **more: object) -> LoadScenario:
     phase = {"name": "steady", "pattern": "constant", "rate": rate, "seconds": 6}
     return scenario_of({"name": "watched", "nodes": 3, "phase": [phase], **more})
 
 
-def plan(directory: Path, what: Scenario) -> Plan:
+def plan(directory: Path, what: LoadScenario) -> LoadPlan:
     directory.mkdir(exist_ok=True)
-    return Plan(scenario=what, directory=directory, loop=subject.default_loop(), command="test")
+    return LoadPlan(scenario=what, directory=directory, loop=subject.default_loop(), command="test")
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_lines_tell_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_window_forgets_operations_but_not_their_counts() -> None:
-    window = Window()
+    window = RecentOperations()
     assert window.look(1.0) is None
     good = decode_rows(ROW.pack(0, 1, 5_000_000, 1, 0, 0, 0) * 3)
     bad = decode_rows(ROW.pack(0, 1, 9_000_000, 1, 0, 2, 1) * 2)

@@ -14,8 +14,8 @@ from perflab.load.record import (
     ROW,
     VERSION,
     Interval,
+    LoadManifest,
     LoadRecordError,
-    Manifest,
     Result,
     read_load,
 )
@@ -26,7 +26,7 @@ SECOND = 1_000_000_000
 
 def manifest(**changed: Any) -> dict[str, Any]:
     phases = [("warm-up", 0.0, 1.0), ("steady", 1.0, 11.0)]
-    made = Manifest(
+    made = LoadManifest(
         format=FORMAT, version=VERSION, began="2026-11-23T12:00:00+00:00", command="load",
         commit="", versions={}, machine={}, seed=1, target="swarm", layout="B", nodes=3, clients=2,
         scenario={"phase": [{"warm_up": True}, {"warm_up": False}]}, interval_s=1.0,

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from perflab.load.replay import ScenarioError
-from perflab.load.scenario import Scenario, read_scenario, scenario_of, shipped
+from perflab.load.scenario import LoadScenario, read_scenario, scenario_of, shipped
 
 CONSTANT = {"pattern": "constant", "rate": 100, "seconds": 3}
 
 
-def one(phase: dict[str, Any], **more: Any) -> Scenario:
+def one(phase: dict[str, Any], **more: Any) -> LoadScenario:
     return scenario_of({"name": "one", "phase": [phase], **more})
 
 
-def per_second(scenario: Scenario) -> dict[int, int]:
+def per_second(scenario: LoadScenario) -> dict[int, int]:
     return dict(Counter(due_ns // 1_000_000_000 for due_ns, _ in scenario.due()))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.common import subject
 from perflab.load.figures import figures
-from perflab.load.run import LoadRun, Plan
+from perflab.load.run import LoadPlan, LoadRun
 from perflab.load.scenario import scenario_of
 from perflab.load.target import StartedSwarm
 from perflab.load.view import PlainView
@@ -48,7 +48,9 @@ def test_a_pause_of_a_second_shows_in_the_p99_of_twenty(tmp_path: Path) -> None:
             "phase": [{"pattern": "constant", "rate": RATE, "seconds": SECONDS}],
         }
     )
-    plan = Plan(scenario=scenario, directory=tmp_path, loop=subject.default_loop(), command="test")
+    plan = LoadPlan(
+        scenario=scenario, directory=tmp_path, loop=subject.default_loop(), command="test"
+    )
     with StartedSwarm(1, plan.loop) as target:
         view = Pauser(target.pids[0])
         record = LoadRun(plan, target, view).run()

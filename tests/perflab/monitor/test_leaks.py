@@ -8,7 +8,14 @@ import pytest
 
 from benchmarks.common.columns import Column
 from perflab.monitor.leaks import TRACED, WARM, Floors, Growth, find_leaks
-from perflab.monitor.record import Mark, ProcessSeries, Recording, Series, Site, Sites
+from perflab.monitor.record import (
+    MetricSeries,
+    MonitorRecording,
+    ProcessSeries,
+    Site,
+    Sites,
+    TimeMark,
+)
 
 RATE = 200.0  # operations per second and process
 END_S = 40.0
@@ -29,17 +36,17 @@ def process(
     """A process sampled ten times a second, its memory a function of seconds."""
     found = ProcessSeries(number, 100 + number, name, 0.0, {})
     at = [each / 10 for each in range(1, round(END_S * 10)) if not skip(each / 10)]
-    found.series[signal] = Series(Column(signal, "B", "gauge"), at, [memory(t) for t in at])
+    found.series[signal] = MetricSeries(Column(signal, "B", "gauge"), at, [memory(t) for t in at])
     if counted:
         column = Column(counted, "1", "counter")
-        found.series[counted] = Series(column, at, [1000 + rate * t for t in at])
+        found.series[counted] = MetricSeries(column, at, [1000 + rate * t for t in at])
     return found
 
 
-def recording(*processes: ProcessSeries, end_s: float = END_S) -> Recording:
-    return Recording(
+def recording(*processes: ProcessSeries, end_s: float = END_S) -> MonitorRecording:
+    return MonitorRecording(
         name="run.jsonl", wall_ns=0, interval_s=0.1, machine={}, processes=list(processes),
-        marks=[Mark(WARM_S, WARM)], end_s=end_s, complete=True,
+        marks=[TimeMark(WARM_S, WARM)], end_s=end_s, complete=True,
     )  # fmt: skip
 
 
@@ -207,7 +214,7 @@ def test_what_was_traced_is_not_judged_but_told() -> None:
     """Tracing itself takes memory: what follows its mark is no figure."""
     leaky = process(lambda at: BASE + 100 * RATE * min(at, 36) + 1e7 * max(0, at - 36))
     run = recording(leaky)
-    run.marks.append(Mark(36.0, TRACED))
+    run.marks.append(TimeMark(36.0, TRACED))
     run.sites.append(Sites(0, 500, (Site("kept.py:3", 50_000, 500),)))
     (growth,) = find_leaks(run)
     assert growth.state == "leak"

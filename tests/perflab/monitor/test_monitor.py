@@ -15,11 +15,16 @@ import pytest
 
 from benchmarks.common.children import Child, ChildError
 from benchmarks.common.entry import SUITE_PARENT
-from benchmarks.common.self_metrics import Pulse, PulseError, PulseReader, Reading
+from benchmarks.common.self_metrics import (
+    SelfMetrics,
+    SelfMetricsError,
+    SelfMetricsReader,
+    SelfReading,
+)
 from benchmarks.common.swarm import Swarm
 from perflab.monitor.monitor import Monitor
 from perflab.monitor.probe import ProbeError, ProcessProbe
-from perflab.monitor.record import Recording, read_recording
+from perflab.monitor.record import MonitorRecording, read_recording
 from perflab.monitor.sampler import Sampler
 
 HELPERS = Path(__file__).parents[2] / "benchmarks"
@@ -38,7 +43,7 @@ def stranger() -> Iterator[int]:
         yield process.pid
 
 
-def until(path: Path, condition: Callable[[Recording], bool]) -> Recording:
+def until(path: Path, condition: Callable[[MonitorRecording], bool]) -> MonitorRecording:
     """Read the file until it says so; a monitor has to be alive to say it."""
     end = time.monotonic() + DEADLINE_S
     while time.monotonic() < end:
@@ -49,7 +54,7 @@ def until(path: Path, condition: Callable[[Recording], bool]) -> Recording:
     raise AssertionError(f"{path.name} never came to say what was waited for")
 
 
-def samples(recording: Recording, name: str = "") -> int:
+def samples(recording: MonitorRecording, name: str = "") -> int:
     found = [len(each.series["rss"].values) for each in recording.processes if name in each.name]
     return min(found, default=0)
 
@@ -236,7 +241,7 @@ def test_a_child_that_is_killed_leaves_no_pulse(monkeypatch: pytest.MonkeyPatch)
     child = Child("echo_child", ["fine"], pulse=True)
     child.wait_ready()
     assert child.pulse is not None
-    reader = PulseReader(child.pulse)
+    reader = SelfMetricsReader(child.pulse)
     assert reader.read(0) is not None
     child._process.kill()
     with pytest.raises(ChildError, match="-9"):
@@ -248,14 +253,14 @@ async def test_every_lag_since_the_last_look_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.common.self_metrics.BEAT_S", 0.01)
-    pulse = Pulse(tmp_path / "pulse")
-    reader = PulseReader(pulse.path)
+    pulse = SelfMetrics(tmp_path / "pulse")
+    reader = SelfMetricsReader(pulse.path)
     assert reader.read(0) is None  # no beat yet
     pulse.register("answers", "1", "counter", lambda: 42)
     pulse.start()
     time.sleep(0.2)  # noqa: ASYNC251 -- the loop must be blocked: that is what is measured
     await beats(reader, 5)
-    looked = PulseReader(pulse.path).read(0)  # a new reader sees all that the ring holds
+    looked = SelfMetricsReader(pulse.path).read(0)  # a new reader sees all that the ring holds
     assert looked is not None
     assert looked.lag_s >= 0.19
     assert list(looked.values) == [42.0]
@@ -263,7 +268,7 @@ async def test_every_lag_since_the_last_look_counts(
     assert not pulse.path.exists()
 
 
-async def beats(reader: PulseReader, count: int, metrics: int = 0) -> Reading:
+async def beats(reader: SelfMetricsReader, count: int, metrics: int = 0) -> SelfReading:
     """The first reading with so many beats and metrics."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
@@ -277,8 +282,8 @@ async def test_metrics_may_join_while_it_beats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.common.self_metrics.BEAT_S", 0.005)
-    pulse = Pulse(tmp_path / "pulse")
-    reader = PulseReader(pulse.path)
+    pulse = SelfMetrics(tmp_path / "pulse")
+    reader = SelfMetricsReader(pulse.path)
     figures = {"first": 1.0}
     pulse.register_group(lambda: figures, "counter")
     pulse.start()
@@ -290,16 +295,16 @@ async def test_metrics_may_join_while_it_beats(
     named = dict(zip([each.name for each in reader.columns], found.values, strict=True))
     assert named == {"first": 1.0, "second_bytes": 2.0, "third": 3.0}
     assert {each.name: each.unit for each in reader.columns}["second_bytes"] == "B"
-    with pytest.raises(PulseError, match="already"):
+    with pytest.raises(SelfMetricsError, match="already"):
         pulse.register("third", "s", "gauge", lambda: 3.0)
     pulse.close()
 
 
 def test_too_many_metrics_are_refused(tmp_path: Path) -> None:
-    pulse = Pulse(tmp_path / "pulse")
+    pulse = SelfMetrics(tmp_path / "pulse")
     for number in range(256):
         pulse.register(str(number), "1", "gauge", lambda: 0.0)
-    with pytest.raises(PulseError, match="256"):
+    with pytest.raises(SelfMetricsError, match="256"):
         pulse.register("one more", "1", "gauge", lambda: 0.0)
     pulse.close()
 
@@ -307,11 +312,11 @@ def test_too_many_metrics_are_refused(tmp_path: Path) -> None:
 def test_other_files_are_no_pulse(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"x" * 100)
-    with pytest.raises(PulseError, match="size"):
-        PulseReader(other)
+    with pytest.raises(SelfMetricsError, match="size"):
+        SelfMetricsReader(other)
     other.write_bytes(b"x" * (8192 + 32768))
-    with pytest.raises(PulseError, match="begin"):
-        PulseReader(other)
+    with pytest.raises(SelfMetricsError, match="begin"):
+        SelfMetricsReader(other)
 
 
 def test_pulses_are_off_unless_asked_for() -> None:

@@ -18,7 +18,7 @@ LOOP = subject.default_loop()
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     """Four nodes behind a relay; each test leaves four that have settled."""
-    network = subject.Network()
+    network = subject.NetworkSettings()
     with Fleet(network=network, loop=LOOP, relayed=True, rng=random.Random(1)) as fleet:
         assert len(fleet.join(4)) == 4
         fleet.wait_settled(PATIENCE_S)

@@ -6,7 +6,7 @@ import pytest
 
 from perflab.load.summary import read_load_step
 from perflab.readiness.advice import advise
-from perflab.report.form import Advice, Report, StepReport
+from perflab.report.form import Advice, ReadinessReport, StageReport
 from tests.perflab.recorded import CAUSES, RECORDED, report_of, step_of
 
 HEALTHY = {
@@ -25,12 +25,12 @@ HEALTHY = {
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> ReadinessReport:
     return report_of(RECORDED)
 
 
-def advised(report: Report, problem: str = "", **evidence: float) -> list[Advice]:
-    step: StepReport = replace(
+def advised(report: ReadinessReport, problem: str = "", **evidence: float) -> list[Advice]:
+    step: StageReport = replace(
         step_of(report, "sustained"), evidence=HEALTHY | evidence, errors={}, problem=problem
     )
     return advise([("load", step)], [], {"cores": 2, "load_average": [0.5]})
@@ -49,7 +49,7 @@ def advised(report: Report, problem: str = "", **evidence: float) -> list[Advice
     ],
 )
 def test_each_cause_has_its_own_diagnosis(
-    report: Report, evidence: dict[str, float], cause: str
+    report: ReadinessReport, evidence: dict[str, float], cause: str
 ) -> None:
     found = advised(report, **evidence)
     assert [each.cause for each in found] == [cause]
@@ -60,7 +60,7 @@ def test_each_cause_has_its_own_diagnosis(
     ("directory", "cause"), [("slow", "slow replica"), ("lossy", "lossy link")]
 )
 def test_causes_that_were_really_injected_are_told_apart(
-    report: Report, directory: str, cause: str
+    report: ReadinessReport, directory: str, cause: str
 ) -> None:
     found = read_load_step(CAUSES / directory)
     step = replace(step_of(report, "sustained"), evidence=found.evidence, errors=found.errors)
@@ -70,28 +70,30 @@ def test_causes_that_were_really_injected_are_told_apart(
     assert "100% was for 127.0.0.1:" in told.evidence[-1]  # the one behind the bad link
 
 
-def test_what_the_run_injected_itself_is_no_diagnosis(report: Report) -> None:
+def test_what_the_run_injected_itself_is_no_diagnosis(report: ReadinessReport) -> None:
     found = read_load_step(CAUSES / "lossy")
     step = replace(step_of(report, "sustained"), evidence=found.evidence, facts=found.facts)
     advice = advise([("faulted load", step)], [], {})
     assert [each.rule for each in advice] == ["no recovery"]
 
 
-def test_a_clean_step_is_told_nothing(report: Report) -> None:
+def test_a_clean_step_is_told_nothing(report: ReadinessReport) -> None:
     assert advised(report) == []
 
 
-def test_nodes_that_all_wait_for_a_core_are_not_bound_by_their_own_work(report: Report) -> None:
+def test_nodes_that_all_wait_for_a_core_are_not_bound_by_their_own_work(
+    report: ReadinessReport,
+) -> None:
     crowded = {f"n{n}_wanted_cores": 0.95 for n in range(1, 6)}
     assert advised(report, **crowded) == []
 
 
-def test_evidence_names_who_it_was(report: Report) -> None:
+def test_evidence_names_who_it_was(report: ReadinessReport) -> None:
     (found,) = advised(report, n3_cpu_cores=0.97)
     assert "n3 used 97% of a core" in found.evidence[0]
 
 
-def test_the_node_that_operations_wait_for_is_named(report: Report) -> None:
+def test_the_node_that_operations_wait_for_is_named(report: ReadinessReport) -> None:
     shares = {"10.0.0.1:7400_waited_for_share": 0.8, "10.0.0.2:7400_waited_for_share": 0.1}
     (found,) = advised(report, delayed_share=0.3, delayed_by_record=0.4, **shares)
     assert "80% was for 10.0.0.1:7400" in found.evidence[1]
@@ -99,7 +101,7 @@ def test_the_node_that_operations_wait_for_is_named(report: Report) -> None:
     assert advised(report, **shares) == []  # somebody has to be the last
 
 
-def test_a_crowded_machine_is_told(report: Report) -> None:
+def test_a_crowded_machine_is_told(report: ReadinessReport) -> None:
     step = replace(step_of(report, "sustained"), evidence=HEALTHY)
     (found,) = advise([("load", step)], [], {"cores": 2, "load_average": [7.3, 7.0, 7.0]})
     assert found.rule == "crowded machine"
@@ -107,7 +109,7 @@ def test_a_crowded_machine_is_told(report: Report) -> None:
     assert advise([("load", step)], [], {"cores": 2, "load_average": []}) == []
 
 
-def test_targets_without_a_figure_are_told(report: Report) -> None:
+def test_targets_without_a_figure_are_told(report: ReadinessReport) -> None:
     row = replace(report.targets[0], state="unmeasured", reason="no figure")
     (found,) = advise([], [row], {})
     assert "no figure" in found.evidence[0]

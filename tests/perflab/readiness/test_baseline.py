@@ -20,16 +20,16 @@ from perflab.readiness.report import write_json
 from perflab.readiness.targets import read_targets
 from perflab.readiness.trends import histories
 from perflab.readiness.trends import report as tell_trends
-from perflab.report.form import Figure, Report
+from perflab.report.form import Figure, ReadinessReport
 from tests.perflab.recorded import RECORDED, copied, report_of, row_of, step_of
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> ReadinessReport:
     return report_of(RECORDED)
 
 
-def with_figure(report: Report, figure: Figure) -> Report:
+def with_figure(report: ReadinessReport, figure: Figure) -> ReadinessReport:
     step = replace(step_of(report, "saturation"), figures={"it": figure})
     return replace(report, steps=[step])
 
@@ -38,7 +38,9 @@ def figure(value: float, noise: float | None = 0.05, better: str = "lower") -> F
     return Figure(value=value, unit="ms", better=better, noise=noise)  # type: ignore[arg-type]
 
 
-def file(report: Report, machine: Path, name: str, began: str, commit: str = "c" * 40) -> None:
+def file(
+    report: ReadinessReport, machine: Path, name: str, began: str, commit: str = "c" * 40
+) -> None:
     (machine / name).mkdir(parents=True)
     write_json(
         replace(report, run=name, began=began, commit=commit), machine / name / "report.json"
@@ -59,14 +61,14 @@ def file(report: Report, machine: Path, name: str, began: str, commit: str = "c"
     ],
 )
 def test_a_change_is_held_against_the_noise(
-    report: Report, before: Figure, now: Figure, verdict: str
+    report: ReadinessReport, before: Figure, now: Figure, verdict: str
 ) -> None:
     found = compare(with_figure(report, now), with_figure(report, before), "it")
     (change,) = found.changes
     assert change.verdict == verdict
 
 
-def test_what_differs_beside_the_figures_is_told(report: Report) -> None:
+def test_what_differs_beside_the_figures_is_told(report: ReadinessReport) -> None:
     then = replace(report, machine=report.machine | {"name": "other"}, quick=not report.quick)
     then = replace(then, versions=then.versions | {"python": "3.0"})
     caveats = " ".join(compare(replace(report, steps=[]), then, "it").caveats)
@@ -75,7 +77,7 @@ def test_what_differs_beside_the_figures_is_told(report: Report) -> None:
 
 
 def test_the_previous_run_is_the_newest_before_of_its_length(
-    report: Report, tmp_path: Path
+    report: ReadinessReport, tmp_path: Path
 ) -> None:
     for name, began in (("a", "2026-01-01"), ("b", "2026-01-02"), ("d", "2026-01-04")):
         file(report, tmp_path, name, f"{began}T00:00:00+00:00")
@@ -88,7 +90,7 @@ def test_the_previous_run_is_the_newest_before_of_its_length(
     assert [each.run for each in reports(tmp_path)] == ["a", "b", "c", "d"]
 
 
-def test_a_baseline_is_a_name_for_a_run(report: Report, tmp_path: Path) -> None:
+def test_a_baseline_is_a_name_for_a_run(report: ReadinessReport, tmp_path: Path) -> None:
     file(report, tmp_path, "a", report.began)
     name_baseline(tmp_path, "v1", "a")
     assert baseline(tmp_path, "v1").run == "a"
@@ -99,7 +101,7 @@ def test_a_baseline_is_a_name_for_a_run(report: Report, tmp_path: Path) -> None:
         baseline(tmp_path, "v1")
 
 
-def test_a_report_of_the_version_before_is_read(report: Report, tmp_path: Path) -> None:
+def test_a_report_of_the_version_before_is_read(report: ReadinessReport, tmp_path: Path) -> None:
     file(report, tmp_path, "old", "2026-01-01T00:00:00+00:00")
     path = tmp_path / "old" / "report.json"
     old = json.loads(path.read_text()) | {"version": 1}
@@ -111,7 +113,7 @@ def test_a_report_of_the_version_before_is_read(report: Report, tmp_path: Path) 
     assert previous(tmp_path, report) is not None
 
 
-def test_a_report_of_another_version_is_refused(report: Report, tmp_path: Path) -> None:
+def test_a_report_of_another_version_is_refused(report: ReadinessReport, tmp_path: Path) -> None:
     file(report, tmp_path, "a", report.began)
     path = tmp_path / "a" / "report.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
@@ -151,7 +153,7 @@ def test_exit_codes_tell_the_three_verdicts_apart(tmp_path: Path) -> None:
     assert conclude(directory, read_targets(), ["production"]) == 1  # throughput was missed
 
 
-def test_histories_hold_targets_and_figures(report: Report, tmp_path: Path) -> None:
+def test_histories_hold_targets_and_figures(report: ReadinessReport, tmp_path: Path) -> None:
     for day in range(1, 10):
         file(report, tmp_path, f"run {day}", f"2026-01-0{day}T00:00:00+00:00", f"{day}" * 40)
     found = {each.name: each for each in histories(list(reports(tmp_path)))}

@@ -13,7 +13,7 @@ import pytest
 from perflab import __main__ as command_line
 from perflab.readiness import command as readiness
 from perflab.readiness.baseline import read_report
-from perflab.readiness.record import Step, read_record
+from perflab.readiness.record import RunStage, read_record
 from perflab.readiness.stages import DIR, steps
 from perflab.readiness.targets import read_targets
 from perflab.stats.thresholds import METRICS
@@ -21,9 +21,9 @@ from perflab.stats.thresholds import METRICS
 ROOT = Path(__file__).parents[3]
 
 
-def step(name: str, code: str, limit_s: float = 60.0) -> Step:
+def step(name: str, code: str, limit_s: float = 60.0) -> RunStage:
     """A step that runs some Python instead of a command of the suite."""
-    return Step(
+    return RunStage(
         name=name,
         kind="saturation",
         title=name,
@@ -35,7 +35,7 @@ def step(name: str, code: str, limit_s: float = 60.0) -> Step:
     )
 
 
-def run(monkeypatch: pytest.MonkeyPatch, out: Path, *planned: Step, more: str = "") -> int:
+def run(monkeypatch: pytest.MonkeyPatch, out: Path, *planned: RunStage, more: str = "") -> int:
     monkeypatch.setattr(readiness, "steps", lambda **_: list(planned))
     targets = out.with_suffix(".toml")
     targets.write_text("version = 1\n[thresholds]\nrequests = 'rate > 1'\n" + more)
@@ -181,7 +181,7 @@ def test_a_run_that_is_interrupted_has_a_report(tmp_path: Path) -> None:
 def test_saturation_is_measured_and_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (whole, *_) = steps(quick=True, seed=1)
     command = [*whole.command[: whole.command.index("--repeats")], "--repeats", "1"]
-    few = Step(**(vars(whole) | {"command": command}))
+    few = RunStage(**(vars(whole) | {"command": command}))
     assert run(monkeypatch, tmp_path / "run", few) == 0
     found = read_report(tmp_path / "run")
     assert found.verdict == "met"

@@ -8,20 +8,20 @@ import msgspec
 import pytest
 
 from perflab.load.summary import read_load_step
-from perflab.readiness.record import RecordError, read_record
+from perflab.readiness.record import ReadinessRecordError, read_record
 from perflab.readiness.report import write_json
-from perflab.report.form import SCHEMA, Report, schema
+from perflab.report.form import SCHEMA, ReadinessReport, schema
 from tests.perflab.recorded import CAUSES, RECORDED, change, copied, report_of, row_of, step_of
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> ReadinessReport:
     return report_of(RECORDED)
 
 
-def test_every_target_has_its_figure(report: Report) -> None:
+def test_every_target_has_its_figure(report: ReadinessReport) -> None:
     assert {row.state for row in report.targets if row.set == "production"} <= {"met", "not met"}
     assert row_of(report, "acknowledged records lost").value == 0
     assert row_of(report, "no leak").value == 0
@@ -31,7 +31,7 @@ def test_every_target_has_its_figure(report: Report) -> None:
     assert "layout A" in row_of(report, "throughput").circumstances
 
 
-def test_a_load_step_has_its_spectrum_and_curves(report: Report) -> None:
+def test_a_load_step_has_its_spectrum_and_curves(report: ReadinessReport) -> None:
     step = step_of(report, "sustained")
     assert step.samples == 1050  # 150 per second for 7 s
     assert [each.rank for each in step.spectrum] == [50, 75, 90, 95, 99, 99.9, 99.99]
@@ -60,7 +60,7 @@ def test_faults_are_marked_on_every_curve_over_time() -> None:
     assert list(lost.values) == [0]
 
 
-def test_capacity_is_fitted_with_what_it_leaves_over(report: Report) -> None:
+def test_capacity_is_fitted_with_what_it_leaves_over(report: ReadinessReport) -> None:
     assert {law.what for law in report.capacity} == {
         "stores by operations in flight",
         "retrieves by operations in flight",
@@ -71,15 +71,17 @@ def test_capacity_is_fitted_with_what_it_leaves_over(report: Report) -> None:
         assert law.fits or law.peak_n is None
 
 
-def test_what_was_not_measured_is_told(report: Report) -> None:
+def test_what_was_not_measured_is_told(report: ReadinessReport) -> None:
     assert any("Critical path" in line for line in report.not_measured)
 
 
-def test_the_json_is_what_the_published_schema_says(report: Report, tmp_path: Path) -> None:
+def test_the_json_is_what_the_published_schema_says(
+    report: ReadinessReport, tmp_path: Path
+) -> None:
     assert json.loads((DOCS / SCHEMA).read_text()) == schema()
     write_json(report, tmp_path / "report.json")
     text = (tmp_path / "report.json").read_bytes()
-    assert msgspec.json.decode(text, type=Report) == report
+    assert msgspec.json.decode(text, type=ReadinessReport) == report
     assert b"NaN" not in text
 
 
@@ -199,7 +201,7 @@ def test_lost_records_are_not_met_and_told(tmp_path: Path) -> None:
 def test_another_form_is_refused(tmp_path: Path, file: str, how: dict[str, Any], says: str) -> None:
     directory = copied(tmp_path)
     change(directory / file, lambda content: content.update(how))
-    with pytest.raises(RecordError, match=says):
+    with pytest.raises(ReadinessRecordError, match=says):
         read_record(directory)
 
 
@@ -208,5 +210,5 @@ def test_an_outcome_of_a_strange_step_is_refused(tmp_path: Path) -> None:
     line = {"step": "other", "seconds": 1.0, "exit_code": 0, "message": ""}
     with (directory / "outcomes.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
-    with pytest.raises(RecordError, match="'other' is no step"):
+    with pytest.raises(ReadinessRecordError, match="'other' is no step"):
         read_record(directory)

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.common.swarm import Swarm
 from perflab.monitor.leaks import WARM, Growth, find_leaks
 from perflab.monitor.monitor import Monitor
-from perflab.monitor.record import Recording, read_recording
+from perflab.monitor.record import MonitorRecording, read_recording
 from perflab.readiness.soak import EXACT, Soak
 from tests.perflab.recorded import diagnoses
 
@@ -22,7 +22,7 @@ class _LeakySwarm(Swarm):
 
 def soak(
     kind: type[Swarm], path: Path, environment: dict[str, str] | None, seconds: float, traced: float
-) -> tuple[Recording, dict[str, Growth]]:
+) -> tuple[MonitorRecording, dict[str, Growth]]:
     with (
         kind(layout="B", nodes=3, watched=True, environment=environment) as swarm,
         Monitor(path) as monitor,

@@ -9,7 +9,7 @@ from perflab.readiness.targets import (
     SHIPPED_SETS,
     Asked,
     Target,
-    Verdict,
+    TargetVerdict,
     judge,
     overall,
     read_targets,
@@ -27,7 +27,7 @@ def target(metric: str, threshold: str, scope: str = "") -> Target:
     return Target(name="it", metric=metric, threshold=parsed, unit=unit, scope=scope)
 
 
-def verdict(metric: str, threshold: str, *observed: Observation, scope: str = "") -> Verdict:
+def verdict(metric: str, threshold: str, *observed: Observation, scope: str = "") -> TargetVerdict:
     (found,) = judge([target(metric, threshold, scope)], [STEP], observed)
     return found
 
@@ -140,8 +140,10 @@ def test_every_step_in_scope_is_asked_and_the_worst_decides() -> None:
 
 
 def test_overall_is_the_worst_and_never_met_without_a_verdict() -> None:
-    def state(name: State) -> Verdict:
-        return Verdict(target=target("lost", "count == 0"), state=name, value=0, step="", reason="")
+    def state(name: State) -> TargetVerdict:
+        return TargetVerdict(
+            target=target("lost", "count == 0"), state=name, value=0, step="", reason=""
+        )
 
     assert overall([]) == "unmeasured"
     assert overall([state("met")]) == "met"

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from perflab.readiness.trends import History, change_points, forecast
+from perflab.readiness.trends import FigureHistory, change_points, forecast
 
 
 def noisy(levels: list[float], seed: int, sigma: float = 1.0) -> list[float]:
@@ -12,8 +12,8 @@ def noisy(levels: list[float], seed: int, sigma: float = 1.0) -> list[float]:
     return [level + rng.gauss(0, sigma) for level in levels]
 
 
-def history(values: list[float], limit: float | None = None) -> History:
-    return History(
+def history(values: list[float], limit: float | None = None) -> FigureHistory:
+    return FigureHistory(
         name="it",
         unit="ms",
         better="lower",

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from perflab.load.critical_path import critical_path
-from perflab.report.form import Report
+from perflab.report.form import ReadinessReport
 from perflab.report.render import figure, html, markdown
 from tests.perflab.load.test_critical_path import followed
 from tests.perflab.recorded import RECORDED, report_of
@@ -16,7 +16,7 @@ VOID = {"meta", "br", "img", "link", "hr", "input"}
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def report() -> ReadinessReport:
     """The recorded run, one of whose steps has followed operations."""
     found = report_of(RECORDED)
     path = critical_path([followed(n) for n in range(1000)], one_clock=True)
@@ -25,7 +25,7 @@ def report() -> Report:
 
 
 @pytest.fixture(scope="module")
-def page(report: Report) -> str:
+def page(report: ReadinessReport) -> str:
     return html(report)
 
 
@@ -66,7 +66,7 @@ def test_the_page_is_whole_and_fetches_nothing(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
 
 
-def test_every_section_is_there(page: str, report: Report) -> None:
+def test_every_section_is_there(page: str, report: ReadinessReport) -> None:
     for section in ("targets", "advice", "steps", "capacity", "missing", "repeat"):
         assert f'id="{section}"' in page
     charts = sum(len(step.charts) + (step.critical_path is not None) for step in report.steps)
@@ -76,7 +76,7 @@ def test_every_section_is_there(page: str, report: Report) -> None:
     assert report.commit in page
 
 
-def test_the_critical_path_is_a_table_and_a_picture(page: str, report: Report) -> None:
+def test_the_critical_path_is_a_table_and_a_picture(page: str, report: ReadinessReport) -> None:
     text = markdown(report)
     assert "| replica wait | from the first reply" in text
     assert "1,000 were followed, 1,000 to their ends; means of the 500 around P50 and 10" in text
@@ -91,18 +91,18 @@ def test_pictures_do_not_share_ids(page: str) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_what_is_shown_is_escaped(report: Report) -> None:
+def test_what_is_shown_is_escaped(report: ReadinessReport) -> None:
     shown = html(replace(report, steps=[], subject="<script>alert(1)</script>"))
     assert "<script>" not in shown
 
 
-def test_a_report_without_capacity_leaves_the_section_out(report: Report) -> None:
+def test_a_report_without_capacity_leaves_the_section_out(report: ReadinessReport) -> None:
     bare = replace(report, steps=[], capacity=[], advice=[])
     assert 'id="capacity"' not in html(bare)
     assert "## Capacity" not in markdown(bare)
 
 
-def test_markdown_ends_lines_and_tables_well(report: Report) -> None:
+def test_markdown_ends_lines_and_tables_well(report: ReadinessReport) -> None:
     text = markdown(report)
     assert text.startswith("# NOT READY\n")
     for block in re.findall(r"(?:^\|.*\n)+", text, re.M):

@@ -20,7 +20,7 @@ from perflab.gate.report import as_json
 from perflab.results.history import Series
 from perflab.results.suite import read_suite
 from perflab.site.changes import changes_of
-from perflab.site.readings import Reading, load_readings
+from perflab.site.readings import FigureReading, load_readings
 from tests.perflab.recorded import copied, report_of
 from tests.perflab.site.test_offline import publish
 from tests.perflab.synthetic import Step, make_project, write_result
@@ -324,7 +324,7 @@ def test_a_figure_about_zero_changes_only_beyond_its_noise() -> None:
     below = Series(at=series.at, values=[each - 10 for each in risen.values])
     (found,) = changes_of(below, "paired", 0.02, [0, 20])
     assert found.ratio == math.inf
-    assert Reading(unit="bytes").change(found.ratio) == "from 0"
+    assert FigureReading(unit="bytes").change(found.ratio) == "from 0"
 
 
 def test_an_exact_figure_changes_at_every_difference_and_from_zero_too() -> None:
@@ -335,16 +335,16 @@ def test_an_exact_figure_changes_at_every_difference_and_from_zero_too() -> None
 
 
 def test_what_people_read_is_turned_where_higher_is_better() -> None:
-    rate = Reading(unit="operations/s", inverted=True)
+    rate = FigureReading(unit="operations/s", inverted=True)
     assert rate.text(0.0001) == "10,000 operations/s"
     assert rate.change(1.25) == "−20.0 %"
     assert rate.text(0.0) == "∞"
-    plain = Reading(unit="seconds")
+    plain = FigureReading(unit="seconds")
     assert plain.text(0.00123456) == "1.235 ms"
     assert plain.text(0.0) == "0 s"
     assert plain.change(1.00001) == "0 %"
     assert plain.change(float("inf")) == "from 0"
-    assert Reading(unit="bytes").text(12_345) == "12.35 kB"
+    assert FigureReading(unit="bytes").text(12_345) == "12.35 kB"
 
 
 def test_headlines_name_what_the_suite_has() -> None:

@@ -17,7 +17,7 @@ import pytest
 from perflab.__main__ import main
 from perflab.gate import command as gate
 from perflab.report.render import html
-from perflab.site.readings import Reading
+from perflab.site.readings import FigureReading
 from tests.perflab.browser import CHROMIUM, PHONE, WIDE, chromium, serving, wait_shown
 from tests.perflab.recorded import copied, report_of
 from tests.perflab.site.test_build import ATOM
@@ -169,7 +169,7 @@ def test_a_benchmark_page_shows_what_the_results_hold(
     )
     value = stored["results"][PAIRED][0][3]
     page = visit(f"benchmark.html?name={PAIRED}&case=3&place=1").page
-    assert page.inner_text("#value") == Reading(unit="seconds").text(value)
+    assert page.inner_text("#value") == FigureReading(unit="seconds").text(value)
     assert "Catches: paired figures that grow." in page.inner_text("main")
     assert "Change <20> & more" in page.inner_text("main")
     assert f"git diff {hashes[19][:8]} {hashes[20][:8]}" in page.inner_text("main")
@@ -308,7 +308,7 @@ def test_script_and_publisher_word_figures_alike(visit: Any) -> None:
     page = visit("index.html").page
     for unit in ("seconds", "bytes", "messages", ""):
         for inverted in (False, True):
-            reading = Reading(unit=unit, inverted=inverted)
+            reading = FigureReading(unit=unit, inverted=inverted)
             asked = [FIGURES, [0.5, 1, 1.00001, 1.1234, 1.9999, 2.5, 12], unit, inverted]
             found = page.evaluate(
                 """async ([figures, ratios, unit, inverted]) => {
