@@ -20,18 +20,20 @@ from typing import NamedTuple
 try:
     from perflab import micro
     from perflab.alerts import command as alerts
-    from perflab.archive import command as kept
+    from perflab.archive import command as archive
     from perflab.archive.form import HistoryError
     from perflab.bench import budget
     from perflab.bench.command import SHORT, MeasureError, Request, measure, publish, results_dir
     from perflab.chaos import command as chaos
     from perflab.gate import bisect
     from perflab.gate import command as gate
+    from perflab.gate.remeasure import measure_again
     from perflab.load import command as load
     from perflab.monitor import watch
     from perflab.peers import command as peers
     from perflab.readiness import command as readiness
     from perflab.results.checkout import CheckoutError
+    from perflab.usage import BAD_USAGE
 except Exception:  # Python would end with 1, which here has another meaning
     if __name__ != "__main__":
         raise
@@ -88,7 +90,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     except SystemExit as end:
         # Whose 2 means something else.
         if end.code == 2 and arguments[:1] in (["gate"], ["bisect"], ["alerts"]):
-            raise SystemExit(gate.BAD_USAGE) from None
+            raise SystemExit(BAD_USAGE) from None
         raise
 
 
@@ -190,9 +192,9 @@ COMMANDS = (
         "history",
         "measurements that last: fetch, merge, keep, prune",
         "Bring measurements of several machines together, and keep them in the repository.",
-        kept.add_arguments,
-        lambda options: kept.main(options, ROOT),
-        kept.EPILOG,
+        archive.add_arguments,
+        lambda options: archive.main(options, ROOT),
+        archive.EPILOG,
     ),
     Command(
         "budget",
@@ -244,7 +246,7 @@ COMMANDS = (
         "Look for steps in asv's results close to the tip of the branch, have suspects measured "
         "again, and raise each alarm once.",
         alerts.add_arguments,
-        alerts.main,
+        lambda options: alerts.main(options, gate.ROOT, measure_again),
         alerts.EPILOG,
     ),
     Command(

@@ -1,7 +1,7 @@
 """The house in figures: `python -m tests.house [REVISION …]`, the working tree without any.
 
-Sizes, the imports between the three trees, import circles, imports that run upwards in the core, and
-public class names that mean more than one thing. `test_house.py` holds those that have a limit.
+Sizes, the imports between the three trees, import circles, imports that run upwards in the core,
+and public class names that mean more than one thing. `test_house.py` holds those that have a limit.
 
 A class of a suite is a name on the published site, not a word of the code (a suite that asks what
 a connection costs is called `Connection`), so it is not held against a class of the same name.

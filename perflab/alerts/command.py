@@ -28,11 +28,16 @@ from perflab.alerts import report as alert_forms
 from perflab.alerts.judge import AlertReport, Finding, State, judge, measured_again, with_known
 from perflab.alerts.series import read_history, suite_kinds
 from perflab.bench.command import CONFIG, MeasureError, results_dir
-from perflab.gate import command as gate
-from perflab.gate.command import BAD_USAGE, BadUsageError
+from perflab.gate.judge import Judgement
 from perflab.gate.policy import Policy, PolicyError, load_policy
-from perflab.gate.remeasure import measure_again
-from perflab.results.checkout import CheckoutError, branch_to_publish, commit_of, history
+from perflab.results.checkout import (
+    CheckoutError,
+    Commit,
+    branch_to_publish,
+    commit_of,
+    history,
+)
+from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = ["EPILOG", "WebhookError", "add_arguments", "main", "post"]
 
@@ -41,6 +46,13 @@ WEBHOOK_S = 10.0
 UNREADABLE = 2
 PROGRESS_S = 5.0  # until anything is told about how far it is, and between lines where none moves
 LIVE_S = 0.2  # between two looks on a terminal
+
+MeasureAgain = Callable[
+    [Path, Finding, tuple[Commit, Commit], Policy, float, Callable[[str], None]],
+    tuple[str, Judgement | None],
+]
+"""Root, suspect, its two commits, policy, seconds and where progress goes; what measured it, and
+the judgement, if there was a value to judge. How to measure is the gate's knowledge."""
 
 EPILOG = """\
 exit codes:
@@ -102,15 +114,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(options: argparse.Namespace) -> int:
+def main(options: argparse.Namespace, root: Path, measure_again: MeasureAgain) -> int:
     """Read, decide, measure again, tell; the exit code of EPILOG."""
     try:
         if options.power is not None:
             return _power(options.power)
-        budget_s = _checked(options)
+        seconds = _checked(options)
         policy = load_policy()
-        commits = _commits(gate.ROOT)
-        place = options.output or gate.ROOT / ".asv" / "alerts"
+        commits = _commits(root)
+        place = options.output or root / ".asv" / "alerts"
         known = alert_forms.known_in(place / "alerts.json")
     except (BadUsageError, PolicyError) as error:
         print(f"alerts: {error}", file=sys.stderr)
@@ -120,9 +132,9 @@ def main(options: argparse.Namespace) -> int:
         return UNREADABLE
     moment = datetime.datetime.now(datetime.UTC)
     now = moment.isoformat(timespec="seconds")
-    report = with_known(_judged(options, policy, commits, moment.date()), known, commits, now)
+    report = with_known(_judged(options, root, policy, commits, moment.date()), known, commits, now)
     if options.confirm:
-        report = _confirmed(report, policy, budget_s)
+        report = _confirmed(report, lambda each: _again(each, root, policy, seconds, measure_again))
     _say(alert_forms.as_table(report))
     try:
         _tell(report, place, moment, options.webhook)
@@ -143,7 +155,7 @@ def _checked(options: argparse.Namespace) -> float:
             raise BadUsageError(
                 f"--webhook takes an http or https address, not '{options.webhook}'"
             )
-    return gate.budget_s(options.budget)
+    return budget_s(options.budget)
 
 
 def _commits(root: Path) -> list[str]:
@@ -153,9 +165,12 @@ def _commits(root: Path) -> list[str]:
 
 
 def _judged(
-    options: argparse.Namespace, policy: Policy, commits: list[str], today: datetime.date
+    options: argparse.Namespace,
+    root: Path,
+    policy: Policy,
+    commits: list[str],
+    today: datetime.date,
 ) -> AlertReport:
-    root = gate.ROOT
     kinds = suite_kinds(root / "benchmarks")
     found = read_history(results_dir(root), commits, kinds, options.machine)
     if not found.series:
@@ -190,7 +205,7 @@ def _progress(series: int) -> Iterator[Callable[[int], None]]:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _confirmed(report: AlertReport, policy: Policy, budget_s: float) -> AlertReport:
+def _confirmed(report: AlertReport, again: Callable[[Finding], Finding]) -> AlertReport:
     """With each suspect measured again, those of former runs too that are still undecided."""
     findings = []
     suspects = [each for each in report.findings if each.state is State.SUSPECT]
@@ -198,17 +213,18 @@ def _confirmed(report: AlertReport, policy: Policy, budget_s: float) -> AlertRep
         if each.state is State.SUSPECT:
             number = suspects.index(each) + 1
             _say(f"== suspect {number} of {len(suspects)}: {each.series}")
-            findings.append(_measured_again(each, policy, budget_s))
+            findings.append(again(each))
         else:
             findings.append(each)
     return replace(report, findings=tuple(findings))
 
 
-def _measured_again(finding: Finding, policy: Policy, budget_s: float) -> Finding:
-    root = gate.ROOT
+def _again(
+    finding: Finding, root: Path, policy: Policy, seconds: float, measure_again: MeasureAgain
+) -> Finding:
     try:
         pair = commit_of(root, finding.good), commit_of(root, finding.last)
-        metric, judgement = measure_again(root, finding, pair, policy, budget_s, _say)
+        metric, judgement = measure_again(root, finding, pair, policy, seconds, _say)
     except (CheckoutError, MeasureError) as error:
         return replace(finding, why=f"not measured again: {error}")
     return measured_again(finding, judgement, metric)

@@ -22,6 +22,7 @@ from perflab.gate import command as gate
 from perflab.gate.judge import Judgement
 from perflab.gate.policy import load_policy
 from perflab.results.checkout import CheckoutError, Commit, commit_of, history
+from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = ["EPILOG", "Answer", "add_arguments", "main", "search"]
 
@@ -84,20 +85,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Search and tell; the exit code of EPILOG."""
     try:
-        budget_s = gate.budget_s(options.budget)
+        seconds = budget_s(options.budget)
         _check(options.benchmark)
         good, bad = commit_of(gate.ROOT, options.good), commit_of(gate.ROOT, options.bad)
         commits = history(gate.ROOT, f"{good.hash}..{bad.hash}")[::-1]
         if not commits:
-            raise gate.BadUsageError(f"'{options.bad}' does not come after '{options.good}'")
-    except (gate.BadUsageError, CheckoutError) as error:
+            raise BadUsageError(f"'{options.bad}' does not come after '{options.good}'")
+    except (BadUsageError, CheckoutError) as error:
         print(f"bisect: {error}", file=sys.stderr)
-        return gate.BAD_USAGE
+        return BAD_USAGE
     policy = load_policy()
 
     def measure(commit: Commit) -> Judgement | None:
         pair = good, commit
-        outcome = gate.compare(gate.ROOT, pair, options.benchmark, policy, budget_s)
+        outcome = gate.compare(gate.ROOT, pair, options.benchmark, policy, seconds)
         for problem in outcome.problems:
             _say(problem.splitlines()[0])
         return next(iter(outcome.judgements), None)
@@ -154,7 +155,7 @@ def _check(name: str) -> None:
     if name not in gate.METRICS:
         near = difflib.get_close_matches(name, gate.METRICS, 3)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise gate.BadUsageError(f"no benchmark of the gate is called '{name}'{hint}")
+        raise BadUsageError(f"no benchmark of the gate is called '{name}'{hint}")
 
 
 def _say(text: str) -> None:

@@ -15,7 +15,6 @@ import contextlib
 import datetime
 import os
 import platform
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,21 +34,18 @@ from perflab.gate.record import Measured, MeasuredError, load
 from perflab.gate.recorder import Recorder
 from perflab.results.asv_process import minutes
 from perflab.results.checkout import CheckoutError, Commit, commit_of
+from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = [
-    "BAD_USAGE",
     "EPILOG",
     "METRICS",
-    "BadUsageError",
     "add_arguments",
-    "budget_s",
     "compare",
     "judged",
     "main",
 ]
 
 ROOT = Path(__file__).parents[2]
-BAD_USAGE = 3
 COUNTING = 0.7  # of the budget; the rest is for processor time, which takes what is left
 METRICS = (
     *gate_counts.OPERATION_METRICS,
@@ -59,8 +55,6 @@ METRICS = (
     *(paired_rounds.PREFIX + name for name in MICROS),
 )
 """Every benchmark that a gate can measure."""
-MOST_BUDGET_S = 86_400
-UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
 EPILOG = """\
 exit codes:
@@ -79,10 +73,6 @@ examples:
 
 Commits are measured, uncommitted changes are not. docs/gate.md says how to read the answer.
 """
-
-
-class BadUsageError(Exception):
-    """The arguments make no sense; the message says why."""
 
 
 @dataclass
@@ -288,17 +278,6 @@ def _about(options: argparse.Namespace) -> dict[str, str]:
         "budget": options.budget,
         "only": options.only,
     }
-
-
-def budget_s(text: str) -> float:
-    """Seconds in a time such as 90s, 10m, 1h. Raises UsageError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    seconds = float(match[1]) * UNITS_S[match[2]] if match else 0.0
-    if not 1 <= seconds <= MOST_BUDGET_S:
-        raise BadUsageError(
-            f"--budget takes a time such as 90s, 10m or 1h, up to 24h, not '{text}'"
-        )
-    return seconds
 
 
 def _file(outcome: GateOutcome, place: Path) -> None:

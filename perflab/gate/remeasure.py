@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Protocol
 
-from perflab.alerts.judge import Finding
 from perflab.bench.command import CONFIG, alone, prefer_this_python
 from perflab.gate import command as gate
 from perflab.gate.judge import Judgement, judge
@@ -33,7 +33,7 @@ from perflab.results.asv_results import stored
 from perflab.results.checkout import Commit
 from perflab.stats.bounds import rounds_needed
 
-__all__ = ["gate_metric", "measure_again"]
+__all__ = ["Suspect", "gate_metric", "measure_again"]
 
 AGAIN_CONFIG = ".asv-again.conf.json"
 """Lives beside the real one while asv runs: asv works in the folder of its configuration."""
@@ -43,6 +43,26 @@ PATTERNS = {
     r"hotpath\.\w+\.track_seconds\('(\w+)'\)": "cpu.{}",
     r"counts\.Membership\w+\.track_(\w+)\('(\w+)', (\d+)\)": "events.{}.{}.{}",
 }
+
+
+class Suspect(Protocol):
+    """What has to be known of a suspect step."""
+
+    @property
+    def machine(self) -> str: ...
+
+    @property
+    def series(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def ratio(self) -> float:
+        """New over old."""
+
+    @property
+    def higher_is_better(self) -> bool: ...
 
 
 def gate_metric(series: str) -> str | None:
@@ -56,7 +76,7 @@ def gate_metric(series: str) -> str | None:
 
 def measure_again(
     root: Path,
-    finding: Finding,
+    suspect: Suspect,
     commits: tuple[Commit, Commit],
     policy: Policy,
     budget_s: float,
@@ -66,13 +86,13 @@ def measure_again(
 
     Raises MeasureError if another run is measuring in this checkout.
     """
-    metric = gate_metric(finding.series)
+    metric = gate_metric(suspect.series)
     if metric is not None:
         outcome = gate.compare(root, commits, metric, policy, budget_s)
         return metric, next(iter(outcome.judgements), None)
     sheets = base, head = Recorder(commits[0]), Recorder(commits[1])
-    base.add(finding.series, Kind.PAIRED, finding.unit, 1.0)
-    head.add(finding.series, Kind.PAIRED, finding.unit, finding.ratio)
+    base.add(suspect.series, Kind.PAIRED, suspect.unit, 1.0)
+    head.add(suspect.series, Kind.PAIRED, suspect.unit, suspect.ratio)
     needed = rounds_needed(policy.false_alarms / 2 / policy.looks) + MORE_ROUNDS
     coin, begin_s = Random(SystemRandom().getrandbits(32)), time.monotonic()
     prefer_this_python()
@@ -80,21 +100,21 @@ def measure_again(
         for number in range(needed):
             if time.monotonic() - begin_s > budget_s:
                 break
-            write(f"== round {number + 1} of {needed}: asv measures {finding.series}")
-            values = _round(root, finding, coin.sample(commits, 2))
+            write(f"== round {number + 1} of {needed}: asv measures {suspect.series}")
+            values = _round(root, suspect, coin.sample(commits, 2))
             for sheet, commit in zip(sheets, commits, strict=True):
                 value = values.get(commit.hash)
                 if value is None:
-                    sheet.lacks(finding.series, Kind.PAIRED, finding.unit, "failed", "no value")
+                    sheet.lacks(suspect.series, Kind.PAIRED, suspect.unit, "failed", "no value")
                 else:
-                    sheet.add(finding.series, Kind.PAIRED, finding.unit, value, 1)
+                    sheet.add(suspect.series, Kind.PAIRED, suspect.unit, value, 1)
             if len(values) < len(commits):
                 break  # it will not work the next time either
     outcome = judge(base.measured(), head.measured(), policy, datetime.date.today())
     return "asv", next(iter(outcome.judgements), None)
 
 
-def _round(root: Path, finding: Finding, commits: list[Commit]) -> dict[str, float]:
+def _round(root: Path, suspect: Suspect, commits: list[Commit]) -> dict[str, float]:
     """One value for each of the commits that gives one."""
     place = root / ".asv" / "again"
     shutil.rmtree(place, ignore_errors=True)
@@ -105,11 +125,11 @@ def _round(root: Path, finding: Finding, commits: list[Commit]) -> dict[str, flo
     hashes.write_text("".join(commit.hash + "\n" for commit in commits), encoding="utf-8")
     results = place / "results"
     config.write_text(json.dumps({**content, "results_dir": str(results)}), encoding="utf-8")
-    command = ["run", "--config", str(config), "--machine", finding.machine]
-    command += ["--bench", f"^{re.escape(finding.series)}$", f"HASHFILE:{hashes}"]
+    command = ["run", "--config", str(config), "--machine", suspect.machine]
+    command += ["--bench", f"^{re.escape(suspect.series)}$", f"HASHFILE:{hashes}"]
     try:
         run_asv(root, command, _Silent())
-        files = [stored(path) for path in results.glob(f"{finding.machine}/*-*.json")]
+        files = [stored(path) for path in results.glob(f"{suspect.machine}/*-*.json")]
     finally:
         config.unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)
@@ -119,8 +139,8 @@ def _round(root: Path, finding: Finding, commits: list[Commit]) -> dict[str, flo
             choices = itertools.product(*record.params)
             for value, choice in zip(record.values, choices, strict=False):
                 said = f"{benchmark}({', '.join(choice)})" if choice else benchmark
-                if said == finding.series and value is not None and value > 0:
-                    found[file.commit] = 1 / value if finding.higher_is_better else value
+                if said == suspect.series and value is not None and value > 0:
+                    found[file.commit] = 1 / value if suspect.higher_is_better else value
     return found
 
 

@@ -22,9 +22,10 @@ from perflab.load.faults import needs_relay
 from perflab.load.figures import figures, judged
 from perflab.load.find_capacity import Slo, find_capacity
 from perflab.load.live import LiveView
+from perflab.load.plan import LoadPlan
 from perflab.load.record import OUTCOMES, FaultResult, LoadRecord
 from perflab.load.replay import ScenarioError
-from perflab.load.run import LoadPlan, LoadRun
+from perflab.load.run import LoadRun
 from perflab.load.scenario import NEEDS, LoadScenario, read_scenario, scenario_of, shipped
 from perflab.load.target import (
     LoadTargetError,

@@ -21,8 +21,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from perflab.load.figures import figures, judged
+from perflab.load.plan import LoadPlan
 from perflab.load.record import CAPACITY, FORMAT, VERSION, Capacity, Trial
-from perflab.load.run import LoadPlan, LoadRun
+from perflab.load.run import LoadRun
 from perflab.load.scenario import LoadPhase
 from perflab.load.target import Target
 from perflab.load.view import PlainView

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console, RenderableType
 
-    from perflab.load.run import LoadRun
+    from perflab.load.view import Running
 
 __all__ = ["LiveView"]
 
@@ -44,12 +44,12 @@ class LiveView:
         self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)
         self._marks: list[Event] = []
         self._next_s = 0.0
-        self._run: LoadRun | None = None
+        self._run: Running | None = None
 
     def say(self, text: str) -> None:
         self._live.console.print(text, highlight=False)
 
-    def begin(self, run: LoadRun) -> None:
+    def begin(self, run: Running) -> None:
         self._run = run
         self._processes = _Processes(run.plan.directory / MONITOR)
         self._live.start()

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError, stop_all
 from benchmarks.common.load.values import StampedValues
-from benchmarks.common.records import LoopKind, now_utc, this_machine
+from benchmarks.common.records import now_utc, this_machine
 from perflab.load.client import FILL_CHUNK, LoadClient, LoadOrder
 from perflab.load.faults import FaultPlayer
 from perflab.load.figures import generator_reasons
+from perflab.load.plan import LoadPlan
 from perflab.load.readback import ReadBack, read_back
 from perflab.load.record import (
     EVENTS,
@@ -54,29 +55,16 @@ from perflab.load.scenario import LoadScenario
 from perflab.load.target import StartedSwarm, Target
 from perflab.load.view import View
 from perflab.monitor.monitor import Monitor
-from perflab.results.checkout import Source
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LoadPlan", "LoadRun"]
+__all__ = ["LoadRun"]
 
 TICK_S = 0.25  # between looks at what the clients have written
 LEAD_S = 0.5  # from the word to the beginning: every client has heard it by then
 GRACE_S = 15.0  # beyond the last start and its deadline, until clients are done
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadPlan:
-    """What a run needs to know besides its target. The directory must be there and be empty."""
-
-    scenario: LoadScenario
-    directory: Path
-    loop: LoopKind
-    command: str
-    source: Source = field(default_factory=Source)
-    interval_s: float = 1.0
 
 
 class LoadRun:

@@ -16,12 +16,30 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from perflab.load.run import LoadRun
+    from perflab.load.plan import LoadPlan
+    from perflab.load.target import Target
 
 __all__ = ["WINDOW_S", "PlainView", "RecentOperations", "View", "milliseconds"]
 
 WINDOW_S = 5.0
 LINE_S = 5.0  # between lines
+
+
+class Running(Protocol):
+    """A run, as far as it is shown."""
+
+    @property
+    def plan(self) -> LoadPlan: ...
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the schedule began."""
+
+    def error_names(self, process: int, rows: NDArray[np.void]) -> dict[int, str]:
+        """The names of the errors in some rows of a process, by their numbers."""
 
 
 class View(Protocol):
@@ -30,7 +48,7 @@ class View(Protocol):
     def say(self, text: str) -> None:
         """One line of progress."""
 
-    def begin(self, run: LoadRun) -> None:
+    def begin(self, run: Running) -> None:
         """The schedule is about to begin."""
 
     def rows(self, rows: NDArray[np.void], process: int) -> None:
@@ -88,12 +106,12 @@ class PlainView:
 
     def __init__(self) -> None:
         self._window, self._next_s = RecentOperations(), LINE_S
-        self._run: LoadRun | None = None
+        self._run: Running | None = None
 
     def say(self, text: str) -> None:
         print(text, flush=True)
 
-    def begin(self, run: LoadRun) -> None:
+    def begin(self, run: Running) -> None:
         self._run = run
 
     def end(self) -> None:

@@ -265,7 +265,7 @@ def test_a_budget_that_is_over_leaves_a_suspect(
 ) -> None:
     values = {commit: [1.0] * 20 for commit in stepped.commits}
     (stepped.root / "values.json").write_text(json.dumps(values))
-    monkeypatch.setattr(gate, "budget_s", lambda _: 0.0)
+    monkeypatch.setattr("perflab.alerts.command.budget_s", lambda _: 0.0)
     assert run("--confirm") == 2
     assert "undecided" in stepped.filed()["findings"][0]["why"]
 

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from benchmarks.common import subject
 from perflab.load.live import LiveView
+from perflab.load.plan import LoadPlan
 from perflab.load.record import ROW, decode_rows
-from perflab.load.run import LoadPlan, LoadRun
+from perflab.load.run import LoadRun
 from perflab.load.scenario import LoadScenario, scenario_of
 from perflab.load.target import Nobody, StartedSwarm
 from perflab.load.view import PlainView, RecentOperations

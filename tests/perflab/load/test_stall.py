@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.common import subject
 from perflab.load.figures import figures
-from perflab.load.run import LoadPlan, LoadRun
+from perflab.load.plan import LoadPlan
+from perflab.load.run import LoadRun
 from perflab.load.scenario import scenario_of
 from perflab.load.target import StartedSwarm
 from perflab.load.view import PlainView
