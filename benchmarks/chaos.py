@@ -1,8 +1,8 @@
 """What faults do to users: twelve simulated nodes, each kind of fault, and the same workload.
 
 Two clients store and retrieve twenty times a virtual second for 40 s from the beginning of the
-fault on (`rig.simulated.faults` has the faults). The run without a fault, of the same seed, is what
-traffic is compared with. Everything follows from the seed, so the figures are the same on any
+fault on (`common.simulated.faults` has the faults). The run without a fault, of the same seed, is
+what traffic is compared with. Everything follows from the seed, so the figures are the same on any
 machine; one more draw of chance in the core moves them, so there are six seeds, the same for all
 commits.
 """

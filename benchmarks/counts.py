@@ -1,9 +1,9 @@
 """What operations and upkeep cost in messages, bytes, calls and allocations: counted, not timed.
 
 The core's own machines run in virtual time, all in one process, with fixed ids, latency and random
-streams (`rig.static_swarm`): the same figures on a busy machine, on another one, and tomorrow.
-Whatever the network says because of an operation counts, in both directions, repairs included. N=3,
-W=R=2, 1 KiB.
+streams (`common.counting.static_swarm`): the same figures on a busy machine, on another one, and
+tomorrow. Whatever the network says because of an operation counts, in both directions, repairs
+included. N=3, W=R=2, 1 KiB.
 
 What a client's operation costs is exact: any difference is the commit's. When nodes come, go and
 look after each other, they draw lots to spread their work, and one draw more moves the figure a

@@ -2,7 +2,7 @@
 
 Peaks are those of a whole process with a swarm in it, beside an empty twin that only imports and
 runs a loop: subtract it. The other figures count heap bytes exactly, in a child process whose every
-allocation goes through malloc (`rig.heap_lab`).
+allocation goes through malloc (`common.heap_lab`).
 """
 
 from __future__ import annotations

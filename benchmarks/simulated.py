@@ -1,8 +1,8 @@
 """What the number of nodes costs, up to thousands of them, in virtual time.
 
 Beside `scale`, which asks the same of real processes. The nodes of a *warm* network were put in
-their places without joining (`rig.simulated.scale`); *joins* are measured by joining. Networks are
-in one place, but for the classes that say *Distant*: there, nodes and clients are spread over
+their places without joining (`common.simulated.scale`); *joins* are measured by joining. Networks
+are in one place, but for the classes that say *Distant*: there, nodes and clients are spread over
 twelve regions of the world. Everything follows from the seeds, so the figures are the same on any
 machine; one more draw of chance in the core moves them.
 

@@ -1,7 +1,7 @@
 """python -m perflab: what there is to do with the suite beyond asv's own commands.
 
-Rule: reads arguments and turns outcomes into exit codes; the work is done in the rig and judged in
-the verdict. A command is a row of COMMANDS.
+Rule: reads arguments and turns outcomes into exit codes; the work is done in the
+features' rooms. A command is a row of COMMANDS.
 
 Exit codes: 0 done, 1 what was measured is not as it must be (each command says what that means), 2
 something could not be measured or the arguments are wrong, 130 interrupted.

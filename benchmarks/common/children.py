@@ -9,7 +9,7 @@ child that does not follow the end of its input within `GRACE_S` ends itself fro
 reads it; a parent that waits longer kills it by its id. And a parent that ends by itself, if only
 because Ctrl-C came before it knew that it had a child, sees all of them gone first.
 
-Two things any child can do, whatever it serves: keep a pulse that the monitor reads, and trace
+Two things any child can do, whatever it serves: keep self metrics that the monitor reads, and trace
 its allocations when it is asked to.
 
 Rule: knows nothing of p2pcore, sockets or swarms.
@@ -35,7 +35,7 @@ from typing import IO, Any, Protocol, Self
 from benchmarks.common.allocations import trace_begin, trace_end
 from benchmarks.common.footprint import counts_everything, heap_bytes
 from benchmarks.common.loops import running_loop
-from benchmarks.common.self_metrics import SelfMetrics, pulse_file
+from benchmarks.common.self_metrics import SelfMetrics, self_metrics_file
 
 __all__ = [
     "Child",
@@ -51,7 +51,7 @@ __all__ = [
 ENTRY = Path(__file__).with_name("entry.py")
 READY_S = 30.0  # an import on a machine whose cores are all busy; ten times the usual start
 ANSWER_S = 30.0  # one question; the answer may include a garbage collection
-PULSE = "P2PCORE_RIG_PULSE"  # tells a child where to write its pulse
+SELF_METRICS = "P2PCORE_SELF_METRICS"  # tells a child where to write its self metrics
 HEAP_BEATS = 2  # between counts of the heap, of 40 µs each: they walk the free lists
 GRACE_S = 10.0  # from the end of input to the end of the process; a shutdown is bounded by 5 s
 KILL_WAIT_S = 10.0  # the kernel reaps a killed process at once; more means a stuck system call
@@ -64,7 +64,7 @@ class ChildError(RuntimeError):
 class ChildService(Protocol):
     """What a child does between its ready line and the end of its input.
 
-    One that also has `counters()`, a mapping of names to numbers, shows them in its pulse.
+    One that also has `counters()`, a mapping of names to numbers, shows them in its self metrics.
     """
 
     async def start(self) -> dict[str, Any]:
@@ -82,8 +82,8 @@ class Child:
 
     `module` is a module of the suite with `run_child(arguments)`; `core_dir` is the directory that
     holds the p2pcore package the child must use, or "-" if it uses none; `environment` is added to
-    this process's. With `pulse` the child keeps one, and the attribute of that name is its file.
-    `ready` is what the child reported. Constructing does not wait: call `wait_ready`.
+    this process's. With `self_metrics` the child keeps one, and the attribute of that name is its
+    file. `ready` is what the child reported. Constructing does not wait: call `wait_ready`.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Child:
         core_dir: str = "-",
         environment: dict[str, str] | None = None,
         *,
-        pulse: bool = False,
+        self_metrics: bool = False,
     ) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by stop()
         self.ready: dict[str, Any] = {}
-        self.pulse = pulse_file() if pulse else None
-        place = {PULSE: str(self.pulse)} if self.pulse else {}
+        self.self_metrics = self_metrics_file() if self_metrics else None
+        place = {SELF_METRICS: str(self.self_metrics)} if self.self_metrics else {}
         with _interrupt_later():
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(ENTRY), module, core_dir, *arguments],
@@ -208,8 +208,8 @@ class Child:
         self.release()
         self._process.stdout.close()
         self._stderr.close()
-        if self.pulse is not None:  # a child that was killed has left it
-            self.pulse.unlink(missing_ok=True)
+        if self.self_metrics is not None:  # a child that was killed has left it
+            self.self_metrics.unlink(missing_ok=True)
 
     def _words(self) -> str:
         """The last of what the child wrote to its standard error, for a message."""
@@ -276,21 +276,21 @@ def _interrupt_later() -> Iterator[None]:
             handler(*came[0])
 
 
-def _pulse(service: ChildService) -> SelfMetrics | None:
-    """The pulse that the parent wishes, beating; None if it wishes none."""
-    place = os.environ.pop(PULSE, None)
+def _self_metrics(service: ChildService) -> SelfMetrics | None:
+    """The self metrics that the parent wishes, beating; None if it wishes none."""
+    place = os.environ.pop(SELF_METRICS, None)
     if place is None:
         return None
-    pulse = SelfMetrics(Path(place))
+    self_metrics = SelfMetrics(Path(place))
     counters = getattr(service, "counters", None)
     if counters is not None:
-        pulse.register_group(counters, "counter")
+        self_metrics.register_group(counters, "counter")
     if counts_everything():
-        pulse.register(
+        self_metrics.register(
             "heap", "B", "gauge", lambda: heap_bytes(collect=False) or 0, every=HEAP_BEATS
         )
-    pulse.start()
-    return pulse
+    self_metrics.start()
+    return self_metrics
 
 
 def child_environment() -> dict[str, str]:
@@ -319,16 +319,16 @@ def serve_parent(service: ChildService, loop_kind: str, source: str | None = Non
             args=(lambda line: loop.call_soon_threadsafe(questions.put_nowait, line), finished),
             daemon=True,
         ).start()
-        pulse = None
+        self_metrics = None
         try:
             ready = await service.start()
-            pulse = _pulse(service)
+            self_metrics = _self_metrics(service)
             _say(ready)
             while line := await questions.get():
                 _say(await _answered(service.answer, line))
         finally:
-            if pulse is not None:
-                pulse.close()
+            if self_metrics is not None:
+                self_metrics.close()
             await service.stop()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle

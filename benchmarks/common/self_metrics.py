@@ -35,7 +35,7 @@ __all__ = [
     "SelfMetricsError",
     "SelfMetricsReader",
     "SelfReading",
-    "pulse_file",
+    "self_metrics_file",
 ]
 
 MAGIC = b"p2pulse1"
@@ -51,8 +51,8 @@ _VALUES_AT = _RING_AT + RING * _LAG.size
 TRIES = 8  # a reader meets a writer for microseconds, unless that one was stopped in them
 
 
-def pulse_file() -> Path:
-    """A new file for a pulse; in memory where the system has that: a mapped disk can block."""
+def self_metrics_file() -> Path:
+    """A new file for self metrics; in memory where the system has that: a mapped disk can block."""
     place = "/dev/shm" if os.path.isdir("/dev/shm") else None
     handle, name = tempfile.mkstemp(prefix="p2pcore-pulse-", dir=place)
     os.close(handle)
@@ -60,7 +60,7 @@ def pulse_file() -> Path:
 
 
 class SelfMetricsError(ValueError):
-    """A file that is no pulse, or more metrics than fit into one."""
+    """A file that holds no self metrics, or more metrics than fit into one."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class SelfMetrics:
     def register(
         self, name: str, unit: str, kind: Kind, read: Callable[[], float], *, every: int = 1
     ) -> None:
-        """Add a metric, read at every beat or every so many; PulseError if it cannot be added."""
+        """Add a metric, read at every beat or every so many; SelfMetricsError if it cannot be
+        added."""
         self._add(Column(name, unit, kind))
         self._sources.append(_Source(self._columns[-1], read, every))
 
@@ -174,10 +175,10 @@ class SelfMetrics:
 
 @dataclass(frozen=True)
 class SelfReading:
-    """One look at a pulse.
+    """One look at self metrics.
 
     `lag_s` is the longest lag since the look before, that of an overdue beat included; `beats` and
-    `cpu_s` count from the pulse's start; `values` go with the reader's `columns`.
+    `cpu_s` count from the start of the self metrics; `values` go with the reader's `columns`.
     """
 
     lag_s: float
@@ -187,15 +188,15 @@ class SelfReading:
 
 
 class SelfMetricsReader:
-    """The watching side. Raises OSError without the file, PulseError if it is something else."""
+    """The watching side. Raises OSError without the file, SelfMetricsError if it is another."""
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != HEADER_AT + HEADER_BYTES:
-                raise SelfMetricsError(f"{path.name} has not the size of a pulse")
+                raise SelfMetricsError(f"{path.name} has not the size of self metrics")
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if self._map[: len(MAGIC)] not in (MAGIC, bytes(len(MAGIC))):
-            raise SelfMetricsError(f"{path.name} does not begin like a pulse")
+            raise SelfMetricsError(f"{path.name} does not begin like self metrics")
         self._seen = 0
         self._header_bytes = 0
         self.columns: list[Column] = []

@@ -125,7 +125,7 @@ async def no_leftovers() -> None:
 class Swarm:
     """A network and a client of it, from entering to leaving; for synchronous callers.
 
-    `watched` children keep a pulse for the monitor; `environment` is added to theirs.
+    `watched` children keep self metrics for the monitor; `environment` is added to theirs.
     """
 
     child_module = "benchmarks.common.swarm"
@@ -231,7 +231,7 @@ class Swarm:
             [json.dumps(order)],
             subject.core_dir(),
             self._environment,
-            pulse=self._watched,
+            self_metrics=self._watched,
         )
         self._children.append(child)
         return child

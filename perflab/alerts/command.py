@@ -4,7 +4,7 @@ Reads asv's results, lets `judge.py` decide, has suspects measured again, and fi
 `.asv/alerts/`. `alerts.json` there is written last: the next run takes from it what is known, and a
 run that could not tell anybody is repeated as if it had not been.
 
-Rule: order of work, files and the webhook; finding steps and deciding is the verdict's.
+Rule: order of work, files and the webhook; finding steps and deciding is `judge.py`'s.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """`python -m perflab history`: measurements that last, from all machines, in one small form.
 
-Rule: order of work and words; the form, merging and thinning are the verdict's (`verdict/kept`).
+Rule: order of work and words; the form is `form.py`'s, merging `archive.py`'s, thinning
+`thinning.py`'s.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Two processes at a time, for there is nothing that they could disturb. Whatever goes wrong in one of
 them is noted where its figures would be.
 
-Rule: counts and notes; what a difference means is the verdict's matter.
+Rule: counts and notes; what a difference means is `judge.py`'s matter.
 """
 
 from __future__ import annotations

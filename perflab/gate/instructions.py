@@ -9,7 +9,7 @@ preparation, and no difference of two large figures.
 The hash seed moves the count by up to some tenths of a percent, so several fixed ones are used, a
 process each. The environment keeps PYTHONHASHSEED, which `python -I` and `-E` would drop.
 
-Rule: counts; what a difference means is the verdict's matter.
+Rule: counts; what a difference means is `judge.py`'s matter.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ of a round is the median ratio of neighbours.
 `decide` spends the rounds: all micro benchmarks in a first stage, then the suspects alone in a
 second one, at which the verdict looks after 16, 32, 64, 128 rounds.
 
-Rule: measures and asks the verdict who is still suspect; no judgement of its own.
+Rule: measures and asks `judge.py` who is still suspect; no judgement of its own.
 """
 
 from __future__ import annotations

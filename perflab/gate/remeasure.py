@@ -6,7 +6,7 @@ of their own, so that the published ones stay as they are. Judged by the gate in
 history chose the suspect, so its values count as a first stage, which alone can't make a
 regression.
 
-Rule: measures; what a difference means is the verdict's matter.
+Rule: measures; what a difference means is `judge.py`'s matter.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The swarm counts messages, bytes and calls of events that chance has a part in. 
 commit's own simulator) say what is asked where nobody knows everybody, and how long operations take
 in virtual time (the median): a longer wait shows there, and in no count and no processor time.
 
-Rule: counts and notes; what a difference means is the verdict's matter.
+Rule: counts and notes; what a difference means is `judge.py`'s matter.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from perflab.load.tracer import Tracer
 
 __all__ = ["LoadClient", "LoadOrder", "run_child"]
 
-KEY_VARIABLE = "P2PCORE_RIG_NETWORK_KEY"
+KEY_VARIABLE = "P2PCORE_LOAD_NETWORK_KEY"
 FLUSH_S = 0.2
 FILL_IN_FLIGHT = 16
 FILL_CHUNK = 2000  # records per question: a child has 30 s for each
@@ -71,7 +71,7 @@ class LoadClient:
             [json.dumps(table)],
             subject.core_dir(),
             {KEY_VARIABLE: order.network.key},
-            pulse=True,
+            self_metrics=True,
         )
 
     def fill(self, first: int, last: int) -> None:

@@ -90,7 +90,7 @@ class LoadRun:
             self._monitor = self._stack.enter_context(Monitor(plan.directory / MONITOR))
             self.target.watch(self._monitor)
             for number, client in enumerate(self.clients):
-                self._monitor.watch(client.child.pid, f"client {number}", client.child.pulse)
+                self._monitor.watch(client.child.pid, f"client {number}", client.child.self_metrics)
             self._prepare_faults()
             self._events = self._stack.enter_context((plan.directory / EVENTS).open("wb", 0))
             self.zero_ns = time.perf_counter_ns() + round(LEAD_S * 1e9)

@@ -94,7 +94,7 @@ class StartedSwarm:
 
     def watch_one(self, monitor: Monitor, member: FleetMember) -> None:
         """Have the monitor watch a node, one that came later too."""
-        monitor.watch(member.child.pid, member.name, member.child.pulse)
+        monitor.watch(member.child.pid, member.name, member.child.self_metrics)
 
 
 class RunningNetwork:

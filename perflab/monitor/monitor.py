@@ -3,14 +3,14 @@
 Theory of operation. Sampling in the process that drives the load would disturb it and be disturbed
 by it, so the monitor is a child (`children`): it ends, and ends its file, when its parent does,
 however that one died. Killed itself, it leaves a file that lacks the end. The processes it watches
-are asked nothing while it runs: their pulses are mapped files, the rest is the system's. Times are
-of the monotonic clock, which all processes of a machine share.
+are asked nothing while it runs: their self metrics are mapped files, the rest is the system's.
+Times are of the monotonic clock, which all processes of a machine share.
 
     with Monitor(path) as monitor:
-        monitor.watch(child.pid, "node 0", child.pulse)
+        monitor.watch(child.pid, "node 0", child.self_metrics)
         monitor.mark("warm-up over")
 
-Rule: starts and asks; sampling is the sampler's, judging the verdict's.
+Rule: starts and asks; sampling is the sampler's, and nothing here judges.
 """
 
 from __future__ import annotations
@@ -45,9 +45,14 @@ class Monitor(WithChild):
     def pid(self) -> int:
         return self._child.pid
 
-    def watch(self, pid: int, name: str = "", pulse: Path | None = None) -> list[str]:
-        """Watch a process, with its pulse if it has one; returns what cannot be known of it."""
-        order = {"do": "watch", "pid": pid, "name": name, "pulse": str(pulse) if pulse else None}
+    def watch(self, pid: int, name: str = "", self_metrics: Path | None = None) -> list[str]:
+        """Watch a process, with its self metrics if it has one; says what cannot be known."""
+        order = {
+            "do": "watch",
+            "pid": pid,
+            "name": name,
+            "self_metrics": str(self_metrics) if self_metrics else None,
+        }
         unknown: list[str] = self._child.ask(order)["unknown"]
         return unknown
 
@@ -78,8 +83,8 @@ class _Service:
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         sampler = self._sampler
         match question:
-            case {"do": "watch", "pid": pid, "name": name, "pulse": pulse}:
-                target = sampler.watch(pid, name, Path(pulse) if pulse else None)
+            case {"do": "watch", "pid": pid, "name": name, "self_metrics": self_metrics}:
+                target = sampler.watch(pid, name, Path(self_metrics) if self_metrics else None)
                 return {"unknown": list(target.unknown)}
             case {"do": "mark", "name": name}:
                 sampler.mark(name)

@@ -5,7 +5,7 @@ cannot come to mean another process, and from the process' own processor clock: 
 count processor time in hundredths of a second, a tenth of a sampling interval. How long it had to
 wait for a processor is in `/proc/PID/schedstat`, where the kernel counts it. Elsewhere psutil gives
 all but that. The dear ones (memory that is its alone, descriptors) come from psutil.
-Linux counts neither bytes per process on sockets nor a stranger's loop: only a pulse can tell.
+Linux counts neither bytes per process on sockets nor a stranger's loop: only self metrics can tell.
 
 Rule: reads; never signals, traces or slows the process.
 """

@@ -1,4 +1,4 @@
-"""What a monitor's file says: the format that `rig.monitor` writes, and its reader.
+"""What a monitor's file says: the format that `sampler.py` writes, and its reader.
 
 Theory of operation. The file is append-only JSON lines, so that a monitor which is killed leaves
 everything but, at worst, its last line. The first line is the header; the others carry a `type`.
@@ -93,8 +93,9 @@ class TimeMark:
 class Cost:
     """What the monitoring itself took until an instant.
 
-    `cpu_s` is the monitor's processor time and `pulse_cpu_s` that of the pulses in the processes;
-    `late` ticks began more than a tenth of the interval after their time, `missed` ones never.
+    `cpu_s` is the monitor's processor time and `pulse_cpu_s` that of the self metrics of the
+    processes; `late` ticks began more than a tenth of the interval after their time, `missed` ones
+    never.
     """
 
     at_s: float
@@ -112,7 +113,7 @@ class Cost:
 
     @property
     def share_of_core(self) -> float:
-        """Processor time of monitor and pulses over elapsed time."""
+        """Processor time of monitor and self metrics over elapsed time."""
         return (self.cpu_s + self.pulse_cpu_s) / self.wall_s if self.wall_s else 0.0
 
 

@@ -1,10 +1,10 @@
 """Samples processes at a fixed rate and writes each sample down before the next is taken.
 
-Theory of operation. A tick looks at every process (`probe`) and, where it has one, at its pulse;
-one line of the file holds it. Ticks have fixed times, `begin + n * interval`: one that begins more
-than a tenth of the interval late is counted as late, and those whose time has passed altogether are
-counted as missed and not made up for. What the sampler costs is in the file too, every few seconds,
-so that a run that was killed still says what its watching took.
+Theory of operation. A tick looks at every process (`probe`) and, where it has one, at its self
+metrics; one line of the file holds it. Ticks have fixed times, `begin + n * interval`: one that
+begins more than a tenth of the interval late is counted as late, and those whose time has passed
+altogether are counted as missed and not made up for. What the sampler costs is in the file too,
+every few seconds, so that a run that was killed still says what its watching took.
 
 Rule: synchronous; `monitor` and `watch` decide where and when it runs.
 """
@@ -30,7 +30,7 @@ __all__ = ["Sampler", "WatchedProcess"]
 SLOW_S = 5.0  # memory that is a process' own costs a walk through its page tables
 LATE_SHARE = 0.1
 LOOP = (Column("loop_lag", "s", "gauge"), Column("loop_beats", "1", "counter"))
-NO_PULSE = "only a process of the rig's own, with a pulse, can tell it"
+NO_SELF_METRICS = "only a process of ours, which reports its self metrics, can tell it"
 UNKNOWN_OF_STRANGERS = ("loop_lag", "bytes_in", "bytes_out", "the node's own figures")
 
 
@@ -41,7 +41,7 @@ class WatchedProcess:
     number: int
     name: str
     probe: ProcessProbe
-    pulse: SelfMetricsReader | None
+    self_metrics: SelfMetricsReader | None
     unknown: dict[str, str]
     columns: list[Column] = field(default_factory=list)
     pulse_cpu_s: float = 0.0
@@ -78,13 +78,14 @@ class Sampler:
         )
         self.due_ns = self._begin_ns + self.interval_ns
 
-    def watch(self, pid: int, name: str = "", pulse: Path | None = None) -> WatchedProcess:
-        """Add a process; ProbeError if there is none, OSError or PulseError for a bad pulse."""
-        reader = SelfMetricsReader(pulse) if pulse else None
+    def watch(self, pid: int, name: str = "", self_metrics: Path | None = None) -> WatchedProcess:
+        """Add a process; ProbeError if there is none, OSError or SelfMetricsError for damaged self
+        metrics."""
+        reader = SelfMetricsReader(self_metrics) if self_metrics else None
         probe = ProcessProbe(pid)
         unknown = probe.unknown()
         if reader is None:
-            unknown |= dict.fromkeys(UNKNOWN_OF_STRANGERS, NO_PULSE)
+            unknown |= dict.fromkeys(UNKNOWN_OF_STRANGERS, NO_SELF_METRICS)
         target = WatchedProcess(len(self.targets), name or probe.name, probe, reader, unknown)
         self.targets.append(target)
         self._declare(target, [*QUICK, *(LOOP if reader else ())])
@@ -158,12 +159,12 @@ class Sampler:
 
     def _row(self, target: WatchedProcess, now: int) -> list[float | None]:
         row = target.probe.quick()
-        if target.pulse is not None:
-            reading = target.pulse.read(now)
+        if target.self_metrics is not None:
+            reading = target.self_metrics.read(now)
             if reading is not None:
-                known = len(QUICK) + len(LOOP) + len(target.pulse.columns)
+                known = len(QUICK) + len(LOOP) + len(target.self_metrics.columns)
                 if known > len(target.columns):
-                    self._declare(target, [*QUICK, *LOOP, *target.pulse.columns])
+                    self._declare(target, [*QUICK, *LOOP, *target.self_metrics.columns])
                 target.pulse_cpu_s = reading.cpu_s
                 row += [reading.lag_s, reading.beats, *reading.values]
             row += [None] * (len(target.columns) - len(row))  # not to be known at this instant

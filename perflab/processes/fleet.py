@@ -59,7 +59,8 @@ class FleetMember:
 
 
 class Fleet:
-    """A network in layout B and its relay, from entering to leaving. `watched` members keep a pulse
+    """A network in layout B and its relay, from entering to leaving. `watched` members keep self
+    metrics
     for the monitor."""
 
     child_module = "benchmarks.common.swarm"
@@ -183,7 +184,7 @@ class Fleet:
             order["source"] = end
         arguments = [json.dumps(order)]
         core = subject.core_dir()
-        return Child(self.child_module, arguments, core, pulse=self._watched), end
+        return Child(self.child_module, arguments, core, self_metrics=self._watched), end
 
     # How things stand
 

@@ -5,7 +5,7 @@ each can be repeated by hand, and none can take the others down. A step that tak
 with everything it started. The record is written as the run goes on (`record.py`), the
 report is made from the record alone, and can be made again.
 
-Rule: starts, waits and files; the verdict is the verdict's.
+Rule: starts, waits and files; what it comes to, `conclude.py` finds.
 """
 
 from __future__ import annotations

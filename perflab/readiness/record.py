@@ -9,7 +9,7 @@ Runs are filed as RUNS/MACHINE/COMMIT-TIME, beside asv's results. A run that was
 outcomes of the steps that did not end; the reader takes that, and a torn last line, and nothing
 else that is not as described.
 
-Rule: reads and names files; the runner in the rig writes them.
+Rule: reads and names files; `command.py` and its stages write them.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredFigure:
-    """One measurement of the rig's own form (`rig.records.Measurement`)."""
+    """One measurement of the suite's own form (`common.records.Measurement`)."""
 
     name: str
     subject: str
@@ -155,7 +155,7 @@ class MeasuredFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFigures:
-    """A file of the rig's own form (`rig.records.Run`)."""
+    """A file of the suite's own form (`common.records.Run`)."""
 
     machine: MachineRecord
     commit: str

@@ -19,7 +19,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks.common.self_metrics import SelfMetrics, pulse_file
+from benchmarks.common.self_metrics import SelfMetrics, self_metrics_file
 from benchmarks.common.swarm import Swarm
 from benchmarks.common.workload import Values, closed_loop
 from perflab.monitor.leaks import OPERATIONS, TRACED, WARM
@@ -51,13 +51,13 @@ class Soak:
 
     def run(self, monitor: Monitor, warm_up_s: float, seconds: float) -> None:
         """Fill, warm up, mark, and go on for so many seconds, everything under watch."""
-        pulse = SelfMetrics(pulse_file())
-        pulse.register(OPERATIONS, "1", "counter", lambda: self.operations)
-        monitor.watch(os.getpid(), "client", pulse.path)
-        pulse.path.unlink()  # both have it open, and whoever is killed can leave nothing
+        self_metrics = SelfMetrics(self_metrics_file())
+        self_metrics.register(OPERATIONS, "1", "counter", lambda: self.operations)
+        monitor.watch(os.getpid(), "client", self_metrics.path)
+        self_metrics.path.unlink()  # both have it open, and whoever is killed can leave nothing
         for number, child in enumerate(self._swarm.children):
-            monitor.watch(child.pid, f"nodes {number}", child.pulse)
-        self._swarm.run(self._run(monitor, pulse, warm_up_s, seconds))
+            monitor.watch(child.pid, f"nodes {number}", child.self_metrics)
+        self._swarm.run(self._run(monitor, self_metrics, warm_up_s, seconds))
 
     def trace(self, monitor: Monitor, seconds: float) -> None:
         """Go on with the allocations of every child traced, and file where they grew.
@@ -78,16 +78,16 @@ class Soak:
             monitor.sites(child.pid, received, child.trace_end())
 
     async def _run(
-        self, monitor: Monitor, pulse: SelfMetrics, warm_up_s: float, seconds: float
+        self, monitor: Monitor, self_metrics: SelfMetrics, warm_up_s: float, seconds: float
     ) -> None:
-        pulse.start()
+        self_metrics.start()
         try:
             await self._some(self._store, RECORDS)
             await self._load(warm_up_s)
             monitor.mark(WARM)
             await self._load(seconds)
         finally:
-            pulse.close()
+            self_metrics.close()
 
     async def _load(self, seconds: float) -> None:
         """Start each slice's operations when it is due; one that overran is followed at once."""

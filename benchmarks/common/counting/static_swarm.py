@@ -4,7 +4,7 @@ Theory of operation. Nodes and clients are the sans-IO machines of the commit th
 Whatever one sends is encoded by its own codec, counted as a frame of so many bytes, and delivered
 after LATENCY_NS to the other's own frame parser; nothing is lost. Ids, latency and random streams
 are fixed, so a run depends on nothing but the program. Every call into the core goes through a
-meter (`rig.meters`), which may count what happens inside.
+meter (`common.counting.meters`), which may count what happens inside.
 
 An operation is on its own: while anything is under way, time-outs and background work wait, and
 time passes only when nothing else can happen (`operate`). What the background costs is seen by

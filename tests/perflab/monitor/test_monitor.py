@@ -140,7 +140,7 @@ def test_a_swarm_is_watched_from_within(tmp_path: Path, environment: dict[str, s
     with Swarm(layout="B", nodes=3, watched=True, environment=environment) as swarm:
         with Monitor(path, 0.02) as monitor:
             for number, child in enumerate(swarm.children):
-                assert monitor.watch(child.pid, f"node {number}", child.pulse) == []
+                assert monitor.watch(child.pid, f"node {number}", child.self_metrics) == []
             swarm.run(swarm.client.store("watched", bytes(1000)))
             until(path, lambda found: len(found.processes) == 3 and samples(found) >= 10)
             assert monitor.cost()["ticks"] >= 10
@@ -156,14 +156,14 @@ def test_a_swarm_is_watched_from_within(tmp_path: Path, environment: dict[str, s
         assert all(lag >= 0 for lag in process.series["loop_lag"].values)
         assert process.series["loop_beats"].values[-1] >= 1
         assert ("heap" in process.series) == (environment is not None)
-    assert not any(child.pulse and child.pulse.exists() for child in swarm.children)
+    assert not any(child.self_metrics and child.self_metrics.exists() for child in swarm.children)
 
 
 def test_a_loop_that_stands_still_is_seen_while_it_does(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with Swarm(layout="A", nodes=3, watched=True) as swarm, Monitor(path, 0.02) as monitor:
         (child,) = swarm.children
-        monitor.watch(child.pid, "nodes", child.pulse)
+        monitor.watch(child.pid, "nodes", child.self_metrics)
         until(path, lambda found: samples(found) > 2)
         os.kill(child.pid, signal.SIGSTOP)
         try:
@@ -199,8 +199,8 @@ def test_a_killed_lab_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> No
         f"    Monitor(Path({str(path)!r}), 0.02) as monitor,\n"
         "):\n"
         "    (child,) = swarm.children\n"
-        "    monitor.watch(child.pid, 'nodes', child.pulse)\n"
-        "    print(child.pulse, child.pid, monitor.pid, flush=True)\n"
+        "    monitor.watch(child.pid, 'nodes', child.self_metrics)\n"
+        "    print(child.self_metrics, child.pid, monitor.pid, flush=True)\n"
         "    sys.stdin.read()"
     )
     lab = subprocess.Popen(
@@ -209,7 +209,7 @@ def test_a_killed_lab_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> No
     )  # fmt: skip
     with lab:
         assert lab.stdout is not None
-        pulse, *pids = lab.stdout.readline().split()
+        self_metrics, *pids = lab.stdout.readline().split()
         until(path, lambda found: samples(found) >= 3)
         ends = [os.pidfd_open(int(pid)) for pid in pids]
         lab.kill()
@@ -217,7 +217,7 @@ def test_a_killed_lab_leaves_a_whole_file_and_nothing_else(tmp_path: Path) -> No
         ready, _, _ = select.select([end], [], [], DEADLINE_S)
         os.close(end)
         assert ready
-    assert not Path(pulse).exists()
+    assert not Path(self_metrics).exists()
     recording = read_recording(path)
     assert recording.complete
     assert samples(recording, "nodes") >= 3
@@ -235,37 +235,39 @@ def test_what_cannot_be_watched_or_written_is_told(tmp_path: Path) -> None:
         pass
 
 
-def test_a_child_that_is_killed_leaves_no_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_is_killed_leaves_no_self_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HELPERS))
     monkeypatch.syspath_prepend(HELPERS)
-    child = Child("echo_child", ["fine"], pulse=True)
+    child = Child("echo_child", ["fine"], self_metrics=True)
     child.wait_ready()
-    assert child.pulse is not None
-    reader = SelfMetricsReader(child.pulse)
+    assert child.self_metrics is not None
+    reader = SelfMetricsReader(child.self_metrics)
     assert reader.read(0) is not None
     child._process.kill()
     with pytest.raises(ChildError, match="-9"):
         child.stop()
-    assert not child.pulse.exists()
+    assert not child.self_metrics.exists()
 
 
 async def test_every_lag_since_the_last_look_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.common.self_metrics.BEAT_S", 0.01)
-    pulse = SelfMetrics(tmp_path / "pulse")
-    reader = SelfMetricsReader(pulse.path)
+    self_metrics = SelfMetrics(tmp_path / "self_metrics")
+    reader = SelfMetricsReader(self_metrics.path)
     assert reader.read(0) is None  # no beat yet
-    pulse.register("answers", "1", "counter", lambda: 42)
-    pulse.start()
+    self_metrics.register("answers", "1", "counter", lambda: 42)
+    self_metrics.start()
     time.sleep(0.2)  # noqa: ASYNC251 -- the loop must be blocked: that is what is measured
     await beats(reader, 5)
-    looked = SelfMetricsReader(pulse.path).read(0)  # a new reader sees all that the ring holds
+    looked = SelfMetricsReader(self_metrics.path).read(
+        0
+    )  # a new reader sees all that the ring holds
     assert looked is not None
     assert looked.lag_s >= 0.19
     assert list(looked.values) == [42.0]
-    pulse.close()
-    assert not pulse.path.exists()
+    self_metrics.close()
+    assert not self_metrics.path.exists()
 
 
 async def beats(reader: SelfMetricsReader, count: int, metrics: int = 0) -> SelfReading:
@@ -282,34 +284,34 @@ async def test_metrics_may_join_while_it_beats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.common.self_metrics.BEAT_S", 0.005)
-    pulse = SelfMetrics(tmp_path / "pulse")
-    reader = SelfMetricsReader(pulse.path)
+    self_metrics = SelfMetrics(tmp_path / "self_metrics")
+    reader = SelfMetricsReader(self_metrics.path)
     figures = {"first": 1.0}
-    pulse.register_group(lambda: figures, "counter")
-    pulse.start()
+    self_metrics.register_group(lambda: figures, "counter")
+    self_metrics.start()
     await beats(reader, 2)
     assert [column.name for column in reader.columns] == ["first"]
     figures["second_bytes"] = 2.0
-    pulse.register("third", "s", "gauge", lambda: 3.0)
+    self_metrics.register("third", "s", "gauge", lambda: 3.0)
     found = await beats(reader, 2, metrics=3)
     named = dict(zip([each.name for each in reader.columns], found.values, strict=True))
     assert named == {"first": 1.0, "second_bytes": 2.0, "third": 3.0}
     assert {each.name: each.unit for each in reader.columns}["second_bytes"] == "B"
     with pytest.raises(SelfMetricsError, match="already"):
-        pulse.register("third", "s", "gauge", lambda: 3.0)
-    pulse.close()
+        self_metrics.register("third", "s", "gauge", lambda: 3.0)
+    self_metrics.close()
 
 
 def test_too_many_metrics_are_refused(tmp_path: Path) -> None:
-    pulse = SelfMetrics(tmp_path / "pulse")
+    self_metrics = SelfMetrics(tmp_path / "self_metrics")
     for number in range(256):
-        pulse.register(str(number), "1", "gauge", lambda: 0.0)
+        self_metrics.register(str(number), "1", "gauge", lambda: 0.0)
     with pytest.raises(SelfMetricsError, match="256"):
-        pulse.register("one more", "1", "gauge", lambda: 0.0)
-    pulse.close()
+        self_metrics.register("one more", "1", "gauge", lambda: 0.0)
+    self_metrics.close()
 
 
-def test_other_files_are_no_pulse(tmp_path: Path) -> None:
+def test_other_files_are_no_self_metrics(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"x" * 100)
     with pytest.raises(SelfMetricsError, match="size"):
@@ -319,7 +321,7 @@ def test_other_files_are_no_pulse(tmp_path: Path) -> None:
         SelfMetricsReader(other)
 
 
-def test_pulses_are_off_unless_asked_for() -> None:
+def test_self_metrics_are_off_unless_asked_for() -> None:
     """A timer that fires ten times a second has no place in the suites' figures."""
     with Swarm(layout="A", nodes=3) as swarm:
-        assert [child.pulse for child in swarm.children] == [None]
+        assert [child.self_metrics for child in swarm.children] == [None]
