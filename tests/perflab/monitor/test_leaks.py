@@ -107,7 +107,7 @@ def test_growth_that_ended_in_the_first_half_is_a_plateau() -> None:
 
 
 def test_readings_that_stopped_are_not_judged() -> None:
-    """A loop that hangs writes no self metrics: its last readings must not stand for the whole window."""
+    """A loop that hangs writes no self metrics: its last readings do not stand for the window."""
     growth = judged(process(lambda at: BASE, signal="heap", skip=lambda at: at > 30))
     assert growth.state == "undecided"
     assert "missing" in growth.reason
