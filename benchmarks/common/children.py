@@ -29,10 +29,11 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import IO, Any, Protocol, Self
+from types import FrameType
+from typing import IO, Any, Protocol
 
 from benchmarks.common.allocations import trace_begin, trace_end
+from benchmarks.common.entered import Entered
 from benchmarks.common.footprint import counts_everything, heap_bytes
 from benchmarks.common.loops import running_loop
 from benchmarks.common.self_metrics import SelfMetrics, self_metrics_file
@@ -220,26 +221,14 @@ class Child:
         return f"; it wrote:\n{text[-2000:]}" if text else ""
 
 
-class WithChild:
+class WithChild(Entered):
     """The parent's side of what one child does: it is ready on entering, and gone on leaving."""
 
     _child: Child
 
-    def __enter__(self) -> Self:
-        try:
-            self._child.wait_ready()
-        except BaseException:
-            self._child.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._child.stop()
+    def _enter(self) -> None:
+        self._stack.callback(self._child.stop)
+        self._child.wait_ready()
 
 
 def stop_all(children: Sequence[Child]) -> None:

@@ -19,16 +19,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any, TypeVar
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
+from benchmarks.common.entered import Entered
 from benchmarks.common.footprint import usage
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import Layout, LoopKind
@@ -122,7 +121,7 @@ async def no_leftovers() -> None:
         raise SwarmError(f"shutdown left {len(left)} tasks behind, such as {next(iter(left))}")
 
 
-class Swarm:
+class Swarm(Entered):
     """A network and a client of it, from entering to leaving; for synchronous callers.
 
     `watched` children keep self metrics for the monitor; `environment` is added to theirs.
@@ -157,7 +156,6 @@ class Swarm:
         self.join_s: list[float] = []
         self._members = Members(self.network)
         self._children: list[Child] = []
-        self._stack = ExitStack()
         self._watched, self._environment = watched, environment
 
     @property
@@ -175,31 +173,18 @@ class Swarm:
         """The child processes that hold nodes."""
         return list(self._children)
 
-    def __enter__(self) -> Swarm:
-        try:
-            self._runner = self._stack.enter_context(running_loop(self.loop))
-            if self.layout == "C":
-                self._stack.callback(lambda: self.run(no_leftovers()))
-                self._stack.callback(lambda: self.run(self._members.shutdown()))
-                self.run(self._members.add(self.nodes, []))
-                self.addresses, self.join_s = self._members.addresses, self._members.join_s
-            else:
-                self._stack.callback(lambda: stop_all(self._children))
-                self._start_children()
-            self.client = self._open_client()
-            self.run(self._probe())
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def _enter(self) -> None:
+        self._runner = self._stack.enter_context(running_loop(self.loop))
+        if self.layout == "C":
+            self._stack.callback(lambda: self.run(no_leftovers()))
+            self._stack.callback(lambda: self.run(self._members.shutdown()))
+            self.run(self._members.add(self.nodes, []))
+            self.addresses, self.join_s = self._members.addresses, self._members.join_s
+        else:
+            self._stack.callback(lambda: stop_all(self._children))
+            self._start_children()
+        self.client = self._open_client()
+        self.run(self._probe())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Drive the swarm's loop until a coroutine is done."""

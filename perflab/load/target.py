@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 from benchmarks.common import subject
+from benchmarks.common.entered import Entered
 from benchmarks.common.records import Layout, LoopKind
 from perflab.monitor.monitor import Monitor
 from perflab.processes.fleet import Fleet, FleetMember
@@ -35,7 +33,20 @@ class LoadTargetError(RuntimeError):
     """A network that cannot be reached, or a key file that holds none; one line."""
 
 
-class StartedSwarm:
+class _NotOurs(Entered):
+    """A target none of whose processes is known here."""
+
+    nodes = 0
+
+    def new_source(self) -> str:
+        """The address from which a client has to dial; "" for any."""
+        return ""
+
+    def watch(self, monitor: Monitor) -> None:
+        """The monitor has no process to watch."""
+
+
+class StartedSwarm(Entered):
     """Node processes on loopback (layout B), from entering to leaving.
 
     `relayed`: every link goes through a relay, which faults of links need and which costs each byte
@@ -54,25 +65,11 @@ class StartedSwarm:
             rng=random.Random(f"{seed} places"),
             watched=True,
         )
-        self._stack = ExitStack()
 
-    def __enter__(self) -> StartedSwarm:
+    def _enter(self) -> None:
         self._stack.enter_context(self.fleet)
-        try:
-            self.fleet.join(self.nodes)
-            self.fleet.wait_settled(SETTLE_S)
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        self.fleet.join(self.nodes)
+        self.fleet.wait_settled(SETTLE_S)
 
     @property
     def addresses(self) -> list[str]:
@@ -97,16 +94,15 @@ class StartedSwarm:
         monitor.watch(member.child.pid, member.name, member.child.self_metrics)
 
 
-class RunningNetwork:
+class RunningNetwork(_NotOurs):
     """A network by the addresses of some members; its processes are somebody else's."""
 
     layout: Layout = "B"
-    nodes = 0
 
     def __init__(self, addresses: list[str], network: subject.NetworkSettings) -> None:
         self.name, self.addresses, self.network = ", ".join(addresses), addresses, network
 
-    def __enter__(self) -> RunningNetwork:
+    def _enter(self) -> None:
         async def reach() -> None:
             async with (
                 asyncio.timeout(CONNECT_S),
@@ -120,51 +116,16 @@ class RunningNetwork:
             raise LoadTargetError(f"{self.name} did not answer within {CONNECT_S:g} s") from error
         except Exception as error:
             raise LoadTargetError(f"{self.name} cannot be reached: {error}") from error
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        """It stays as it was, but for the records."""
-
-    def new_source(self) -> str:
-        """Any."""
-        return ""
-
-    def watch(self, monitor: Monitor) -> None:
-        """Nothing: who runs there is not known here."""
 
 
-class Nobody:
+class Nobody(_NotOurs):
     """No network at all: every operation is answered at once, where it was started."""
 
     layout: Layout = "C"
-    nodes = 0
     name = "null"
 
     def __init__(self) -> None:
         self.network, self.addresses = subject.NetworkSettings(), list[str]()
-
-    def __enter__(self) -> Nobody:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        """There is nothing to end."""
-
-    def new_source(self) -> str:
-        """Any."""
-        return ""
-
-    def watch(self, monitor: Monitor) -> None:
-        """There is nobody."""
 
 
 Target = StartedSwarm | RunningNetwork | Nobody

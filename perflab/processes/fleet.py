@@ -14,12 +14,11 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from types import TracebackType
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, stop_all
+from benchmarks.common.entered import Entered
 from benchmarks.common.records import LoopKind
 from benchmarks.common.swarm import SwarmError
 from perflab.processes.relay import Relay
@@ -58,7 +57,7 @@ class FleetMember:
     child: Child
 
 
-class Fleet:
+class Fleet(Entered):
     """A network in layout B and its relay, from entering to leaving. `watched` members keep self
     metrics
     for the monitor."""
@@ -85,21 +84,11 @@ class Fleet:
         self._rng = rng
         self._ends = f"127.{rng.randrange(16, 255)}.{rng.randrange(256)}."
         self._named = self._placed = 0
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Fleet:
+    def _enter(self) -> None:
         if self.relay is not None:
             self._stack.enter_context(self.relay)
         self._stack.callback(lambda: stop_all([member.child for member in self.members]))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
 
     def new_end(self) -> str:
         """A loopback address that no other process of this fleet has; "" without a relay."""
