@@ -9,6 +9,8 @@ commits.
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
 
 FAULTS = [
@@ -38,6 +40,15 @@ def _figures() -> Record:
 class _Faults:
     """The record that all classes share."""
 
+    key = ""  # of its values in the record
+    layout = "S"
+    timeout = 300
+    params = (FAULTS,)
+    param_names = ("fault",)
+
+    def setup(self, found: Record, *case: Any) -> None:
+        read(found, self.key, *case)
+
     def setup_cache(self) -> object:
         return record(_figures, "simulator")
 
@@ -49,18 +60,12 @@ class Recovery(_Faults):
     """
 
     kind = "seeded"
-    layout = "S"
+    key = "recovery_s"
     version = "1"
     unit = "seconds"
-    timeout = 300
-    params = (FAULTS,)
-    param_names = ("fault",)
-
-    def setup(self, found: Record, fault: str) -> None:
-        read(found, "recovery_s", fault)
 
     def track_recovery(self, found: Record, fault: str) -> Samples:
-        return as_samples(read(found, "recovery_s", fault))
+        return as_samples(read(found, self.key, fault))
 
 
 class Unavailability(_Faults):
@@ -70,18 +75,12 @@ class Unavailability(_Faults):
     """
 
     kind = "seeded"
-    layout = "S"
+    key = "unavailable_s"
     version = "1"
     unit = "seconds"
-    timeout = 300
-    params = (FAULTS,)
-    param_names = ("fault",)
-
-    def setup(self, found: Record, fault: str) -> None:
-        read(found, "unavailable_s", fault)
 
     def track_unavailability(self, found: Record, fault: str) -> Samples:
-        return as_samples(read(found, "unavailable_s", fault))
+        return as_samples(read(found, self.key, fault))
 
 
 class Failures(_Faults):
@@ -91,18 +90,12 @@ class Failures(_Faults):
     """
 
     kind = "seeded"
-    layout = "S"
+    key = "failed"
     version = "1"
     unit = "operations"
-    timeout = 300
-    params = (FAULTS,)
-    param_names = ("fault",)
-
-    def setup(self, found: Record, fault: str) -> None:
-        read(found, "failed", fault)
 
     def track_failures(self, found: Record, fault: str) -> Samples:
-        return as_samples(read(found, "failed", fault))
+        return as_samples(read(found, self.key, fault))
 
 
 class Losses(_Faults):
@@ -112,18 +105,12 @@ class Losses(_Faults):
     """
 
     kind = "exact"
-    layout = "S"
+    key = "lost"
     version = "1"
     unit = "records"
-    timeout = 300
-    params = (FAULTS,)
-    param_names = ("fault",)
-
-    def setup(self, found: Record, fault: str) -> None:
-        read(found, "lost", fault)
 
     def track_lost_records(self, found: Record, fault: str) -> Samples:
-        return as_samples(read(found, "lost", fault))
+        return as_samples(read(found, self.key, fault))
 
 
 class StaleReads(_Faults):
@@ -133,18 +120,12 @@ class StaleReads(_Faults):
     """
 
     kind = "seeded"
-    layout = "S"
+    key = "stale"
     version = "1"
     unit = "operations"
-    timeout = 300
-    params = (FAULTS,)
-    param_names = ("fault",)
-
-    def setup(self, found: Record, fault: str) -> None:
-        read(found, "stale", fault)
 
     def track_stale_reads(self, found: Record, fault: str) -> Samples:
-        return as_samples(read(found, "stale", fault))
+        return as_samples(read(found, self.key, fault))
 
 
 class RepairTraffic(_Faults):
@@ -154,15 +135,9 @@ class RepairTraffic(_Faults):
     """
 
     kind = "seeded"
-    layout = "S"
+    key = "extra_bytes"
     version = "1"
     unit = "bytes"
-    timeout = 300
-    params = (FAULTS,)
-    param_names = ("fault",)
-
-    def setup(self, found: Record, fault: str) -> None:
-        read(found, "extra_bytes", fault)
 
     def track_extra_bytes(self, found: Record, fault: str) -> Samples:
-        return as_samples(read(found, "extra_bytes", fault))
+        return as_samples(read(found, self.key, fault))

@@ -12,7 +12,7 @@ little: that is counted with several random streams.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
 
@@ -82,6 +82,16 @@ def _events() -> Record:
 class _Operations:
     """The record that the classes of operations share: asv makes it once for all of them."""
 
+    key = ""  # of its values in the record
+    kind = "exact"
+    layout = "C"
+    timeout = 120
+    params = (OPERATIONS, NODES)
+    param_names = ("operation", "nodes")
+
+    def setup(self, found: Record, *case: Any) -> None:
+        read(found, self.key, *case)
+
     def setup_cache(self) -> object:
         return record(_operations)
 
@@ -92,19 +102,12 @@ class Messages(_Operations):
     Cannot see: how many writes carry the messages, retries, hedges, and anything else on a timer.
     """
 
-    kind = "exact"
-    layout = "C"
+    key = "messages"
     version = "1"
     unit = "messages"
-    timeout = 120
-    params = (OPERATIONS, NODES)
-    param_names = ("operation", "nodes")
-
-    def setup(self, found: Record, operation: str, nodes: int) -> None:
-        read(found, "messages", operation, nodes)
 
     def track_messages(self, found: Record, operation: str, nodes: int) -> float:
-        return read(found, "messages", operation, nodes)[0]
+        return read(found, self.key, operation, nodes)[0]
 
 
 class Bytes(_Operations):
@@ -113,19 +116,12 @@ class Bytes(_Operations):
     Cannot see: what TLS and TCP add.
     """
 
-    kind = "exact"
-    layout = "C"
+    key = "bytes"
     version = "1"
     unit = "bytes"
-    timeout = 120
-    params = (OPERATIONS, NODES)
-    param_names = ("operation", "nodes")
-
-    def setup(self, found: Record, operation: str, nodes: int) -> None:
-        read(found, "bytes", operation, nodes)
 
     def track_bytes(self, found: Record, operation: str, nodes: int) -> float:
-        return read(found, "bytes", operation, nodes)[0]
+        return read(found, self.key, operation, nodes)[0]
 
 
 class Calls(_Operations):
@@ -134,19 +130,12 @@ class Calls(_Operations):
     Cannot see: how long a call takes, loops and operators, sockets and TLS; two Pythons differ.
     """
 
-    kind = "exact"
-    layout = "C"
+    key = "python_calls"
     version = "1"
     unit = "calls"
-    timeout = 120
-    params = (OPERATIONS, NODES)
-    param_names = ("operation", "nodes")
-
-    def setup(self, found: Record, operation: str, nodes: int) -> None:
-        read(found, "python_calls", operation, nodes)
 
     def track_python_calls(self, found: Record, operation: str, nodes: int) -> float:
-        return read(found, "python_calls", operation, nodes)[0]
+        return read(found, self.key, operation, nodes)[0]
 
     def track_c_calls(self, found: Record, operation: str, nodes: int) -> float:
         return read(found, "c_calls", operation, nodes)[0]
@@ -158,23 +147,25 @@ class Allocations(_Operations):
     Cannot see: how large blocks are, objects that Python had kept for re-use; two Pythons differ.
     """
 
-    kind = "exact"
-    layout = "C"
+    key = "allocations"
     version = "1"
     unit = "allocations"
-    timeout = 120
-    params = (OPERATIONS, NODES)
-    param_names = ("operation", "nodes")
-
-    def setup(self, found: Record, operation: str, nodes: int) -> None:
-        read(found, "allocations", operation, nodes)
 
     def track_allocations(self, found: Record, operation: str, nodes: int) -> float:
-        return read(found, "allocations", operation, nodes)[0]
+        return read(found, self.key, operation, nodes)[0]
 
 
 class _Events:
     """The record that the classes of events share."""
+
+    key = ""  # of its values in the record
+    kind = "seeded"
+    layout = "C"
+    timeout = 120
+    param_names = ("event", "nodes")
+
+    def setup(self, found: Record, *case: Any) -> None:
+        read(found, self.key, *case)
 
     def setup_cache(self) -> object:
         return record(_events)
@@ -186,19 +177,13 @@ class MembershipMessages(_Events):
     Cannot see: crashes and partitions; one draw of lots more moves it by up to some percent.
     """
 
-    kind = "seeded"
-    layout = "C"
+    key = "messages"
     version = "1"
     unit = "messages"
-    timeout = 120
     params = (EVENTS, NODES)
-    param_names = ("event", "nodes")
-
-    def setup(self, found: Record, event: str, nodes: int) -> None:
-        read(found, "messages", event, nodes)
 
     def track_messages(self, found: Record, event: str, nodes: int) -> Samples:
-        return as_samples(read(found, "messages", event, nodes))
+        return as_samples(read(found, self.key, event, nodes))
 
 
 class MembershipBytes(_Events):
@@ -207,19 +192,13 @@ class MembershipBytes(_Events):
     Cannot see: crashes and partitions; one draw of lots more moves it by up to some percent.
     """
 
-    kind = "seeded"
-    layout = "C"
+    key = "bytes"
     version = "1"
     unit = "bytes"
-    timeout = 120
     params = (EVENTS, NODES)
-    param_names = ("event", "nodes")
-
-    def setup(self, found: Record, event: str, nodes: int) -> None:
-        read(found, "bytes", event, nodes)
 
     def track_bytes(self, found: Record, event: str, nodes: int) -> Samples:
-        return as_samples(read(found, "bytes", event, nodes))
+        return as_samples(read(found, self.key, event, nodes))
 
 
 class MembershipCalls(_Events):
@@ -228,19 +207,13 @@ class MembershipCalls(_Events):
     Cannot see: how long a call takes; larger networks, and other random streams than one.
     """
 
-    kind = "seeded"
-    layout = "C"
+    key = "python_calls"
     version = "1"
     unit = "calls"
-    timeout = 120
     params = (EVENTS, FEW)
-    param_names = ("event", "nodes")
-
-    def setup(self, found: Record, event: str, nodes: int) -> None:
-        read(found, "python_calls", event, nodes)
 
     def track_python_calls(self, found: Record, event: str, nodes: int) -> float:
-        return read(found, "python_calls", event, nodes)[0]
+        return read(found, self.key, event, nodes)[0]
 
     def track_c_calls(self, found: Record, event: str, nodes: int) -> float:
         return read(found, "c_calls", event, nodes)[0]
@@ -252,16 +225,10 @@ class MembershipAllocations(_Events):
     Cannot see: how large blocks are, and whether they are kept; other random streams than one.
     """
 
-    kind = "seeded"
-    layout = "C"
+    key = "allocations"
     version = "1"
     unit = "allocations"
-    timeout = 120
     params = (EVENTS, FEW)
-    param_names = ("event", "nodes")
-
-    def setup(self, found: Record, event: str, nodes: int) -> None:
-        read(found, "allocations", event, nodes)
 
     def track_allocations(self, found: Record, event: str, nodes: int) -> float:
-        return read(found, "allocations", event, nodes)[0]
+        return read(found, self.key, event, nodes)[0]

@@ -15,6 +15,12 @@ from benchmarks.micro.timer import least_block
 class _Group:
     """What the classes have in common."""
 
+    kind = "paired"
+    layout = "C"
+    timeout = 60
+    param_names = ("function",)
+    rounds = ROUNDS
+
     def setup(self, function: str) -> None:
         self._prepared = MICROS[function].prepare()  # compares its result with what it must be
 
@@ -28,14 +34,9 @@ class Encode(_Group):
     Cannot see: the sockets and the encryption beneath, or how many messages an operation takes.
     """
 
-    kind = "paired"
-    layout = "C"
     version = "2"
     unit = "seconds"
-    timeout = 60
-    rounds = ROUNDS
     params = (list(GROUPS["encode"]),)
-    param_names = ("function",)
 
     def track_seconds(self, function: str) -> float:
         return self._seconds(function)
@@ -47,14 +48,9 @@ class Decode(_Group):
     Cannot see: the sockets and the encryption beneath, or how many messages an operation takes.
     """
 
-    kind = "paired"
-    layout = "C"
     version = "2"
     unit = "seconds"
-    timeout = 60
-    rounds = ROUNDS
     params = (list(GROUPS["decode"]),)
-    param_names = ("function",)
 
     def track_seconds(self, function: str) -> float:
         return self._seconds(function)
@@ -66,14 +62,9 @@ class Overlay(_Group):
     Cannot see: the network's share of a lookup, and how often one is needed.
     """
 
-    kind = "paired"
-    layout = "C"
     version = "2"
     unit = "seconds"
-    timeout = 60
-    rounds = ROUNDS
     params = (list(GROUPS["overlay"]),)
-    param_names = ("function",)
 
     def track_seconds(self, function: str) -> float:
         return self._seconds(function)
@@ -85,14 +76,9 @@ class Replica(_Group):
     Cannot see: what stores put off (tallies, expiry), stores of many records, or on disk.
     """
 
-    kind = "paired"
-    layout = "C"
     version = "2"
     unit = "seconds"
-    timeout = 60
-    rounds = ROUNDS
     params = (list(GROUPS["replica"]),)
-    param_names = ("function",)
 
     def track_seconds(self, function: str) -> float:
         return self._seconds(function)
@@ -104,14 +90,9 @@ class Machines(_Group):
     Cannot see: event loop, sockets, TLS; what timers do; a network that changes.
     """
 
-    kind = "paired"
-    layout = "C"
     version = "2"
     unit = "seconds"
-    timeout = 60
-    rounds = ROUNDS
     params = (list(GROUPS["machines"]),)
-    param_names = ("function",)
 
     def track_seconds(self, function: str) -> float:
         return self._seconds(function)
@@ -123,14 +104,9 @@ class Tls(_Group):
     Cannot see: the round trips of a handshake, and many messages that share a record.
     """
 
-    kind = "paired"
-    layout = "C"
     version = "2"
     unit = "seconds"
-    timeout = 60
-    rounds = ROUNDS
     params = (list(GROUPS["tls"]),)
-    param_names = ("function",)
 
     def track_seconds(self, function: str) -> float:
         return self._seconds(function)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import subject
 from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
@@ -117,6 +117,13 @@ def _growth() -> Record:
 class _Sizes:
     """The record that the classes of sizes share: asv makes it once for all of them."""
 
+    key = ""  # of its values in the record
+    kind = "paired"
+    timeout = 60
+
+    def setup(self, found: Record, *case: Any) -> None:
+        read(found, self.key, *case)
+
     def setup_cache(self) -> object:
         return record(_sizes)
 
@@ -127,17 +134,13 @@ class IdleNode(_Sizes):
     Cannot see: pages that the allocator keeps; a usual process takes a few percent less than this.
     """
 
-    kind = "paired"
     layout = "C"
+    key = "node"
     version = "1"
     unit = "bytes"
-    timeout = 60
-
-    def setup(self, found: Record) -> None:
-        read(found, "node")
 
     def track_bytes_per_node(self, found: Record) -> Samples:
-        return as_samples(read(found, "node"))
+        return as_samples(read(found, self.key))
 
 
 class Connection(_Sizes):
@@ -146,17 +149,13 @@ class Connection(_Sizes):
     Cannot see: what it costs the client, and buffers that only a busy connection has.
     """
 
-    kind = "paired"
     layout = "A"
+    key = "connection"
     version = "1"
     unit = "bytes"
-    timeout = 60
-
-    def setup(self, found: Record) -> None:
-        read(found, "connection")
 
     def track_bytes_per_connection(self, found: Record) -> Samples:
-        return as_samples(read(found, "connection"))
+        return as_samples(read(found, self.key))
 
 
 class StoredRecord(_Sizes):
@@ -165,23 +164,22 @@ class StoredRecord(_Sizes):
     Cannot see: replicas (there is one), a store on disk, records of many different sizes.
     """
 
-    kind = "paired"
     layout = "C"
+    key = "record"
     version = "1"
     unit = "bytes"
-    timeout = 60
     params = (SIZES,)
     param_names = ("size_bytes",)
 
-    def setup(self, found: Record, size: int) -> None:
-        read(found, "record", size)
-
     def track_bytes_beyond_the_value(self, found: Record, size: int) -> float:
-        return round(read(found, "record", size)[0], 1)
+        return round(read(found, self.key, size)[0], 1)
 
 
 class _Growth:
     """The record that the classes of growth share."""
+
+    kind = "paired"
+    timeout = 60
 
     def setup_cache(self) -> object:
         return record(_growth)
@@ -193,11 +191,9 @@ class GrowthByOperation(_Growth):
     Cannot see: what grows only over hours, with other operations, or outside the heap.
     """
 
-    kind = "paired"
     layout = "C"
     version = "2"
     unit = "bytes"
-    timeout = 60
     params = (["store", "retrieve"],)
     param_names = ("operation",)
 
@@ -214,11 +210,9 @@ class GrowthByVisit(_Growth):
     Cannot see: what they leave behind at their own end, or when they leave without a word.
     """
 
-    kind = "paired"
     layout = "A"
     version = "2"
     unit = "bytes"
-    timeout = 60
 
     def setup(self, found: Record) -> None:
         read(found, "visit")

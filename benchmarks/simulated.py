@@ -104,6 +104,10 @@ def _churn() -> Record:
 class _Warm:
     """The record that the classes of warm networks in one place share."""
 
+    kind = "seeded"
+    layout = "S"
+    timeout = 300
+
     def setup_cache(self) -> object:
         return record(_operations, "simulator")
 
@@ -114,11 +118,8 @@ class WarmHops(_Warm):
     Cannot see: tables as joining leaves them; how long a step takes.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "hops"
-    timeout = 300
     params = (NODES,)
     param_names = ("nodes_warm",)
 
@@ -135,11 +136,8 @@ class WarmSlope(_Warm):
     Cannot see: a number of hops too many at each size.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "hops"
-    timeout = 300
 
     def setup(self, found: Record) -> None:
         read(found, "slope")
@@ -154,11 +152,8 @@ class WarmMisses(_Warm):
     Cannot see: faults; the suite `chaos` and the classes of churn are for them.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "ppm"
-    timeout = 300
     params = (NODES,)
     param_names = ("nodes_warm",)
 
@@ -181,11 +176,8 @@ class WarmMessages(_Warm):
     Cannot see: how many of them its caller waits for.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "messages"
-    timeout = 300
     params = (OPERATIONS, NODES)
     param_names = ("operation", "nodes_warm")
 
@@ -202,11 +194,8 @@ class WarmBytes(_Warm):
     Cannot see: bytes of TLS and TCP.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "bytes"
-    timeout = 300
     params = (OPERATIONS, NODES)
     param_names = ("operation", "nodes_warm")
 
@@ -220,6 +209,10 @@ class WarmBytes(_Warm):
 class _Joins:
     """The record that the classes of joining share."""
 
+    kind = "seeded"
+    layout = "S"
+    timeout = 300
+
     def setup_cache(self) -> object:
         return record(_joins, "simulator")
 
@@ -230,11 +223,8 @@ class JoinMessages(_Joins):
     Cannot see: records that are handed over; `counts` has them.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "messages"
-    timeout = 300
     params = (FEW,)
     param_names = ("nodes",)
 
@@ -251,11 +241,8 @@ class JoinBytes(_Joins):
     Cannot see: bytes of TLS and TCP.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "bytes"
-    timeout = 300
     params = (FEW,)
     param_names = ("nodes",)
 
@@ -272,11 +259,8 @@ class JoinLatency(_Joins):
     Cannot see: when it is ready; processors and TLS.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "seconds"
-    timeout = 300
     params = (QUANTILES, FEW)
     param_names = ("quantile", "nodes")
 
@@ -290,6 +274,10 @@ class JoinLatency(_Joins):
 class _Distant:
     """The record that the classes of warm networks all over the world share."""
 
+    kind = "seeded"
+    layout = "S"
+    timeout = 300
+
     def setup_cache(self) -> object:
         return record(_distant, "simulator")
 
@@ -300,11 +288,8 @@ class DistantWarmLatency(_Distant):
     Cannot see: processors and TLS; an operation that fails counts until it does.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "seconds"
-    timeout = 300
     params = (DISTANT, QUANTILES, FEW)
     param_names = ("operation", "quantile", "nodes_warm")
 
@@ -321,11 +306,8 @@ class DistantWarmFailures(_Distant):
     Cannot see: clients that try again.
     """
 
-    kind = "seeded"
-    layout = "S"
     version = "1"
     unit = "ppm"
-    timeout = 300
     params = (DISTANT, FEW)
     param_names = ("operation", "nodes_warm")
 

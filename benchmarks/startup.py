@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
@@ -151,6 +152,13 @@ class Import:
 class _FirstNode:
     """The record that the classes about a first node and a first client share."""
 
+    key = ""  # of its values in the record
+    kind = "observed"
+    timeout = 60
+
+    def setup(self, found: Record, *case: Any) -> None:
+        read(found, self.key, *case)
+
     def setup_cache(self) -> object:
         return record(_first_nodes)
 
@@ -161,17 +169,13 @@ class Start(_FirstNode):
     Cannot see: the import, a data directory to be read, nodes that join others (`Join`).
     """
 
-    kind = "observed"
     layout = "C"
+    key = "start"
     version = "1"
     unit = "seconds"
-    timeout = 60
-
-    def setup(self, found: Record) -> None:
-        read(found, "start")
 
     def track_start_seconds(self, found: Record) -> Samples:
-        return as_samples(read(found, "start"))
+        return as_samples(read(found, self.key))
 
 
 class Connect(_FirstNode):
@@ -180,17 +184,13 @@ class Connect(_FirstNode):
     Cannot see: distance (a round trip here is none), members that are down.
     """
 
-    kind = "observed"
     layout = "A"
+    key = "connect"
     version = "1"
     unit = "seconds"
-    timeout = 60
-
-    def setup(self, found: Record) -> None:
-        read(found, "connect")
 
     def track_connect_seconds(self, found: Record) -> Samples:
-        return as_samples(read(found, "connect"))
+        return as_samples(read(found, self.key))
 
     def track_first_answer_seconds(self, found: Record) -> Samples:
         return as_samples(read(found, "answer"))
@@ -198,6 +198,16 @@ class Connect(_FirstNode):
 
 class _Joining:
     """The record that the classes about joining share."""
+
+    key = ""  # of its values in the record
+    kind = "observed"
+    layout = "A"
+    timeout = 60
+    params = (NODES,)
+    param_names = ("nodes_before",)
+
+    def setup(self, found: Record, *case: Any) -> None:
+        read(found, self.key, *case)
 
     def setup_cache(self) -> object:
         return record(_joins)
@@ -209,19 +219,12 @@ class Join(_Joining):
     Cannot see: the start of the interpreter, and networks beyond eight nodes.
     """
 
-    kind = "observed"
-    layout = "A"
+    key = "join"
     version = "1"
     unit = "seconds"
-    timeout = 60
-    params = (NODES,)
-    param_names = ("nodes_before",)
-
-    def setup(self, found: Record, nodes: int) -> None:
-        read(found, "join", nodes)
 
     def track_join_seconds(self, found: Record, nodes: int) -> Samples:
-        return as_samples(read(found, "join", nodes))
+        return as_samples(read(found, self.key, nodes))
 
 
 class Ready(_Joining):
@@ -230,16 +233,9 @@ class Ready(_Joining):
     Cannot see: shares so large that the limit on repair traffic sets the time.
     """
 
-    kind = "observed"
-    layout = "A"
+    key = "ready"
     version = "1"
     unit = "seconds"
-    timeout = 60
-    params = (NODES,)
-    param_names = ("nodes_before",)
-
-    def setup(self, found: Record, nodes: int) -> None:
-        read(found, "ready", nodes)
 
     def track_ready_seconds(self, found: Record, nodes: int) -> Samples:
-        return as_samples(read(found, "ready", nodes))
+        return as_samples(read(found, self.key, nodes))

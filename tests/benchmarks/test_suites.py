@@ -64,10 +64,11 @@ def test_a_class_says_what_it_is_for(name: str) -> None:
     lines = [line for line in (inspect.getdoc(owner) or "").splitlines() if line]
     assert lines[0].startswith("Catches: ")
     assert lines[1].startswith("Cannot see: ")
-    assert owner.__dict__["kind"] in KINDS
-    assert owner.__dict__["layout"] in LAYOUTS
+    # What the classes of one question share, their base says; the version is each one's own.
+    assert getattr(owner, "kind", "") in KINDS
+    assert getattr(owner, "layout", "") in LAYOUTS
     assert isinstance(owner.__dict__["version"], str)
-    assert 0 < owner.__dict__["timeout"] <= LONGEST_S
+    assert 0 < getattr(owner, "timeout", 0) <= LONGEST_S
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -95,7 +96,6 @@ def test_nothing_foreign_is_imported_with_the_suites() -> None:
     names = [
         ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in MODULES
-        if path.name != "perflab/__main__.py"
     ]
     script = (
         "import sys, json; before = set(sys.modules)\n"
