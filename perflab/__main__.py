@@ -150,16 +150,8 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_site_arguments(site: argparse.ArgumentParser) -> None:
-    site.add_argument(
-        "--fresh",
-        action="store_true",
-        help="let `asv publish` itself do it: the same site, in several times as long",
-    )
-
-
-def _site(options: argparse.Namespace) -> int:
-    publish(ROOT, _write, fresh=options.fresh)
+def _site(_options: argparse.Namespace) -> int:
+    publish(ROOT, _write)
     return 0
 
 
@@ -182,10 +174,10 @@ COMMANDS = (
     Command(
         "site",
         "publish the site from the results there are",
-        "Publish the site from the results there are: what `asv publish` writes, in a fraction of "
-        "its time. The old site stays until the new one is whole. What is not understood (another "
-        "version of asv, other plugins, results of another form) is told, and left to asv.",
-        _add_site_arguments,
+        "Publish the site from the results there are, by `asv publish` with our pages. What would "
+        "end or hang asv (tags of no commit, infinite values, torn files) is left out of what it "
+        "gets, and told in a line each. The old site stays until the new one is whole.",
+        _no_arguments,
         _site,
     ),
     Command(

@@ -22,6 +22,7 @@ from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
 from perflab.results.asv_process import Plain, Progress, minutes, run_asv
 from perflab.results.asv_results import StoredResults, current_versions, stored
 from perflab.results.checkout import Commit, branch_to_publish, history, is_shallow, uncommitted
+from perflab.site.publish import PublishError, publish_copy
 
 __all__ = [
     "CONFIG",
@@ -114,18 +115,18 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     write(f"== commits measured: {len(chosen)}; benchmarks in the selection: {len(versions)}")
 
 
-def publish(root: Path, write: Callable[[str], None], *, fresh: bool = False) -> None:
+def publish(root: Path, write: Callable[[str], None]) -> None:
     """Build the site from the stored results and those that the repository keeps.
 
-    `fresh`: by asv itself, which takes longer. Raises MeasureError if asv cannot, HistoryError if
-    what is kept cannot be read.
+    Raises MeasureError if there is none to build, HistoryError if what is kept cannot be read.
     """
+    if not (root / ".git").exists():
+        raise MeasureError(f"{root} is no clone of git, whose commits the site is about: clone it")
     unpack(root, results_dir(root), write)
-    if not current_versions(results_dir(root)):
+    if not (results_dir(root) / "benchmarks.json").is_file():
         raise MeasureError("nothing has been measured yet: run `make bench` first")
     with _configuration(root) as config:
-        if fresh or not _rebuilt(root, config, write):
-            _publish(root, config, write)
+        _publish(root, config, write)
 
 
 def _measure(
@@ -167,29 +168,12 @@ def _discover(
 
 
 def _publish(root: Path, config: str, write: Callable[[str], None]) -> None:
-    write("== publishing")
-    if run_asv(root, ["publish", "--config", config, "--no-pull"], Plain(write)) != 0:
-        raise MeasureError("asv could not publish the site: see above")
-    _say_where(root, write)
-
-
-def _rebuilt(root: Path, config: str, write: Callable[[str], None]) -> bool:
-    """Whether the quick way could build the site; whatever stands in its way, asv can try."""
-    from perflab.site.rebuild import rebuild
-
-    write("== building the site")
-    with contextlib.chdir(root):
+    with alone(root, "publishing"):
         try:
-            rebuild(config)
-        except Exception as error:  # an Oddity, or a bug of ours, which must not cost the site
-            write(f"== asv itself has to publish it: {type(error).__name__}: {error}")
-            return False
-    _say_where(root, write)
-    return True
-
-
-def _say_where(root: Path, write: Callable[[str], None]) -> None:
-    write(f"== site: {root / _setting(root, 'html_dir') / 'index.html'}")
+            site = publish_copy(root, Path(config), root / ".asv" / "publishing", write)
+        except PublishError as error:
+            raise MeasureError(str(error)) from error
+    write(f"== site: {site / 'index.html'}")
     write("== to look at it: make preview, then http://127.0.0.1:8080/")
 
 
@@ -322,15 +306,15 @@ def _configuration(root: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def alone(root: Path) -> Iterator[None]:
+def alone(root: Path, doing: str = "measuring") -> Iterator[None]:
     """Two runs in one checkout would swap each other's installed commits, silently."""
     import fcntl
 
     folder = root / ".asv"
     folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as file:
+    with (folder / ("lock" if doing == "measuring" else f"{doing}.lock")).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise MeasureError("another run is measuring in this checkout; wait for it") from None
+            raise MeasureError(f"another run is {doing} in this checkout; wait for it") from None
         yield

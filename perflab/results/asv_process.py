@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from perflab.results.commits import outside_hooks
+
 __all__ = ["Plain", "Progress", "Watcher", "minutes", "run_asv"]
 
 SILENCE_S = 10.0
@@ -112,7 +114,7 @@ def run_asv(root: Path, arguments: Sequence[str], watcher: Watcher) -> int:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**outside_hooks(), "PYTHONUNBUFFERED": "1"},
         # A session of its own: the terminal's Ctrl-C reaches us alone, and we stop asv in order.
         start_new_session=True,
     )

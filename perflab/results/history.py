@@ -18,16 +18,37 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from perflab.results.suite import Benchmark
 
-if TYPE_CHECKING:
-    from perflab.site.stock import Witness
+__all__ = [
+    "ELSEWHERE",
+    "LARGEST",
+    "LATEST_MS",
+    "UNREADABLE",
+    "History",
+    "Place",
+    "PublishedCommit",
+    "Series",
+    "label",
+    "read_content",
+    "read_history",
+    "result_files",
+    "words",
+]
 
-__all__ = ["History", "Place", "PublishedCommit", "Series", "read_history"]
-
+LATEST_MS = 253_370_764_800_000
+"""The year 9999 begins. Python's dates end with it; git and JavaScript know later ones."""
+LARGEST = 1e150
+"""Of values: sums of their squares stay finite. asv adds up, and never ends if that overflows."""
 RESULTS_VERSION = 2  # of asv's result files
+UNREADABLE = (
+    ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError, RecursionError
+)  # fmt: skip
+"""What reading a file of another form raises."""
+MAX_MEASURED = 100_000  # combinations of one benchmark in a file: more take longer than people wait
+ELSEWHERE = "{} measured commits are on no published branch, and left out"
 NOT_RESULTS = {"machine.json", "benchmarks.json"}
 Key = tuple[int, str, int]
 """The place's number, the benchmark's name, the number of the combination."""
@@ -57,6 +78,8 @@ class Place:
     """Numbers of the commits that were measured here, in order."""
     measured_ms: dict[int, int] = field(default_factory=dict)
     """By commit: when its last benchmark was started, in milliseconds since 1970."""
+    apart: str = ""
+    """What tells it from another place of the same machine and Python; "" where nothing has to."""
 
     @property
     def python(self) -> str:
@@ -64,7 +87,8 @@ class Place:
 
     @property
     def label(self) -> str:
-        return f"{self.machine}, Python {self.python}" if self.python else self.machine
+        python = f"Python {self.python}" if self.python else ""
+        return ", ".join(each for each in (self.machine, python, self.apart) if each)
 
 
 @dataclass(kw_only=True)
@@ -78,6 +102,16 @@ class Series:
     high: list[float | None] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     """Commits at which it should have had a value and had none."""
+
+    def add(self, at: int, value: float, low: float | None, high: float | None) -> None:
+        """A point at a commit that is not older than the last; a second one there replaces it."""
+        if self.at and self.at[-1] == at:
+            for column in (self.at, self.values, self.low, self.high):
+                column.pop()
+        self.at.append(at)
+        self.values.append(value)
+        self.low.append(low)
+        self.high.append(high)
 
 
 @dataclass(kw_only=True)
@@ -100,43 +134,50 @@ class History:
 
 
 def read_history(
-    results: Path,
-    suite: Sequence[Benchmark],
-    commits: Sequence[PublishedCommit],
-    witness: Witness | None = None,
+    results: Path, suite: Sequence[Benchmark], commits: Sequence[PublishedCommit]
 ) -> History:
-    """All results of the commits given; those of other commits are counted as a problem.
-
-    `witness` is shown everything that is read, and may object.
-    """
+    """All results of the commits given; those of other commits are counted as a problem."""
     history = History(commits=list(commits))
-    reader = _Reader(history, {each.name: each for each in suite}, witness)
+    reader = _Reader(history, {each.name: each for each in suite})
     # One at a time and in order, so that a thousand are never in memory together: asv begins a
     # file's name with eight digits of its commit.
     order = {commit.hash[:8]: number for number, commit in enumerate(commits)}
-    paths = sorted(_files(results), key=lambda path: (order.get(path.name[:8], -1), str(path)))
+    paths = sorted(
+        result_files(results), key=lambda path: (order.get(path.name[:8], -1), str(path))
+    )
     for path in paths:
         try:
-            content = _content(path)
-            if witness:
-                witness.file(path, content)
+            content = read_content(path)
             number = reader.numbers.get(str(content["commit_hash"]))
             if number is None:
                 history.elsewhere.add(str(content["commit_hash"]))
             elif order.get(path.name[:8]) != number:
                 raise ValueError(f"it is not named after its commit, {content['commit_hash']}")
             else:
-                reader.take(number, content)
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            history.problems.append(f"{path.parent.name}/{path.name}: {_words(error)}")
+                reader.take(number, content, label(path))
+        except UNREADABLE as error:
+            history.problems.append(f"{label(path)}: {words(error)}")
+    _tell_apart(history.places)
     if history.elsewhere:
-        history.problems.append(
-            f"{len(history.elsewhere)} measured commits are on no published branch, and left out"
-        )
+        history.problems.append(ELSEWHERE.format(len(history.elsewhere)))
     return history
 
 
-def _files(results: Path) -> Iterator[Path]:
+def _tell_apart(places: Sequence[Place]) -> None:
+    """Give places that would have the same label those parameters in which they differ."""
+    same: dict[str, list[Place]] = {}
+    for place in places:
+        same.setdefault(place.label, []).append(place)
+    for group in same.values():
+        names = sorted({name for place in group for name in place.params})
+        differ = [name for name in names if len({each.params.get(name) for each in group}) > 1]
+        for place in group if differ else ():
+            told = (f"{name} {place.params.get(name) or 'none'}" for name in differ)
+            place.apart = ", ".join(told)
+
+
+def result_files(results: Path) -> Iterator[Path]:
+    """asv's files of results, by machine and name; a folder without machine.json has none."""
     for folder in sorted(path for path in results.glob("*") if path.is_dir()):
         if (folder / "machine.json").is_file():
             with os.scandir(folder) as entries:
@@ -148,7 +189,8 @@ def _files(results: Path) -> Iterator[Path]:
             )
 
 
-def _content(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> dict[str, Any]:
+    """One of them, with "NaN" for NaN. Raises one of UNREADABLE."""
     content = _decoded(path.read_bytes())
     if not isinstance(content, dict) or content.get("version") != RESULTS_VERSION:
         version = content.get("version") if isinstance(content, dict) else None
@@ -164,48 +206,57 @@ def _decoded(data: bytes) -> Any:
 
     try:
         return msgspec.json.decode(data.replace(b"NaN", b'"NaN"'))
-    except msgspec.DecodeError:  # NaN within a text, or no JSON at all
-        return json.loads(data)
+    except msgspec.DecodeError:  # NaN within a text, something infinite, or no JSON at all
+        found = json.loads(data.decode())
+        json.dumps(found, ensure_ascii=False).encode()  # raises where a text is none
+        return found
 
 
-def _words(error: Exception) -> str:
+def label(path: Path) -> str:
+    """What a file is called in words for the reader: its name may be no text of Unicode."""
+    name = f"{path.parent.name}/{path.name}"
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def words(error: Exception) -> str:
+    """What is wrong with a file that raised this."""
+    if isinstance(error, RecursionError):
+        return "too many brackets within each other"
     return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 class _Reader:
     """Takes files in the order of commits."""
 
-    def __init__(
-        self, history: History, suite: Mapping[str, Benchmark], witness: Witness | None
-    ) -> None:
+    def __init__(self, history: History, suite: Mapping[str, Benchmark]) -> None:
         self.history = history
         self.suite = suite
-        self.witness = witness
         self.numbers = {commit.hash: number for number, commit in enumerate(history.commits)}
         self._places: dict[tuple[tuple[str, str], ...], int] = {}
         self._last: dict[str, tuple[Sequence[Sequence[str]], list[int | None]]] = {}
 
-    def take(self, number: int, content: Mapping[str, Any]) -> None:
+    def take(self, number: int, content: Mapping[str, Any], named: str) -> None:
+        """A file of one commit, named so. A row of another form costs itself alone."""
         columns = {name: place for place, name in enumerate(content["result_columns"])}
-        rows = content["results"]
+        rows = content["results"].items()
         where = self._place(content)
         place = self.history.places[where]
         if not place.commits or place.commits[-1] != number:
             place.commits.append(number)
-        if self.witness:
-            self.witness.placed(where, number)
-        for name, row in rows.items():
+            date_ms = _moment(content.get("date"))
+            place.measured_ms[number] = date_ms or self.history.commits[number].date_ms
+        began = [0]
+        for name, row in rows:
             benchmark = self.suite.get(name)
-            cells = _Row(row, columns)
-            if benchmark is None or cells("version") not in (None, benchmark.version):
-                continue  # gone, or measured otherwise: asv drops it too
-            if self.witness:
-                self.witness.row(where, number, name, cells)
-            self._take_row(where, number, benchmark, cells)
-            started = cells("started_at")
-            if isinstance(started, int | float):
-                place.measured_ms[number] = max(place.measured_ms.get(number, 0), int(started))
-        place.measured_ms.setdefault(number, int(content["date"]))
+            try:
+                cells = _Row(row, columns)
+                if benchmark is None or cells("version") not in (None, benchmark.version):
+                    continue  # gone, or measured otherwise: asv drops it too
+                self._take_row(where, number, benchmark, cells)
+                began.append(_moment(cells("started_at")))
+            except UNREADABLE as error:
+                self.history.problems.append(f"{named}: {name}: {words(error)}")
+        place.measured_ms[number] = max(began) or place.measured_ms[number]
 
     def _take_row(self, where: int, number: int, benchmark: Benchmark, cells: _Row) -> None:
         values = cells.listed("result")
@@ -222,10 +273,7 @@ class _Reader:
             if value is None:
                 series.failed.append(number)
             elif value == value:  # NaN: it does not apply to this commit
-                series.at.append(number)
-                series.values.append(value)
-                series.low.append(_bound(low, at))
-                series.high.append(_bound(high, at))
+                series.add(number, value, _bound(low, at), _bound(high, at))
 
     def _indexes(
         self, benchmark: Benchmark, measured: Sequence[Sequence[str]]
@@ -234,12 +282,14 @@ class _Reader:
         last = self._last.get(benchmark.name)
         if last is None or last[0] != measured:
             cases = {case: number for number, case in enumerate(benchmark.cases)}
-            last = measured, [cases.get(case) for case in itertools.product(*measured)]
+            combinations = itertools.islice(itertools.product(*measured), MAX_MEASURED)
+            last = measured, [cases.get(case) for case in combinations]
             self._last[benchmark.name] = last
         return last[1]
 
     def _place(self, content: Mapping[str, Any]) -> int:
         params = {str(name): str(value or "") for name, value in content["params"].items()}
+        machine = params["machine"]
         params |= {
             f"env-{name}": str(value) for name, value in (content.get("env_vars") or {}).items()
         }
@@ -248,7 +298,7 @@ class _Reader:
             self._places[key] = len(self.history.places)
             self.history.places.append(
                 Place(
-                    machine=params["machine"],
+                    machine=machine,
                     environment=str(content.get("env_name") or ""),
                     params=params,
                 )
@@ -271,12 +321,18 @@ class _Row:
         return found if isinstance(found, list) else []
 
 
+def _moment(value: Any) -> int:
+    """Milliseconds since 1970; 0 for what is no time before the year 9999."""
+    known = type(value) in (int, float) and 0 <= value < LATEST_MS
+    return int(value) if known else 0
+
+
 def _number(value: Any) -> float | None:
-    if type(value) is float and -math.inf < value < math.inf:
+    if type(value) is float and -LARGEST <= value <= LARGEST:
         return value
-    if value == "NaN":
+    if value == "NaN" or value != value:
         return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isinf(value):
+    if type(value) is not int or abs(value) > LARGEST:
         return None
     return float(value)
 

@@ -9,8 +9,11 @@ Rule: reads benchmarks' source and asv's list; knows no results.
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 import itertools
+import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +21,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-__all__ = ["KINDS", "MAX_CASES", "Benchmark", "classes", "read_suite"]
+__all__ = [
+    "KINDS",
+    "LIST",
+    "LIST_VERSION",
+    "MAX_CASES",
+    "Benchmark",
+    "SuiteError",
+    "classes",
+    "count_cases",
+    "read_entries",
+    "read_suite",
+]
 
+LIST, LIST_VERSION = "benchmarks.json", 2
 KINDS = ("exact", "seeded", "paired", "observed")
+LONGEST_NAME = 200  # bytes; file systems take 255
 MAX_CASES = 2000  # of one benchmark: asv itself shows a line for each
 
 
@@ -52,7 +68,12 @@ class Benchmark:
     @property
     def file(self) -> str:
         """The name of its data file: benchmarks may be named freely, files may not."""
-        return re.sub(r"[^\w.-]", "_", self.name) + ".json"
+        safe = re.sub(r"[^\w.-]", "_", self.name)
+        if safe == self.name and len(safe.encode()) <= LONGEST_NAME:
+            return f"{safe}.json"
+        # Names that differ in one sign, or at their end, have files of their own.
+        digest = hashlib.sha256(self.name.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{safe[:80]}-{digest[:8]}.json"
 
     def case(self, index: int) -> str:
         """A combination as people write it: "store, 1024"; "" without parameters."""
@@ -62,6 +83,62 @@ class Benchmark:
         """The name with the combination: "suite.Class.track_it (store, 1024)"."""
         case = self.case(index)
         return f"{self.name} ({case})" if case else self.name
+
+
+class SuiteError(Exception):
+    """asv's list of benchmarks cannot be used; the message says why."""
+
+
+def read_entries(results: Path, problems: list[str] | None = None) -> dict[str, dict[str, Any]]:
+    """asv's list of benchmarks, by name, as it was discovered last.
+
+    An entry of another form is left out, and told in `problems`. Raises SuiteError if the list as a
+    whole cannot be read.
+    """
+    path = results / LIST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SuiteError(f"there is no {path}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise SuiteError(f"{path}: not whole, or no JSON: {error}") from None
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != LIST_VERSION:
+        raise SuiteError(
+            f"{path}: version {version!r} of asv's form; only {LIST_VERSION} is read, and "
+            "`asv update` brings older ones there"
+        )
+    found = {}
+    for name, entry in content.items():
+        why = None if name == "version" else _malformed(name, entry)
+        if why and problems is not None:
+            problems.append(f"benchmark {name!r}: {why}")
+        elif name != "version" and not why:
+            found[name] = entry
+    return found
+
+
+def count_cases(entry: Mapping[str, Any]) -> int:
+    """How many combinations of parameters a benchmark has; 1 without parameters."""
+    return math.prod(len(values) for values in entry["params"])
+
+
+def _malformed(name: str, entry: Any) -> str | None:
+    if not isinstance(entry, dict) or entry.get("name") != name:
+        return "its entry has another name, or none"
+    params, names = entry.get("params"), entry.get("param_names", [])
+    if not isinstance(params, list) or not isinstance(names, list) or len(params) != len(names):
+        return "it has no list of parameters, or not as many names"
+    if not all(isinstance(each, list) and each for each in params):
+        return "a parameter has no list of values"
+    texts = [name, *names, *(value for values in params for value in values)]
+    if not all(isinstance(each, str) for each in texts):
+        return "a parameter or a value of one is no text"
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return "its name or a parameter is no text of Unicode"
+    return None
 
 
 def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Benchmark]:

@@ -18,8 +18,8 @@ from perflab.gate.policy import load_policy
 from perflab.report.form import VERDICTS
 from perflab.report.render import figure
 from perflab.results.commits import read_commits
-from perflab.results.history import History, PublishedCommit, read_history
-from perflab.results.suite import Benchmark, read_suite
+from perflab.results.history import History, PublishedCommit, read_history, result_files
+from perflab.results.suite import read_entries, read_suite
 from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks
 from perflab.site.data import iso, write_data
@@ -34,8 +34,10 @@ from perflab.site.readiness_runs import Runs, copy_reports, read_runs
 from perflab.site.readings import load_readings
 from perflab.site.runs_page import runs_page, write_runs
 
-__all__ = ["publish_front", "publish_history", "published_commits"]
+__all__ = ["COPIED", "publish_front", "published_commits"]
 
+COPIED = "copied"
+"""In asv's configuration of a copy: where the `results` lie that it is of, and what it lacks."""
 TEMPLATES = Path(__file__).with_name("templates")
 STATIC = Path(__file__).with_name("static")
 STOCK = "grid.html"
@@ -54,25 +56,18 @@ OVERVIEW_ITEM = '<li><a href="index.html">Overview</a></li>\n\t'
 
 
 def publish_front(
-    conf: Any, repo: Any, benchmarks: Mapping[str, Any], graphs: Iterable[Any], revisions: Any
+    conf: Any, repo: Any, graphs: Iterable[Any], revisions: Mapping[str, int]
 ) -> None:
-    """What the publisher plugin calls, with asv's own objects."""
-    suite = read_suite(benchmarks, Path(conf.benchmark_dir))
-    commits = published_commits(conf, repo, revisions)
-    history = read_history(Path(conf.results_dir), suite, commits)
-    publish_history(conf, suite, history, graphs, revisions)
-    write_export(history, suite, Path(conf.html_dir) / "data")
+    """What the publisher plugin calls, with asv's own objects.
 
-
-def publish_history(
-    conf: Any,
-    suite: Sequence[Benchmark],
-    history: History,
-    graphs: Iterable[Any],
-    revisions: Mapping[str, int],
-) -> None:
-    """The same but the export, of a history that has been read; asv's graphs know their steps."""
-    site, results = Path(conf.html_dir), Path(conf.results_dir)
+    Of a copy that was made for asv (`COPIED` in its configuration) our pages show what it is of.
+    """
+    copied = getattr(conf, COPIED, {})
+    site, results = Path(conf.html_dir), Path(copied.get("results", conf.results_dir))
+    lacking: list[str] = list(copied.get("left_out", ()))
+    suite = read_suite(read_entries(results, lacking), Path(conf.benchmark_dir))
+    commits = published_commits(conf, repo, results)
+    history = read_history(results, suite, commits)
     model = build_model(
         project=str(conf.project),
         generated_ms=round(time.time() * 1000),
@@ -81,10 +76,12 @@ def publish_history(
         readings=load_readings(),
         policy=load_policy(),
         steps=_steps(graphs, history, revisions),
+        lacking=[each for each in dict.fromkeys(lacking) if each not in history.problems],
     )
     runs = read_runs(results.parent / "readiness")
     loads = read_load_runs(results.parent)
     write_site(model, runs, loads, read_checks(results.parent), site)
+    write_export(history, suite, site / "data")
 
 
 def write_site(model: SiteModel, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:
@@ -141,13 +138,15 @@ def _badges(model: SiteModel, runs: Runs, checks: Checks) -> dict[str, Badge]:
     return {"readiness": ready, "gate": gate}
 
 
-def published_commits(conf: Any, repo: Any, revisions: Mapping[str, int]) -> list[PublishedCommit]:
-    """The published branch from its first measured commit on."""
-    tags = repo.get_tags()
+def published_commits(conf: Any, repo: Any, results: Path) -> list[PublishedCommit]:
+    """The published branch from its first measured or tagged commit on."""
     branch = repo.get_branch_name(conf.branches[0])
-    commits = read_commits(Path(repo._path), branch, tags)
-    known = [number for number, each in enumerate(commits) if each.hash in revisions]
-    return commits[known[0] :] if known else commits
+    commits = read_commits(Path(repo._path), branch, repo.get_tags())
+    measured = {path.name[:8] for path in result_files(results)}
+    for number, each in enumerate(commits):
+        if each.hash[:8] in measured or each.tags:
+            return commits[number:]
+    return commits
 
 
 def _steps(

@@ -84,6 +84,7 @@ def build_model(
     readings: Readings,
     policy: Policy,
     steps: Steps,
+    lacking: Sequence[str] = (),
 ) -> SiteModel:
     """Judge every series once."""
     known = {each.name: each for each in suite}
@@ -115,6 +116,7 @@ def build_model(
         changes_by_benchmark=by_benchmark,
         cases={each.name: len(each.cases) for each in suite},
         floors=floors,
+        lacking=list(lacking),
     )
 
 

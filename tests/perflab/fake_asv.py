@@ -1,7 +1,7 @@
 """Stands in for asv, in a folder of its own, as `asv.py`: same commands, same files, no waiting.
 
-What it shall do is in `script.json` beside it: which commits fail or hang. What it was asked is
-appended to `calls.json`.
+What it shall do is in `script.json` beside it: which commits fail or hang, and whether publishing
+does. What it was asked is appended to `calls.json`.
 """
 
 import json
@@ -12,7 +12,10 @@ from pathlib import Path
 
 SCRIPT = json.loads(Path("script.json").read_text())
 CONFIG = Path("asv.conf.json")
-SUITE = {"baseline.A.time_x": {"version": "1"}, "other.B.track_y": {"version": "1"}}
+SUITE = {
+    name: {"name": name, "version": "1", "params": [], "param_names": []}
+    for name in ("baseline.A.time_x", "other.B.track_y")
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -24,12 +27,21 @@ def main(arguments: list[str]) -> int:
         Path.home().joinpath(".asv-machine.json").write_text(json.dumps({name: {}, "version": 1}))
         return 0
     if arguments[0] == "publish":
-        return int(SCRIPT.get("publish", 0))
+        return publish(json.loads(Path(arguments[arguments.index("--config") + 1]).read_text()))
     results.mkdir(parents=True, exist_ok=True)
     (results / "benchmarks.json").write_text(json.dumps({**SUITE, "version": 2}))
     if "just-discover" in arguments:
         return int(SCRIPT.get("discover", 0))
     return run(arguments, results)
+
+
+def publish(conf: dict[str, str]) -> int:
+    site = Path(conf["html_dir"])
+    site.mkdir(parents=True)
+    (site / "index.html").write_text(" ".join(conf["branches"]))
+    if SCRIPT.get("publish") == "hang":
+        hang()
+    return int(SCRIPT.get("publish", 0))
 
 
 def run(arguments: list[str], results: Path) -> int:
@@ -45,6 +57,7 @@ def run(arguments: list[str], results: Path) -> int:
         code = 2 if failed else code
         path = results / machine / f"{commit[:8]}-{SCRIPT['environment']}.json"
         path.parent.mkdir(exist_ok=True)
+        (path.parent / "machine.json").write_text(json.dumps({"machine": machine, "version": 1}))
         old = json.loads(path.read_text())["results"] if path.is_file() else {}
         new = {
             name: [[None if failed else 1.0], [], entry["version"], 0, 2.0]
@@ -52,7 +65,10 @@ def run(arguments: list[str], results: Path) -> int:
             if not short or name.startswith("baseline.")
         }
         columns = ["result", "params", "version", "started_at", "duration"]
-        content = {"version": 2, "result_columns": columns, "results": {**old, **new}}
+        about = {"commit_hash": commit, "env_name": SCRIPT["environment"], "date": 1}
+        place = {"params": {"machine": machine}, "python": "3.11", "requirements": {}}
+        rows = {"result_columns": columns, "results": {**old, **new}}
+        content = {"version": 2, **about, **place, **rows}
         path.write_text(json.dumps(content))
     return code
 

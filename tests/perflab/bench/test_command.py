@@ -178,9 +178,10 @@ def test_a_detached_head_without_main_is_measured_and_published(project: Project
     project.git("checkout", "--quiet", "--detach")
     project.git("branch", "--quiet", "-D", "main")
     project.measure(commits="1")
-    (call,) = project.calls("publish")
+    (call,) = project.calls("run")
     assert Path(call[call.index("--config") + 1]).name == history_module.HEAD_CONFIG
     assert not (project.root / history_module.HEAD_CONFIG).exists()
+    assert (project.root / ".asv" / "html" / "index.html").read_text() == "HEAD"
 
 
 def test_two_runs_at_once_are_refused(project: Project) -> None:
@@ -196,13 +197,36 @@ def test_nothing_to_publish_is_said(project: Project) -> None:
         publish(project.root, project.lines.append)
 
 
-def test_what_the_quick_way_cannot_publish_is_left_to_asv(project: Project) -> None:
+def test_a_site_that_cannot_be_published_leaves_the_old_one(project: Project) -> None:
     project.measure(commits="1")
-    before = len(project.calls("publish"))
-    publish(project.root, project.lines.append)  # asv's stand-in stores results of its own form
-    assert any("asv itself has to publish it" in line for line in project.lines)
-    publish(project.root, project.lines.append, fresh=True)
-    assert len(project.calls("publish")) == before + 2
+    site = project.root / ".asv" / "html" / "index.html"
+    site.write_text("old")
+    project.script(publish=1)
+    with pytest.raises(MeasureError, match="could not publish"):
+        publish(project.root, project.lines.append)
+    assert site.read_text() == "old"
+    assert not (project.root / ".asv" / "publishing").exists()
+    with history_module.alone(project.root, "publishing"), pytest.raises(MeasureError, match="run"):
+        publish(project.root, project.lines.append)
+
+
+def test_a_folder_without_git_is_told_before_anything_is_built(project: Project) -> None:
+    project.measure(commits="1")
+    shutil.rmtree(project.root / ".git")
+    lines = len(project.lines)
+    with pytest.raises(MeasureError, match=r"no clone of git.*clone it"):
+        publish(project.root, project.lines.append)
+    assert len(project.lines) == lines
+
+
+def test_results_of_other_branches_alone_are_told(project: Project) -> None:
+    project.measure(commits="1")
+    calls = len(project.calls("publish"))
+    project.git("commit", "--quiet", "--amend", "--allow-empty", "-m", "another four")
+    project.git("branch", "--quiet", "other", "HEAD@{1}")
+    with pytest.raises(MeasureError, match=r"no commit of branch main .* 1 measured"):
+        publish(project.root, project.lines.append)
+    assert len(project.calls("publish")) == calls
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -212,16 +236,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_keeps_what_is_finished_and_no_process(project: Project, how: int) -> None:
-    project.script(hang=project.commits[1:2])
-    # The command line itself, pointed at the project; only there is asv the stand-in.
+def interrupted(project: Project, command: str, how: int) -> None:
+    """The command line itself, pointed at the project; only there is asv the stand-in."""
     program = (
         "import pathlib, sys; import perflab.__main__ as main;"
-        "main.ROOT = pathlib.Path(sys.argv[1]); sys.exit(main.main(['bench']))"
+        "main.ROOT = pathlib.Path(sys.argv[1]); sys.exit(main.main(sys.argv[2:]))"
     )
     bench = subprocess.Popen(
-        [sys.executable, "-c", program, str(project.root)],
+        [sys.executable, "-c", program, str(project.root), command],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -238,6 +260,23 @@ def test_an_interrupt_keeps_what_is_finished_and_no_process(project: Project, ho
         bench.kill()
     assert bench.returncode == 130, output
     assert "interrupted" in output
-    assert project.measured() == project.short(0)
     assert not [process for process in family if process.is_running()]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_is_finished_and_no_process(project: Project, how: int) -> None:
+    project.script(hang=project.commits[1:2])
+    interrupted(project, "bench", how)
+    assert project.measured() == project.short(0)
     assert not (project.root / ".asv" / "commits.txt").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_of_publishing_leaves_the_old_site(project: Project, how: int) -> None:
+    project.measure(commits="1")
+    site = project.root / ".asv" / "html" / "index.html"
+    site.write_text("old")
+    project.script(publish="hang")
+    interrupted(project, "site", how)
+    assert site.read_text() == "old"
+    assert not (project.root / ".asv" / "publishing").exists()
