@@ -11,6 +11,7 @@ from pathlib import Path
 
 from perflab.archive.archive import fingerprint, is_archive, read_archive, write_whole
 from perflab.archive.asv_files import lay_out
+from perflab.results.suite import LIST
 
 __all__ = ["SHIPPED", "unpack", "warn_of_namesake"]
 
@@ -25,6 +26,7 @@ def unpack(root: Path, results: Path, write: Callable[[str], None]) -> None:
     again. Raises HistoryError if it cannot be read.
     """
     shipped, mark = root / SHIPPED, results / MARK
+    _heal_suite(root, results, write)
     if not is_archive(shipped):
         return
     state = fingerprint(shipped).encode()
@@ -37,6 +39,26 @@ def unpack(root: Path, results: Path, write: Callable[[str], None]) -> None:
         write(f"== note: left alone: {problem}")
     if not laid.problems:
         write_whole(mark, state)
+
+
+def _heal_suite(root: Path, results: Path, write: Callable[[str], None]) -> None:
+    """Put a torn list of benchmarks aside, and the repository's in its place.
+
+    asv writes it in place, so that a full disk or a kill leaves a part of it. `asv run` discovers
+    the list anew; asv's other commands end without it.
+    """
+    path = results / LIST
+    try:
+        if not path.is_file() or isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+            return
+    except (ValueError, RecursionError):
+        pass
+    path.replace(path.with_name(f"{LIST}.torn"))
+    suite = read_archive(root / SHIPPED).suite
+    if suite:
+        write_whole(path, json.dumps(suite.benchmarks).encode())
+    source = f"now it is that of {SHIPPED}" if suite else "`make bench` makes it anew"
+    write(f"== note: {path} was not whole (kept as {LIST}.torn); {source}")
 
 
 def warn_of_namesake(root: Path, machine: str, write: Callable[[str], None]) -> None:
