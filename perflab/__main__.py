@@ -23,7 +23,7 @@ try:
     from perflab.archive import command as archive
     from perflab.archive.form import HistoryError
     from perflab.bench import budget
-    from perflab.bench.command import SHORT, MeasureError, Request, measure, publish, results_dir
+    from perflab.bench.command import SHORT, Request, measure, publish
     from perflab.chaos import command as chaos
     from perflab.gate import bisect
     from perflab.gate import command as gate
@@ -32,6 +32,7 @@ try:
     from perflab.monitor import watch
     from perflab.peers import command as peers
     from perflab.readiness import command as readiness
+    from perflab.results.asv_config import MeasureError, results_dir
     from perflab.results.checkout import CheckoutError
     from perflab.usage import BAD_USAGE
 except Exception:  # Python would end with 1, which here has another meaning

@@ -27,9 +27,9 @@ from perflab.alerts import power
 from perflab.alerts import report as alert_forms
 from perflab.alerts.judge import AlertReport, Finding, State, judge, measured_again, with_known
 from perflab.alerts.series import read_history, suite_kinds
-from perflab.bench.command import CONFIG, MeasureError, results_dir
 from perflab.gate.judge import Judgement
 from perflab.gate.policy import Policy, PolicyError, load_policy
+from perflab.results.asv_config import CONFIG, MeasureError, results_dir
 from perflab.results.checkout import (
     CheckoutError,
     Commit,

@@ -20,7 +20,7 @@ from perflab.archive.shipped import SHIPPED
 from perflab.archive.sources import fetched, read_source
 from perflab.archive.status import status
 from perflab.archive.thinning import superfluous
-from perflab.bench.command import alone, configured_branch, results_dir
+from perflab.results.asv_config import alone, configured_branch, results_dir
 from perflab.results.checkout import CheckoutError, branch_to_publish, history, is_shallow, tagged
 
 __all__ = ["EPILOG", "add_arguments", "main"]

@@ -11,7 +11,7 @@ from perflab.archive.archive import Archive, read_archive
 from perflab.archive.asv_files import read_results
 from perflab.archive.form import ArchivedCommit
 from perflab.archive.shipped import SHIPPED
-from perflab.bench.command import configured_branch, results_dir
+from perflab.results.asv_config import configured_branch, results_dir
 from perflab.results.checkout import branch_to_publish, history
 
 __all__ = ["status"]

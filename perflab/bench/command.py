@@ -10,42 +10,35 @@ that was tried has a result, even if that is a failure; it is not tried again un
 
 import contextlib
 import json
-import os
 import platform
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from perflab.archive.shipped import unpack, warn_of_namesake
 from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
+from perflab.results.asv_config import (
+    CONFIG,
+    HEAD_CONFIG,
+    MeasureError,
+    alone,
+    prefer_this_python,
+    results_dir,
+)
 from perflab.results.asv_process import Plain, Progress, minutes, run_asv
 from perflab.results.asv_results import StoredResults, current_versions, stored
 from perflab.results.checkout import Commit, branch_to_publish, history, is_shallow, uncommitted
 from perflab.site.publish import PublishError, publish_copy
 
 __all__ = [
-    "CONFIG",
     "SHORT",
-    "MeasureError",
     "Request",
-    "alone",
-    "configured_branch",
     "measure",
-    "prefer_this_python",
     "publish",
-    "results_dir",
 ]
 
 SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
 """The short selection: asv matches it against `module.Class.function`."""
-CONFIG = "asv.conf.json"
-HEAD_CONFIG = ".asv-head.conf.json"
-"""Lives beside the real one while asv runs: asv works in the folder of its configuration."""
-
-
-class MeasureError(Exception):
-    """Nothing, or not everything, could be measured; the message says what and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -227,24 +220,6 @@ def _warn(root: Path, write: Callable[[str], None]) -> None:
         write("== note: a shallow clone; `git fetch --unshallow` brings the older commits")
 
 
-def configured_branch(root: Path) -> str:
-    """The first branch of asv's configuration."""
-    branch = json.loads((root / CONFIG).read_text(encoding="utf-8"))["branches"][0]
-    assert isinstance(branch, str)
-    return branch
-
-
-def _setting(root: Path, key: str) -> str:
-    value = json.loads((root / CONFIG).read_text(encoding="utf-8"))[key]
-    assert isinstance(value, str)
-    return value
-
-
-def results_dir(root: Path) -> Path:
-    """Where asv keeps its results."""
-    return root / _setting(root, "results_dir")
-
-
 def _machine(root: Path, name: str | None, write: Callable[[str], None]) -> str:
     """The machine's name, made known to asv if it is new; asv's questions get its own answers."""
     path = Path.home() / ".asv-machine.json"
@@ -258,13 +233,6 @@ def _machine(root: Path, name: str | None, write: Callable[[str], None]) -> str:
             raise MeasureError(f"asv could not note this machine as '{name}' in {path}")
         write(f"== noted this machine as '{name}' in {path}")
     return name
-
-
-def prefer_this_python() -> None:
-    """asv takes the first python3.N on the PATH, which may be a version manager's placeholder."""
-    os.environ["PATH"] = os.pathsep.join(
-        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    )
 
 
 def _environment(root: Path) -> str:
@@ -303,18 +271,3 @@ def _configuration(root: Path) -> Iterator[str]:
         yield str(path)
     finally:
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def alone(root: Path, doing: str = "measuring") -> Iterator[None]:
-    """Two runs in one checkout would swap each other's installed commits, silently."""
-    import fcntl
-
-    folder = root / ".asv"
-    folder.mkdir(exist_ok=True)
-    with (folder / ("lock" if doing == "measuring" else f"{doing}.lock")).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise MeasureError(f"another run is {doing} in this checkout; wait for it") from None
-        yield

@@ -22,12 +22,12 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Protocol
 
-from perflab.bench.command import CONFIG, alone, prefer_this_python
 from perflab.gate import command as gate
 from perflab.gate.judge import Judgement, judge
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
 from perflab.gate.recorder import Recorder
+from perflab.results.asv_config import CONFIG, alone, prefer_this_python
 from perflab.results.asv_process import run_asv
 from perflab.results.asv_results import stored
 from perflab.results.checkout import Commit

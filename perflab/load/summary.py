@@ -16,9 +16,9 @@ from perflab.load.critical_path import path_of
 from perflab.load.figures import LoadFigures, figures, judged
 from perflab.load.record import KINDS, MONITOR, LoadRecord, read_load
 from perflab.monitor.record import SeriesError, read_recording
+from perflab.monitor.resources import busy, resources
 from perflab.report.finding import Observation, StageEvidence, spread
 from perflab.report.form import Chart, ChartMark, Figure, Line, Percentile
-from perflab.report.resources import busy, resources
 from perflab.stats.thresholds import percentile
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from typing import Any
 from perflab.load.summary import read_load_step
 from perflab.monitor.leaks import find_leaks
 from perflab.monitor.record import read_recording
+from perflab.monitor.resources import busy, resources
 from perflab.readiness.record import MeasuredFigure, RunRecord, RunStage, read_figures, step_file
 from perflab.report.finding import Curve, Observation, StageEvidence, spread
 from perflab.report.form import Chart, Figure, Line, StageReport
-from perflab.report.resources import busy, resources
 
 __all__ = ["StageFindings", "circumstances", "read_chaos_step", "read_steps"]
 

@@ -271,7 +271,7 @@ def test_a_budget_that_is_over_leaves_a_suspect(
 
 
 def test_another_run_in_this_checkout_leaves_a_suspect(stepped: Project) -> None:
-    from perflab.bench.command import alone
+    from perflab.results.asv_config import alone
 
     with alone(stepped.root):
         assert run("--confirm") == 2

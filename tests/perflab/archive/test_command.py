@@ -16,7 +16,8 @@ from perflab.archive.archive import read_archive
 from perflab.archive.form import HistoryError
 from perflab.archive.shipped import SHIPPED, unpack, warn_of_namesake
 from perflab.archive.sources import read_source
-from perflab.bench.command import MeasureError, alone, publish
+from perflab.bench.command import publish
+from perflab.results.asv_config import MeasureError, alone
 from perflab.results.checkout import CheckoutError
 from tests.perflab.results.test_checkout import git
 from tests.perflab.synthetic import make_project

@@ -21,7 +21,8 @@ from perflab.archive.archive import Archive, write_archive
 from perflab.archive.form import ArchivedCommit, ArchivedValue
 from perflab.archive.shipped import SHIPPED
 from perflab.bench import command as history_module
-from perflab.bench.command import MeasureError, Request, measure, publish
+from perflab.bench.command import Request, measure, publish
+from perflab.results.asv_config import MeasureError
 
 ROOT = Path(__file__).parents[3]
 
