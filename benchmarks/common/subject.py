@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
+from benchmarks.common.parts import part
 from benchmarks.common.records import LoopKind
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "SubjectClient",
     "SubjectIdentity",
     "SubjectNode",
+    "Traffic",
     "core_dir",
     "counters",
     "default_loop",
@@ -54,7 +55,9 @@ __all__ = [
     "require",
     "retrieve_if_there",
     "standing",
+    "starter_id",
     "supports",
+    "traffic",
     "version_of",
 ]
 
@@ -183,7 +186,7 @@ def supports(feature: Feature) -> bool:
     if feature == "simulator":
         if not network or find_spec("p2pcore.sim") is None:
             return False
-        return hasattr(import_module("p2pcore.sim").SimNode, "start_lookup")
+        return hasattr(part("sim", "SimNode"), "start_lookup")
     raise ValueError(f"no feature is called {feature!r}; there are {', '.join(FEATURES)}")
 
 
@@ -244,32 +247,32 @@ def failure(error: Exception) -> Literal["absent", "timed_out", "refused", "fail
 def make_world(seed: int, link: Mapping[str, Any]) -> Any:
     """An empty simulated network (docs/simulation.md has its calls), all of whose peers have this
     link. Requires the feature "simulator"."""
-    sim = import_module("p2pcore.sim")
-    return sim.World(seed, link=sim.Link(**link))
+    return part("sim", "World")(seed, link=part("sim", "LinkProfile")(**link))
 
 
 def fault_from(table: Mapping[str, Any]) -> Any:
     """What a simulated network can `apply`, as plain data says it. Requires "simulator"."""
-    return import_module("p2pcore.sim").fault_from(table)
+    return part("sim", "fault_from")(table)
 
 
-def part(module: str, name: str) -> Any:
-    """`name` of `p2pcore.<module>`: the door for measuring one part alone (benchmarks/micro).
+class Traffic(NamedTuple):
+    """What a simulated network has sent since it was made."""
 
-    Parts are not public, and come and go. Where commits use one differently, its only user in
-    micro/ knows how.
+    messages: int
+    size_bytes: int
 
-    Raises:
-        NotImplementedError: this commit has no such part.
-    """
-    try:
-        return getattr(import_module(f"p2pcore.{module}"), name)
-    except AttributeError:
-        pass
-    except ModuleNotFoundError as error:
-        if not f"p2pcore.{module}.".startswith(f"{error.name}."):
-            raise  # the part is there, and what it needs is not
-    raise NotImplementedError(f"this commit's p2pcore has no {module}.{name}")
+
+def traffic(world: Any) -> Traffic:
+    """What a world of `make_world` has sent so far."""
+    counts = world.accounting if hasattr(world, "accounting") else world.books
+    return Traffic(counts.sent, counts.bytes_sent)
+
+
+def starter_id(operation: Any) -> bytes:
+    """The id of the node or client of a world that has started this operation."""
+    starter = operation.process if hasattr(operation, "process") else operation.peer
+    node_id: bytes = starter.node_id
+    return node_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,33 +303,29 @@ class CoreMachines:
 
 def machines() -> CoreMachines:
     """The machines of the p2pcore that is installed here."""
-    import p2pcore
-    from p2pcore import effects, errors, ids
-    from p2pcore.client import Client as ClientMachine
-    from p2pcore.node import Node as NodeMachine
-    from p2pcore.wire.codec import FrameParser, encode_frame
+    core, id_of = _core(), part("ids", "NodeId")
+    node_machine, client_machine = part("node", "SubjectNode"), part("client", "SubjectClient")
 
     def node(
         network: NetworkSettings, bootstrap: list[str], node_id: bytes, streams: Streams
     ) -> Any:
-        return NodeMachine(_node_config(p2pcore, network, bootstrap), ids.NodeId(node_id), streams)
+        return node_machine(_node_config(core, network, bootstrap), id_of(node_id), streams)
 
     def client(bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
-        config = p2pcore.ClientConfig(bootstrap=bootstrap)
-        return ClientMachine(config, ids.NodeId(node_id), streams)
+        return client_machine(core.ClientConfig(bootstrap=bootstrap), id_of(node_id), streams)
 
     return CoreMachines(
         node=node,
         client=client,
-        key_of=ids.key_of,
-        encode_frame=encode_frame,
-        frame_parser=FrameParser,
-        instant=effects.Instant,
-        send=effects.Send,
-        connect=effects.Connect,
-        close=effects.Close,
-        complete=effects.Complete,
-        nobody_there=errors.UnreachableError("connection refused"),
+        key_of=part("ids", "key_of"),
+        encode_frame=part("wire.codec", "encode_frame"),
+        frame_parser=part("wire.codec", "FrameParser"),
+        instant=part("effects", "Instant"),
+        send=part("effects", "Send"),
+        connect=part("effects", "Connect"),
+        close=part("effects", "Close"),
+        complete=part("effects", "Complete"),
+        nobody_there=core.UnreachableError("connection refused"),
     )
 
 

@@ -20,7 +20,7 @@ def _messages(kind: str) -> list[Any]:
     """Messages of one kind, all different."""
     message = subject.part("wire.messages", kind)
     key_of = subject.part("ids", "key_of")
-    clock = subject.part("replication.clock", "HybridClock")(bytes(range(32)))
+    clock = subject.part("versions", "HybridClock")(bytes(range(32)))
     values = Values(VALUE_BYTES)
     fields: dict[str, Callable[[int], tuple[object, ...]]] = {
         "Store": lambda n: (key_of(f"key {n}"), clock.next(WALL_MS), values.value(n)),

@@ -44,7 +44,7 @@ def _answering(net: MachineNet, link_id: Any) -> Callable[[list[Any]], list[Any]
 def _node_store() -> Prepared:
     net, link_id, keys = _replica()
     store, stored = subject.part("wire.messages", "Store"), subject.part("wire.messages", "Stored")
-    clock = subject.part("replication.clock", "HybridClock")(b"\xff" * 32)
+    clock = subject.part("versions", "HybridClock")(b"\xff" * 32)
     run = _answering(net, link_id)
 
     def fresh() -> list[Any]:
@@ -120,7 +120,7 @@ def _client_store() -> Prepared:
 
 def _client_retrieve() -> Prepared:
     found, value = subject.part("wire.messages", "Found"), _BYTES[0]
-    version = subject.part("replication.clock", "HybridClock")(bytes(32)).next(1)
+    version = subject.part("versions", "HybridClock")(bytes(32)).next(1)
     prepared = _client(_start_reads, lambda request: found(request.id, version, value))
     require_equal(prepared.run(prepared.fresh()), [value] * IN_FLIGHT, "a client's retrieves")
     return prepared

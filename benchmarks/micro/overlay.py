@@ -21,7 +21,7 @@ PAIRS = 512
 
 
 def _contacts(count: int, seed: int = 1) -> list[Any]:
-    contact, random = subject.part("overlay.table", "Contact"), Random(seed)
+    contact, random = subject.part("contact", "Contact"), Random(seed)
     return [
         contact.of(random.randbytes(32), f"10.0.{number >> 8}.{number & 255}:4100")
         for number in range(count)

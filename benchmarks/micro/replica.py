@@ -17,7 +17,7 @@ TICKS = 64
 def _generations(count: int) -> list[list[tuple[Any, Any]]]:
     """(key, record) of the same keys, each generation newer than the one before."""
     key_of, record = subject.part("ids", "key_of"), subject.part("storage.memory", "Record")
-    clock = subject.part("replication.clock", "HybridClock")(bytes(32))
+    clock = subject.part("versions", "HybridClock")(bytes(32))
     values = Values(1024)
     return [
         [
@@ -64,7 +64,7 @@ def _store_get() -> Prepared:
 
 
 def _clock() -> Prepared:
-    hybrid_clock = subject.part("replication.clock", "HybridClock")
+    hybrid_clock = subject.part("versions", "HybridClock")
     other = hybrid_clock(b"\xff" * 32)
     seen = [other.next(WALL_MS + number) for number in range(TICKS)]
 

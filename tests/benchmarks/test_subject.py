@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import p2pcore
-from benchmarks.common import subject
+from benchmarks.common import parts, subject
 from benchmarks.common.children import child_environment
 
 
@@ -119,6 +119,6 @@ def test_a_part_that_needs_what_is_not_installed(monkeypatch: pytest.MonkeyPatch
     def missing(name: str) -> None:
         raise ModuleNotFoundError("No module named 'msgspec'", name="msgspec")
 
-    monkeypatch.setattr(subject, "import_module", missing)
+    monkeypatch.setattr(parts, "import_module", missing)
     with pytest.raises(ModuleNotFoundError, match="msgspec"):
         subject.part("wire.codec", "encode_frame")

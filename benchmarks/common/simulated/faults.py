@@ -86,12 +86,12 @@ class _Run:
         world = self._world
         assert not any(each.failed for each in self._operations), "it began with failures"
         self._operations.clear()
-        begin_ns, size = world.now_ns, world.books.bytes_sent
+        begin_ns, size = world.now_ns, subject.traffic(world).size_bytes
         if table is not None:
             world.apply(subject.fault_from(table))
         end_ns = begin_ns + round((table or {}).get("for_s", 0) * 1e9)
         unready_ns = self._work(begin_ns)
-        size = world.books.bytes_sent - size
+        size = subject.traffic(world).size_bytes - size
         unready_ns = max(unready_ns, self._until_ready())
         failed_ns = max((each.start_ns for each in self._operations if each.failed), default=0)
         self._look_for_losses()

@@ -62,7 +62,7 @@ def operations(nodes: int, seed: int, lookups: int, per_client: int) -> dict[str
         lambda: [node.start_lookup(target, width=WIDTH) for node, target in seekers],
     )
     figures["lookup_hops"] = fmean(each.result.hops for each in asked)
-    figures["lookup_missed_ppm"] = _ppm(map(_missed, asked), lookups)
+    figures["lookup_missed_ppm"] = _ppm([_missed(world, each) for each in asked], lookups)
     _store_and_retrieve(ledger, figures, _clients(world, HERE), range(CLIENTS * per_client))
     world.check()
     return figures
@@ -91,9 +91,10 @@ def joins(nodes: int, seed: int) -> dict[str, float]:
     )
     world.swarm(nodes)
     world.check()
+    sent = subject.traffic(world)
     return {
-        "join_messages": world.books.sent / nodes,
-        "join_bytes": world.books.bytes_sent / nodes,
+        "join_messages": sent.messages / nodes,
+        "join_bytes": sent.size_bytes / nodes,
         "join_s_p50": _quantile(took_ns, 0.5) / 1e9,
         "join_s_p99": _quantile(took_ns, 0.99) / 1e9,
     }
@@ -150,23 +151,25 @@ class _Ledger:
 
     def __init__(self, world: Any) -> None:
         self._world = world
-        messages, size = world.books.sent, world.books.bytes_sent
+        before = subject.traffic(world)
         world.run(CALM_S)
-        self._calm_messages = (world.books.sent - messages) / CALM_S
-        self._calm_bytes = (world.books.bytes_sent - size) / CALM_S
+        after = subject.traffic(world)
+        self._calm_messages = (after.messages - before.messages) / CALM_S
+        self._calm_bytes = (after.size_bytes - before.size_bytes) / CALM_S
 
     def measure(
         self, figures: dict[str, float], name: str, start: Callable[[], list[Any]]
     ) -> list[Any]:
         """Start operations, wait for all, and put down what one of them costs."""
         world = self._world
-        messages, size, begin_ns = world.books.sent, world.books.bytes_sent, world.now_ns
+        before, begin_ns = subject.traffic(world), world.now_ns
         operations = start()
         _wait(world, operations)
         seconds = (world.now_ns - begin_ns) / 1e9
         count = len(operations)
-        messages = world.books.sent - messages - seconds * self._calm_messages
-        size = world.books.bytes_sent - size - seconds * self._calm_bytes
+        after = subject.traffic(world)
+        messages = after.messages - before.messages - seconds * self._calm_messages
+        size = after.size_bytes - before.size_bytes - seconds * self._calm_bytes
         latencies_ns = [each.latency_ns for each in operations]
         figures[f"{name}_messages"] = messages / count
         figures[f"{name}_bytes"] = size / count
@@ -218,9 +221,9 @@ def _wait(world: Any, operations: Sequence[Any]) -> None:
     world.run_until(lambda: all(each.over for each in operations), LIMIT_S)
 
 
-def _missed(lookup: Any) -> bool:
+def _missed(world: Any, lookup: Any) -> bool:
     """Whether it did not find the closest node there is, other than its own."""
-    world, own = lookup.peer.world, lookup.peer.node_id
+    own = subject.starter_id(lookup)
     nearest = min(
         (node.node_id for node in world.nodes if node.alive and node.node_id != own),
         key=lambda node_id: _distance(node_id, lookup.key),
