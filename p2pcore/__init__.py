@@ -7,6 +7,8 @@ the command line's `--help`, does not pay for sockets and cryptography.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from p2pcore.version import __version__
+
 if TYPE_CHECKING:
     from p2pcore.aio.client import AdaptiveClient
     from p2pcore.aio.coordinator import AdaptiveCoordinator
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
         UnreachableError,
         UsageError,
     )
-    from p2pcore.overlay.census import NetworkFigure, NetworkStats, PeerContact
+    from p2pcore.overlay.crawl import NetworkFigure, NetworkStats, PeerContact
     from p2pcore.overlay.inspection import NodeInfo
     from p2pcore.replication.operations import StoreReceipt
     from p2pcore.session.trace import Trace, TracedReply
@@ -70,18 +72,16 @@ __all__ = [
     "__version__",
 ]
 
-__version__ = "0.1.0"
-
 _HOMES = {
     "AdaptiveClient": "p2pcore.aio.client",
     "AdaptiveCoordinator": "p2pcore.aio.coordinator",
     "ClientConfig": "p2pcore.config",
     "CoordinatorConfig": "p2pcore.config",
-    "NetworkFigure": "p2pcore.overlay.census",
-    "NetworkStats": "p2pcore.overlay.census",
+    "NetworkFigure": "p2pcore.overlay.crawl",
+    "NetworkStats": "p2pcore.overlay.crawl",
     "NodeInfo": "p2pcore.overlay.inspection",
     "OPEN_NETWORK_KEY": "p2pcore.config",
-    "PeerContact": "p2pcore.overlay.census",
+    "PeerContact": "p2pcore.overlay.crawl",
     "StoreReceipt": "p2pcore.replication.operations",
     "Trace": "p2pcore.session.trace",
     "TracedReply": "p2pcore.session.trace",

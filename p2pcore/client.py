@@ -9,7 +9,7 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
 from p2pcore.replication.batch import BatchRead, BatchWrite
 from p2pcore.replication.operation import Operation
-from p2pcore.session.links import Link
+from p2pcore.session.link import Link
 from p2pcore.session.trace import Trace
 from p2pcore.wire.messages import Found, Role
 
@@ -96,12 +96,12 @@ class Client(Machine):
     def follow(self, operation: int, trace: Trace) -> None:
         """Have nodes tell how they get on with an operation that was begun just now: before
         `drain`. The trace is to be closed when the operation is over."""
-        trace.follow(self.board, self._effects, lambda: operation in self._operations)
+        trace.follow(self.links, self._effects, lambda: operation in self._operations)
 
     def leave(self) -> None:
         """Say goodbye to everybody."""
         self._operations.clear()
-        self.board.goodbye("the client closes")
+        self.links.goodbye("the client closes")
 
     def complete(self, operation: int, result: object) -> None:
         if isinstance(result, list):

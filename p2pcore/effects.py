@@ -4,6 +4,7 @@ Rule: plain frozen data. The machines (`Node`, `Client`) are told what happened 
 answer with effects, which an edge (`aio`, `sim`) carries out in order and exactly once.
 """
 
+from collections.abc import Callable
 from typing import NewType
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ __all__ = [
     "Close",
     "Complete",
     "Connect",
+    "Done",
     "Effect",
     "Instant",
     "LinkId",
@@ -73,6 +75,10 @@ class Notice(Struct, frozen=True, gc=False):
     """Something that an operator should be able to read in the log."""
 
     text: str
+
+
+Done = Callable[[object, Instant], None]
+"""Called once with the operation's result, or with the error to raise."""
 
 
 def earliest(*deadlines: int | None) -> int | None:

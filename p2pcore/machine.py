@@ -9,22 +9,23 @@ source of its own, so an edge of sockets and one of virtual time drive the very 
 from collections.abc import Callable, Sequence
 from random import Random
 
-from p2pcore.effects import Complete, Effect, Instant, LinkId, Notice, earliest
+from p2pcore.contact import Contact
+from p2pcore.effects import Complete, Done, Effect, Instant, LinkId, Notice, earliest
 from p2pcore.errors import BusyError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
-from p2pcore.overlay.census import Census, PeerContact
+from p2pcore.overlay.crawl import Crawl, PeerContact
+from p2pcore.overlay.dialing import Dial, Dials
 from p2pcore.overlay.directory import Directory
 from p2pcore.overlay.inspection import Inspection, Target
-from p2pcore.overlay.introduction import Introduction, Introductions
 from p2pcore.overlay.liveness import Liveness
-from p2pcore.overlay.table import Contact, ContactTable
+from p2pcore.overlay.table import ContactTable
 from p2pcore.replication.batch import BatchRead, BatchWrite
-from p2pcore.replication.clock import HybridClock
-from p2pcore.replication.operation import Desk, Done, Operation
+from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import ReadOperation, WriteOperation
-from p2pcore.session.links import Counters, Link
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.session.link import Counters, Link
+from p2pcore.session.links import Links
+from p2pcore.versions import HybridClock
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import Role, Settings, StoreItem
 
@@ -33,7 +34,7 @@ __all__ = ["Machine", "Streams"]
 Streams = Callable[[str], Random]
 """Gives the random stream of one purpose; the same purpose and seed give the same stream."""
 
-Started = Operation | BatchRead | BatchWrite | Inspection | Census | Introduction
+Started = Operation | BatchRead | BatchWrite | Inspection | Crawl | Dial
 """What an application's call has set going."""
 
 
@@ -54,7 +55,7 @@ class Machine:
     ) -> None:
         self.node_id = node_id
         self._effects: list[Effect] = []
-        self.board = Switchboard(
+        self.links = Links(
             node_id,
             role,
             self._effects,
@@ -63,13 +64,13 @@ class Machine:
             pool_size=pool_size,
         )
         self.table = ContactTable(node_id)
-        self.directory = Directory(self.board, self.table, is_node=role is Role.NODE)
-        self.bootstrap = Bootstrap(self.board, bootstrap)
-        self.introductions = Introductions(self.board)
-        self.liveness = Liveness(self.board, self.table if role is Role.NODE else None)
+        self.directory = Directory(self.links, self.table, is_node=role is Role.NODE)
+        self.bootstrap = Bootstrap(self.links, bootstrap)
+        self.dials = Dials(self.links)
+        self.liveness = Liveness(self.links, self.table if role is Role.NODE else None)
         self.clock = HybridClock(node_id)
-        self._desk = Desk(
-            self.board,
+        self._context = OperationContext(
+            self.links,
             self.directory,
             self.bootstrap,
             self.clock,
@@ -78,9 +79,9 @@ class Machine:
             may_delegate=role is Role.CLIENT,
         )
         self._operations: dict[int, Started] = {}  # those of the application that may be cancelled
-        self.board.on_link = self._on_link
-        self.board.on_link_lost = self._on_link_lost
-        self.board.on_unreachable = self._on_unreachable
+        self.links.on_link = self._on_link
+        self.links.on_link_lost = self._on_link_lost
+        self.links.on_unreachable = self._on_unreachable
 
     # The boundary: events in, effects out
 
@@ -88,29 +89,29 @@ class Machine:
         self, link_id: LinkId, peer_id: NodeId, address: str, *, incoming: bool, now: Instant
     ) -> None:
         """A link is open and its peer authenticated. `address`: as dialled, or of the caller."""
-        self.board.connected(link_id, peer_id, address, incoming=incoming, now=now)
+        self.links.connected(link_id, peer_id, address, incoming=incoming, now=now)
 
     def receive(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
         """A message came in. Never raises for what a peer sent."""
-        self.board.receive(link_id, message, now)
+        self.links.receive(link_id, message, now)
 
     def disconnected(self, link_id: LinkId, error: P2PError | None, now: Instant) -> None:
         """A link ended that no `Close` asked for."""
-        self.board.disconnected(link_id, error, now)
+        self.links.disconnected(link_id, error, now)
 
     def connect_failed(
         self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
     ) -> None:
         """A `Connect` did not lead to a link."""
-        self.board.connect_failed(address, node_id, error, now)
+        self.links.connect_failed(address, node_id, error, now)
 
     def next_deadline(self) -> int | None:
         """When `handle_timer` is to be called, in monotonic ns; None: not until more happens."""
-        return earliest(self.board.wake_at_ns, self.liveness.wake_at_ns)
+        return earliest(self.links.wake_at_ns, self.liveness.wake_at_ns)
 
     def handle_timer(self, now: Instant) -> None:
         """Time has passed."""
-        self.board.handle_timer(now)
+        self.links.handle_timer(now)
         self.liveness.handle_timer(now)
 
     def drain(self) -> list[Effect]:
@@ -122,7 +123,7 @@ class Machine:
     @property
     def counters(self) -> Counters:
         """What was counted since the machine was made."""
-        return self.board.counters
+        return self.links.counters
 
     # What happens to links
 
@@ -130,7 +131,7 @@ class Machine:
         self.liveness.on_link(now)
         if link.contact is not None:
             self.bootstrap.on_link(now)
-            self.introductions.on_link(link, now)
+            self.dials.on_link(link, now)
 
     def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         if planned and link.contact is not None:
@@ -140,11 +141,11 @@ class Machine:
         self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
     ) -> None:
         busy = isinstance(error, BusyError)  # and there
-        if node_id is not None and not busy and not self.board.is_linked(node_id):
+        if node_id is not None and not busy and not self.links.is_linked(node_id):
             self.directory.forget(node_id)
         self._effects.append(Notice(f"{address}: {error}"))
         self.bootstrap.on_unreachable(address, error, now)
-        self.introductions.on_unreachable(address, node_id, error, now)
+        self.dials.on_unreachable(address, node_id, error, now)
 
     # Operations
 
@@ -160,7 +161,9 @@ class Machine:
         """Store a value (None: delete) under a version of our own making."""
         version = self.clock.next(now.wall_ms)
         expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
-        operation = WriteOperation(self._desk, key, version, value, expires_ms, deadline_ns, done)
+        operation = WriteOperation(
+            self._context, key, version, value, expires_ms, deadline_ns, done
+        )
         operation.start(now)
         return operation
 
@@ -168,7 +171,7 @@ class Machine:
         self, key: Key, name: str | bytes, deadline_ns: int, done: Done, now: Instant
     ) -> Operation:
         """Retrieve the newest value. `name` is what errors call the key."""
-        operation = ReadOperation(self._desk, key, name, deadline_ns, done)
+        operation = ReadOperation(self._context, key, name, deadline_ns, done)
         operation.start(now)
         return operation
 
@@ -185,7 +188,7 @@ class Machine:
         versioned = [
             StoreItem(key, self.clock.next(now.wall_ms), value, expires_ms) for key, value in items
         ]
-        batch = BatchWrite(self._desk, versioned, deadline_ns, done)
+        batch = BatchWrite(self._context, versioned, deadline_ns, done)
         batch.start(now)
         return batch
 
@@ -198,7 +201,7 @@ class Machine:
         now: Instant,
     ) -> BatchRead:
         """Retrieve many values. `names` are what errors call the keys."""
-        batch = BatchRead(self._desk, keys, names, deadline_ns, done)
+        batch = BatchRead(self._context, keys, names, deadline_ns, done)
         batch.start(now)
         return batch
 
@@ -207,17 +210,17 @@ class Machine:
     def inspect(self, operation: int, target: Target, deadline_ns: int, now: Instant) -> None:
         """Ask one node for its state; completes with a NodeInfo."""
         inspection = Inspection(
-            self.board, self.directory, self.bootstrap, deadline_ns, self._done(operation)
+            self.links, self.directory, self.bootstrap, deadline_ns, self._done(operation)
         )
         self._operations[operation] = inspection
-        inspection.start(target, self.introductions, now)
+        inspection.start(target, self.dials, now)
 
-    def take_census(self, operation: int, max_nodes: int, deadline_ns: int, now: Instant) -> None:
+    def crawl(self, operation: int, max_nodes: int, deadline_ns: int, now: Instant) -> None:
         """Ask all nodes for their state; completes with a NetworkStats."""
         done = self._done(operation)
-        census = Census(self.board, self.directory, self.bootstrap, max_nodes, deadline_ns, done)
-        self._operations[operation] = census
-        census.start(now)
+        crawl = Crawl(self.links, self.directory, self.bootstrap, max_nodes, deadline_ns, done)
+        self._operations[operation] = crawl
+        crawl.start(now)
 
     def meet(
         self, operation: int, address: str, node_id: NodeId | None, deadline_ns: int, now: Instant
@@ -232,8 +235,8 @@ class Machine:
             else:
                 done(result, now)
 
-        meeting = self.introductions.meet(address, node_id, deadline_ns, met, now)
-        if meeting.id in self.board.calls:
+        meeting = self.dials.meet(address, node_id, deadline_ns, met, now)
+        if meeting.id in self.links.calls:
             self._operations[operation] = meeting
 
     def _on_met(self, now: Instant) -> None:

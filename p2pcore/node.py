@@ -5,8 +5,8 @@ from typing import Protocol
 
 from msgspec.structs import asdict
 
-from p2pcore import __version__
 from p2pcore.config import CoordinatorConfig
+from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Instant
 from p2pcore.errors import (
     BusyError,
@@ -20,16 +20,17 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.membership import Membership
-from p2pcore.overlay.table import BUCKET_SIZE, Contact, point_of
-from p2pcore.replication.clock import Version
-from p2pcore.replication.custody import Custody
+from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.replication.handover import Handover
-from p2pcore.replication.holdings import Holdings
 from p2pcore.replication.operations import ReadOperation, StoreReceipt, WriteOperation
+from p2pcore.replication.ownership import Ownership
 from p2pcore.replication.replica import Replica
 from p2pcore.replication.sync import Sync
-from p2pcore.session.links import Link
+from p2pcore.replication.sync_server import SyncServer
+from p2pcore.session.link import Link
 from p2pcore.storage.memory import MemoryStore
+from p2pcore.version import __version__
+from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_TEXT_CHARS
 from p2pcore.wire.messages import (
     Contacts,
@@ -103,19 +104,19 @@ class Node(Machine):
             capacity_bytes=config.max_store_bytes,
             tombstone_grace_ms=round(config.tombstone_grace_s * 1000),
         )
-        self.custody = custody = Custody(self.table, config.replication_factor)
+        self.ownership = ownership = Ownership(self.table, config.replication_factor)
         self._seen_epoch = 0  # of the membership
         self._waiting_ready: dict[int, None] = {}  # operations
         self._began_ns: int | None = None  # to serve
         self._capacity_bytes = config.max_store_bytes
         offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
-        board, table, store = self.board, self.table, self.store
-        self._replica = Replica(board, self.directory, custody, store, max_offset_ms=offset_ms)
-        self._holdings = Holdings(board, store, custody)
+        links, table, store = self.links, self.table, self.store
+        self._replica = Replica(links, self.directory, ownership, store, max_offset_ms=offset_ms)
+        self._sync_server = SyncServer(links, store, ownership)
         self._sync = Sync(
-            board,
+            links,
             table,
-            custody,
+            ownership,
             store,
             streams("sync"),
             bytes_per_s=rate,
@@ -124,16 +125,16 @@ class Node(Machine):
             changed=self._sync_over,
         )
         rng = streams("handover")
-        self._handover = Handover(board, self.directory, custody, store, rng, bytes_per_s=rate)
+        self._handover = Handover(links, self.directory, ownership, store, rng, bytes_per_s=rate)
         self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
         self._membership = Membership(
-            board, table, self.directory, self.bootstrap, self.liveness, streams("membership")
+            links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
         upkeep = self.liveness, self._membership, self.lost
-        self._timed: tuple[_Timed, ...] = board, *upkeep, self._sync, self._handover, self._replica
-        self.board.pool.favoured = self._neighbours
-        self.board.handlers |= {
+        self._timed: tuple[_Timed, ...] = links, *upkeep, self._sync, self._handover, self._replica
+        self.links.pool.favoured = self._neighbours
+        self.links.handlers |= {
             Ping: self._on_ping,
             FindNode: self._on_find_node,
             Put: self._on_put,
@@ -150,7 +151,7 @@ class Node(Machine):
 
     def open(self, address: str) -> None:
         """Others reach this node at `address` from now on."""
-        self.board.address = address
+        self.links.address = address
 
     def join(self, operation: int, now: Instant) -> None:
         """Get into the network; completes with None, or with why it was not possible."""
@@ -159,7 +160,7 @@ class Node(Machine):
         def joined(error: P2PError | None, now: Instant) -> None:
             if error is None:
                 if not self.bootstrap.configured:
-                    self.custody.found()
+                    self.ownership.found()
                 self._sync.start(now)
                 self._handover.start(now)
             self.complete(operation, error)
@@ -171,15 +172,15 @@ class Node(Machine):
         records: nothing is looked up and nothing handed over. For simulations of many nodes."""
         for contact in contacts:
             self.table.heard_from(contact)
-        self.custody.synced(self.custody.epoch)
-        self._seen_epoch = self.custody.epoch
+        self.ownership.synced(self.ownership.epoch)
+        self._seen_epoch = self.ownership.epoch
         self._membership.settle(now)
         self._sync.start(now, settled=True)
         self._handover.start(now)
 
     def wait_ready(self, operation: int, now: Instant) -> None:
         """Completes with None once this node is ready for every key that is its."""
-        if self.custody.settled:
+        if self.ownership.settled:
             self.complete(operation, None)
         else:
             self._waiting_ready[operation] = None
@@ -195,10 +196,10 @@ class Node(Machine):
         def gone(now: Instant) -> None:
             self.complete(operation, None)
 
-        self.custody.leave()
+        self.ownership.leave()
         self.directory.is_node = False  # nobody is told of us any more
         self._sync.stop()
-        self.board.tell(self.board.linked_nodes(), Leaving(self.board.new_call_id()), now)
+        self.links.tell(self.links.linked_nodes(), Leaving(self.links.new_call_id()), now)
         if self._leave_timeout_ns:
             self._handover.leave(now, now.mono_ns + self._leave_timeout_ns, gone)
         else:
@@ -206,7 +207,7 @@ class Node(Machine):
 
     def leave(self) -> None:
         """Say goodbye to everybody."""
-        self.board.goodbye("the node leaves")
+        self.links.goodbye("the node leaves")
 
     def next_deadline(self) -> int | None:
         first = None
@@ -228,9 +229,9 @@ class Node(Machine):
         self._membership.on_link(link, now)
         super()._on_link(link, now)
         self._notice_change(now, returned=returned)
-        if self.custody.leaving and link.contact is not None:
+        if self.ownership.leaving and link.contact is not None:
             # Its records are to be handed over to it: it was not linked when the others were told.
-            self.board.tell([link.contact], Leaving(self.board.new_call_id()), now)
+            self.links.tell([link.contact], Leaving(self.links.new_call_id()), now)
 
     def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         self._membership.on_link_lost(link, planned, now)
@@ -252,8 +253,8 @@ class Node(Machine):
         return dict.fromkeys(contact.node_id for contact in nearest)
 
     def _notice_change(self, now: Instant, *, returned: bool = False) -> None:
-        if self.custody.epoch != self._seen_epoch:
-            self._seen_epoch = self.custody.epoch
+        if self.ownership.epoch != self._seen_epoch:
+            self._seen_epoch = self.ownership.epoch
             self._sync.membership_changed(now, returned=returned)
             self._handover.membership_changed(now)
 
@@ -262,7 +263,7 @@ class Node(Machine):
 
     def _sync_over(self, now: Instant) -> None:
         self._replica.tidy_later(now)
-        if self.custody.settled:
+        if self.ownership.settled:
             waiting, self._waiting_ready = self._waiting_ready, {}
             for operation in waiting:
                 self.complete(operation, None)
@@ -270,11 +271,11 @@ class Node(Machine):
     # Requests, each answered at once
 
     def _on_ping(self, link: Link, request: Ping, now: Instant) -> None:
-        self.board.reply(link, Pong(request.id))
+        self.links.reply(link, Pong(request.id))
 
     def _on_find_node(self, link: Link, request: FindNode, now: Instant) -> None:
         closest = self.directory.closest_known(point_of(request.target), BUCKET_SIZE)
-        self.board.reply(link, Contacts(request.id, [c.on_wire() for c in closest]))
+        self.links.reply(link, Contacts(request.id, [c.on_wire() for c in closest]))
 
     def _on_leaving(self, link: Link, request: Leaving, now: Instant) -> None:
         if link.contact is not None:
@@ -287,20 +288,20 @@ class Node(Machine):
             id=request.id,
             software=__version__,
             uptime_ms=uptime_ns // 1_000_000,
-            ready=self.custody.settled,
+            ready=self.ownership.settled,
             members=self.table.size,
-            links=sum(link.role is not None for link in self.board.links.values()),
+            links=sum(link.role is not None for link in self.links.by_id.values()),
             records=len(self.store),
             record_bytes=self.store.size_bytes,
             capacity_bytes=self._capacity_bytes,
             counters=asdict(self.counters),
         )
-        self.board.reply(link, state)
+        self.links.reply(link, state)
 
     def _on_mark(self, link: Link, request: Mark, now: Instant) -> None:
         turn_ns = now.mono_ns if self.read_clock is None else self.read_clock()
         if request.id:
-            self.board.reply(link, Marked(request.id, now.mono_ns, link.marked_ns, turn_ns))
+            self.links.reply(link, Marked(request.id, now.mono_ns, link.marked_ns, turn_ns))
         else:
             link.marked_ns = turn_ns
 
@@ -311,16 +312,16 @@ class Node(Machine):
             link.coordinating -= 1
             if isinstance(result, StoreReceipt):
                 reply = PutDone(request.id, result.version, result.replicas, result.acks)
-                self.board.reply(link, reply)
+                self.links.reply(link, reply)
             elif isinstance(result, Stale):
-                self.board.reply(link, Stale(request.id, result.version))
+                self.links.reply(link, Stale(request.id, result.version))
             else:
                 self._reply_error(link, request.id, result)
 
         if self._may_coordinate(link, request.id):
             deadline_ns = now.mono_ns + min(request.budget_ms, MAX_BUDGET_MS) * 1_000_000
             WriteOperation(
-                self._desk,
+                self._context,
                 Key(request.key),
                 Version(request.version),
                 request.value,
@@ -334,21 +335,21 @@ class Node(Machine):
             link.coordinating -= 1
             if isinstance(result, Found):
                 reply = Found(request.id, result.version, result.value, result.expires_ms)
-                self.board.reply(link, reply)
+                self.links.reply(link, reply)
             elif isinstance(result, KeyError):
-                self.board.reply(link, Missing(request.id))
+                self.links.reply(link, Missing(request.id))
             else:
                 self._reply_error(link, request.id, result)
 
         if self._may_coordinate(link, request.id):
             deadline_ns = now.mono_ns + min(request.budget_ms, MAX_BUDGET_MS) * 1_000_000
             key = Key(request.key)
-            ReadOperation(self._desk, key, key, deadline_ns, done).start(now)
+            ReadOperation(self._context, key, key, deadline_ns, done).start(now)
 
     def _may_coordinate(self, link: Link, request_id: int) -> bool:
         if link.coordinating >= MAX_COORDINATED:
             text = f"{MAX_COORDINATED} operations are in flight for you, which is the limit"
-            self.board.reply(link, Failed(request_id, Reason.BUSY, text))
+            self.links.reply(link, Failed(request_id, Reason.BUSY, text))
             return False
         link.coordinating += 1
         return True
@@ -356,4 +357,4 @@ class Node(Machine):
     def _reply_error(self, link: Link, request_id: int, error: object) -> None:
         reason = next((r for kind, r in _REASONS.items() if isinstance(error, kind)), None)
         text = str(error)[:MAX_TEXT_CHARS]
-        self.board.reply(link, Failed(request_id, reason or Reason.NO_QUORUM, text))
+        self.links.reply(link, Failed(request_id, reason or Reason.NO_QUORUM, text))

@@ -158,7 +158,7 @@ class Net:
     def swarm(self, count: int, **settings: Any) -> list[Peer]:
         """So many nodes, joined one after the other, and settled."""
         nodes = [self.node(**settings) for _ in range(count)]
-        self.run_until(lambda: all(node.machine.custody.settled for node in nodes))
+        self.run_until(lambda: all(node.machine.ownership.settled for node in nodes))
         self.run(0.1)
         return nodes
 
@@ -260,13 +260,13 @@ class Net:
         self.run(12)  # more than the longest time-out of anything that runs in the background
         live = [peer for peer in self.peers if peer.alive and not peer.silent]
         self.run_until(
-            lambda: not any(peer.machine.board.calls for peer in live), 1
+            lambda: not any(peer.machine.links.calls for peer in live), 1
         )  # a comparison
         for peer in self.peers:
             if peer.alive and not peer.silent:
                 assert not peer.results, f"{peer} has results that nobody waited for"
-                assert not peer.machine.board.calls, f"{peer} has calls left"
-                assert all(link.coordinating == 0 for link in peer.machine.board.links.values())
+                assert not peer.machine.links.calls, f"{peer} has calls left"
+                assert all(link.coordinating == 0 for link in peer.machine.links.by_id.values())
 
     # Effects
 

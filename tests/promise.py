@@ -158,7 +158,7 @@ class World:
         there = {node.address for node in self.alive}
         return all(
             node.machine.table.size >= size
-            and node.machine.custody.settled
+            and node.machine.ownership.settled
             and all(contact.address in there for contact in node.machine.table.contacts())
             for node in self.alive
         )
@@ -174,7 +174,7 @@ class World:
         self.net.run(dropped_by_s)
         for name, writes in self.writes.items():
             self._look_at(name, writes)
-        if not all(node.machine.custody.settled for node in self.alive):
+        if not all(node.machine.ownership.settled for node in self.alive):
             raise BrokenPromiseError("not everybody is ready")
         self.net.check()
         if self.failed * 20 > self.begun + self.answered:

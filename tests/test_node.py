@@ -19,7 +19,7 @@ from p2pcore.errors import (
 )
 from p2pcore.ids import key_of
 from p2pcore.node import MAX_COORDINATED
-from p2pcore.replication.clock import HybridClock
+from p2pcore.versions import HybridClock
 from p2pcore.wire.messages import (
     Failed,
     Fetch,
@@ -213,8 +213,8 @@ def test_a_coordinator_can_not_spoil_our_clock(net: Net) -> None:
     net.swarm(3)
     client = net.client()
     for node in net.nodes:
-        node.machine.board.handlers[Put] = lambda link, request, now, board=node.machine.board: (
-            board.reply(link, PutDone(request.id, b"\xff" * 16, 3, 2))
+        node.machine.links.handlers[Put] = lambda link, request, now, links=node.machine.links: (
+            links.reply(link, PutDone(request.id, b"\xff" * 16, 3, 2))
         )
     net.judge = lambda source, target, message: DROP if isinstance(message, Store) else PASS
     client.store("key", b"value")
@@ -262,7 +262,7 @@ def test_an_operation_that_is_cancelled_leaves_nothing(net: Net) -> None:
         client.tell(lambda now, n=number: client.machine.cancel(n))
     net.judge = lambda *_: PASS
     net.run(3)
-    assert not client.machine.board.calls
+    assert not client.machine.links.calls
     assert not client.machine._operations
     assert not client.results
 
@@ -338,10 +338,10 @@ def test_a_reply_from_a_node_that_was_not_asked_is_ignored(net: Net) -> None:
     outsider = next(node for node in nodes if node not in net.replicas("key"))
     net.judge = lambda source, target, message: DROP if isinstance(message, Fetch) else PASS
     number = client.read("key", timeout_s=3)
-    call = next(iter(client.machine.board.calls))
+    call = next(iter(client.machine.links.calls))
     before = client.machine.counters.late_replies
     forged = Found(call, HybridClock(outsider.machine.node_id).next(1), b"forged")
-    link = next(iter(client.machine.board.links.values()))
+    link = next(iter(client.machine.links.by_id.values()))
     link.peer_id, genuine = outsider.machine.node_id, link.peer_id
     client.tell(lambda now: client.machine.receive(link.id, forged, now))
     link.peer_id = genuine

@@ -8,7 +8,6 @@ from p2pcore.errors import (
     LimitError,
     UsageError,
 )
-from p2pcore.replication.clock import Version
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.requests import (
     budget_ns,
@@ -18,6 +17,7 @@ from p2pcore.requests import (
     room_for_one,
     values_of,
 )
+from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 
 RECEIPT = StoreReceipt(Version(bytes(16)), 3, 2)

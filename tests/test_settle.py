@@ -1,6 +1,6 @@
 """A node that is put in its place, for simulations: `Node.settle`."""
 
-from p2pcore.overlay.table import Contact
+from p2pcore.contact import Contact
 from p2pcore.wire.messages import Survey
 from tests.net import PASS, Net, Peer
 
@@ -16,7 +16,7 @@ def settled(net: Net, count: int) -> list[Peer]:
 def test_it_is_a_member_and_ready_at_once() -> None:
     net = Net(seed=1)
     nodes = settled(net, 5)
-    assert all(node.machine.custody.settled for node in nodes)
+    assert all(node.machine.ownership.settled for node in nodes)
     assert all(node.machine.table.size == 4 for node in nodes)
     assert net.sent == 0
     client = net.client()
@@ -55,4 +55,4 @@ def test_a_loss_is_noticed_and_made_good() -> None:
     net.kill(lost)
     net.run(120)
     assert all(node.holds("key") for node in net.replicas("key"))
-    assert all(node.machine.custody.settled for node in nodes if node.alive)
+    assert all(node.machine.ownership.settled for node in nodes if node.alive)

@@ -16,7 +16,7 @@ from p2pcore.errors import ClosedError
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.requests import checked_value, lifetime_ms, receipts_of, room_for_one, values_of
-from p2pcore.session.links import Counters
+from p2pcore.session.link import Counters
 from p2pcore.session.trace import Trace
 
 __all__ = ["AdaptiveClient"]

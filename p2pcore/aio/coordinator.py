@@ -19,7 +19,7 @@ from p2pcore.ids import NodeId
 from p2pcore.machine import Streams
 from p2pcore.node import Node
 from p2pcore.overlay.inspection import Target
-from p2pcore.session.links import Counters
+from p2pcore.session.link import Counters
 
 __all__ = ["AdaptiveCoordinator", "entropy"]
 
@@ -66,9 +66,9 @@ class AdaptiveCoordinator(Inquiries):
         Raises:
             ClosedError: the node does not listen yet.
         """
-        if not self._node.board.address:
+        if not self._node.links.address:
             raise ClosedError("the node has no address before it was started")
-        return self._node.board.address
+        return self._node.links.address
 
     @property
     def stats(self) -> Counters:
@@ -122,7 +122,7 @@ class AdaptiveCoordinator(Inquiries):
     @property
     def ready(self) -> bool:
         """Whether this node counts for every key that is its."""
-        return self._node.custody.settled
+        return self._node.ownership.settled
 
     async def wait_ready(self) -> None:
         """Return once this node counts for every key that is its: its ranges were handed over.

@@ -349,7 +349,7 @@ class Host:
 
     def is_client(self, link_id: LinkId) -> bool:
         """Whether the peer only asks and never serves."""
-        link = self.machine.board.links.get(link_id)
+        link = self.machine.links.by_id.get(link_id)
         return link is not None and link.role is Role.CLIENT
 
     def _connection(self, address: str | None, node_id: NodeId | None) -> Connection:

@@ -14,13 +14,13 @@ from p2pcore.effects import Instant
 from p2pcore.errors import UsageError
 from p2pcore.ids import ID_BYTES, NodeId
 from p2pcore.machine import Machine
-from p2pcore.overlay.census import NetworkStats, PeerContact
+from p2pcore.overlay.crawl import NetworkStats, PeerContact
 from p2pcore.overlay.inspection import NodeInfo, Target
 from p2pcore.requests import budget_ns
 
 __all__ = ["Inquiries"]
 
-MAX_NODES = 256  # of a census by default: a handshake with each, which is a millisecond or two
+MAX_NODES = 256  # of a crawl by default: a handshake with each, which is a millisecond or two
 
 Begin = Callable[[int, int, Instant], None]
 """Starts an operation of the machine, given its number, its deadline and this instant."""
@@ -77,7 +77,7 @@ class Inquiries:
             raise UsageError(f"max_nodes must be at least 1: {max_nodes}")
         machine = self._machine
         stats: NetworkStats = await self._ask(
-            lambda operation, due_ns, now: machine.take_census(operation, max_nodes, due_ns, now),
+            lambda operation, due_ns, now: machine.crawl(operation, max_nodes, due_ns, now),
             timeout_s,
         )
         return stats

@@ -7,7 +7,7 @@ values are those of the store and no copies, and are encoded when their turn com
 
 from collections import deque
 
-from p2pcore.session.links import Counters
+from p2pcore.session.link import Counters
 from p2pcore.wire.codec import encode_frame
 from p2pcore.wire.messages import Message
 

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
-from p2pcore import __version__
 from p2pcore.cli.descriptions import (
     DELETE,
     GET,
@@ -21,6 +20,7 @@ from p2pcore.cli.kinds import address, contact, count, node_name, seconds, size,
 from p2pcore.cli.output import say_text
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import UsageError
+from p2pcore.version import __version__
 
 __all__ = ["LIMITS", "parser"]
 

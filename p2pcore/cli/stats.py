@@ -22,7 +22,7 @@ from p2pcore.cli.tables import (
 )
 from p2pcore.errors import P2PError, UsageError
 from p2pcore.ids import NodeId
-from p2pcore.overlay.census import NetworkStats
+from p2pcore.overlay.crawl import NetworkStats
 from p2pcore.overlay.inspection import NodeInfo
 
 __all__ = ["Meter", "stats"]

@@ -13,7 +13,7 @@ from p2pcore.errors import (
     P2PError,
     UnreachableError,
 )
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.session.links import Links
 
 __all__ = ["Bootstrap"]
 
@@ -24,8 +24,8 @@ Linked = Callable[[P2PError | None, Instant], None]
 class Bootstrap:
     """Dials every configured address at once and takes the first that lets us in."""
 
-    def __init__(self, board: Switchboard, addresses: tuple[str, ...]) -> None:
-        self._board = board
+    def __init__(self, links: Links, addresses: tuple[str, ...]) -> None:
+        self._links = links
         self._targets = dict(parse_address(text) for text in addresses)
         self._errors: dict[str, P2PError] = {}
         self._waiting: list[Linked] = []
@@ -37,14 +37,14 @@ class Bootstrap:
 
     def ensure(self, now: Instant, linked: Linked) -> None:
         """Call back once at least one node is linked."""
-        if self._board.linked_nodes():
+        if self._links.linked_nodes():
             linked(None, now)
             return
         self._waiting.append(linked)
         if len(self._waiting) == 1:
             self._errors.clear()
             for address, node_id in self._targets.items():
-                self._board.connect(address, node_id, now, anyway=True)
+                self._links.connect(address, node_id, now, anyway=True)
 
     def on_link(self, now: Instant) -> None:
         """A node has greeted us."""

@@ -13,21 +13,24 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable
 
+from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
 from p2pcore.overlay.lookup import Lookup
 from p2pcore.overlay.ranking import Ranking
-from p2pcore.overlay.table import BUCKET_SIZE, Contact, ContactTable
-from p2pcore.session.links import Call
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
+from p2pcore.session.link import Call
+from p2pcore.session.links import Links
 from p2pcore.wire.messages import Contacts, FindNode, Reply
 
 __all__ = ["Directory", "Placed"]
 
 LATE_NS = 60_000_000_000  # longer than any lookup: its end is the end of its questions
 REGION_FRESH_NS = 30_000_000_000  # a node that joined unnoticed is found after this at the latest
-DOUBT_NS = 1_000_000_000  # nodes that disagree for a while must not make every operation look up
+MIN_REGION_AGE_NS = (
+    1_000_000_000  # nodes that disagree for a while must not make every operation look up
+)
 MAX_REGIONS = 4096  # some 20 contacts each: a few MiB
 MAX_SEARCHES = 8  # lookups at a time on behalf of operations; the others wait for their results
 
@@ -79,12 +82,12 @@ class _Query(Call):
 class _Search:
     """A lookup with its questions on the wire."""
 
-    __slots__ = ("_board", "_finish", "_queries", "lookup")
+    __slots__ = ("_finish", "_links", "_queries", "lookup")
 
     def __init__(
-        self, board: Switchboard, lookup: Lookup, finish: Callable[[Lookup, Instant], None]
+        self, links: Links, lookup: Lookup, finish: Callable[[Lookup, Instant], None]
     ) -> None:
-        self._board = board
+        self._links = links
         self.lookup = lookup
         self._finish = finish
         self._queries: dict[int, _Query] = {}  # in flight
@@ -93,22 +96,22 @@ class _Search:
         """Ask whoever is to be asked now, or finish."""
         if self.lookup.done:
             for query in self._queries.values():  # of some who turned out not to be the closest
-                self._board.drop(query)
+                self._links.drop(query)
             self._finish(self.lookup, now)
             return
         target = self.lookup.target.to_bytes(ID_BITS // 8)
         for contact in self.lookup.next_to_ask():
-            due_ns = now.mono_ns + self._board.patience.of([contact], now)
-            query = _Query(self._board.new_call_id(), due_ns, self, contact)
+            due_ns = now.mono_ns + self._links.timeouts.of([contact], now)
+            query = _Query(self._links.new_call_id(), due_ns, self, contact)
             self._queries[query.id] = query
-            self._board.ask(query, [contact], FindNode(query.id, target), now)
+            self._links.ask(query, [contact], FindNode(query.id, target), now)
 
     def late(self, query: _Query, now: Instant) -> None:
         self.lookup.late(query.contact.node_id)
         self.proceed(now)
 
     def heard(self, query: _Query, contacts: list[Contact] | None, now: Instant) -> None:
-        self._board.drop(query)
+        self._links.drop(query)
         del self._queries[query.id]
         if contacts is None:
             self.lookup.failed(query.contact.node_id)
@@ -126,8 +129,8 @@ class Directory:
         is_node: whether we hold records ourselves.
     """
 
-    def __init__(self, board: Switchboard, table: ContactTable, *, is_node: bool) -> None:
-        self._board = board
+    def __init__(self, links: Links, table: ContactTable, *, is_node: bool) -> None:
+        self._links = links
         self._table = table
         self.is_node = is_node
         self._regions: dict[tuple[int, int], _Region] = {}
@@ -139,7 +142,7 @@ class Directory:
 
     def myself(self) -> Contact:
         """Our own contact, as others should know it."""
-        return Contact(self._table.owner, self._board.address, self._table.point)
+        return Contact(self._table.owner, self._links.address, self._table.point)
 
     def closest_known(self, point: int, count: int) -> list[Contact]:
         """The closest that the table holds, ourselves included if we are a node."""
@@ -162,12 +165,12 @@ class Directory:
                 return region.ranking.nearest_first(point)[:count]
         return None
 
-    def doubt(self, point: int, now: Instant) -> None:
+    def invalidate(self, point: int, now: Instant) -> None:
         """What we believed of this point seems wrong: look it up before it is used again."""
         for depth in self._depths:
             place = depth, point >> (ID_BITS - depth)
             region = self._regions.get(place)
-            if region is not None and now.mono_ns - region.learned_ns >= DOUBT_NS:
+            if region is not None and now.mono_ns - region.learned_ns >= MIN_REGION_AGE_NS:
                 del self._regions[place]
         self._count_depths()
 
@@ -207,7 +210,7 @@ class Directory:
         """Run one lookup from the contacts of the table."""
         seeds = self._table.closest(point, BUCKET_SIZE)
         lookup = Lookup(point, seeds, width=width, owner=self._table.owner)
-        _Search(self._board, lookup, finish).proceed(now)
+        _Search(self._links, lookup, finish).proceed(now)
 
     def _learn(self, lookup: Lookup, count: int, now: Instant) -> list[Contact]:
         """Keep what a finished lookup tells of the region around its target."""

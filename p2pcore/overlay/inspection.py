@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from p2pcore.effects import Instant
+from p2pcore.contact import Contact, point_of
+from p2pcore.effects import Done, Instant
 from p2pcore.errors import (
     BrokenError,
     DeadlineError,
@@ -23,13 +24,11 @@ from p2pcore.errors import (
 )
 from p2pcore.ids import NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
+from p2pcore.overlay.dialing import Dial, Dials, named
 from p2pcore.overlay.directory import Directory
-from p2pcore.overlay.introduction import Introduction, Introductions, named
 from p2pcore.overlay.lookup import Lookup
-from p2pcore.overlay.table import Contact, point_of
-from p2pcore.replication.operation import Done
-from p2pcore.session.links import Call
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.session.link import Call
+from p2pcore.session.links import Links
 from p2pcore.wire.messages import Failed, Inspect, Inspected, Reason, Reply, words_of
 
 __all__ = ["Inspection", "NodeInfo", "Target", "told_by"]
@@ -98,39 +97,39 @@ def told_by(contact: Contact, reply: Reply) -> NodeInfo | BrokenError:
 class Inspection(Call):
     """One node that is asked for its state. Its result is a NodeInfo."""
 
-    __slots__ = ("_board", "_bootstrap", "_contact", "_directory", "_done", "_meeting", "over")
+    __slots__ = ("_bootstrap", "_contact", "_directory", "_done", "_links", "_meeting", "over")
 
     def __init__(
         self,
-        board: Switchboard,
+        links: Links,
         directory: Directory,
         bootstrap: Bootstrap,
         deadline_ns: int,
         done: Done,
     ) -> None:
-        super().__init__(board.new_call_id(), deadline_ns)
-        self._board = board
+        super().__init__(links.new_call_id(), deadline_ns)
+        self._links = links
         self._directory = directory
         self._bootstrap = bootstrap
         self._done = done
         self._contact: Contact | None = None
-        self._meeting: Introduction | None = None
+        self._meeting: Dial | None = None
         self.over = False
 
-    def start(self, target: Target, introductions: Introductions, now: Instant) -> None:
+    def start(self, target: Target, dials: Dials, now: Instant) -> None:
         """Find the node that is meant, and ask it."""
         address, node_id = target
-        self._board.watch(self, now)
-        us = address == self._board.address or node_id == self._board.self_id
-        if us and Inspect in self._board.handlers:  # a client has nothing to tell
+        self._links.watch(self, now)
+        us = address == self._links.address or node_id == self._links.self_id
+        if us and Inspect in self._links.handlers:  # a client has nothing to tell
             self._ask(self._directory.myself(), now)
         elif address is not None:
-            self._meeting = introductions.meet(address, node_id, self.due_ns, self._met, now)
+            self._meeting = dials.meet(address, node_id, self.due_ns, self._met, now)
         else:
             self._bootstrap.ensure(now, lambda error, now: self._linked(error, node_id, now))
 
     def _linked(self, error: P2PError | None, node_id: NodeId | None, now: Instant) -> None:
-        linked = self._board.linked_nodes()
+        linked = self._links.linked_nodes()
         if self.over:
             return
         if error is not None:
@@ -163,7 +162,7 @@ class Inspection(Call):
 
     def _ask(self, contact: Contact, now: Instant) -> None:
         self._contact = contact
-        self._board.ask(self, [contact], Inspect(self.id), now)
+        self._links.ask(self, [contact], Inspect(self.id), now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         """The node has answered."""
@@ -187,6 +186,6 @@ class Inspection(Call):
     def cancel(self) -> None:
         """Nobody waits for the result any more."""
         self.over = True
-        self._board.drop(self)
+        self._links.drop(self)
         if self._meeting is not None:
             self._meeting.cancel()

@@ -12,18 +12,19 @@ found to be gone when it is needed, at the latest.
 
 from collections.abc import Container
 
+from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
-from p2pcore.overlay.table import Contact, ContactTable
-from p2pcore.session.links import Call
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.overlay.table import ContactTable
+from p2pcore.session.link import Call
+from p2pcore.session.links import Links
 from p2pcore.wire.messages import Ping, Reply
 
 __all__ = ["Liveness"]
 
 QUIET_NS = 5_000_000_000  # silence after which a link is asked
-PATIENCE_NS = 2_000_000_000  # for one answer; a node may be busy, or pause for its collector
+PONG_NS = 2_000_000_000  # for one answer; a node may be busy, or pause for its collector
 TRIES = 2
 LATE_NS = 500_000_000  # when the time is up so long ago, it is this machine that has stood still
 MAX_LATE = 10  # looks put off for that; a machine that never keeps up must not watch dead links
@@ -40,11 +41,11 @@ class _Probe(Call):
     Detection", 2018).
     """
 
-    __slots__ = ("_asked_ns", "_board", "_contact", "_late", "_probing", "_tries")
+    __slots__ = ("_asked_ns", "_contact", "_late", "_links", "_probing", "_tries")
 
-    def __init__(self, board: Switchboard, contact: Contact, probing: dict[NodeId, None]) -> None:
-        super().__init__(board.new_call_id(), 0)
-        self._board = board
+    def __init__(self, links: Links, contact: Contact, probing: dict[NodeId, None]) -> None:
+        super().__init__(links.new_call_id(), 0)
+        self._links = links
         self._contact = contact
         self._probing = probing
         self._tries = self._late = 0
@@ -54,8 +55,8 @@ class _Probe(Call):
         self._probing[self._contact.node_id] = None
         self._tries += 1
         self._asked_ns = now.mono_ns
-        self.due_ns = now.mono_ns + PATIENCE_NS
-        self._board.ask(self, [self._contact], Ping(self.id), now)
+        self.due_ns = now.mono_ns + PONG_NS
+        self._links.ask(self, [self._contact], Ping(self.id), now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         self._end()
@@ -64,7 +65,7 @@ class _Probe(Call):
         self._end()
 
     def expired(self, now: Instant) -> None:
-        if self._board.pool.heard_since(self._contact.node_id, self._asked_ns):
+        if self._links.pool.heard_since(self._contact.node_id, self._asked_ns):
             self._end()
             return
         if now.mono_ns - self.due_ns > LATE_NS and self._late < MAX_LATE:
@@ -74,10 +75,10 @@ class _Probe(Call):
             self.ask(now)
             return
         self._end()
-        self._board.give_up(self._contact.node_id, f"no answer to {TRIES} pings", now)
+        self._links.give_up(self._contact.node_id, f"no answer to {TRIES} pings", now)
 
     def _end(self) -> None:
-        self._board.drop(self)
+        self._links.drop(self)
         self._probing.pop(self._contact.node_id, None)
 
 
@@ -89,8 +90,8 @@ class Liveness:
             finds out when it needs them.
     """
 
-    def __init__(self, board: Switchboard, known: ContactTable | None = None) -> None:
-        self._board = board
+    def __init__(self, links: Links, known: ContactTable | None = None) -> None:
+        self._links = links
         self._known = known
         self._due_ns: dict[NodeId, int] = {}  # when far contacts without a link are asked
         self._probing: dict[NodeId, None] = {}
@@ -99,12 +100,12 @@ class Liveness:
     def probe(self, contact: Contact, now: Instant) -> None:
         """Ask this one now; a link that does not answer is given up."""
         if contact.node_id not in self._probing:
-            _Probe(self._board, contact, self._probing).ask(now)
+            _Probe(self._links, contact, self._probing).ask(now)
 
-    def doubt(self, contact: Contact, now: Instant) -> None:
+    def check(self, contact: Contact, now: Instant) -> None:
         """The place of this one is wanted: ask it, unless it has said something just now. While
         many join, its place is wanted many times a second."""
-        if not self._board.pool.heard_since(contact.node_id, now.mono_ns - QUIET_NS):
+        if not self._links.pool.heard_since(contact.node_id, now.mono_ns - QUIET_NS):
             self.probe(contact, now)
 
     def on_link(self, now: Instant) -> None:
@@ -116,8 +117,8 @@ class Liveness:
         """Ask the nodes whose links have been silent."""
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
-        near = self._board.pool.favoured()
-        for link in list(self._board.links.values()):
+        near = self._links.pool.favoured()
+        for link in list(self._links.by_id.values()):
             quiet_ns = now.mono_ns - link.heard_ns
             if quiet_ns < QUIET_NS or link.contact is None or link.retiring:
                 continue
@@ -125,11 +126,11 @@ class Liveness:
                 self.probe(link.contact, now)
         if self._known is not None:
             self._ask_unlinked(self._known, near, now)
-        anybody = self._board.links or (self._known is not None and self._known.size)
+        anybody = self._links.by_id or (self._known is not None and self._known.size)
         self.wake_at_ns = now.mono_ns + QUIET_NS if anybody else None
 
     def _ask_unlinked(self, known: ContactTable, near: Container[NodeId], now: Instant) -> None:
-        is_linked = self._board.is_linked
+        is_linked = self._links.is_linked
         unlinked = [c for c in known.contacts() if not is_linked(c.node_id)]
         due_ns: dict[NodeId, int] = {}
         dials = 0

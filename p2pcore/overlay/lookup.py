@@ -10,8 +10,9 @@ questions, not the round. One that is late is left out, until and unless it answ
 import enum
 from operator import attrgetter
 
+from p2pcore.contact import Contact
 from p2pcore.ids import NodeId
-from p2pcore.overlay.table import BUCKET_SIZE, Contact
+from p2pcore.overlay.table import BUCKET_SIZE
 
 __all__ = ["PARALLEL", "Lookup"]
 

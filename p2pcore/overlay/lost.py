@@ -9,9 +9,9 @@ Rule: says whom to dial and when; does not dial.
 
 from random import Random
 
+from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
-from p2pcore.overlay.table import Contact
 
 __all__ = ["MAX_LOST", "LostContacts"]
 

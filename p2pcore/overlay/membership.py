@@ -27,8 +27,8 @@ from p2pcore.overlay.liveness import Liveness
 from p2pcore.overlay.lookup import Lookup
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
-from p2pcore.session.links import Link
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.session.link import Link
+from p2pcore.session.links import Links
 
 __all__ = ["Membership"]
 
@@ -45,14 +45,14 @@ class Membership:
 
     def __init__(
         self,
-        board: Switchboard,
+        links: Links,
         table: ContactTable,
         directory: Directory,
         bootstrap: Bootstrap,
         liveness: Liveness,
         rng: Random,
     ) -> None:
-        self._board = board
+        self._links = links
         self._table = table
         self._directory = directory
         self._bootstrap = bootstrap
@@ -83,7 +83,7 @@ class Membership:
         """Try to get in again, look around, or look for those that were lost."""
         if self.lost.wake_at_ns is not None and now.mono_ns >= self.lost.wake_at_ns:
             for contact in self.lost.due(now):
-                self._board.connect(contact.address, contact.node_id, now)
+                self._links.connect(contact.address, contact.node_id, now)
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
         self.wake_at_ns = None
@@ -108,21 +108,21 @@ class Membership:
             self.look_around_soon(now)  # it may know others whom we have lost
         stalest = self._table.heard_from(link.contact)
         if stalest is not None:
-            self._liveness.doubt(stalest, now)
+            self._liveness.check(stalest, now)
 
     def on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         """A link ended. A node that did not say why is dialled once more."""
-        if link.contact is None or self._board.is_linked(link.peer_id):
+        if link.contact is None or self._links.is_linked(link.peer_id):
             return
         if planned:
             self._directory.forget(link.peer_id)
             self._notice_solitude(now)
         elif link.peer_id in self._table:
-            self._board.connect(link.contact.address, link.peer_id, now)
+            self._links.connect(link.contact.address, link.peer_id, now)
 
     def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
         """Nobody answers where this node was, or somebody else does."""
-        if node_id is None or self._board.is_linked(node_id) or isinstance(error, BusyError):
+        if node_id is None or self._links.is_linked(node_id) or isinstance(error, BusyError):
             return
         contact = self._table.get(node_id)
         if isinstance(error, AuthenticationError | IncompatibleError):
@@ -201,7 +201,7 @@ class Membership:
                 self._fill(index, point, BUCKET_SIZE, now)
                 return
             for contact in strangers[:vacancies]:
-                self._board.connect(contact.address, contact.node_id, now)
+                self._links.connect(contact.address, contact.node_id, now)
             self._fill_next(now)
 
         self._directory.search(point, now, found, width=width)

@@ -6,8 +6,8 @@ bits. Such a *cell* is sorted once. Eight random contacts make about 32 cells.
 
 from collections.abc import Iterable
 
+from p2pcore.contact import Contact
 from p2pcore.ids import ID_BITS, deciding_bits
-from p2pcore.overlay.table import Contact
 
 __all__ = ["Ranking"]
 

@@ -17,37 +17,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from msgspec import Struct
-
+from p2pcore.contact import Contact, point_of
 from p2pcore.ids import NodeId, shared_prefix_bits
-from p2pcore.wire.messages import WireContact
 
-__all__ = ["BUCKET_SIZE", "Contact", "ContactTable", "point_of", "subnet_of"]
+__all__ = ["BUCKET_SIZE", "ContactTable", "subnet_of"]
 
 BUCKET_SIZE = 20  # Kademlia's k: so many that all of them failing within an hour is unlikely
 MAX_PER_SUBNET = 2  # of one bucket; an attacker in one subnet gets a tenth of it at most
-
-
-class Contact(Struct, frozen=True, gc=False):
-    """A node and where it listens; `point` is its id as a number, for distances."""
-
-    node_id: NodeId
-    address: str
-    point: int
-
-    @classmethod
-    def of(cls, node_id: bytes, address: str) -> "Contact":
-        """From what stands on the wire."""
-        return cls(NodeId(node_id), address, int.from_bytes(node_id))
-
-    def on_wire(self) -> WireContact:
-        """As it is sent to others."""
-        return WireContact(self.node_id, self.address)
-
-
-def point_of(identifier: bytes) -> int:
-    """A node id or key as a number: distance is `a ^ b`."""
-    return int.from_bytes(identifier)
 
 
 @lru_cache(maxsize=1 << 14)  # parsing takes longer than all else that a new contact costs

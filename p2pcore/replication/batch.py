@@ -11,12 +11,11 @@ Rule: nothing here knows how to fail; that is what `operations.py` is for.
 
 from collections.abc import Sequence
 
-from p2pcore.effects import Instant
+from p2pcore.contact import Contact, point_of
+from p2pcore.effects import Done, Instant
 from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
-from p2pcore.overlay.table import Contact, point_of
-from p2pcore.replication.clock import Version
-from p2pcore.replication.operation import Desk, Done, Operation
+from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import (
     ReadOperation,
     StoreReceipt,
@@ -25,8 +24,9 @@ from p2pcore.replication.operations import (
     repair,
     result_of,
 )
-from p2pcore.session.links import Call
-from p2pcore.session.patience import LEAST_NS
+from p2pcore.session.link import Call
+from p2pcore.session.timeouts import LEAST_NS
+from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from p2pcore.wire.messages import (
     FetchMany,
@@ -70,8 +70,10 @@ class _Part(Call):
 class _Batch:
     """What both kinds share. `results` has the items' results or errors, in their order."""
 
-    def __init__(self, desk: Desk, keys: list[Key], deadline_ns: int, done: Done) -> None:
-        self._desk = desk
+    def __init__(
+        self, context: OperationContext, keys: list[Key], deadline_ns: int, done: Done
+    ) -> None:
+        self._context = context
         self._keys = keys
         self._deadline_ns = deadline_ns
         self._done = done
@@ -89,7 +91,7 @@ class _Batch:
 
     def start(self, now: Instant) -> None:
         """Ask every replica about all that is its."""
-        directory, count = self._desk.directory, self._desk.settings.replicas
+        directory, count = self._context.directory, self._context.settings.replicas
         by_node: dict[NodeId, tuple[Contact, list[int]]] = {}
         for place, key in enumerate(self._keys):
             replicas = directory.replicas(point_of(key), count, now)
@@ -103,23 +105,23 @@ class _Batch:
         due_ns = min(self._deadline_ns, now.mono_ns + self.patience_ns(asked, now))
         for contact, places in by_node.values():
             for chunk in self._chunks(places):
-                part = _Part(self, self._desk.board.new_call_id(), due_ns, chunk)
+                part = _Part(self, self._context.links.new_call_id(), due_ns, chunk)
                 self._parts.append(part)
-                self._desk.board.ask(part, [contact], self.message(part.id, chunk), now)
+                self._context.links.ask(part, [contact], self.message(part.id, chunk), now)
         self._asking = False
         self._settle(now)
 
     def cancel(self) -> None:
         """Nobody waits for the results any more."""
         for part in self._parts:
-            self._desk.board.drop(part)
+            self._context.links.drop(part)
         for single in self._singles.values():
             single.cancel()
         self._open = 0
 
     def part_over(self, part: _Part, now: Instant) -> None:
         """A replica has answered, or will not."""
-        self._desk.board.drop(part)
+        self._context.links.drop(part)
         self._parts.remove(part)
         if not self._asking:
             self._settle(now)
@@ -200,8 +202,10 @@ def _nobody(result: object, now: Instant) -> None:
 class BatchWrite(_Batch):
     """Stores many values. Its result is a list of StoreReceipts and errors."""
 
-    def __init__(self, desk: Desk, items: list[StoreItem], deadline_ns: int, done: Done) -> None:
-        super().__init__(desk, [Key(item.key) for item in items], deadline_ns, done)
+    def __init__(
+        self, context: OperationContext, items: list[StoreItem], deadline_ns: int, done: Done
+    ) -> None:
+        super().__init__(context, [Key(item.key) for item in items], deadline_ns, done)
         self._items = items
         self._acks = [0] * len(items)
 
@@ -209,7 +213,9 @@ class BatchWrite(_Batch):
         return replicas
 
     def patience_ns(self, asked: list[Contact], now: Instant) -> int:
-        return LEAST_NS  # acknowledgements count together within SETTLE_NS only (see `custody.py`)
+        return (
+            LEAST_NS  # acknowledgements count together within SETTLE_NS only (see `ownership.py`)
+        )
 
     def size_of(self, place: int) -> int:
         return len(self._items[place].value or b"")
@@ -220,7 +226,7 @@ class BatchWrite(_Batch):
     def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
         if not isinstance(reply, StoredMany):
             return
-        needed, acks = self._desk.settings.writes, self._acks
+        needed, acks = self._context.settings.writes, self._acks
         others = dict.fromkeys(reply.others)
         for index, place in enumerate(places):
             if index in others:
@@ -234,7 +240,7 @@ class BatchWrite(_Batch):
     def single(self, place: int, done: Done) -> Operation:
         item = self._items[place]
         return WriteOperation(
-            self._desk,
+            self._context,
             self._keys[place],
             Version(item.version),
             item.value,
@@ -253,23 +259,23 @@ class BatchRead(_Batch):
 
     def __init__(
         self,
-        desk: Desk,
+        context: OperationContext,
         keys: list[Key],
         names: Sequence[str | bytes],
         deadline_ns: int,
         done: Done,
     ) -> None:
-        super().__init__(desk, keys, deadline_ns, done)
+        super().__init__(context, keys, deadline_ns, done)
         self._names = names
         self._answers: list[dict[NodeId, Found | Missing]] = [{} for _ in keys]
 
     def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
-        if slow := self._desk.board.slow:
+        if slow := self._context.links.slow:
             replicas = sorted(replicas, key=lambda contact: contact.node_id in slow)
-        return replicas[: self._desk.settings.reads]
+        return replicas[: self._context.settings.reads]
 
     def patience_ns(self, asked: list[Contact], now: Instant) -> int:
-        return self._desk.board.patience.of(asked, now)
+        return self._context.links.timeouts.of(asked, now)
 
     def size_of(self, place: int) -> int:
         return FETCH_BYTES
@@ -280,7 +286,7 @@ class BatchRead(_Batch):
     def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
         if not isinstance(reply, FoundMany) or len(reply.items) != len(places):
             return
-        needed = self._desk.settings.reads
+        needed = self._context.settings.reads
         others = dict.fromkeys(reply.others)
         for index, (place, item) in enumerate(zip(places, reply.items, strict=True)):
             if index in others:
@@ -291,14 +297,14 @@ class BatchRead(_Batch):
                 newest = newest_of(answers)
                 if newest is not None:
                     repair(
-                        self._desk, self._keys[place], self.replicas[place], answers, newest, now
+                        self._context, self._keys[place], self.replicas[place], answers, newest, now
                     )
                 self.resolve(place, result_of(newest, self._names[place]))
         self._finish_if_over(now)
 
     def single(self, place: int, done: Done) -> Operation:
         name = self._names[place]
-        return ReadOperation(self._desk, self._keys[place], name, self._deadline_ns, done)
+        return ReadOperation(self._context, self._keys[place], name, self._deadline_ns, done)
 
 
 _NOTHING = Missing(0)

@@ -18,16 +18,16 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Instant, earliest
 from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.directory import Directory, Placed
-from p2pcore.overlay.table import Contact, point_of
-from p2pcore.replication.clock import Version
-from p2pcore.replication.custody import Custody, Standing
-from p2pcore.session.links import Call
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.session.link import Call
+from p2pcore.session.links import Links
 from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore
+from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_BATCH_BYTES, SLOTS
 from p2pcore.wire.messages import (
     Confirm,
@@ -103,11 +103,11 @@ class _Part(Call):
             self._step.part_over(self, now)  # gone from here meanwhile: expired, or newer
 
     def _ask(self, question: Callable[[int], Message], now: Instant) -> None:
-        board = self._step.handover.board
-        board.drop(self)
-        self.id = board.new_call_id()
+        links = self._step.handover.links
+        links.drop(self)
+        self.id = links.new_call_id()
         self.due_ns = now.mono_ns + STEP_TIMEOUT_NS
-        board.ask(self, [self.contact], question(self.id), now)
+        links.ask(self, [self.contact], question(self.id), now)
 
 
 class _Step:
@@ -154,10 +154,10 @@ class _Step:
     def end(self) -> None:
         self._ended = True
         for part in self._parts.values():
-            self.handover.board.drop(part)
+            self.handover.links.drop(part)
 
     def part_over(self, part: _Part, now: Instant) -> None:
-        self.handover.board.drop(part)
+        self.handover.links.drop(part)
         self._open -= 1
         if self._open:
             return
@@ -179,17 +179,17 @@ class Handover:
 
     def __init__(
         self,
-        board: Switchboard,
+        links: Links,
         directory: Directory,
-        custody: Custody,
+        ownership: Ownership,
         store: MemoryStore,
         rng: Random,
         *,
         bytes_per_s: int,
     ) -> None:
-        self.board = board
+        self.links = links
         self._directory = directory
-        self._custody = custody
+        self._ownership = ownership
         self._store = store
         self._rng = rng
         self._bytes_per_s = bytes_per_s
@@ -210,7 +210,7 @@ class Handover:
     @property
     def fewest(self) -> int:
         """How many have to hold a record before we may give it up."""
-        return 0 if self.leaving else self._custody.replicas
+        return 0 if self.leaving else self._ownership.replicas
 
     @property
     def wake_at_ns(self) -> int | None:
@@ -274,7 +274,7 @@ class Handover:
         extras = []
         for key in self._store.keys(slot):
             version = self._store.version(key)
-            stranger = self._custody.standing(point_of(key)) is Standing.STRANGER
+            stranger = self._ownership.standing(point_of(key)) is Standing.NOT_REPLICA
             if stranger and version is not None:
                 extras.append(Entry(key, version))
         return extras
@@ -284,13 +284,13 @@ class Handover:
         self._step = None
         self._left = self._left or bool(left)
         for entry in left:
-            self._directory.doubt(point_of(entry.key), now)
+            self._directory.invalidate(point_of(entry.key), now)
         if not self.leaving:
             for entry in done:
                 # A change meanwhile may have made the record ours again, or it has a newer version.
-                stranger = self._custody.standing(point_of(entry.key)) is Standing.STRANGER
+                stranger = self._ownership.standing(point_of(entry.key)) is Standing.NOT_REPLICA
                 if stranger and self._store.drop(Key(entry.key), Version(entry.version)):
-                    self.board.counters.records_dropped += 1
+                    self.links.counters.records_dropped += 1
         self._plan(now)
 
     def _plan(self, now: Instant) -> None:
@@ -327,7 +327,7 @@ class Handover:
     def place(self, entry: Entry, placed: Placed, now: Instant) -> None:
         """Find out who is to hold a record that we give up: as many as there are, up to N. In a
         network larger than our table, those closest to a distant key are looked up."""
-        point, count = point_of(entry.key), self._custody.replicas
+        point, count = point_of(entry.key), self._ownership.replicas
         known = self._directory.replicas(point, count, now)
         if known is None and not self._directory.closest_known(point, 1):
             known = []  # we leave, and nobody else is there
@@ -352,6 +352,6 @@ class Handover:
             )
         sent = sum(RECORD_OVERHEAD_BYTES + len(item.value or b"") for item in items)
         self._paid_ns = max(self._paid_ns, now.mono_ns) + sent * 1_000_000_000 // self._bytes_per_s
-        self.board.counters.records_pushed += len(items)
-        self.board.counters.repair_bytes += sent
+        self.links.counters.records_pushed += len(items)
+        self.links.counters.repair_bytes += sent
         return items

@@ -2,7 +2,7 @@
 
 Theory of operation. An operation finds its key's replicas, asks them directly, and counts what
 comes back. A round that cannot succeed any more, or takes longer than such answers do (see
-`session/patience.py`), is followed by another: first through a coordinator that we are linked to
+`session/timeouts.py`), is followed by another: first through a coordinator that we are linked to
 (it may reach whom we can't), then directly again, after a pause that doubles. All rounds carry the
 same request id and version, so an answer counts whenever it comes, and nothing is stored twice.
 The caller's deadline ends it.
@@ -11,10 +11,10 @@ Rule: one subclass per kind of operation says whom to ask, what an answer means 
 enough; nothing here knows of records.
 """
 
-from collections.abc import Callable
 from random import Random
 
-from p2pcore.effects import Instant
+from p2pcore.contact import Contact, point_of
+from p2pcore.effects import Done, Instant
 from p2pcore.errors import (
     BusyError,
     ClockOffsetError,
@@ -27,10 +27,9 @@ from p2pcore.errors import (
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
-from p2pcore.overlay.table import Contact, point_of
-from p2pcore.replication.clock import HybridClock
-from p2pcore.session.links import Call
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.session.link import Call
+from p2pcore.session.links import Links
+from p2pcore.versions import HybridClock
 from p2pcore.wire.messages import (
     Failed,
     Get,
@@ -43,14 +42,11 @@ from p2pcore.wire.messages import (
     words_of,
 )
 
-__all__ = ["Desk", "Done", "Operation"]
+__all__ = ["Operation", "OperationContext"]
 
 DELEGATED_ROUNDS = 4  # a coordinator may need some of its own, or may hang
 FIRST_PAUSE_NS = 25_000_000  # long enough for a node that restarts its listener
 LONGEST_PAUSE_NS = 1_000_000_000
-
-Done = Callable[[object, Instant], None]
-"""Called once with the operation's result, or with the error to raise."""
 
 _ERRORS: dict[int, type[RefusedError]] = {
     Reason.BUSY: BusyError,
@@ -59,7 +55,7 @@ _ERRORS: dict[int, type[RefusedError]] = {
 }
 
 
-class Desk:
+class OperationContext:
     """What operations need to do their work; one for each node or client.
 
     Args:
@@ -69,7 +65,7 @@ class Desk:
 
     def __init__(
         self,
-        board: Switchboard,
+        links: Links,
         directory: Directory,
         bootstrap: Bootstrap,
         clock: HybridClock,
@@ -78,7 +74,7 @@ class Desk:
         max_clock_offset_ms: int,
         may_delegate: bool,
     ) -> None:
-        self.board = board
+        self.links = links
         self.directory = directory
         self.bootstrap = bootstrap
         self.clock = clock
@@ -89,7 +85,7 @@ class Desk:
     @property
     def settings(self) -> Settings:
         """The network's N, W and R. Known once a node has greeted us."""
-        settings = self.board.settings
+        settings = self.links.settings
         assert settings is not None, "operations begin after the first greeting"
         return settings
 
@@ -98,9 +94,9 @@ class Operation(Call):
     """One store, delete or retrieve, from the call to the result."""
 
     __slots__ = (
+        "_context",
         "_deadline_ns",
         "_delegated",
-        "_desk",
         "_done",
         "_last_error",
         "_located",
@@ -112,12 +108,12 @@ class Operation(Call):
     )
     verb = "operation"
 
-    def __init__(self, desk: Desk, key: Key, deadline_ns: int, done: Done) -> None:
-        super().__init__(desk.board.new_call_id(), deadline_ns)
+    def __init__(self, context: OperationContext, key: Key, deadline_ns: int, done: Done) -> None:
+        super().__init__(context.links.new_call_id(), deadline_ns)
         self.key = key
         self.point = point_of(key)
         self.replicas: list[Contact] = []
-        self._desk = desk
+        self._context = context
         self._deadline_ns = deadline_ns
         self._done = done
         self._round = 0
@@ -157,21 +153,21 @@ class Operation(Call):
 
     def start(self, now: Instant) -> None:
         """Find the replicas and ask them."""
-        board, desk = self._desk.board, self._desk
-        board.calls[self.id] = self
-        count = desk.settings.replicas
-        replicas = desk.directory.replicas(self.point, count, now)
+        links, context = self._context.links, self._context
+        links.calls[self.id] = self
+        count = context.settings.replicas
+        replicas = context.directory.replicas(self.point, count, now)
         if replicas is not None and (len(replicas) >= count or self._located):
             self._ask(replicas, now)
         else:
-            board.watch(self, now)
-            desk.directory.locate(self.point, count, now, self._placed)
+            links.watch(self, now)
+            context.directory.locate(self.point, count, now, self._placed)
 
     def cancel(self) -> None:
         """Nobody waits for the result any more."""
-        self._desk.board.drop(self)
+        self._context.links.drop(self)
         if self._delegated is not None:
-            self._desk.board.drop(self._delegated)
+            self._context.links.drop(self._delegated)
 
     def finish(self, result: object, now: Instant) -> None:
         """The end; happens once."""
@@ -181,14 +177,14 @@ class Operation(Call):
     @property
     def over(self) -> bool:
         """Whether there is a result, or nobody waits for one."""
-        return self._desk.board.calls.get(self.id) is not self
+        return self._context.links.calls.get(self.id) is not self
 
     def _placed(self, found: list[Contact] | P2PError, now: Instant) -> None:
         if self.over:
             return
         if isinstance(found, P2PError):
             self._last_error = found
-            self._desk.bootstrap.ensure(now, self._back_in)
+            self._context.bootstrap.ensure(now, self._back_in)
             return
         self._located = True
         self._ask(found, now)
@@ -201,7 +197,7 @@ class Operation(Call):
         self._pause(now)
 
     def _ask(self, replicas: list[Contact], now: Instant) -> None:
-        if len(replicas) < self.needed and not self._round and self._desk.may_delegate:
+        if len(replicas) < self.needed and not self._round and self._context.may_delegate:
             self.replicas = replicas
             self.next_round(now)  # a coordinator may reach those that we can't
             return
@@ -211,7 +207,7 @@ class Operation(Call):
                 f"the network has {len(replicas)} node(s) that can be reached"
             )
             self._last_error = QuorumError(text, got=len(replicas), needed=self.needed)
-            if self._desk.board.slow:
+            if self._context.links.slow:
                 self._located = False
                 self._round += 1
                 self._pause(now)  # there may be more nodes, which did not answer in time
@@ -219,7 +215,7 @@ class Operation(Call):
                 self.finish(self._last_error, now)
             return
         self.replicas = replicas
-        wait_ns = self._desk.board.patience.of(replicas, now)
+        wait_ns = self._context.links.timeouts.of(replicas, now)
         self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
         self.ask_replicas(now)
 
@@ -231,7 +227,7 @@ class Operation(Call):
         elif isinstance(reply, NotReady):
             self._last_error = RefusedError("a replica has not been given its range yet")
         elif isinstance(reply, NotReplica):
-            self._desk.directory.doubt(self.point, now)
+            self._context.directory.invalidate(self.point, now)
 
     def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
         """A replica can't be reached."""
@@ -253,39 +249,39 @@ class Operation(Call):
         if self._pausing or self._delegated is not None:
             return  # the next round is on its way
         self._located = False
-        self._desk.directory.doubt(self.point, now)
+        self._context.directory.invalidate(self.point, now)
         self._round += 1
-        if self._desk.may_delegate and self._round % 2 and self._delegate(now):
+        if self._context.may_delegate and self._round % 2 and self._delegate(now):
             return
         self._pause(now)
 
     def _pause(self, now: Instant) -> None:
         pause_ns = min(LONGEST_PAUSE_NS, FIRST_PAUSE_NS << min(self._round, 10))
-        pause_ns = round(pause_ns * self._desk.rng.uniform(0.5, 1.0))
+        pause_ns = round(pause_ns * self._context.rng.uniform(0.5, 1.0))
         self._pausing = True
         self.due_ns = min(self._deadline_ns, now.mono_ns + pause_ns)
-        self._desk.board.watch(self, now)
+        self._context.links.watch(self, now)
 
     def _delegate(self, now: Instant) -> bool:
         asked = {contact.node_id: None for contact in self.replicas}
-        linked = self._desk.board.linked_nodes()
+        linked = self._context.links.linked_nodes()
         linked.sort(key=lambda contact: contact.node_id in asked)  # somebody new, if there is
-        round_ns = self._desk.board.patience.of([*self.replicas, *linked[:1]], now)
+        round_ns = self._context.links.timeouts.of([*self.replicas, *linked[:1]], now)
         budget_ns = min(self._deadline_ns - now.mono_ns, DELEGATED_ROUNDS * round_ns)
         budget_ms = budget_ns // 1_000_000
         if not linked or budget_ms <= 0:
             return False
         self.due_ns = self._deadline_ns
-        call_id = self._desk.board.new_call_id()
+        call_id = self._context.links.new_call_id()
         self._delegated = _Delegation(call_id, now.mono_ns + budget_ns + round_ns, self)
         message = self.delegation(call_id, budget_ms)
-        self._desk.board.ask(self._delegated, linked[:1], message, now)
+        self._context.links.ask(self._delegated, linked[:1], message, now)
         return True
 
     def delegation_over(self, reply: Reply | None, now: Instant) -> None:
         """The coordinator answered, or is gone."""
         if self._delegated is not None:
-            self._desk.board.drop(self._delegated)
+            self._context.links.drop(self._delegated)
             self._delegated = None
         if self.over or (reply is not None and self.delegated_reply(reply, now)):
             return

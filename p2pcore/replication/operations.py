@@ -6,13 +6,13 @@ Key-value Store", section 4.5; versions order writes instead of vector clocks, l
 
 from msgspec import Struct
 
-from p2pcore.effects import Instant
+from p2pcore.contact import Contact
+from p2pcore.effects import Done, Instant
 from p2pcore.errors import ClockOffsetError, KeyNotFoundError
 from p2pcore.ids import Key, NodeId
-from p2pcore.overlay.table import Contact
-from p2pcore.replication.clock import Version, wall_ms_of
-from p2pcore.replication.custody import SETTLE_NS
-from p2pcore.replication.operation import Desk, Done, Operation
+from p2pcore.replication.operation import Operation, OperationContext
+from p2pcore.replication.ownership import SETTLE_NS
+from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.messages import (
     Failed,
     Fetch,
@@ -61,7 +61,7 @@ class WriteOperation(Operation):
 
     def __init__(
         self,
-        desk: Desk,
+        context: OperationContext,
         key: Key,
         version: Version,
         value: bytes | None,
@@ -69,7 +69,7 @@ class WriteOperation(Operation):
         deadline_ns: int,
         done: Done,
     ) -> None:
-        super().__init__(desk, key, deadline_ns, done)
+        super().__init__(context, key, deadline_ns, done)
         self._version = version
         self._value = value
         self._expires_ms = expires_ms
@@ -78,7 +78,7 @@ class WriteOperation(Operation):
 
     @property
     def needed(self) -> int:
-        return self._desk.settings.writes
+        return self._context.settings.writes
 
     def progress(self) -> int:
         return len(self._acked)
@@ -90,7 +90,7 @@ class WriteOperation(Operation):
         if acked:
             targets = [contact for contact in targets if contact.node_id not in acked]
         message = Store(self.id, self.key, self._version, self._value, self._expires_ms)
-        self._desk.board.ask(self, targets, message, now)
+        self._context.links.ask(self, targets, message, now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if type(reply) is Stored:
@@ -105,7 +105,7 @@ class WriteOperation(Operation):
                         return
                 receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
                 self.finish(receipt, now)
-        elif isinstance(reply, Stale) and self._desk.may_delegate:
+        elif isinstance(reply, Stale) and self._context.may_delegate:
             self._version_anew(reply.version, now)
         elif isinstance(reply, Stale):
             # Whether it shall still be the newest is for the writer to say. What it asked of us may
@@ -119,7 +119,7 @@ class WriteOperation(Operation):
 
     def _forget_old_acks(self, now: Instant) -> None:
         """Acknowledgements count together only if they are of about the same time: one from before
-        and one from after a change of the replicas would make no quorum (see `custody.py`)."""
+        and one from after a change of the replicas would make no quorum (see `ownership.py`)."""
         if self._acked:
             since_ns = now.mono_ns - SETTLE_NS
             self._acked = {node: at for node, at in self._acked.items() if at > since_ns}
@@ -131,20 +131,20 @@ class WriteOperation(Operation):
 
     def _version_anew(self, newer: bytes, now: Instant) -> None:
         """Somebody else's write is newer than ours was meant to be: ours becomes the newest."""
-        desk = self._desk
+        context = self._context
         ahead_ms = wall_ms_of(newer) - now.wall_ms
-        if ahead_ms > desk.max_clock_offset_ms:
+        if ahead_ms > context.max_clock_offset_ms:
             text = (
                 f"a replica holds a version {ahead_ms} ms ahead of this clock, "
-                f"the limit is {desk.max_clock_offset_ms} ms"
+                f"the limit is {context.max_clock_offset_ms} ms"
             )
             self.finish(ClockOffsetError(text), now)
             return
-        desk.clock.observe(newer)
+        context.clock.observe(newer)
         self.cancel()
         self._delegated = None  # whoever wrote the old version for us: its receipt would be false
-        self.id = desk.board.new_call_id()
-        self._version = desk.clock.next(now.wall_ms)
+        self.id = context.links.new_call_id()
+        self._version = context.clock.next(now.wall_ms)
         self._acked.clear()
         self.outstanding.clear()
         self.start(now)
@@ -159,8 +159,8 @@ class WriteOperation(Operation):
         if not isinstance(reply, PutDone):
             return False
         version = Version(reply.version)
-        if wall_ms_of(version) - now.wall_ms <= self._desk.max_clock_offset_ms:
-            self._desk.clock.observe(version)  # never further: a false one would carry us along
+        if wall_ms_of(version) - now.wall_ms <= self._context.max_clock_offset_ms:
+            self._context.clock.observe(version)  # never further: a false one would carry us along
         self.finish(StoreReceipt(version, reply.replicas, reply.acks), now)
         return True
 
@@ -172,16 +172,16 @@ class ReadOperation(Operation):
     verb = "retrieve"
 
     def __init__(
-        self, desk: Desk, key: Key, name: str | bytes, deadline_ns: int, done: Done
+        self, context: OperationContext, key: Key, name: str | bytes, deadline_ns: int, done: Done
     ) -> None:
-        super().__init__(desk, key, deadline_ns, done)
+        super().__init__(context, key, deadline_ns, done)
         self._name = name
         self._asked = 0  # of `replicas`, which are asked in order
         self._answers: dict[NodeId, Found | Missing] = {}
 
     @property
     def needed(self) -> int:
-        return self._desk.settings.reads
+        return self._context.settings.reads
 
     def progress(self) -> int:
         return len(self._answers)
@@ -190,7 +190,7 @@ class ReadOperation(Operation):
         # Begin with another replica each time, so that a hot key has N nodes to serve it.
         first = self.id % len(self.replicas)
         self.replicas = self.replicas[first:] + self.replicas[:first]
-        if slow := self._desk.board.slow:
+        if slow := self._context.links.slow:
             self.replicas.sort(key=lambda contact: contact.node_id in slow)
         self._answers.clear()
         self._asked = 0
@@ -199,7 +199,7 @@ class ReadOperation(Operation):
     def _ask_next(self, count: int, now: Instant) -> None:
         targets = self.replicas[self._asked : self._asked + count]
         self._asked += len(targets)
-        self._desk.board.ask(self, targets, Fetch(self.id, self.key), now)
+        self._context.links.ask(self, targets, Fetch(self.id, self.key), now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if isinstance(reply, Found | Missing):
@@ -222,7 +222,7 @@ class ReadOperation(Operation):
     def expired(self, now: Instant) -> None:
         """Slow replicas are not waited for while there are others."""
         if self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
-            wait_ns = self._desk.board.patience.of(self.replicas[self._asked :], now)
+            wait_ns = self._context.links.timeouts.of(self.replicas[self._asked :], now)
             self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
             self._ask_next(len(self.replicas), now)
         else:
@@ -232,7 +232,7 @@ class ReadOperation(Operation):
         """Enough answers: the newest wins, and those that lack it get it."""
         newest = newest_of(self._answers)
         if newest is not None:
-            repair(self._desk, self.key, self.replicas, self._answers, newest, now)
+            repair(self._context, self.key, self.replicas, self._answers, newest, now)
         self.finish(result_of(newest, self._name), now)
 
     def delegation(self, call_id: int, budget_ms: int) -> Get:
@@ -262,7 +262,7 @@ def result_of(newest: Found | Missing | None, name: str | bytes) -> Found | KeyN
 
 
 def repair(
-    desk: Desk,
+    context: OperationContext,
     key: Key,
     replicas: list[Contact],
     answers: dict[NodeId, Found | Missing],
@@ -272,10 +272,10 @@ def repair(
     """Send the newest version to the replicas whose answers were older."""
     behind = [c for c in replicas if _is_behind(answers.get(c.node_id), newest)]
     if behind:
-        desk.board.counters.repairs += len(behind)
-        call_id = desk.board.new_call_id()
+        context.links.counters.repairs += len(behind)
+        call_id = context.links.new_call_id()
         message = Store(call_id, key, newest.version, newest.value, newest.expires_ms)
-        desk.board.tell(behind, message, now)
+        context.links.tell(behind, message, now)
 
 
 def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:

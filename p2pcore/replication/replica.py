@@ -4,16 +4,16 @@ Rule: every request is answered at once, from what is here. Whether this node is
 and counts, is one look-up in `custody.py`.
 """
 
+from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.overlay.directory import Directory
-from p2pcore.overlay.table import point_of
-from p2pcore.replication.clock import Version, wall_ms_of
-from p2pcore.replication.custody import Custody, Standing
-from p2pcore.session.links import Link
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.session.link import Link
+from p2pcore.session.links import Links
 from p2pcore.storage.memory import MemoryStore, Record
+from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import (
     Failed,
@@ -38,11 +38,11 @@ __all__ = ["Replica"]
 
 TIDY_NS = 1_000_000_000  # how late an expired record may free its memory
 
-STRANGER, READY = Standing.STRANGER, Standing.READY
+NOT_REPLICA, READY = Standing.NOT_REPLICA, Standing.READY
 
 
 class Replica:
-    """Answers stores and fetches; registers its handlers on the switchboard.
+    """Answers stores and fetches; registers its handlers with the links.
 
     Args:
         max_offset_ms: versions further ahead of our time of day than this are refused.
@@ -50,20 +50,20 @@ class Replica:
 
     def __init__(
         self,
-        board: Switchboard,
+        links: Links,
         directory: Directory,
-        custody: Custody,
+        ownership: Ownership,
         store: MemoryStore,
         *,
         max_offset_ms: int,
     ) -> None:
-        self._board = board
+        self._links = links
         self._directory = directory
-        self._custody = custody
+        self._ownership = ownership
         self._store = store
         self._max_offset_ms = max_offset_ms
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
-        board.handlers |= {
+        links.handlers |= {
             Store: self._on_store,
             Fetch: self._on_fetch,
             StoreMany: self._on_store_many,
@@ -85,10 +85,10 @@ class Replica:
             self.wake_at_ns = now.mono_ns + TIDY_NS
 
     def _on_store(self, link: Link, request: Store, now: Instant) -> None:
-        self._board.counters.stores += 1
+        self._links.counters.stores += 1
         key = Key(request.key)
-        standing = self._custody.standing(point_of(key))
-        if standing is STRANGER:
+        standing = self._ownership.standing(point_of(key))
+        if standing is NOT_REPLICA:
             self._not_replica(link, request.id, key)
             return
         ahead_ms = wall_ms_of(request.version) - now.wall_ms
@@ -97,52 +97,52 @@ class Replica:
                 f"the version is {ahead_ms} ms ahead of this node's clock, "
                 f"the limit is {self._max_offset_ms} ms"
             )
-            self._board.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
+            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
             return
         record = Record(Version(request.version), request.value, request.expires_ms)
         try:
             newer = self._store.put(key, record, now.wall_ms)
         except StorageFullError as error:
-            self._board.reply(link, Failed(request.id, Reason.STORAGE_FULL, str(error)))
+            self._links.reply(link, Failed(request.id, Reason.STORAGE_FULL, str(error)))
             return
         if self.wake_at_ns is None:
             self.tidy_later(now)
         if newer is not None:
-            self._board.reply(link, Stale(request.id, newer))
+            self._links.reply(link, Stale(request.id, newer))
         elif standing is READY:
-            self._board.reply(link, Stored(request.id))
+            self._links.reply(link, Stored(request.id))
         else:
             self._not_ready(link, request.id)
 
     def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
-        self._board.counters.fetches += 1
+        self._links.counters.fetches += 1
         key = Key(request.key)
-        standing = self._custody.standing(point_of(key))
+        standing = self._ownership.standing(point_of(key))
         if standing is not READY:
             self._declined(link, request.id, key, standing)
             return
         record = self._store.get(key, now.wall_ms)
         if record is None:
-            self._board.reply(link, Missing(request.id))
+            self._links.reply(link, Missing(request.id))
         else:
-            self._board.reply(
+            self._links.reply(
                 link, Found(request.id, record.version, record.value, record.expires_ms)
             )
 
     def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
-        self._board.counters.stores += len(request.items)
+        self._links.counters.stores += len(request.items)
         others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
         if self.wake_at_ns is None:
             self.tidy_later(now)
-        self._board.reply(link, StoredMany(request.id, others))
+        self._links.reply(link, StoredMany(request.id, others))
 
     def _took(self, item: StoreItem, now: Instant) -> bool:
         """Store one item of a batch; whether that counts. If not: why is told when it comes again
         on its own."""
         if wall_ms_of(item.version) - now.wall_ms > self._max_offset_ms:
             return False
-        standing = self._custody.standing(point_of(item.key))
-        if standing is STRANGER:
+        standing = self._ownership.standing(point_of(item.key))
+        if standing is NOT_REPLICA:
             return False
         record = Record(Version(item.version), item.value, item.expires_ms)
         try:
@@ -152,7 +152,7 @@ class Replica:
         return newer is None and standing is READY
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
-        self._board.counters.fetches += len(request.keys)
+        self._links.counters.fetches += len(request.keys)
         items: list[FoundItem | None] = []
         others: list[int] = []
         room = MAX_VALUE_BYTES  # a reply is one frame
@@ -160,7 +160,7 @@ class Replica:
         for place, key in enumerate(request.keys):
             record = self._store.get(Key(key), now.wall_ms)
             size = len(record.value or b"") if record else 0
-            if size > room or not (held or self._custody.standing(point_of(key)) is READY):
+            if size > room or not (held or self._ownership.standing(point_of(key)) is READY):
                 others.append(place)
                 items.append(None)
                 continue
@@ -168,19 +168,19 @@ class Replica:
             items.append(
                 FoundItem(record.version, record.value, record.expires_ms) if record else None
             )
-        self._board.reply(link, FoundMany(request.id, items, others))
+        self._links.reply(link, FoundMany(request.id, items, others))
 
     def _declined(self, link: Link, request_id: int, key: Key, standing: Standing) -> None:
-        if standing is STRANGER:
+        if standing is NOT_REPLICA:
             self._not_replica(link, request_id, key)
         else:
             self._not_ready(link, request_id)
 
     def _not_replica(self, link: Link, request_id: int, key: Key) -> None:
         """This node is no replica of the key; the peer is told who may be."""
-        closest = self._directory.closest_known(point_of(key), self._custody.replicas)
-        self._board.reply(link, NotReplica(request_id, [c.on_wire() for c in closest]))
+        closest = self._directory.closest_known(point_of(key), self._ownership.replicas)
+        self._links.reply(link, NotReplica(request_id, [c.on_wire() for c in closest]))
 
     def _not_ready(self, link: Link, request_id: int) -> None:
-        self._board.counters.not_ready += 1
-        self._board.reply(link, NotReady(request_id))
+        self._links.counters.not_ready += 1
+        self._links.reply(link, NotReady(request_id))

@@ -4,7 +4,7 @@ Theory of operation. A session asks some nodes, all at once, each by itself: fir
 of the slots that may be ours (`Survey`), then for the versions in those slots whose digest differs
 from our own (`ListKeys`, in pages), then for the records that we lack or hold in an older version
 (`FetchMany`, in small pieces). When the membership has changed, the session asks every neighbour,
-and its success makes us ready (see `custody.py`). Every ANTI_ENTROPY_NS another one finds what
+and its success makes us ready (see `ownership.py`). Every ANTI_ENTROPY_NS another one finds what
 slipped through, with all neighbours soon after a change (clients may have placed records by their
 old picture of the network meanwhile), with one in turn later. Comparing equals costs one question.
 
@@ -29,15 +29,16 @@ Rule: pulls only. Nothing that is held here is given up or sent by this.
 from collections.abc import Callable
 from random import Random
 
+from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Instant, earliest
 from p2pcore.errors import P2PError, StorageFullError
 from p2pcore.ids import Key, NodeId
-from p2pcore.overlay.table import BUCKET_SIZE, Contact, ContactTable, point_of
-from p2pcore.replication.clock import Version, wall_ms_of
-from p2pcore.replication.custody import SETTLE_NS, Custody, Standing
-from p2pcore.session.links import Call
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
+from p2pcore.replication.ownership import SETTLE_NS, Ownership, Standing
+from p2pcore.session.link import Call
+from p2pcore.session.links import Links
 from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
+from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.messages import (
     Entry,
     FetchMany,
@@ -57,7 +58,7 @@ ANTI_ENTROPY_NS = 30_000_000_000  # between sessions when nothing has changed
 GROWTH_NS = 1_000_000_000  # newcomers come in groups, and nothing of theirs is missed meanwhile
 RECENT_NS = 2 * ANTI_ENTROPY_NS  # so long clients may place records as before a change
 STEP_TIMEOUT_NS = 3_000_000_000  # for one answer; far above any pause of a node that is alive
-PATIENCE = 3  # questions to one source that go wrong, in as many sessions
+MAX_FAILURES = 3  # questions to one source that go wrong, in as many sessions
 FIRST_RETRY_NS = 250_000_000
 LONGEST_RETRY_NS = 30_000_000_000
 FETCH_ITEMS = 64  # records per question, so that an answer takes well below a millisecond to make
@@ -90,7 +91,7 @@ class _Pull(Call):
         self._asked: list[Entry] = []
 
     def begin(self, members: list[bytes], now: Instant) -> None:
-        ready = self._session.sync.custody.joined
+        ready = self._session.sync.ownership.joined
         self._ask(lambda call_id: Survey(call_id, ready, members), now)
 
     def proceed(self, now: Instant) -> None:
@@ -114,7 +115,7 @@ class _Pull(Call):
             self._session.over(self, None, now)
 
     def end(self) -> None:
-        self._session.sync.board.drop(self)
+        self._session.sync.links.drop(self)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if isinstance(reply, Surveyed):
@@ -139,7 +140,7 @@ class _Pull(Call):
         self._session.over(self, "no answer", now)
 
     def _on_surveyed(self, reply: Surveyed, now: Instant) -> None:
-        self._session.sync.custody.met(ready=reply.ready)
+        self._session.sync.ownership.met(ready=reply.ready)
         if reply.ready:
             store = self._session.sync.store
             self._slots = [slot for slot, digest in reply.slots if store.digest(slot) != digest]
@@ -160,11 +161,11 @@ class _Pull(Call):
         self.proceed(now)
 
     def _ask(self, question: Callable[[int], Message], now: Instant) -> None:
-        board = self._session.sync.board
-        board.drop(self)
-        self.id = board.new_call_id()
+        links = self._session.sync.links
+        links.drop(self)
+        self.id = links.new_call_id()
         self.due_ns = now.mono_ns + STEP_TIMEOUT_NS
-        board.ask(self, [self.contact], question(self.id), now)
+        links.ask(self, [self.contact], question(self.id), now)
 
 
 class _Session:
@@ -175,7 +176,7 @@ class _Session:
     def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
         self.sync = sync
         self.full = full
-        self.epoch = sync.custody.epoch
+        self.epoch = sync.ownership.epoch
         self.begun_ns = now.mono_ns
         self.failed = False
         self.paced = False  # whether a source ever had to wait for its records to be paid for
@@ -206,9 +207,9 @@ class Sync:
 
     def __init__(
         self,
-        board: Switchboard,
+        links: Links,
         table: ContactTable,
-        custody: Custody,
+        ownership: Ownership,
         store: MemoryStore,
         rng: Random,
         *,
@@ -217,8 +218,8 @@ class Sync:
         look: Callable[[Callable[[Instant], None], Instant], None],
         changed: Callable[[Instant], None],
     ) -> None:
-        self.board = board
-        self.custody = custody
+        self.links = links
+        self.ownership = ownership
         self.store = store
         self._look = look
         self._table = table
@@ -291,9 +292,9 @@ class Sync:
     def _due_ns(self, now: Instant) -> int:
         """When to begin, the membership having changed."""
         due_ns = self._changed_ns
-        if self.custody.missed:
+        if self.ownership.missed:
             due_ns += SETTLE_NS
-        elif self.custody.settled and not self._returned and not self.custody.alone:
+        elif self.ownership.settled and not self._returned and not self.ownership.alone:
             due_ns += GROWTH_NS
         return max(due_ns, now.mono_ns)
 
@@ -310,7 +311,7 @@ class Sync:
         near = {contact.node_id: None for contact in neighbours}
         self._failing = {node_id: n for node_id, n in self._failing.items() if node_id in near}
         recent = now.mono_ns - self._changed_ns < RECENT_NS
-        full = recent or self._full_due or not self.custody.settled
+        full = recent or self._full_due or not self.ownership.settled
         sources = neighbours
         if not full and neighbours:
             self._turn += 1
@@ -326,19 +327,19 @@ class Sync:
         """Every source has given what it has, or will not."""
         if self._session is not session:
             return
-        custody = self.custody
+        ownership = self.ownership
         # The lost can't be asked for a write that they had taken and that is still half way.
-        settled = not custody.missed or session.begun_ns - self._changed_ns >= SETTLE_NS
-        alone = not self._table.size and not custody.joined  # nobody there who could have told
+        settled = not ownership.missed or session.begun_ns - self._changed_ns >= SETTLE_NS
+        alone = not self._table.size and not ownership.joined  # nobody there who could have told
         complete = session.full and settled and not session.failed and not alone
-        if complete and not custody.joined and not self._looked:
+        if complete and not ownership.joined and not self._looked:
             self._looked = True
             self._look(lambda now: self.session_over(session, now), now)
             return
         self._session = None
-        self.board.counters.syncs += 1
+        self.links.counters.syncs += 1
         if complete:
-            custody.synced(session.epoch)
+            ownership.synced(session.epoch)
         self._changed(now)
         self._plan(self._next_ns(session, now), now)
 
@@ -349,9 +350,9 @@ class Sync:
             retry_ns = min(LONGEST_RETRY_NS, FIRST_RETRY_NS << min(self._failures, 10))
             return now.mono_ns + round(retry_ns * self.rng.uniform(0.5, 1.0))
         self._failures = 0
-        if self.custody.epoch != session.epoch:
+        if self.ownership.epoch != session.epoch:
             return self._due_ns(now)
-        if self.custody.settled:
+        if self.ownership.settled:
             self._full_due = False
             return now.mono_ns + round(ANTI_ENTROPY_NS * self.rng.uniform(0.75, 1.25))
         if not self._table.size:
@@ -365,7 +366,7 @@ class Sync:
             self._failing.pop(node_id, None)
             return True
         self._failing[node_id] = self._failing.get(node_id, 0) + 1
-        return self._failing[node_id] >= PATIENCE
+        return self._failing[node_id] >= MAX_FAILURES
 
     # What pulls need
 
@@ -374,20 +375,20 @@ class Sync:
         held = self.store.version(Key(key))
         if held is not None and held >= version:
             return False
-        return self.custody.standing(point_of(key)) is not Standing.STRANGER
+        return self.ownership.standing(point_of(key)) is not Standing.NOT_REPLICA
 
     def take(self, key: Key, item: FoundItem, now: Instant) -> bool:
         """Keep a record that was pulled; returns whether there was room for it."""
         size = RECORD_OVERHEAD_BYTES + len(item.value or b"")
         self._paid_ns = max(self._paid_ns, now.mono_ns) + size * 1_000_000_000 // self._bytes_per_s
-        self.board.counters.repair_bytes += size
+        self.links.counters.repair_bytes += size
         ahead_ms = wall_ms_of(item.version) - now.wall_ms
         if ahead_ms > self._max_offset_ms or 0 < item.expires_ms <= now.wall_ms:
             return True  # a false clock's, or over: nobody has to keep it
         record = Record(Version(item.version), item.value, item.expires_ms)
         try:
             if self.store.put(key, record, now.wall_ms) is None:
-                self.board.counters.records_pulled += 1
+                self.links.counters.records_pulled += 1
         except StorageFullError:
             return False
         return True

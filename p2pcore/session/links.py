@@ -1,104 +1,396 @@
-"""A connection, a question in flight, and what is counted of both."""
+"""Who is connected, what was asked on each connection, and who is still to answer.
 
-from collections.abc import Sequence
+Theory of operation. The edge reports links whose peers are authenticated; the switchboard greets
+them, and a link counts only once the peer's own greeting came. A `Call` is one question put to
+one or several nodes under one request id (so that it is encoded once); the switchboard finds or
+opens the links, hands each reply to its call, and fails the call for a node whose link breaks.
+Time-outs are found by a sweep over the calls in flight every SWEEP_NS, not by a timer each. The
+same sweep gives up links that are not worth keeping (see `pool.py`).
 
-from msgspec import Struct
+Rule: knows messages and connections, not what they mean: requests go to the handlers that its
+owner registers.
+"""
 
-from p2pcore.effects import Instant, LinkId
-from p2pcore.errors import P2PError
+from collections.abc import Callable
+from typing import Any, get_args
+
+from p2pcore.contact import Contact
+from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
+from p2pcore.errors import (
+    AuthenticationError,
+    BrokenError,
+    IncompatibleError,
+    P2PError,
+    UnreachableError,
+)
 from p2pcore.ids import NodeId
-from p2pcore.overlay.table import Contact
-from p2pcore.wire.messages import Reply, Role
+from p2pcore.session.greeting import farewell, greeting, objection
+from p2pcore.session.link import Call, Counters, Link
+from p2pcore.session.pending import PendingCalls
+from p2pcore.session.pool import Pool
+from p2pcore.session.refusals import Refusals
+from p2pcore.session.timeouts import Timeouts
+from p2pcore.wire.codec import Incoming
+from p2pcore.wire.messages import (
+    Failed,
+    Goodbye,
+    Malformed,
+    Message,
+    Pong,
+    Ready,
+    Reason,
+    Reply,
+    Role,
+    Settings,
+    Unknown,
+)
 
-__all__ = ["Call", "Counters", "Link"]
+__all__ = ["GREETING_NS", "SWEEP_NS", "Links"]
 
-
-class Counters(Struct):
-    """What a node or client has counted since it was made."""
-
-    messages_in: int = 0
-    messages_out: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    stores: int = 0  # records that we were asked to keep, those of batches included
-    fetches: int = 0  # records that we were asked for, those of batches included
-    links_opened: int = 0
-    links_refused: int = 0  # by us or by them, before the greeting was over
-    links_broken: int = 0
-    links_evicted: int = 0  # idle ones of ours beyond `pool_size`
-    pool_hits: int = 0  # questions to a node that was linked
-    pool_misses: int = 0  # questions that had to wait for a connection
-    misbehaved: int = 0
-    late_replies: int = 0
-    timeouts: int = 0
-    repairs: int = 0  # by reads
-    not_ready: int = 0  # answers that did not count because our range was still to come
-    syncs: int = 0  # sessions in which our records were compared with others'
-    records_pulled: int = 0
-    records_pushed: int = 0
-    records_dropped: int = 0  # handed over to others and confirmed by them
-    repair_bytes: int = 0  # of records pulled and pushed, overheads included
+SWEEP_NS = 50_000_000  # a time-out is noticed at most this late; ten times a loaded round trip
+GREETING_NS = 5_000_000_000  # a peer that has nothing to say for so long is not one of ours
 
 
-class Link:
-    """One connection. `role` is None until the peer has greeted."""
+class Links:
+    """The links and calls of one node or client.
 
-    __slots__ = (
-        "address",
-        "contact",
-        "coordinating",
-        "end_by_ns",
-        "heard_ns",
-        "id",
-        "incoming",
-        "marked_ns",
-        "opening_ns",
-        "ours_to_close",
-        "peer_id",
-        "retiring",
-        "role",
-        "since_ns",
-        "unanswered",
-        "used_ns",
-    )
+    Args:
+        self_id: our authenticated id.
+        role: what we are.
+        effects: where effects go, in order.
+        settings: the network's, for a node; None for a client, which learns them.
+        max_links: incoming links beyond this are told to go away.
+        pool_size: outgoing links beyond this are given up when they are idle.
+    """
 
-    def __init__(self, link_id: LinkId, peer_id: NodeId, address: str, incoming: bool) -> None:
-        self.id = link_id
-        self.peer_id = peer_id
-        self.address = address  # as dialled, or where it came from
-        self.incoming = incoming
-        self.role: Role | None = None
-        self.end_by_ns = 0  # when it ends unless the peer has greeted, or though it is retiring
-        self.heard_ns = 0
-        self.since_ns = 0  # when the peer has greeted us
-        self.opening_ns = 0  # from our dial to its greeting, where we have opened it
-        self.used_ns = 0  # when the peer last answered a question of ours, pings aside
-        self.contact: Contact | None = None
-        self.coordinating = 0  # operations in flight that we run for this peer
-        self.retiring = False  # nothing more is asked on it; see `pool.py` for this and the next
-        self.ours_to_close = False
-        self.marked_ns = 0  # when the turn of a mark without an id came
-        self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
+    def __init__(
+        self,
+        self_id: NodeId,
+        role: Role,
+        effects: list[Effect],
+        *,
+        settings: Settings | None,
+        max_links: int,
+        pool_size: int,
+    ) -> None:
+        self.self_id = self_id
+        self.role = role
+        self.address = ""  # where others reach us; known once the edge listens
+        self.settings = settings
+        self.counters = Counters()
+        self.by_id: dict[LinkId, Link] = {}
+        self._pending = pending = PendingCalls(self.counters)
+        self.calls = pending.calls
+        self.slow = pending.slow
+        self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
+            Ready: self._on_ready,
+            Goodbye: self._on_goodbye,
+            Unknown: self._on_unknown,
+            Malformed: self._on_malformed,
+            **dict.fromkeys(get_args(Reply), pending.on_reply),
+            Pong: pending.on_pong,
+        }
+        self.on_link: Callable[[Link, Instant], None] = _ignore
+        self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
+        self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
+        self._effects = effects
+        self._refusals = Refusals(lambda text: effects.append(Notice(text)))
+        self._max_links = max_links
+        self._incoming = 0  # links, of which there may be `max_links`
+        self._ungreeted: dict[LinkId, Link] = {}  # oldest first
+        self.pool = Pool(self_id, pool_size, self.calls)
+        self._by_node = self.pool.by_node
+        self.timeouts = Timeouts(self_id, self._by_node)
+        self._to_self = Link(LinkId(0), self_id, "", incoming=False)
+        self._reply_to_self: Reply | None = None
+        self._next_call_id = 0
+        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
+
+    # What the edge reports
+
+    def connected(
+        self, link_id: LinkId, peer_id: NodeId, address: str, *, incoming: bool, now: Instant
+    ) -> None:
+        """A link to an authenticated peer is open; both sides greet."""
+        link = self.by_id[link_id] = Link(link_id, peer_id, address, incoming)
+        link.end_by_ns = now.mono_ns + GREETING_NS
+        self._incoming += incoming
+        self._ungreeted[link_id] = link
+        self._arm_sweep(now)
+        if peer_id == self.self_id:
+            self._turn_away(link, Reason.SELF, "that is this node itself", now)
+        elif self._incoming > self._max_links and incoming:
+            text = f"{self._max_links} connections are open, which is the limit here"
+            self._turn_away(link, Reason.TOO_MANY_CONNECTIONS, text, now)
+        else:
+            self._effects.append(Send((link_id,), greeting(self.role, self.address, self.settings)))
+
+    def receive(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
+        """A message came in."""
+        link = self.by_id.get(link_id)
+        if link is None:
+            return  # closed by us while it was on its way
+        link.heard_ns = now.mono_ns
+        handler = self.handlers.get(type(message))
+        if handler is None:
+            name = type(message).__name__
+            self._turn_away(link, Reason.MISBEHAVED, f"{name} is nothing to ask here", now)
+        elif link.role is None and type(message) not in _BEFORE_GREETING:
+            self._turn_away(link, Reason.MISBEHAVED, "the first frame must be Ready", now)
+        else:
+            handler(link, message, now)
+
+    def disconnected(self, link_id: LinkId, error: P2PError | None, now: Instant) -> None:
+        """A link ended that we did not close: the peer did, or the network."""
+        link = self.by_id.get(link_id)
+        if link is None:
+            return
+        if link.role is None and link.incoming:
+            self._refusals.add(link.address, "it left before its greeting", now)
+        elif link.role is None:
+            error = error or AuthenticationError(
+                f"{link.address} ended the connection before its greeting: "
+                "it does not accept our certificate (is the network key the same?)"
+            )
+        elif not link.retiring:
+            self.counters.links_broken += 1
+        self._forget(link, error or UnreachableError(f"{link.address} closed the link"), now)
+
+    def connect_failed(
+        self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
+    ) -> None:
+        """A link that we asked for could not be opened."""
+        self.timeouts.failed(address)
+        if node_id is not None:
+            self.slow.pop(node_id, None)
+            self._pending.unreachable(node_id, error, now)
+        self.on_unreachable(address, node_id, error, now)
+
+    # Asking
+
+    def new_call_id(self) -> int:
+        """A request id that was never used here."""
+        self._next_call_id += 1
+        return self._next_call_id
+
+    def ask(self, call: Call, contacts: list[Contact], message: Message, now: Instant) -> None:
+        """Put one question to several nodes; links that are missing are opened."""
+        self.calls[call.id] = call
+        self._arm_sweep(now)
+        links = []
+        for contact in contacts:
+            node_id = contact.node_id
+            call.outstanding[node_id] = None
+            link = self._by_node.get(node_id)
+            if link is not None:
+                links.append(link.id)
+            elif node_id != self.self_id:
+                self.counters.pool_misses += 1
+                self.connect(contact.address, node_id, now)
+                self._pending.waiting[node_id].append((call, message))
+        if links:
+            self.counters.pool_hits += len(links)
+            self._effects.append(Send(tuple(links), message))
+        if self.self_id in call.outstanding:
+            self._ask_self(call, message, now)
+
+    def tell(self, contacts: list[Contact], message: Message, now: Instant) -> None:
+        """Send to those that are linked, and to ourselves; nobody waits for the reply."""
+        links = [self._by_node[c.node_id].id for c in contacts if c.node_id in self._by_node]
+        if links:
+            self._effects.append(Send(tuple(links), message))
+        if any(contact.node_id == self.self_id for contact in contacts):
+            self.handlers[type(message)](self._to_self, message, now)
+            self._reply_to_self = None
+
+    def give_up(self, node_id: NodeId, text: str, now: Instant) -> None:
+        """The link to this node is dead though nothing said so: close it."""
+        link = self._by_node.get(node_id)
+        if link is not None:
+            self._effects.append(Close(link.id, text))
+            self.counters.links_broken += 1
+            self._forget(link, UnreachableError(f"{link.address}: {text}"), now)
+
+    def watch(self, call: Call, now: Instant) -> None:
+        """Let the sweep end this call at its `due_ns` though nobody is asked yet."""
+        self.calls[call.id] = call
+        self._arm_sweep(now)
+
+    def drop(self, call: Call) -> None:
+        """The call is over; replies that still come are late."""
+        self.calls.pop(call.id, None)
+
+    def is_linked(self, node_id: NodeId) -> bool:
+        """Whether a question to this node needs no new connection."""
+        return node_id in self._by_node
+
+    def linked_nodes(self) -> list[Contact]:
+        """Nodes that we can talk to at once, longest connected first."""
+        return [link.contact for link in self._by_node.values() if link.contact is not None]
+
+    def connect(
+        self, address: str, node_id: NodeId | None, now: Instant, *, anyway: bool = False
+    ) -> None:
+        """Open a link with no question waiting for it; `anyway`, though the node is being
+        dialled already, which may be at another address."""
+        waiting = self._pending.waiting
+        if node_id is not None:
+            if node_id in self._by_node or (node_id in waiting and not anyway):
+                return
+            waiting.setdefault(node_id, [])
+        self.timeouts.dialled(address, now)
+        self._effects.append(Connect(address, node_id))
+
+    def _ask_self(self, call: Call, message: Message, now: Instant) -> None:
+        self.handlers[type(message)](self._to_self, message, now)
+        reply, self._reply_to_self = self._reply_to_self, None
+        del call.outstanding[self.self_id]
+        assert reply is not None, "what a node asks itself is answered at once"
+        call.replied(self.self_id, reply, now)
+
+    # Answering
+
+    def reply(self, link: Link, reply: Reply) -> None:
+        """Answer a request that came on this link."""
+        if link is self._to_self:
+            self._reply_to_self = reply
+        elif link.id in self.by_id:
+            self._effects.append(Send((link.id,), reply))
+
+    def goodbye(self, text: str) -> None:
+        """Tell everybody that we leave, and close every link."""
+        links = tuple(self.by_id)
+        if links:
+            self._effects.append(Send(links, Goodbye(Reason.SHUTDOWN, text)))
+        self._effects.extend(Close(link_id, text) for link_id in links)
+        self.by_id.clear()
+        self._incoming = 0
+        self._ungreeted.clear()
+        self.pool.clear()
+        self._pending.waiting.clear()
+        self.calls.clear()
+
+    # Time
+
+    def handle_timer(self, now: Instant) -> None:
+        """Expire the calls that are due, and end links whose time is over."""
+        if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
+            return
+        self._pending.expire(now)
+        for link in list(self._ungreeted.values()):
+            if now.mono_ns < link.end_by_ns:
+                break
+            self._turn_away(link, Reason.IDLE, "no greeting in time", now)
+        for link in self.pool.surplus():
+            self.counters.links_evicted += 1
+            self._retire(link, f"more than {self.pool.size} links, this one was used least", now)
+        self._close_retired(now)
+        self._refusals.tally(now)
+        self.wake_at_ns = None
+        pool = self.pool
+        if self.calls or self._ungreeted or pool.unsettled or self._refusals.pending:
+            self._arm_sweep(now)
+
+    def _arm_sweep(self, now: Instant) -> None:
+        if self.wake_at_ns is None:
+            self.wake_at_ns = now.mono_ns + SWEEP_NS
+
+    # Handlers of what every peer may say
+
+    def _on_ready(self, link: Link, message: Ready, now: Instant) -> None:
+        if link.role is not None:
+            self._turn_away(link, Reason.MISBEHAVED, "a second Ready", now)
+            return
+        ours = greeting(self.role, self.address, self.settings)
+        text = objection(ours, message)
+        if text is not None:
+            self._turn_away(link, Reason.INCOMPATIBLE, text, now)
+            return
+        if not link.incoming and message.role is not Role.NODE:
+            self._turn_away(link, Reason.MISBEHAVED, "a client answers where a node should", now)
+            return
+        link.role = message.role
+        del self._ungreeted[link.id]
+        self.timeouts.greeted(link, now)
+        self.counters.links_opened += 1
+        if message.role is Role.NODE:
+            link.contact = Contact.of(link.peer_id, message.address)
+            self.settings = self.settings or message.settings
+            for question in self._pending.linked(link.peer_id):
+                self._effects.append(Send((link.id,), question))
+            second = self.pool.add(link, now)
+            if self.pool.is_outlived_by(link, now):
+                self.give_up(link.peer_id, "the node has come back on another link", now)
+            elif second is not None:
+                self._retire(second, "there is another link between us", now)
+        self.on_link(link, now)
+
+    def _on_goodbye(self, link: Link, message: Goodbye, now: Instant) -> None:
+        if message.reason == Reason.SURPLUS and link.role is not None:
+            self.pool.retire(link, now, by_peer=True)
+            self._close_retired(now)
+            self._arm_sweep(now)
+            return
+        error = farewell(message, link.address)
+        self._effects.append(Close(link.id, str(error)))
+        if link.role is None:
+            self._effects.append(Notice(str(error)))
+        self._forget(link, error, now, planned=message.reason == Reason.SHUTDOWN)
+
+    def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
+        text = f"this version knows no message with tag {message.tag}"
+        self.reply(link, Failed(message.id, Reason.UNKNOWN_MESSAGE, text))
+
+    def _on_malformed(self, link: Link, message: Malformed, now: Instant) -> None:
+        self._turn_away(link, Reason.MISBEHAVED, message.text, now)
+
+    # Ends
+
+    def _retire(self, link: Link, text: str, now: Instant) -> None:
+        """A link that we have opened is not worth keeping: the peer is to close it."""
+        self._effects.append(Send((link.id,), Goodbye(Reason.SURPLUS, text)))
+        self.pool.retire(link, now, by_peer=False)
+
+    def _close_retired(self, now: Instant) -> None:
+        for link in self.pool.to_close(now):
+            text = "one of the two has enough links"
+            self._effects.append(Close(link.id, text))
+            self._forget(link, UnreachableError(f"{link.address}: {text}"), now)
+
+    def _turn_away(self, link: Link, reason: Reason, text: str, now: Instant) -> None:
+        if reason is Reason.MISBEHAVED:
+            self.counters.misbehaved += 1
+        text = text[:400]
+        self._effects.append(Send((link.id,), Goodbye(reason, text)))
+        self._effects.append(Close(link.id, text))
+        self._refusals.add(link.address, text, now)
+        self._arm_sweep(now)
+        error = IncompatibleError if reason is Reason.INCOMPATIBLE else BrokenError
+        self._forget(link, error(f"refused {link.address}: {text}"), now)
+
+    def _forget(self, link: Link, error: P2PError, now: Instant, planned: bool = False) -> None:
+        del self.by_id[link.id]
+        self._incoming -= link.incoming
+        if not link.retiring:
+            self.slow.pop(link.peer_id, None)
+        if link.role is None:
+            del self._ungreeted[link.id]
+            self.counters.links_refused += 1
+            if not link.incoming:
+                self.timeouts.failed(link.address)
+                self._pending.unreachable(link.peer_id, error, now)
+                self.on_unreachable(link.address, link.peer_id, error, now)
+            return
+        if self.pool.remove(link):
+            self._pending.fail(list(self.calls.values()), link.peer_id, error, now)
+        elif link.retiring:
+            self._pending.fail(self.pool.waiting(link), link.peer_id, error, now)
+        if planned or not link.retiring:
+            self.on_link_lost(link, planned, now)
 
 
-class Call:
-    """One question in flight. Owners subclass it; all three methods may call back in."""
+_BEFORE_GREETING = (Ready, Goodbye, Malformed)
 
-    __slots__ = ("due_ns", "id", "outstanding")
 
-    def __init__(self, call_id: int, due_ns: int) -> None:
-        self.id = call_id
-        self.due_ns = due_ns
-        self.outstanding: dict[NodeId, None] = {}  # a dict: sets of bytes have no stable order
-
-    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
-        """A node that was asked has answered."""
-        raise NotImplementedError
-
-    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
-        """A node that was asked cannot be reached, or its link broke."""
-        raise NotImplementedError
-
-    def expired(self, now: Instant) -> None:
-        """`due_ns` is over. The call stays in flight unless it is dropped or asked anew."""
-        raise NotImplementedError
+def _ignore(*_: object) -> None:
+    """What a hook does until somebody listens."""

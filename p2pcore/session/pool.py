@@ -29,7 +29,7 @@ from collections.abc import Callable, Container
 
 from p2pcore.effects import Instant, LinkId
 from p2pcore.ids import NodeId
-from p2pcore.session.links import Call, Link
+from p2pcore.session.link import Call, Link
 
 __all__ = ["CROSSED_NS", "RETIRE_NS", "Pool"]
 

@@ -18,8 +18,8 @@ from msgspec import Struct
 from p2pcore.effects import Effect, Instant, Send
 from p2pcore.errors import P2PError, UsageError
 from p2pcore.ids import NodeId
-from p2pcore.session.links import Call
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.session.link import Call
+from p2pcore.session.links import Links
 from p2pcore.wire.messages import Fetch, Mark, Marked, Reply, Store
 
 __all__ = ["Trace", "TracedReply"]
@@ -59,53 +59,51 @@ class Trace:
             without those of nodes that know no marks.
     """
 
-    __slots__ = ("_board", "_in_flight", "_marks", "replies", "written_ns")
+    __slots__ = ("_in_flight", "_links", "_marks", "replies", "written_ns")
 
     def __init__(self) -> None:
         self.written_ns: int | None = None
         self.replies: list[TracedReply] = []
-        self._board: Switchboard | None = None
+        self._links: Links | None = None
         self._in_flight: Callable[[], bool] = bool
         self._marks: list[Call] = []
 
-    def follow(
-        self, board: Switchboard, effects: list[Effect], in_flight: Callable[[], bool]
-    ) -> None:
+    def follow(self, links: Links, effects: list[Effect], in_flight: Callable[[], bool]) -> None:
         """Put marks around the requests in these effects, which are those of one operation.
 
         Raises:
             UsageError: this trace has followed an operation already.
         """
-        if self._board is not None:
+        if self._links is not None:
             raise UsageError("a trace follows one operation; make a new one")
-        self._board, self._in_flight = board, in_flight
+        self._links, self._in_flight = links, in_flight
         asked = effects[:]
         effects.clear()
         for effect in asked:
             if isinstance(effect, Send) and isinstance(effect.message, Store | Fetch):
-                effects += (Send(effect.links, Mark()), effect, self._mark(board, effect))
+                effects += (Send(effect.links, Mark()), effect, self._mark(links, effect))
             else:
                 effects.append(effect)
 
     def close(self) -> None:
         """The operation is over."""
-        if self._board is not None:
+        if self._links is not None:
             for mark in self._marks:
-                self._board.drop(mark)
+                self._links.drop(mark)
 
-    def _mark(self, board: Switchboard, request: Send) -> Send:
-        call = _MarkCall(board.new_call_id(), self._told)
+    def _mark(self, links: Links, request: Send) -> Send:
+        call = _MarkCall(links.new_call_id(), self._told)
         for link in request.links:
-            call.outstanding[board.links[link].peer_id] = None
-        board.calls[call.id] = call
+            call.outstanding[links.by_id[link].peer_id] = None
+        links.calls[call.id] = call
         self._marks.append(call)
         return Send(request.links, Mark(call.id))
 
     def _told(self, node_id: NodeId, marked: Marked, now: Instant) -> None:
         """The reply itself came just before this."""
-        if self._board is None or (self.replies and self.replies[-1].final):
+        if self._links is None or (self.replies and self.replies[-1].final):
             return
-        link = self._board.pool.by_node.get(node_id)
+        link = self._links.pool.by_node.get(node_id)
         contact = link.contact if link is not None else None
         self.replies.append(
             TracedReply(

@@ -13,11 +13,11 @@
 See docs/simulation.md.
 """
 
-from p2pcore.sim.applications import LookupReport, Operation, SimClient, SimNode
-from p2pcore.sim.books import Books
 from p2pcore.sim.engine import StillError
-from p2pcore.sim.faults import (
+from p2pcore.sim.faults.drawn import draw_faults
+from p2pcore.sim.faults.kinds import (
     FAULTS,
+    Byzantine,
     Churn,
     ClockJump,
     Crash,
@@ -25,23 +25,62 @@ from p2pcore.sim.faults import (
     Exhaustion,
     Fault,
     FlashCrowd,
-    Misbehaviour,
     Partition,
     Pause,
     Slowness,
     fault_from,
     table_of,
 )
-from p2pcore.sim.links import IDEAL, LAN, MOBILE, PROFILES, WAN, Link
-from p2pcore.sim.peers import Peer, Service
-from p2pcore.sim.plans import draw_faults
-from p2pcore.sim.regions import REGIONS
+from p2pcore.sim.hosts.applications import (
+    LookupReport,
+    SimClient,
+    SimNode,
+    SimOperation,
+)
+from p2pcore.sim.hosts.process import Process, Service
+from p2pcore.sim.network.accounting import Accounting
+from p2pcore.sim.network.links import (
+    IDEAL,
+    LAN,
+    MOBILE,
+    PROFILES,
+    WAN,
+    LinkProfile,
+)
+from p2pcore.sim.network.regions import REGIONS
 from p2pcore.sim.world import SIM_VERSION, World
 
 __all__ = [
-    "FAULTS", "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Books",
-    "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Link",
-    "LookupReport", "Misbehaviour", "Operation", "Partition", "Pause", "Peer", "Service",
-    "SimClient", "SimNode", "Slowness", "StillError", "World", "draw_faults",
-    "fault_from", "table_of",
+    "FAULTS",
+    "IDEAL",
+    "LAN",
+    "MOBILE",
+    "PROFILES",
+    "REGIONS",
+    "SIM_VERSION",
+    "WAN",
+    "Accounting",
+    "Byzantine",
+    "Churn",
+    "ClockJump",
+    "Crash",
+    "Drift",
+    "Exhaustion",
+    "Fault",
+    "FlashCrowd",
+    "LinkProfile",
+    "LookupReport",
+    "Partition",
+    "Pause",
+    "Process",
+    "Service",
+    "SimClient",
+    "SimNode",
+    "SimOperation",
+    "Slowness",
+    "StillError",
+    "World",
+    "draw_faults",
+    "fault_from",
+    "table_of",
 ]  # fmt: skip

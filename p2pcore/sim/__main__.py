@@ -9,12 +9,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from p2pcore.errors import ConfigError
-from p2pcore.sim.expected import EXPECTED, expected
-from p2pcore.sim.runs import Outcome, play
-from p2pcore.sim.scenarios import SCENARIOS, Scenario, draw, name_for
-from p2pcore.sim.size_command import DESCRIPTION as SIZE
-from p2pcore.sim.size_command import add_size, run_size
-from p2pcore.sim.sweep import outcomes
+from p2pcore.sim.checkers.known_failures import KNOWN_FAILURES, known_failure
+from p2pcore.sim.explore.play import Outcome, play
+from p2pcore.sim.explore.scenarios import (
+    SCENARIOS,
+    Scenario,
+    draw,
+    name_for,
+)
+from p2pcore.sim.explore.size_command import DESCRIPTION as SIZE
+from p2pcore.sim.explore.size_command import add_size, run_size
+from p2pcore.sim.explore.sweep import outcomes
 
 __all__ = ["main"]
 
@@ -106,7 +111,7 @@ def _places(word: str) -> tuple[int, ...]:
 def _list(args: argparse.Namespace) -> int:
     for name, maker in SCENARIOS.items():
         print(f"{name:14} {(maker.__doc__ or '').splitlines()[0]}")
-    for each in EXPECTED:
+    for each in KNOWN_FAILURES:
         print(f"known: {each.scenario}, {each.checker}: {each.reason}")
     return OK
 
@@ -137,7 +142,7 @@ def _judge(outcome: Outcome) -> int:
     """Say what is wrong with a run, if anything; its exit code."""
     if outcome.ok:
         return OK
-    known = expected(outcome.scenario.name, outcome.broken)
+    known = known_failure(outcome.scenario.name, outcome.broken)
     for line in outcome.story:
         print(f"    {line}")
     print(f"{'known' if known else 'BROKEN'}: {outcome.broken}: {outcome.text}")
@@ -156,7 +161,7 @@ def _sweep(args: argparse.Namespace) -> int:
     try:
         for outcome in results:
             progress.count(outcome)
-            known = expected(outcome.scenario.name, outcome.broken)
+            known = known_failure(outcome.scenario.name, outcome.broken)
             if not outcome.ok and known is None:
                 progress.clear()
                 _judge(outcome)
@@ -200,7 +205,7 @@ class _Progress:
         self._operations += outcome.acknowledged + outcome.read + outcome.failed
         self._events += outcome.events
         if not outcome.ok:
-            if expected(name, outcome.broken):
+            if known_failure(name, outcome.broken):
                 self._known[name, outcome.broken] += 1
             else:
                 self._broken[name] += 1
@@ -226,7 +231,7 @@ class _Progress:
         for name, runs in sorted(self._runs.items()):
             broken = self._broken[name]
             print(f"{name:14} {runs:4} runs" + (f", {broken} BROKEN" if broken else ""))
-        for each in EXPECTED:
+        for each in KNOWN_FAILURES:
             runs, failed = self._runs[each.scenario], self._known[each.scenario, each.checker]
             if runs:
                 said = (

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from hashlib import blake2b
 from sys import byteorder
 
-__all__ = ["Trace"]
+__all__ = ["EventTrace"]
 
 CHUNK = 3 * 2048  # numbers gathered for one update of the hash
 
 
-class Trace:
+class EventTrace:
     """A running hash over everything that was delivered and completed.
 
     Args:

@@ -10,8 +10,9 @@ Rule: pure functions of ids and one random stream.
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from p2pcore.contact import Contact
 from p2pcore.ids import ID_BITS
-from p2pcore.overlay.table import BUCKET_SIZE, Contact
+from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.sim.streams import Stream
 
 __all__ = ["tables"]

@@ -11,20 +11,21 @@ from hashlib import sha256
 from typing import Any
 
 from p2pcore.config import ClientConfig, CoordinatorConfig
+from p2pcore.contact import Contact, point_of
 from p2pcore.errors import ConfigError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.machine import Machine
-from p2pcore.overlay.table import Contact, point_of
-from p2pcore.sim.applications import Operation, SimClient, SimNode
-from p2pcore.sim.books import Books
 from p2pcore.sim.engine import Engine
-from p2pcore.sim.faults import Fault, Faults
-from p2pcore.sim.links import LAN, Link
-from p2pcore.sim.network import Network
-from p2pcore.sim.peers import Peer, Service
-from p2pcore.sim.regions import REGIONS
+from p2pcore.sim.faults.kinds import Fault
+from p2pcore.sim.faults.player import Faults
+from p2pcore.sim.hosts.applications import SimClient, SimNode, SimOperation
+from p2pcore.sim.hosts.process import Process, Service
+from p2pcore.sim.network.accounting import Accounting
+from p2pcore.sim.network.links import LAN, LinkProfile
+from p2pcore.sim.network.regions import REGIONS
+from p2pcore.sim.network.tcp import Network
 from p2pcore.sim.streams import Stream
-from p2pcore.sim.trace import Trace
+from p2pcore.sim.trace import EventTrace
 from p2pcore.sim.warm import tables
 
 __all__ = ["SIM_VERSION", "World"]
@@ -48,7 +49,7 @@ class World:
         codec: "frozen" hands each message over as the object that was sent (its bytes are encoded
             and counted in either case); "full" sends the bytes and parses them.
         story: called with a line for every event, for people.
-        faults: what goes wrong, see `p2pcore.sim.faults`; more can be added by `apply`.
+        faults: what goes wrong, see `p2pcore.sim.faults.kinds`; more can be added by `apply`.
 
     Raises:
         ConfigError: there is no such codec.
@@ -58,7 +59,7 @@ class World:
         self,
         seed: int = 0,
         *,
-        link: Link = LAN,
+        link: LinkProfile = LAN,
         service: Service | None = None,
         codec: str = "frozen",
         story: Callable[[str], None] | None = None,
@@ -70,18 +71,18 @@ class World:
         self.link = link
         self.service = service or Service()
         self.engine = Engine(START_NS)
-        self.trace = Trace(story)
+        self.trace = EventTrace(story)
         self.network = Network(self.engine, self.trace, full_codec=codec == "full")
-        self.peers: list[Peer] = []
-        self.on_start: list[Callable[[Operation], None]] = []
+        self.processes: list[Process] = []
+        self.on_start: list[Callable[[SimOperation], None]] = []
         """Called with each operation that a client (or a joining or leaving node) starts."""
-        self.on_operation: list[Callable[[Operation], None]] = []
+        self.on_operation: list[Callable[[SimOperation], None]] = []
         """Called with each operation that is over."""
         self.warm = False
         """Whether its nodes were put in their places by `warm_swarm`."""
         self.nodes: list[SimNode] = []
         """All nodes, dead ones included, in the order in which they came."""
-        self._by_name: dict[str, Peer] = {}
+        self._by_name: dict[str, Process] = {}
         self._counts = {"n": 0, "c": 0, "a": 0}
         self._rng = self.stream("world")
         self.faults = Faults(self)
@@ -96,7 +97,7 @@ class World:
         join: bool = True,
         name: str | None = None,
         region: str = "",
-        link: Link | None = None,
+        link: LinkProfile | None = None,
         service: Service | None = None,
         node_id: NodeId | None = None,
         drift_ppm: int = 0,
@@ -116,16 +117,16 @@ class World:
         """
         number = self._count("n")
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:7000"
-        peer = SimNode(self, name or f"n{number}", len(self.peers), address)
-        peer.identity = node_id or self.new_identity(peer.name)
+        process = SimNode(self, name or f"n{number}", len(self.processes), address)
+        process.identity = node_id or self.new_identity(process.name)
         if "bootstrap" not in settings:
             settings["bootstrap"] = self.members(3)
-        self._place(peer, region, link, service, drift_ppm)
-        peer.boot(CoordinatorConfig(**settings))
-        self._add(peer)
+        self._place(process, region, link, service, drift_ppm)
+        process.boot(CoordinatorConfig(**settings))
+        self._add(process)
         if join:
-            peer.start_join().wait()
-        return peer
+            process.start_join().wait()
+        return process
 
     def swarm(self, count: int, *, regions: Iterable[str] = (), **settings: Any) -> list[SimNode]:
         """So many more nodes, joined and ready. At most as many join at a time as are there already
@@ -186,7 +187,7 @@ class World:
         connect: bool = True,
         name: str | None = None,
         region: str = "",
-        link: Link | None = None,
+        link: LinkProfile | None = None,
         service: Service | None = None,
         drift_ppm: int = 0,
         **settings: Any,
@@ -195,28 +196,28 @@ class World:
         ClientConfig."""
         number = self._count("c")
         address = f"10.200.{number >> 8 & 255}.{number & 255}:9"
-        peer = SimClient(self, name or f"c{number}", len(self.peers), address)
+        process = SimClient(self, name or f"c{number}", len(self.processes), address)
         if "bootstrap" not in settings:
             settings["bootstrap"] = self.members(3)
-        self._place(peer, region, link, service, drift_ppm)
-        peer.boot(ClientConfig(**settings), self.new_identity(peer.name))
-        self._add(peer)
+        self._place(process, region, link, service, drift_ppm)
+        process.boot(ClientConfig(**settings), self.new_identity(process.name))
+        self._add(process)
         if connect:
-            peer.start_connect().wait()
-        return peer
+            process.start_connect().wait()
+        return process
 
-    def adopt(self, machine: Machine, *, name: str, link: Link | None = None) -> Peer:
+    def adopt(self, machine: Machine, *, name: str, link: LinkProfile | None = None) -> Process:
         """A peer with a machine of the caller's own making: one that knows the sans-IO calls of
         `p2pcore.machine.Machine`."""
         number = self._count("a")
         address = f"10.201.{number >> 8 & 255}.{number & 255}:7000"
-        peer = Peer(self, name, len(self.peers), address)
-        peer.machine = machine
-        self._place(peer, "", link, None, 0)
-        self._add(peer)
-        return peer
+        process = Process(self, name, len(self.processes), address)
+        process.machine = machine
+        self._place(process, "", link, None, 0)
+        self._add(process)
+        return process
 
-    def peer(self, name: str) -> Peer:
+    def process(self, name: str) -> Process:
         """The node or client of that name.
 
         Raises:
@@ -242,7 +243,7 @@ class World:
     def run(self, seconds: float) -> None:
         """Let so much time pass."""
         self.engine.run_to(self.engine.now_ns + round(seconds * 1e9))
-        self._check_books()
+        self._check_accounting()
 
     def run_until(self, condition: Callable[[], bool], limit_s: float = 120.0) -> None:
         """Let time pass until the condition holds.
@@ -251,7 +252,7 @@ class World:
             StillError: it does not, within the limit.
         """
         self.engine.run_until(condition, self.engine.now_ns + round(limit_s * 1e9))
-        self._check_books()
+        self._check_accounting()
 
     def after(self, seconds: float, callback: Callable[[], object]) -> None:
         """Call back when so much time has passed."""
@@ -265,14 +266,14 @@ class World:
 
     def ways_changed(self) -> None:
         """A wall or a silence has come or gone."""
-        self.network.ways_changed(self.peers)
+        self.network.ways_changed(self.processes)
 
     # What is known of it
 
     @property
-    def books(self) -> Books:
+    def accounting(self) -> Accounting:
         """What became of every message."""
-        return self.network.books
+        return self.network.accounting
 
     @property
     def trace_hash(self) -> str:
@@ -285,12 +286,14 @@ class World:
         Raises:
             AssertionError: they do not: a bug of the simulator.
         """
-        self._check_books()
-        waiting = self.network.count_in_flight(self.peers)
-        assert waiting == self.books.in_flight, f"{self.books}, but {waiting} are to be found"
+        self._check_accounting()
+        waiting = self.network.count_in_flight(self.processes)
+        assert waiting == self.accounting.in_flight, (
+            f"{self.accounting}, but {waiting} are to be found"
+        )
 
-    def _check_books(self) -> None:
-        assert self.books.balanced, str(self.books)
+    def _check_accounting(self) -> None:
+        assert self.accounting.balanced, str(self.accounting)
 
     # What nodes, clients and faults need
 
@@ -302,7 +305,7 @@ class World:
         """An id that follows from the seed and the name."""
         return NodeId(sha256(f"{self.seed}/{name}/id".encode()).digest())
 
-    def started(self, operation: Operation) -> Operation:
+    def started(self, operation: SimOperation) -> SimOperation:
         """Tell whoever listens."""
         for observer in self.on_start:
             observer(operation)
@@ -322,24 +325,29 @@ class World:
         return list(members) or [node.address for node in self.nodes if node.alive][:1]
 
     def _place(
-        self, peer: Peer, region: str, link: Link | None, service: Service | None, drift_ppm: int
+        self,
+        process: Process,
+        region: str,
+        link: LinkProfile | None,
+        service: Service | None,
+        drift_ppm: int,
     ) -> None:
         if region and region not in REGIONS:
             raise ConfigError(f"no region {region!r}; there are {', '.join(REGIONS)}")
-        peer.region = region
-        peer.link = link or self.link
-        peer.service = service or self.service
+        process.region = region
+        process.link = link or self.link
+        process.service = service or self.service
         if drift_ppm:
-            peer.clock.set_drift(drift_ppm, self.now_ns)
+            process.clock.set_drift(drift_ppm, self.now_ns)
 
-    def _add(self, peer: Peer) -> None:
-        if peer.name in self._by_name:
-            raise ConfigError(f"two peers are called {peer.name!r}")
-        self.peers.append(peer)
-        if isinstance(peer, SimNode):
-            self.nodes.append(peer)
-        self._by_name[peer.name] = peer
-        self.network.by_address[peer.address] = peer
+    def _add(self, process: Process) -> None:
+        if process.name in self._by_name:
+            raise ConfigError(f"two processes are called {process.name!r}")
+        self.processes.append(process)
+        if isinstance(process, SimNode):
+            self.nodes.append(process)
+        self._by_name[process.name] = process
+        self.network.by_address[process.address] = process
 
 
 def _call(callback: Callable[[], object], _: None, __: None) -> None:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
-from p2pcore.replication.clock import Version
+from p2pcore.versions import Version
 from p2pcore.wire.limits import SLOT_BITS
 
 __all__ = ["MemoryStore", "Record", "slot_of"]

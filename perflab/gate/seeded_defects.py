@@ -129,7 +129,7 @@ DEFECTS = (
     ),
     Edit(
         "one extra message",
-        (("session/switchboard.py", REPLY, REPLY + REPLY),),
+        (("session/links.py", REPLY, REPLY + REPLY),),
         ("counts.messages.store.8", "counts.messages.retrieve.8", "counts.messages.store.32"),
         (*MESSAGES, "instructions.node_*"),
     ),

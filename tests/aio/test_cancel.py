@@ -109,8 +109,8 @@ async def test_start(run: Run, three: list[AdaptiveCoordinator]) -> None:
     await nodes[-1].shutdown()
     await eventually(lambda: len(sockets()) == before)
     for node in nodes:
-        assert not node._node.board.calls
-        assert not node._node.board.links
+        assert not node._node.links.calls
+        assert not node._node.links.by_id
     await eventually(lambda: all(node.known_nodes == 2 for node in three))
 
 
@@ -148,7 +148,7 @@ async def test_operations(run: Run, operation: str, three: list[AdaptiveCoordina
             "delete": lambda: client.delete("other"),
         }
         assert await at_every_step(run, make[operation]) >= 2
-        assert not client._client.board.calls
+        assert not client._client.links.calls
         assert not client._client._operations
         assert client._host is not None
         assert client._host.in_flight == 0

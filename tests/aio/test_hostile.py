@@ -18,8 +18,8 @@ import pytest
 from p2pcore import AdaptiveClient, ClientConfig
 from p2pcore.address import split_address
 from p2pcore.aio.identity import Credentials, Identity, peer_id_of
+from p2pcore.contact import point_of
 from p2pcore.ids import Key, key_of
-from p2pcore.overlay.table import point_of
 from p2pcore.wire import messages as m
 from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
 from p2pcore.wire.limits import MAX_FRAME_BYTES, MAX_VALUE_BYTES

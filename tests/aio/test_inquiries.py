@@ -129,5 +129,5 @@ async def test_cancelled_while_it_waits() -> None:
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
-        assert not client._client.board.calls
-        assert not node._node.board.calls
+        assert not client._client.links.calls
+        assert not node._node.links.calls

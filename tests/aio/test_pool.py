@@ -19,10 +19,10 @@ async def test_links_that_are_given_up_end_on_both_sides() -> None:
         await asyncio.gather(*map(use, KEYS))
         machines = [client._client, *(node._node for node in nodes)]
         for machine in machines:
-            links = machine.board.links.values()
+            links = machine.links.by_id.values()
             await eventually(lambda links=links: sum(not link.incoming for link in links) <= 1)
         assert client.stats.links_evicted >= 3
-        await eventually(lambda: not any(machine.board.pool.retiring for machine in machines))
+        await eventually(lambda: not any(machine.links.pool.retiring for machine in machines))
         for node in nodes:
             assert node.known_nodes == 5
             assert node.stats.links_broken == 0

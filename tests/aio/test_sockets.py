@@ -28,7 +28,7 @@ from p2pcore import (
 )
 from p2pcore.aio.connection import Connection
 from p2pcore.aio.host import now
-from p2pcore.overlay.table import Contact
+from p2pcore.contact import Contact
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from tests.aio.support import ONE, client_of, crash, eventually, swarm
 
@@ -295,12 +295,12 @@ async def test_an_address_that_breaks_the_resolver_is_just_unreachable(host: str
     """Other members tell us addresses: whatever they say, the dial ends and says why."""
     async with AdaptiveCoordinator(CoordinatorConfig(**ONE)) as node, client_of(node) as client:
         await client.store("key", b"value")
-        board = client._client.board
+        links = client._client.links
         stranger = Contact.of(b"\x01" * 32, f"{host}:7000")
-        board.connect(stranger.address, stranger.node_id, now())
+        links.connect(stranger.address, stranger.node_id, now())
         assert client._host is not None
         client._host.pump()
-        await eventually(lambda: stranger.node_id not in board._questions.waiting)
+        await eventually(lambda: stranger.node_id not in links._pending.waiting)
         assert await client.retrieve("key") == b"value"
 
 

@@ -33,7 +33,7 @@ async def test_every_stage_of_an_operation_is_told() -> None:
                 assert sorted(there) == there
                 assert max(at_ns, trace.written_ns) <= reply.replied_ns <= ended_ns
                 at_ns = reply.replied_ns
-        assert not client._client.board.calls
+        assert not client._client.links.calls
 
 
 async def test_an_operation_that_fails_is_followed_too() -> None:
@@ -44,17 +44,17 @@ async def test_an_operation_that_fails_is_followed_too() -> None:
         assert trace.written_ns is not None
         with pytest.raises(UsageError, match="one operation"):
             await client.retrieve("nothing", trace=trace)
-        assert not client._client.board.calls
+        assert not client._client.links.calls
         assert await client.store("key", b"value")
 
 
 async def test_nodes_that_know_no_marks_serve_all_the_same() -> None:
     def refuse(link: Any, request: Mark, now: Any) -> None:
-        nodes[0]._node.board.reply(link, Failed(request.id, Reason.UNKNOWN_MESSAGE))
+        nodes[0]._node.links.reply(link, Failed(request.id, Reason.UNKNOWN_MESSAGE))
 
     async with swarm(3) as nodes, client_of(*nodes) as client:
         for node in nodes:
-            node._node.board.handlers[Mark] = refuse
+            node._node.links.handlers[Mark] = refuse
         trace = Trace()
         await client.store("key", b"value", trace=trace)
         assert trace.replies == []
@@ -70,4 +70,4 @@ async def test_a_traced_operation_may_be_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.sleep(0)
-        assert not client._client.board.calls
+        assert not client._client.links.calls

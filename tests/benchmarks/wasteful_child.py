@@ -18,7 +18,7 @@ def _nothing(self: Client, *arguments: Any) -> None:
 
 def _message(self: Client, *arguments: Any) -> None:
     _write(self, *arguments)
-    self._effects.append(Send((next(iter(self.board.links)),), EXTRA))
+    self._effects.append(Send((next(iter(self.links.by_id)),), EXTRA))
 
 
 def _called() -> None:

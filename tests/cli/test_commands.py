@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from p2pcore import OPEN_NETWORK_KEY, __version__
+from p2pcore import OPEN_NETWORK_KEY
 from p2pcore.cli import main
 from p2pcore.cli.exits import MEANINGS, Exit, exit_of
 from p2pcore.cli.output import one_line
 from p2pcore.errors import P2PError
+from p2pcore.version import __version__
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and file modes")
 

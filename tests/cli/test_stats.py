@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from p2pcore import NodeInfo, __version__
+from p2pcore import NodeInfo
 from p2pcore.cli import main
 from p2pcore.cli.exits import Exit
 from p2pcore.cli.stats import HEADINGS, Meter
 from p2pcore.cli.tables import bytes_words, rate_words, table, uptime_words
 from p2pcore.ids import NodeId
+from p2pcore.version import __version__
 from tests.processes import PATIENCE_S, PYTHON, environment
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals")

@@ -5,11 +5,12 @@ from hashlib import sha256
 
 import pytest
 
+from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.overlay.directory import MAX_SEARCHES, REGION_FRESH_NS
-from p2pcore.overlay.table import BUCKET_SIZE, Contact, point_of
-from p2pcore.replication.custody import Standing
+from p2pcore.overlay.table import BUCKET_SIZE
+from p2pcore.replication.ownership import Standing
 from p2pcore.wire.messages import Contacts, FindNode, Message
 from tests.net import DROP, HOLD, PASS, Net, Peer
 
@@ -96,7 +97,7 @@ def test_every_node_finds_the_closest(big: Net) -> None:
 def test_exactly_the_replicas_take_a_key_for_theirs(big: Net) -> None:
     for number in range(100):
         point = spot(2000 + number)
-        standings = {peer.address: peer.machine.custody.standing(point) for peer in big.nodes}
+        standings = {peer.address: peer.machine.ownership.standing(point) for peer in big.nodes}
         mine = [place for place, standing in standings.items() if standing is Standing.READY]
         assert sorted(mine) == sorted(true_closest(big, point, 3))
 
@@ -157,11 +158,11 @@ def test_doubt_makes_a_new_lookup_but_not_more_than_one_a_second(net: Net) -> No
     client = net.client()
     locate(net, client, spot(0))
     queries = Queries(net)
-    client.machine.directory.doubt(spot(0), client.now)
+    client.machine.directory.invalidate(spot(0), client.now)
     locate(net, client, spot(0))
     assert queries.count == 0
     net.run(1)
-    client.machine.directory.doubt(spot(0), client.now)
+    client.machine.directory.invalidate(spot(0), client.now)
     locate(net, client, spot(0))
     assert queries.count > 0
 
@@ -183,7 +184,7 @@ def test_lookups_at_a_time_are_bounded_and_all_are_answered(big: Net) -> None:
     assert busiest <= MAX_SEARCHES
     for point, result in found:  # type: ignore[misc]
         assert [c.address for c in result] == true_closest(big, point, 3)
-    assert not client.machine.board.calls
+    assert not client.machine.links.calls
 
 
 def test_nobody_reachable_is_an_error(net: Net) -> None:
@@ -192,7 +193,7 @@ def test_nobody_reachable_is_an_error(net: Net) -> None:
     for node in net.nodes:
         node.silent = True
     assert isinstance(locate(net, client, spot(0)), UnreachableError)
-    assert not client.machine.board.calls
+    assert not client.machine.links.calls
 
 
 def test_a_node_that_does_not_answer_is_left_out(net: Net) -> None:

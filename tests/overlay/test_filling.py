@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from p2pcore.contact import point_of
 from p2pcore.ids import shared_prefix_bits
-from p2pcore.overlay.table import BUCKET_SIZE, point_of
+from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.sim import Crash, World
 from p2pcore.wire.messages import FindNode
 
@@ -36,9 +37,9 @@ def test_every_bucket_is_as_full_as_can_be(world: World) -> None:
 
 
 def test_what_is_full_is_looked_up_in_turn(world: World) -> None:
-    before = world.books.kinds[FindNode]
+    before = world.accounting.kinds[FindNode]
     world.run(80)  # everybody looks around once: its own id, and one range
-    questions = (world.books.kinds[FindNode] - before) / COUNT
+    questions = (world.accounting.kinds[FindNode] - before) / COUNT
     assert 20 <= questions <= 80
 
 

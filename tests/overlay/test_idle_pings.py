@@ -4,12 +4,18 @@ from itertools import pairwise
 
 import pytest
 
+from p2pcore.contact import Contact
 from p2pcore.effects import Connect, Instant, LinkId, Send
 from p2pcore.ids import NodeId
 from p2pcore.overlay.liveness import FAR_NS, MAX_DIALS, QUIET_NS, Liveness
-from p2pcore.overlay.table import BUCKET_SIZE, Contact, ContactTable
+from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
 from p2pcore.wire import messages as m
-from tests.session.desk import CLIENT_READY, ME, NODE_READY, Desk
+from tests.session.harness import (
+    CLIENT_READY,
+    ME,
+    NODE_READY,
+    Harness,
+)
 
 STEP_NS = 100_000_000
 NEAR, FAR, CLIENT, TALKER, RETIRED = 1, 2, 3, 4, 5
@@ -20,30 +26,30 @@ class Idle:
     """A machine that asks nothing, linked to one of each kind. Every ping is answered."""
 
     def __init__(self, *, is_node: bool) -> None:
-        self.desk = Desk(m.Role.NODE if is_node else m.Role.CLIENT)
-        self.desk.board.pool.favoured = lambda: {IDS[NEAR]: None, IDS[TALKER]: None}
+        self.harness = Harness(m.Role.NODE if is_node else m.Role.CLIENT)
+        self.harness.links.pool.favoured = lambda: {IDS[NEAR]: None, IDS[TALKER]: None}
         self.table = ContactTable(ME)
-        self.liveness = Liveness(self.desk.board, self.table if is_node else None)
+        self.liveness = Liveness(self.harness.links, self.table if is_node else None)
         for number, node_id in IDS.items():
-            self.desk.greeted(number, node_id, CLIENT_READY if number == CLIENT else NODE_READY)
-            self.liveness.on_link(self.desk.now)
-        self.desk.board.links[LinkId(RETIRED)].coordinating = 1
-        self.desk.receive(RETIRED, m.Goodbye(m.Reason.SURPLUS))
+            self.harness.greeted(number, node_id, CLIENT_READY if number == CLIENT else NODE_READY)
+            self.liveness.on_link(self.harness.now)
+        self.harness.links.by_id[LinkId(RETIRED)].coordinating = 1
+        self.harness.receive(RETIRED, m.Goodbye(m.Reason.SURPLUS))
         self.pinged_ns: dict[int, list[int]] = {number: [] for number in IDS}
         self.dialled_ns: dict[NodeId | None, list[int]] = {}
 
     def run(self, passed_ns: int) -> None:
         for _ in range(passed_ns // STEP_NS):
-            now = self.desk.now = Instant(self.desk.now.mono_ns + STEP_NS, 10**12)
-            self.desk.receive(TALKER, m.Ping(7))
+            now = self.harness.now = Instant(self.harness.now.mono_ns + STEP_NS, 10**12)
+            self.harness.receive(TALKER, m.Ping(7))
             self.liveness.handle_timer(now)
-            for effect in self.desk.drain():
+            for effect in self.harness.drain():
                 if isinstance(effect, Connect):
                     self.dialled_ns.setdefault(effect.node_id, []).append(now.mono_ns)
                 elif isinstance(effect, Send) and isinstance(effect.message, m.Ping):
                     (number,) = effect.links
                     self.pinged_ns[number].append(now.mono_ns)
-                    self.desk.receive(number, m.Pong(effect.message.id))
+                    self.harness.receive(number, m.Pong(effect.message.id))
 
     def gaps_ns(self, number: int) -> set[int]:
         times = self.pinged_ns[number]
@@ -82,7 +88,7 @@ def test_a_node_dials_those_whom_it_knows_without_a_link() -> None:
             idle.table.heard_from(Contact.of(bytes([first + number]) + bytes(31), "10.0.0.9:1"))
     near, *_ = known = {contact.node_id: None for contact in idle.table.contacts()}
     assert len(known) > MAX_DIALS
-    idle.desk.board.pool.favoured = lambda: {near: None}
+    idle.harness.links.pool.favoured = lambda: {near: None}
     idle.run(FAR_NS)
     assert set(idle.dialled_ns) == {near}
     idle.run(QUIET_NS)

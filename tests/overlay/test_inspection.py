@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from p2pcore import __version__
 from p2pcore.errors import (
     AuthenticationError,
     DeadlineError,
@@ -15,8 +14,9 @@ from p2pcore.errors import (
     UnreachableError,
     UsageError,
 )
-from p2pcore.overlay.census import PeerContact
+from p2pcore.overlay.crawl import PeerContact
 from p2pcore.overlay.inspection import NodeInfo
+from p2pcore.version import __version__
 from p2pcore.wire.messages import Failed, Inspect, Inspected, Message, Pong, Reason, Unknown
 from tests.net import DROP, PASS, Net, Peer
 
@@ -100,12 +100,12 @@ def test_an_id_is_looked_up_in_a_large_network(net: Net) -> None:
 def test_a_node_of_an_older_version(net: Net) -> None:
     """Its codec turns the request into `Unknown`, as tests/wire shows; this is what follows."""
     old = net.swarm(1, replication_factor=1, write_quorum=1, read_quorum=1)[0]
-    board = old.machine.board
+    links = old.machine.links
 
     def refuse(link: Any, request: Inspect, now: Any) -> None:
-        board.handlers[Unknown](link, Unknown(request.id, 29), now)
+        links.handlers[Unknown](link, Unknown(request.id, 29), now)
 
-    board.handlers[Inspect] = refuse
+    links.handlers[Inspect] = refuse
     with pytest.raises(IncompatibleError, match=f"{old.address} is of an older version"):
         inspect(net.client())
 
@@ -120,8 +120,8 @@ def test_a_node_of_an_older_version(net: Net) -> None:
 )
 def test_answers_of_other_kinds(net: Net, reply: Any, error: type[Exception]) -> None:
     node = net.swarm(1)[0]
-    board = node.machine.board
-    board.handlers[Inspect] = lambda link, request, now: board.reply(link, reply(request.id))
+    links = node.machine.links
+    links.handlers[Inspect] = lambda link, request, now: links.reply(link, reply(request.id))
     with pytest.raises(error, match=node.address):
         inspect(net.client())
 
@@ -196,8 +196,8 @@ def test_cancelled_in_between(net: Net) -> None:
     for target in ((nodes[1].address, None), (None, nodes[2].machine.node_id)):
         number = client.operation()
         client.tell(lambda now, n=number, t=target: client.machine.inspect(n, t, 10**11, now))
-        assert client.machine.board.calls
+        assert client.machine.links.calls
         client.tell(lambda now, n=number: client.machine.cancel(n))
         net.run(1)
-        assert not client.machine.board.calls
+        assert not client.machine.links.calls
         assert number not in client.results

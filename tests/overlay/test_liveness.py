@@ -5,14 +5,14 @@ from random import Random
 
 import pytest
 
-from p2pcore.overlay.liveness import FAR_NS, LATE_NS, MAX_LATE, PATIENCE_NS, QUIET_NS, TRIES
-from p2pcore.overlay.table import Contact
-from p2pcore.session.switchboard import SWEEP_NS
+from p2pcore.contact import Contact
+from p2pcore.overlay.liveness import FAR_NS, LATE_NS, MAX_LATE, PONG_NS, QUIET_NS, TRIES
+from p2pcore.session.links import SWEEP_NS
 from p2pcore.wire.messages import Get, Message, Ping, Pong, Put
 from tests.net import DROP, HOLD, PASS, Net, Peer
 
 # Asked at the second look at the latest, and noticed at the sweep after the last try.
-NOTICED_S = (2 * QUIET_NS + TRIES * (PATIENCE_NS + SWEEP_NS)) / 1e9
+NOTICED_S = (2 * QUIET_NS + TRIES * (PONG_NS + SWEEP_NS)) / 1e9
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_idle_links_are_asked_and_live(net: Net) -> None:
     net.run(60)
     assert (one, two) in seen
     assert (client, one) in seen, "a client notices as well that a node is gone"
-    assert one.machine.board.is_linked(two.machine.node_id)
+    assert one.machine.links.is_linked(two.machine.node_id)
     assert one.machine.counters.timeouts == two.machine.counters.timeouts == 0
 
 
@@ -69,7 +69,7 @@ def test_a_silent_node_is_forgotten(net: Net) -> None:
     for node in nodes:
         if node is not nodes[1]:
             assert nodes[1].machine.node_id not in node.machine.table
-            assert not node.machine.board.is_linked(nodes[1].machine.node_id)
+            assert not node.machine.links.is_linked(nodes[1].machine.node_id)
 
 
 def test_one_lost_ping_is_no_death(net: Net) -> None:
@@ -85,7 +85,7 @@ def test_one_lost_ping_is_no_death(net: Net) -> None:
     net.judge = judge
     net.run(60)
     assert lost[0] >= TRIES
-    assert one.machine.board.is_linked(two.machine.node_id)
+    assert one.machine.links.is_linked(two.machine.node_id)
     assert one.machine.counters.links_broken == 0
 
 
@@ -121,7 +121,7 @@ def test_a_member_that_has_just_spoken_is_not_asked_for_its_place(net: Net) -> N
     net.node(node_id=bytes([129, 0]) + bytes(30))
     assert not seen
     stalest = nodes[0].machine.table.contacts()[0].node_id
-    nodes[0].machine.board.pool.by_node[stalest].heard_ns = net.mono_ns - QUIET_NS
+    nodes[0].machine.links.pool.by_node[stalest].heard_ns = net.mono_ns - QUIET_NS
     net.node(node_id=bytes([129, 1]) + bytes(30))
     assert [(one, two.machine.node_id) for one, two in seen] == [(nodes[0], stalest)]
 
@@ -137,7 +137,7 @@ def knowing(net: Net, peer: Peer) -> list[Peer]:
 
 def linked(net: Net, peer: Peer) -> list[Peer]:
     alive = [node for node in net.nodes if node.alive]
-    return [node for node in alive if node.machine.board.is_linked(peer.machine.node_id)]
+    return [node for node in alive if node.machine.links.is_linked(peer.machine.node_id)]
 
 
 def test_a_crash_that_breaks_no_link_is_found(net: Net) -> None:
@@ -158,11 +158,11 @@ def test_far_nodes_are_asked_now_and_then(net: Net) -> None:
     nodes = net.swarm(32, pool_size=20)
     net.run(2)
     one = nodes[0].machine
-    far = [n for n in nodes[1:] if n.machine.node_id not in one.board.pool.favoured()]
+    far = [n for n in nodes[1:] if n.machine.node_id not in one.links.pool.favoured()]
     lost = next(
         n
         for n in far
-        if not one.board.is_linked(n.machine.node_id) and n.machine.node_id in one.table
+        if not one.links.is_linked(n.machine.node_id) and n.machine.node_id in one.table
     )
     net.kill(lost)
     net.run_until(lambda: lost.machine.node_id not in one.table, (FAR_NS + 2 * QUIET_NS) / 1e9)
@@ -174,19 +174,19 @@ def test_giving_links_up_changes_nothing_else(net: Net) -> None:
     nodes = net.swarm(12, pool_size=4)
     client = net.client(pool_size=4)
     net.run(40)
-    epochs = [node.machine.custody.epoch for node in nodes]
+    epochs = [node.machine.ownership.epoch for node in nodes]
     for number in range(100):
         client.store(f"key {number}", b"value")
         assert client.retrieve(f"key {number}") == b"value"
     net.run(40.2)
-    assert epochs == [node.machine.custody.epoch for node in nodes]
+    assert epochs == [node.machine.ownership.epoch for node in nodes]
     assert all(node.machine.table.size == 11 for node in nodes)
-    assert all(node.machine.custody.settled for node in nodes)
+    assert all(node.machine.ownership.settled for node in nodes)
     for peer in [*nodes, client]:
-        board = peer.machine.board
-        assert board.counters.links_evicted > 0
-        assert board.counters.links_broken == board.counters.timeouts == 0
-        assert sum(not link.incoming for link in board.links.values()) <= 4
+        links = peer.machine.links
+        assert links.counters.links_evicted > 0
+        assert links.counters.links_broken == links.counters.timeouts == 0
+        assert sum(not link.incoming for link in links.by_id.values()) <= 4
     assert client.machine.counters.pool_misses < client.machine.counters.pool_hits
 
 
@@ -195,12 +195,12 @@ def test_a_node_that_is_full_is_not_forgotten(net: Net) -> None:
     nodes = net.swarm(12, pool_size=2)
     net.run(1)
     full = nodes[3]
-    full.machine.board._max_links = 0
+    full.machine.links._max_links = 0
     refused = full.machine.counters.links_refused
-    epochs = [node.machine.custody.epoch for node in nodes]
+    epochs = [node.machine.ownership.epoch for node in nodes]
     net.run(60)
     assert full.machine.counters.links_refused > refused + 20
-    assert epochs == [node.machine.custody.epoch for node in nodes]
+    assert epochs == [node.machine.ownership.epoch for node in nodes]
     assert len(knowing(net, full)) == 11
 
 
@@ -214,7 +214,7 @@ def test_networks_that_fit_have_one_link_for_each_pair(net: Net) -> None:
         assert sorted(map(repr, linked(net, node))) == sorted(
             repr(other) for other in net.nodes if other is not node
         )
-        assert len(node.machine.board.links) == 9
+        assert len(node.machine.links.by_id) == 9
         assert node.machine.counters.links_evicted == 0
 
 
@@ -258,7 +258,7 @@ def test_a_pong_that_waits_behind_other_messages_is_not_missed(net: Net) -> None
         net.run(1)
         two.tell(lambda now: two.machine.liveness.probe(contact_of(one), now))
         one.tell(lambda now: one.machine.liveness.probe(contact_of(two), now))
-    assert one.machine.board.is_linked(two.machine.node_id)
+    assert one.machine.links.is_linked(two.machine.node_id)
     assert one.machine.counters.links_broken == two.machine.counters.links_broken == 0
 
 
@@ -269,10 +269,10 @@ def test_a_machine_that_stood_still_blames_nobody(net: Net) -> None:
     for _ in range(MAX_LATE):
         one.tell(lambda now: one.machine.liveness.probe(contact_of(two), now))
         one.alive = False
-        net.run((PATIENCE_NS + LATE_NS) / 1e9 + 0.1)
+        net.run((PONG_NS + LATE_NS) / 1e9 + 0.1)
         one.alive = True
         one.tell(one.machine.handle_timer)
-    assert one.machine.board.is_linked(two.machine.node_id)
+    assert one.machine.links.is_linked(two.machine.node_id)
     net.release()
     net.run(0.01)
     assert one.machine.counters.links_broken == two.machine.counters.links_broken == 0

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2pcore.contact import Contact
 from p2pcore.ids import NodeId
 from p2pcore.overlay.lookup import PARALLEL, Lookup
-from p2pcore.overlay.table import BUCKET_SIZE, Contact, ContactTable
+from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
 
 ME = NodeId(sha256(b"the one who looks").digest())
 

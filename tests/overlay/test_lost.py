@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
+from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.errors import KeyNotFoundError
 from p2pcore.overlay.lost import KEPT_NS, LONGEST_NS, MAX_LOST, LostContacts
-from p2pcore.overlay.table import Contact
 from tests.net import Net, Peer
 from tests.promise import World
 

@@ -6,7 +6,7 @@ import pytest
 
 from p2pcore.effects import LinkId
 from p2pcore.errors import AuthenticationError, IncompatibleError, UnreachableError
-from p2pcore.session.switchboard import GREETING_NS
+from p2pcore.session.links import GREETING_NS
 from p2pcore.wire.messages import Goodbye, Message
 from tests.net import DROP, PASS, Net, Peer
 
@@ -142,10 +142,10 @@ def test_a_link_that_breaks_is_opened_again(net: Net) -> None:
     for link_id, (peer, _, _) in list(one.links.items()):
         if peer is two:
             net.break_link(one, link_id)
-    assert not one.machine.board.is_linked(two.machine.node_id)
+    assert not one.machine.links.is_linked(two.machine.node_id)
     net.run(0.01)
-    assert one.machine.board.is_linked(two.machine.node_id)
-    assert two.machine.board.is_linked(one.machine.node_id)
+    assert one.machine.links.is_linked(two.machine.node_id)
+    assert two.machine.links.is_linked(one.machine.node_id)
     assert_complete(net)
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pcore.contact import Contact
 from p2pcore.ids import ID_BITS
 from p2pcore.overlay import ranking as module
 from p2pcore.overlay.ranking import Ranking
-from p2pcore.overlay.table import Contact
 
 ids = st.binary(min_size=32, max_size=32)
 # Ids that have nearly all bits in common are what cells could get wrong.

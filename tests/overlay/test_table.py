@@ -7,13 +7,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from p2pcore.contact import Contact, point_of
 from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
 from p2pcore.overlay.table import (
     BUCKET_SIZE,
     MAX_PER_SUBNET,
-    Contact,
     ContactTable,
-    point_of,
     subnet_of,
 )
 

@@ -7,9 +7,9 @@ import pytest
 
 from p2pcore.errors import DeadlineError, KeyNotFoundError, StorageFullError
 from p2pcore.ids import key_of
-from p2pcore.replication.clock import HybridClock, Version
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.storage.memory import Record
+from p2pcore.versions import HybridClock, Version
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_VALUE_BYTES
 from p2pcore.wire.messages import Fetch, FetchMany, FoundMany, Message, Store, StoreMany
 from tests.net import DROP, PASS, Net, Peer
@@ -186,4 +186,4 @@ def test_a_batch_that_is_cancelled_leaves_nothing(net: Net, client: Peer) -> Non
     client.tell(lambda now: client.machine.cancel(number))
     net.run(1)
     assert number not in client.results
-    assert not client.machine.board.calls
+    assert not client.machine.links.calls

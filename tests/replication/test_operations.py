@@ -6,9 +6,9 @@ import pytest
 
 from p2pcore.errors import DeadlineError, KeyNotFoundError
 from p2pcore.ids import key_of
-from p2pcore.replication.clock import HybridClock, Version
-from p2pcore.session.patience import LEAST_NS
+from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.storage.memory import Record
+from p2pcore.versions import HybridClock, Version
 from p2pcore.wire.messages import Fetch, Get, Message, NotReplica, Put, PutDone, Store, Stored
 from tests.net import DROP, HOLD, PASS, Net, Peer
 
@@ -296,7 +296,7 @@ def test_a_silent_replica_is_asked_last_from_then_on(net: Net) -> None:
     silent.silent = False
     client.store("key", b"another")
     net.run(0.1)
-    assert not client.machine.board.slow, "whoever answers again is as good as the others"
+    assert not client.machine.links.slow, "whoever answers again is as good as the others"
 
 
 def test_a_receipt_is_of_the_version_that_was_written_last(net: Net) -> None:
@@ -329,7 +329,7 @@ def test_an_acknowledgement_that_is_much_older_than_the_others_is_asked_for_agai
     client = net.client()
     client.store("key", b"value")
     net.run(1)
-    monkeypatch.setattr(client.machine.board.patience, "of", lambda contacts, now: 2 * 10**9)
+    monkeypatch.setattr(client.machine.links.timeouts, "of", lambda contacts, now: 2 * 10**9)
     near, far, mute = net.replicas("key")
     asked: list[Peer] = []
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.ids import Key, NodeId, key_of
-from p2pcore.overlay.table import point_of
-from p2pcore.replication import custody, handover, sync
-from p2pcore.replication.custody import Custody, Standing
+from p2pcore.replication import handover, ownership, sync
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.operations import ReadOperation
+from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.wire.limits import SLOTS
 from p2pcore.wire.messages import Message, Missing, NotReady, Put, Reply, Store
 from tests.net import DROP, HOLD, PASS, Net, Peer
@@ -53,13 +53,13 @@ def notices() -> int:
 
 
 def test_ready_before_the_range_was_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = Custody._judge
+    judge = Ownership._judge
 
-    def hasty(self: Custody, point: int) -> Standing:
+    def hasty(self: Ownership, point: int) -> Standing:
         standing = judge(self, point)
-        return Standing.READY if standing is Standing.UNREADY else standing
+        return Standing.READY if standing is Standing.PENDING else standing
 
-    monkeypatch.setattr(Custody, "_judge", hasty)
+    monkeypatch.setattr(Ownership, "_judge", hasty)
     notices()
 
 
@@ -125,7 +125,7 @@ def split_write() -> None:
 
 
 def ready(node: Peer, name: str) -> bool:
-    return node.machine.custody.standing(point_of(key_of(name))) is Standing.READY
+    return node.machine.ownership.standing(point_of(key_of(name))) is Standing.READY
 
 
 def test_a_write_whose_parts_lie_on_both_sides_of_a_loss() -> None:
@@ -133,7 +133,7 @@ def test_a_write_whose_parts_lie_on_both_sides_of_a_loss() -> None:
 
 
 def test_without_time_to_settle_it_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (custody, sync):
+    for module in (ownership, sync):
         monkeypatch.setattr(module, "SETTLE_NS", 0)
     with pytest.raises(AssertionError, match="make a quorum"):
         split_write()

@@ -1,10 +1,10 @@
 """Lines about strangers: never a flood, never a secret."""
 
 from p2pcore.effects import Instant, Notice
+from p2pcore.session.links import SWEEP_NS
 from p2pcore.session.refusals import LINES_PER_REASON, MAX_REASONS, PERIOD_NS, Refusals
-from p2pcore.session.switchboard import SWEEP_NS
 from p2pcore.wire import messages as m
-from tests.session.desk import Desk
+from tests.session.harness import Harness
 
 NOW = Instant(10**9, 0)
 OVER = Instant(10**9 + PERIOD_NS, 0)
@@ -65,16 +65,16 @@ def test_reasons_of_the_peers_own_making_are_bounded_too() -> None:
 
 
 def test_the_switchboard_says_it_without_being_asked() -> None:
-    desk = Desk(max_links=100)
+    harness = Harness(max_links=100)
     notices = []
     for number in range(1, 21):
-        notices += [e.text for e in desk.connected(number) if isinstance(e, Notice)]
-        effects = desk.receive(number, m.Ping(1))
+        notices += [e.text for e in harness.connected(number) if isinstance(e, Notice)]
+        effects = harness.receive(number, m.Ping(1))
         notices += [effect.text for effect in effects if isinstance(effect, Notice)]
     assert len(notices) == LINES_PER_REASON
     swept = 0
-    while desk.board.wake_at_ns is not None:
-        notices += [effect.text for effect in desk.sweep(SWEEP_NS) if isinstance(effect, Notice)]
+    while harness.links.wake_at_ns is not None:
+        notices += [effect.text for effect in harness.sweep(SWEEP_NS) if isinstance(effect, Notice)]
         swept += 1
     assert notices[LINES_PER_REASON:] == [
         "refused 15 more within 10 s: the first frame must be Ready"

@@ -11,7 +11,14 @@ from p2pcore.errors import UnreachableError, UsageError
 from p2pcore.node import Node
 from p2pcore.session.trace import Trace, TracedReply
 from p2pcore.wire import messages as m
-from tests.session.desk import CLIENT_READY, CONTACT, ME, OTHER, PEER, Desk
+from tests.session.harness import (
+    CLIENT_READY,
+    CONTACT,
+    ME,
+    OTHER,
+    PEER,
+    Harness,
+)
 
 BOTH = (LinkId(1), LinkId(2))
 KEY = bytes(32)
@@ -21,21 +28,21 @@ class Followed:
     """A client with links to two nodes, and an operation that asks both."""
 
     def __init__(self) -> None:
-        self.desk = Desk(m.Role.CLIENT)
-        self.desk.greeted(1)
-        self.desk.greeted(2, OTHER)
+        self.harness = Harness(m.Role.CLIENT)
+        self.harness.greeted(1)
+        self.harness.greeted(2, OTHER)
         self.trace = Trace()
         self.in_flight = True
         self.effects: list[Effect] = [Send(BOTH, m.Fetch(9, KEY)), Connect("10.0.0.9:1", None)]
-        self.trace.follow(self.desk.board, self.effects, lambda: self.in_flight)
+        self.trace.follow(self.harness.links, self.effects, lambda: self.in_flight)
 
     @property
     def mark(self) -> int:
         return self.effects[2].message.id  # type: ignore[union-attr]
 
     def told(self, number: int, read_ns: int, turn_ns: int, done_ns: int, *, at_ns: int) -> None:
-        self.desk.now = Instant(at_ns, 0)
-        self.desk.receive(number, m.Marked(self.mark, read_ns, turn_ns, done_ns))
+        self.harness.now = Instant(at_ns, 0)
+        self.harness.receive(number, m.Marked(self.mark, read_ns, turn_ns, done_ns))
 
 
 @pytest.fixture
@@ -76,28 +83,28 @@ def test_the_reply_that_ends_the_operation_is_the_last(followed: Followed) -> No
 
 
 def test_who_knows_no_marks_is_left_out(followed: Followed) -> None:
-    followed.desk.receive(1, m.Failed(0, m.Reason.UNKNOWN_MESSAGE))
-    followed.desk.receive(1, m.Failed(followed.mark, m.Reason.UNKNOWN_MESSAGE))
+    followed.harness.receive(1, m.Failed(0, m.Reason.UNKNOWN_MESSAGE))
+    followed.harness.receive(1, m.Failed(followed.mark, m.Reason.UNKNOWN_MESSAGE))
     assert followed.trace.replies == []
     assert followed.in_flight
 
 
 def test_nothing_is_left_when_it_is_over(followed: Followed) -> None:
-    board = followed.desk.board
-    assert len(board.calls) == 1
-    followed.desk.sweep(10**12)
-    board.disconnected(LinkId(2), UnreachableError("gone"), followed.desk.now)
-    assert (board.counters.timeouts, board.slow) == (0, {})
+    links = followed.harness.links
+    assert len(links.calls) == 1
+    followed.harness.sweep(10**12)
+    links.disconnected(LinkId(2), UnreachableError("gone"), followed.harness.now)
+    assert (links.counters.timeouts, links.slow) == (0, {})
     followed.trace.close()
-    assert not board.calls
+    assert not links.calls
     followed.told(1, 1, 2, 3, at_ns=50)
-    assert board.counters.late_replies == 1
+    assert links.counters.late_replies == 1
     assert followed.trace.replies == []
 
 
 def test_a_trace_is_used_once(followed: Followed) -> None:
     with pytest.raises(UsageError, match="one operation"):
-        followed.trace.follow(followed.desk.board, [], bool)
+        followed.trace.follow(followed.harness.links, [], bool)
 
 
 def test_traces_need_no_operation_to_be_closed() -> None:

@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.overlay.lookup import Lookup, _Progress
 from p2pcore.overlay.lost import LostContacts
-from p2pcore.overlay.table import Contact, ContactTable
+from p2pcore.overlay.table import ContactTable
 from p2pcore.replication import batch, operations
-from p2pcore.replication.custody import Custody, Standing
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.operations import WriteOperation
-from p2pcore.session.links import Call, Link
-from p2pcore.session.questions import Questions
-from p2pcore.session.switchboard import Switchboard
+from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.session.link import Call, Link
+from p2pcore.session.links import Links
+from p2pcore.session.pending import PendingCalls
 from p2pcore.storage.memory import MemoryStore, Record
 
 Patch = tuple[object, str, object]
@@ -60,11 +61,11 @@ def stale_version_acknowledged() -> list[Patch]:
 def ready_before_handoff() -> list[Patch]:
     """Whoever is close enough counts, whatever it has been given."""
 
-    def judge(self: Custody, point: int) -> Standing:
+    def judge(self: Ownership, point: int) -> Standing:
         near = self._table.rank_of_owner(point) < self.replicas and not self.leaving
-        return Standing.READY if near else Standing.STRANGER
+        return Standing.READY if near else Standing.NOT_REPLICA
 
-    return [(Custody, "_judge", judge)]
+    return [(Ownership, "_judge", judge)]
 
 
 def drop_before_confirmation() -> list[Patch]:
@@ -103,13 +104,13 @@ def lookup_stops_early() -> list[Patch]:
 
 def request_table_grows() -> list[Patch]:
     """A call that is over leaves something behind."""
-    drop = Switchboard.drop
+    drop = Links.drop
 
-    def leave_behind(self: Switchboard, call: Call) -> None:
+    def leave_behind(self: Links, call: Call) -> None:
         drop(self, call)
         self.calls[-call.id] = Call(-call.id, 1 << 62)
 
-    return [(Switchboard, "drop", leave_behind)]
+    return [(Links, "drop", leave_behind)]
 
 
 def lost_contacts_stay_lost() -> list[Patch]:
@@ -119,9 +120,9 @@ def lost_contacts_stay_lost() -> list[Patch]:
 
 def reply_to_the_wrong_request() -> list[Patch]:
     """Any call that waits for this peer gets its reply."""
-    match = Questions.on_reply
+    match = PendingCalls.on_reply
 
-    def on_reply(self: Questions, link: Link, message: Any, now: Instant) -> None:
+    def on_reply(self: PendingCalls, link: Link, message: Any, now: Instant) -> None:
         for call in self.calls.values():
             if link.peer_id in call.outstanding:
                 del call.outstanding[link.peer_id]
@@ -129,7 +130,7 @@ def reply_to_the_wrong_request() -> list[Patch]:
                 return
         match(self, link, message, now)
 
-    return [(Questions, "on_reply", on_reply)]
+    return [(PendingCalls, "on_reply", on_reply)]
 
 
 BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {

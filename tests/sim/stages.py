@@ -124,7 +124,9 @@ class InWorld:
         self._nodes.pop(name).leave()
 
     async def deafen(self, names: tuple[str, ...]) -> None:
-        others = tuple(peer.name for peer in self.world.peers if peer.name not in names)
+        others = tuple(
+            process.name for process in self.world.processes if process.name not in names
+        )
         self.world.apply(Partition(side=others, one_way=True, for_s=DEAF_S))
         self.world.run(0)
 

@@ -12,18 +12,18 @@ from p2pcore.sim import Churn, Partition, World
 ROOT = Path(__file__).parent.parent.parent
 
 PROGRAM = """
-from p2pcore.sim import Churn, Misbehaviour, Partition, WAN, World
+from p2pcore.sim import Byzantine, Churn, Partition, WAN, World
 world = World(seed=11, link=WAN)
 world.swarm(12, regions=("london", "tokyo", "dallas"))
 client = world.client(region="madrid")
 world.apply(Churn(session_s=20, for_s=30, keep=("n1", "n2", "n3")))
 world.apply(Partition(at_s=5, for_s=10, share=0.3))
-world.apply(Misbehaviour(at_s=1, manner="liar"))
+world.apply(Byzantine(at_s=1, behaviour="liar"))
 for number in range(40):
     world.after(number, lambda key=f"key {number % 10}": client.start_store(key, key.encode()))
 world.run(45)
 world.check()
-print(world.trace_hash, world.books.sent, world.engine.executed)
+print(world.trace_hash, world.accounting.sent, world.engine.executed)
 """
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from p2pcore.sim.engine import Engine, StillError
-from p2pcore.sim.trace import CHUNK, Trace
+from p2pcore.sim.trace import CHUNK, EventTrace
 
 
 def test_events_come_in_the_order_of_time_then_of_planning() -> None:
@@ -60,7 +60,7 @@ def test_an_error_leaves_the_count_right() -> None:
 
 def test_a_trace_depends_on_every_entry_and_its_order() -> None:
     def digest(*entries: tuple[int, int, int]) -> str:
-        trace = Trace()
+        trace = EventTrace()
         for entry in entries:
             trace.note(*entry)
         return trace.digest()
@@ -70,7 +70,7 @@ def test_a_trace_depends_on_every_entry_and_its_order() -> None:
 
 
 def test_a_trace_can_be_read_at_any_time() -> None:
-    asked, silent = Trace(), Trace()
+    asked, silent = EventTrace(), EventTrace()
     for number in range(2 * CHUNK + 7):
         for trace in (asked, silent):
             trace.note(number, 1, 2)

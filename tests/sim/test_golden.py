@@ -29,10 +29,10 @@ def test_links() -> None:
 
 def test_faults() -> None:
     world = World(seed=6, link=WAN)
-    peers = ring(world, 6)
+    processes = ring(world, 6)
     world.apply(Partition(at_s=1, for_s=5, side=("t1", "t2")))
-    world.after(3, lambda: peers[3].tell(peers[3].machine.hang_up))
-    world.after(4, lambda: peers[4].pause_until(world.now_ns + 2_000_000_000))
+    world.after(3, lambda: processes[3].tell(processes[3].machine.hang_up))
+    world.after(4, lambda: processes[4].pause_until(world.now_ns + 2_000_000_000))
     world.run(20)
     world.check()
     assert world.trace_hash == GOLDEN["partition"]

@@ -1,8 +1,9 @@
 import pytest
 
+from p2pcore.contact import Contact
 from p2pcore.errors import ConfigError
 from p2pcore.ids import ID_BITS, key_of
-from p2pcore.overlay.table import BUCKET_SIZE, Contact
+from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.sim import REGIONS, Crash, World
 from p2pcore.sim.streams import Stream
 from p2pcore.sim.warm import tables
@@ -27,7 +28,7 @@ def test_a_warm_network_works_and_says_that_it_is_warm() -> None:
     world = World(seed=1)
     nodes = world.warm_swarm(100, regions=("london", "tokyo"))
     assert world.warm
-    assert world.books.sent == 0
+    assert world.accounting.sent == 0
     assert all(node.is_ready for node in nodes)
     client = world.client()
     for number in range(10):

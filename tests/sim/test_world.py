@@ -14,7 +14,7 @@ from p2pcore.errors import (
 )
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
-from p2pcore.sim import MOBILE, Operation, StillError, World
+from p2pcore.sim import MOBILE, SimOperation, StillError, World
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import FindNode, Store
 
@@ -39,8 +39,8 @@ def test_operations_run_side_by_side_and_call_back() -> None:
     world = World(seed=1)
     world.swarm(5)
     client = world.client()
-    over: list[Operation] = []
-    started: list[Operation] = []
+    over: list[SimOperation] = []
+    started: list[SimOperation] = []
     world.on_start.append(started.append)
     world.on_operation.append(over.append)
     for number in range(10):
@@ -89,13 +89,13 @@ def test_misuse_is_told_at_once(
     world = World(seed=1)
     world.swarm(1, **ONE)
     client = world.client()
-    started: list[Operation] = []
+    started: list[SimOperation] = []
     world.on_start.append(started.append)
-    before = world.books.sent, world.now_ns
+    before = world.accounting.sent, world.now_ns
     with pytest.raises(error):
         getattr(client, call)(*arguments, **options)
     assert not started
-    assert (world.books.sent, world.now_ns) == before
+    assert (world.accounting.sent, world.now_ns) == before
 
 
 def test_too_much_at_once_is_told_at_once() -> None:
@@ -160,12 +160,12 @@ def test_lookups_report_hops_and_the_closest() -> None:
 def test_lookups_go_on_side_by_side() -> None:
     world = World(seed=3)
     nodes = world.warm_swarm(40)
-    seen: list[Operation] = []
+    seen: list[SimOperation] = []
     started = [node.start_lookup(key_of("anything"), width=3, then=seen.append) for node in nodes]
     assert not any(each.over for each in started)
     world.run_until(lambda: len(seen) == len(started))
     for each in started:
-        brute = [node.node_id for node in world.replicas("anything", 4) if node is not each.peer]
+        brute = [node.node_id for node in world.replicas("anything", 4) if node is not each.process]
         assert each.result.closest == brute[:3]
         assert each.result.duration_ns == each.latency_ns
 
@@ -190,8 +190,8 @@ def test_messages_are_counted_by_kind() -> None:
     world = World(seed=5)
     world.swarm(4)
     world.client().store("key", b"value")
-    assert world.books.kinds[Store] == 3
-    assert world.books.kinds[FindNode] > 3
+    assert world.accounting.kinds[Store] == 3
+    assert world.accounting.kinds[FindNode] > 3
 
 
 def test_virtual_time_is_free() -> None:
@@ -227,7 +227,7 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ConfigError, match="no region 'mars'"):
         world.node(region="mars")
     world.node(name="a")
-    with pytest.raises(ConfigError, match="two peers"):
+    with pytest.raises(ConfigError, match="two processes"):
         world.node(name="a")
     with pytest.raises(ConfigError, match="nobody is called 'b'"):
-        world.peer("b")
+        world.process("b")

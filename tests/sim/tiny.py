@@ -11,7 +11,7 @@ from msgspec import Struct
 from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Send
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
-from p2pcore.session.links import Counters
+from p2pcore.session.link import Counters
 
 TICK_NS = 100_000_000
 
@@ -86,11 +86,11 @@ class TinyNode:
 
 def ring(world: Any, count: int, **settings: Any) -> list[Any]:
     """So many of them in a world, started."""
-    peers = []
+    processes = []
     for number in range(1, count + 1):
         following = number % count + 1
         machine = TinyNode(number, f"10.201.0.{following}:7000", world.stream(f"tiny {number}"))
-        peers.append(world.adopt(machine, name=f"t{number}", **settings))
-    for peer in peers:
-        peer.tell(peer.machine.begin)
-    return peers
+        processes.append(world.adopt(machine, name=f"t{number}", **settings))
+    for process in processes:
+        process.tell(process.machine.begin)
+    return processes

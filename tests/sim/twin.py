@@ -19,12 +19,12 @@ from typing import Any, NamedTuple, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pcore.aio.identity import Identity
+from p2pcore.contact import point_of
 from p2pcore.effects import Send
 from p2pcore.errors import BatchError, P2PError, QuorumError
 from p2pcore.ids import Key, key_of
 from p2pcore.machine import Machine
 from p2pcore.node import Node
-from p2pcore.overlay.table import point_of
 from p2pcore.replication.operations import StoreReceipt
 
 __all__ = ["LEFT_OUT", "Call", "Counted", "Do", "Script", "Stage", "identity_of", "play"]
@@ -147,8 +147,8 @@ async def play(script: Script, stage: Stage) -> list[Any]:
         await stage.connect(name, skew_ms)
         client = stage.clients[name]
         player.listen(client)
-        board = client.board
-        await stage.until(lambda board=board: len(board.linked_nodes()) == script.nodes)
+        links = client.links
+        await stage.until(lambda links=links: len(links.linked_nodes()) == script.nodes)
     await player.settle()
     return [await player.take(step) for step in script.steps]
 
@@ -263,11 +263,11 @@ class _Player:
         for machine in machines:
             known = [contact.node_id for contact in machine.table.contacts()]
             others = [node_id for node_id in alive if node_id != machine.node_id]
-            busy = any(link.coordinating for link in machine.board.links.values())
-            if sorted(known) != sorted(others) or not machine.custody.settled or busy:
+            busy = any(link.coordinating for link in machine.links.by_id.values())
+            if sorted(known) != sorted(others) or not machine.ownership.settled or busy:
                 return False
         for client in self._stage.clients.values():
-            if any(contact.node_id not in alive for contact in client.board.linked_nodes()):
+            if any(contact.node_id not in alive for contact in client.links.linked_nodes()):
                 return False
         return all(self._converged(key_of(name)) for name in self._keys)
 

@@ -7,8 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
-from p2pcore.replication.clock import Version
 from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record, slot_of
+from p2pcore.versions import Version
 
 GRACE_MS = 50
 KEYS = [Key(bytes([n]) * 32) for n in range(1, 5)]

@@ -5,19 +5,19 @@
     checkers.finish(world.client())
 
 A broken promise raises BrokenPromiseError out of whatever lets time pass. Each module of this
-package says what it checks; `premises.py` says when a promise is given at all.
+package says what it checks; `assumptions.py` says when a promise is given at all.
 """
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from p2pcore.sim.applications import SimClient
+from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.bounds import Bounds
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
+from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.checkers.overlay import Overlay
 from p2pcore.sim.checkers.records import Records
-from p2pcore.sim.history import KeyHistory
-from p2pcore.sim.premises import Premises
+from p2pcore.sim.hosts.applications import SimClient
 
 if TYPE_CHECKING:
     from p2pcore.sim.world import World
@@ -55,7 +55,7 @@ class Checkers:
         self._world = world
         self.histories = {name: KeyHistory(name) for name in keys}
         n, w, _ = quorums
-        self.premises = Premises(
+        self.assumptions = Assumptions(
             world,
             self.histories.values(),
             replicas=n,
@@ -64,8 +64,8 @@ class Checkers:
             clocks_s=clocks_s,
             durable=durable,
         )
-        self.records = Records(world, self.histories, self.premises, quorums, clocks_s)
-        self.overlay = Overlay(world, self.premises, world.stream("checkers"))
+        self.records = Records(world, self.histories, self.assumptions, quorums, clocks_s)
+        self.overlay = Overlay(world, self.assumptions, world.stream("checkers"))
         self._bounds = Bounds(world)
         self._timeout_s = timeout_s
         self._look_up_ns = world.now_ns
@@ -81,7 +81,7 @@ class Checkers:
 
     def look(self) -> None:
         """Check all that must be true at any time. Happens by itself every LOOK_S."""
-        self.premises.look_closely()
+        self.assumptions.look_closely()
         self.records.look()
         self.overlay.look()
         self._bounds.look(self.records.items_in_flight)
@@ -98,7 +98,7 @@ class Checkers:
         self._within(healed_by_s, "convergence", self._not_healed)
         for name, history in self.histories.items():
             client.start_retrieve(name, timeout_s=self._timeout_s)
-            if history.lenient is not None and self.premises.promised:
+            if history.lenient is not None and self.assumptions.promised:
                 raise BrokenPromiseError("convergence", f"{name}: {history.lenient}", history.story)
         failed = self.records.failed
         self._within(self._timeout_s + END_S, "operations", self._still_pending)
@@ -111,7 +111,7 @@ class Checkers:
         try:
             world.check()
         except AssertionError as error:
-            raise BrokenPromiseError("books", str(error)) from error
+            raise BrokenPromiseError("accounting", str(error)) from error
 
     def _within(self, limit_s: float, checker: str, problem: Problem) -> None:
         world = self._world
@@ -128,12 +128,14 @@ class Checkers:
 
     def _not_healed(self) -> tuple[str, list[str]] | None:
         """Why not, with the story of the key in question."""
-        self.premises.look_closely()
-        text = self.premises.disturbance() or self.premises.unsettled() or self.overlay.apart()
+        self.assumptions.look_closely()
+        text = (
+            self.assumptions.disturbance() or self.assumptions.unsettled() or self.overlay.apart()
+        )
         if text is not None:
             return text, []
         for history in self.histories.values():
-            text = self.premises.unrepaired(history) or self.records.scattered(history)
+            text = self.assumptions.unrepaired(history) or self.records.scattered(history)
             if text is not None:
                 return text, history.story
         return None

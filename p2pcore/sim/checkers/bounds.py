@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from p2pcore.overlay.lost import MAX_LOST
 from p2pcore.overlay.table import BUCKET_SIZE
-from p2pcore.sim.applications import SimClient, SimNode
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
-from p2pcore.sim.peers import Peer
+from p2pcore.sim.hosts.applications import SimClient, SimNode
+from p2pcore.sim.hosts.process import Process
 
 if TYPE_CHECKING:
     from p2pcore.sim.world import World
 
 __all__ = ["Bounds"]
 
-LINKS_PER_PEER = 4  # both may dial at once, and one that is dead is not noticed at once
+LINKS_PER_PROCESS = 4  # both may dial at once, and one that is dead is not noticed at once
 CALLS_PER_OPERATION = 4  # itself, a delegation, and what a coordinator does for it
-IDLE_CALLS_PER_PEER = 4  # ping, survey, confirm, and a lookup's question
+IDLE_CALLS_PER_PROCESS = 4  # ping, survey, confirm, and a lookup's question
 SPARE = 16
 
 
@@ -36,19 +36,19 @@ class Bounds:
         `idle`: nor has any of late. (What clients have given up may wait for a connection, and be
         worked on by a coordinator once a partition is over.)"""
         self._most = max(self._most, in_flight)
-        peers = len(self._world.peers)
+        processes = len(self._world.processes)
         operations = 0 if idle else self._most
-        calls = CALLS_PER_OPERATION * operations + IDLE_CALLS_PER_PEER * peers + SPARE
-        for peer in self._world.peers:
-            if peer.alive and isinstance(peer, SimNode | SimClient):
-                board = peer.machine.board
-                self._hold(peer, "calls in flight", len(board.calls), calls)
-                self._hold(peer, "connections", len(board.links), LINKS_PER_PEER * peers)
-                contacts = max(peers, BUCKET_SIZE)
-                self._hold(peer, "contacts", peer.machine.table.size, contacts)
-                self._hold(peer, "queue", peer.queue_length, peer.service.queue_limit)
-                if isinstance(peer, SimNode):
-                    self._hold_lost(peer)
+        calls = CALLS_PER_OPERATION * operations + IDLE_CALLS_PER_PROCESS * processes + SPARE
+        for process in self._world.processes:
+            if process.alive and isinstance(process, SimNode | SimClient):
+                links = process.machine.links
+                self._hold(process, "calls in flight", len(links.calls), calls)
+                self._hold(process, "connections", len(links.by_id), LINKS_PER_PROCESS * processes)
+                contacts = max(processes, BUCKET_SIZE)
+                self._hold(process, "contacts", process.machine.table.size, contacts)
+                self._hold(process, "queue", process.queue_length, process.service.queue_limit)
+                if isinstance(process, SimNode):
+                    self._hold_lost(process)
 
     def _hold_lost(self, node: SimNode) -> None:
         """The book of lost contacts holds whom its node has known, and does not know now."""
@@ -57,7 +57,7 @@ class Bounds:
         known = [contact for contact in node.machine.table.contacts() if contact.node_id in lost]
         self._hold(node, "lost contacts that it knows", len(known), 0)
 
-    def _hold(self, peer: Peer, what: str, count: int, limit: int) -> None:
+    def _hold(self, process: Process, what: str, count: int, limit: int) -> None:
         if count > limit:
-            text = f"{peer} has {count} {what} at {self._world.now_ns / 1e9:.3f} s"
+            text = f"{process} has {count} {what} at {self._world.now_ns / 1e9:.3f} s"
             raise BrokenPromiseError("bounds", f"{text}, the limit is {limit}")

@@ -8,13 +8,13 @@
 
 from typing import TYPE_CHECKING
 
+from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
 from p2pcore.overlay.lookup import Lookup
-from p2pcore.overlay.table import point_of
-from p2pcore.sim.applications import SimNode
+from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
-from p2pcore.sim.premises import Premises
+from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.streams import Stream
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ class Overlay:
         rng: draws who looks up what.
     """
 
-    def __init__(self, world: "World", premises: Premises, rng: Stream) -> None:
+    def __init__(self, world: "World", assumptions: Assumptions, rng: Stream) -> None:
         self._world = world
-        self._premises = premises
+        self._assumptions = assumptions
         self._rng = rng
         self._tables: dict[tuple[SimNode, int], dict[NodeId, None]] = {}
         self._disturbed_ns = self._sluggish_ns = 0
@@ -51,15 +51,15 @@ class Overlay:
 
     def look(self) -> None:
         """Look at every contact table."""
-        premises, now_ns = self._premises, self._world.now_ns
-        if premises.sluggish:
+        assumptions, now_ns = self._assumptions, self._world.now_ns
+        if assumptions.sluggish:
             self._sluggish_ns = now_ns
-        if premises.disturbance() is not None or premises.sluggish:
+        if assumptions.disturbance() is not None or assumptions.sluggish:
             self._disturbed_ns = now_ns
-        members = {node.node_id: node for node in premises.members()}
+        members = {node.node_id: node for node in assumptions.members()}
         calm = self._calm()
         tables = {}
-        for node in premises.members():
+        for node in assumptions.members():
             life = node, node.lives
             tables[life] = {contact.node_id: None for contact in node.machine.table.contacts()}
             if calm:
@@ -77,7 +77,7 @@ class Overlay:
 
     def apart(self) -> str | None:
         """Who cannot be reached from the first member, going from contact to contact."""
-        members = {node.node_id: node for node in self._premises.members()}
+        members = {node.node_id: node for node in self._assumptions.members()}
         if not members:
             return None
         first = next(iter(members))
@@ -94,19 +94,19 @@ class Overlay:
 
     def look_up(self) -> None:
         """Somebody looks up a random point; the result is judged when it is there."""
-        members = self._premises.members()
+        members = self._assumptions.members()
         if len(members) < 2:
             return
         node, target = self._rng.choice(members), int.from_bytes(self._rng.randbytes(32))
-        settled = self._calm() and self._premises.unsettled() is None
+        settled = self._calm() and self._assumptions.unsettled() is None
         start_ns = self._world.now_ns
         life, found = node.lives, []
 
         def finish(lookup: Lookup, now: Instant) -> None:
             found.append(lookup)
             self.lookups += 1
-            self._premises.look()
-            unchanged = self._premises.changed_ns < start_ns - LINKS_NS
+            self._assumptions.look()
+            unchanged = self._assumptions.changed_ns < start_ns - LINKS_NS
             lossy = any(each.link.loss_ppm for each in self._world.nodes)
             if settled and unchanged and not lossy and self._calm():
                 self._judge_result(node, lookup)
@@ -122,7 +122,7 @@ class Overlay:
         self._world.engine.at(self._world.now_ns + LOOKUP_NS, end)
 
     def _judge_result(self, node: SimNode, lookup: Lookup) -> None:
-        others = [each for each in self._premises.members() if each is not node]
+        others = [each for each in self._assumptions.members() if each is not node]
         others.sort(key=lambda each: point_of(each.node_id) ^ lookup.target)
         expected = [each.node_id for each in others[:WIDTH]]
         result = [contact.node_id for contact in lookup.closest(WIDTH)]

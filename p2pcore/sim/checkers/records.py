@@ -5,20 +5,20 @@
   *foreign value*).
 - An acknowledged write is the newest of its key, and W nodes hold it (*order*, *quorum*).
 - Of those that count as ready, fewer than R lack what was acknowledged (*readiness*).
-- Who drops a record drops one that N others hold (*custody*).
+- Who drops a record drops one that N others hold (*ownership*).
 - What a read has given, R replicas hold soon afterwards (*read repair*).
 """
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from p2pcore.contact import point_of
 from p2pcore.errors import KeyNotFoundError, P2PError
-from p2pcore.overlay.table import point_of
-from p2pcore.replication.custody import Standing
 from p2pcore.replication.operations import StoreReceipt
-from p2pcore.sim.applications import Operation, SimNode
+from p2pcore.replication.ownership import Standing
+from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
-from p2pcore.sim.history import KeyHistory, Write
-from p2pcore.sim.premises import Premises
+from p2pcore.sim.checkers.history import KeyHistory, Write
+from p2pcore.sim.hosts.applications import SimNode, SimOperation
 
 if TYPE_CHECKING:
     from p2pcore.sim.world import World
@@ -54,15 +54,15 @@ class Records:
     """
 
     def __init__(
-        self, world: "World", histories: dict[str, KeyHistory], premises: Premises,
+        self, world: "World", histories: dict[str, KeyHistory], assumptions: Assumptions,
         quorums: tuple[int, int, int], clocks_s: float,
     ) -> None:  # fmt: skip
         self._world = world
         self._histories = histories
-        self._premises = premises
+        self._assumptions = assumptions
         self._replicas, self._writes, self._reads = quorums
         self._tolerance_ns = round((clocks_s + 1.0) * 1e9)
-        self._begun: dict[Operation, list[_Begun]] = {}
+        self._begun: dict[SimOperation, list[_Begun]] = {}
         self._held: dict[KeyHistory, dict[tuple[SimNode, int], bytes]] = {}
         self._disturbed_ns = 0
         self.ttl_s: dict[bytes, float] = {}
@@ -72,18 +72,20 @@ class Records:
         world.on_operation.append(self._over)
 
     @property
-    def pending(self) -> list[Operation]:
+    def pending(self) -> list[SimOperation]:
         """Operations whose clients are alive and wait."""
-        return [operation for operation in self._begun if operation.peer.alive]
+        return [operation for operation in self._begun if operation.process.alive]
 
     @property
     def items_in_flight(self) -> int:
         """The same, items of batches counted one by one."""
-        return sum(len(begun) for operation, begun in self._begun.items() if operation.peer.alive)
+        return sum(
+            len(begun) for operation, begun in self._begun.items() if operation.process.alive
+        )
 
     def scattered(self, history: KeyHistory) -> str | None:
         """Why a key is not on its replicas in one version, and nowhere else."""
-        replicas = self._premises.replicas(history)
+        replicas = self._assumptions.replicas(history)
         held = {node: node.machine.store.version(history.key) for node in self._alive()}
         if len({held[node] for node in replicas}) > 1:
             return f"the replicas of {history.name} differ"
@@ -92,13 +94,13 @@ class Records:
 
     # Operations
 
-    def _started(self, operation: Operation) -> None:
+    def _started(self, operation: SimOperation) -> None:
         if operation.kind in STORE or operation.kind in READ:
             self._begun[operation] = [
                 self._begin(operation, str(name), value) for name, value in _items(operation)
             ]
 
-    def _begin(self, operation: Operation, name: str, value: bytes | None) -> _Begun:
+    def _begin(self, operation: SimOperation, name: str, value: bytes | None) -> _Begun:
         history, now_ns, write = self._histories[name], self._world.now_ns, None
         if operation.kind in STORE:
             ttl_s = self.ttl_s.get(value) if value is not None else None
@@ -106,18 +108,20 @@ class Records:
             history.begin(write)
         return _Begun(
             history, write, history.floor, history.leniences,
-            history.lenient is None and self._premises.promised,
+            history.lenient is None and self._assumptions.promised,
         )  # fmt: skip
 
-    def _over(self, operation: Operation) -> None:
+    def _over(self, operation: SimOperation) -> None:
         begun = self._begun.pop(operation, None)
         if begun is None:
             return
-        self._premises.look()
+        self._assumptions.look()
         result = operation.result
         results = result if isinstance(result, list) else [result] * len(begun)
         for each, outcome in zip(begun, results, strict=True):
-            name = f"{operation.peer} {each.write or 'read'} since {operation.start_ns / 1e9:.6f}"
+            name = (
+                f"{operation.process} {each.write or 'read'} since {operation.start_ns / 1e9:.6f}"
+            )
             each.history.tell(self._world.now_ns, f"{name}: {_words(outcome)}")
             if isinstance(outcome, P2PError) and not isinstance(outcome, KeyNotFoundError):
                 self.failed += 1
@@ -134,13 +138,13 @@ class Records:
         history = begun.history
         return begun.judged and history.lenient is None and begun.leniences == history.leniences
 
-    def _judge_receipt(self, begun: _Begun, receipt: StoreReceipt, operation: Operation) -> None:
+    def _judge_receipt(self, begun: _Begun, receipt: StoreReceipt, operation: SimOperation) -> None:
         history, write, version = begun.history, begun.write, receipt.version
         assert write is not None
         if self._applies(begun) and version <= begun.floor:
             text = f"{write} got version {version.hex()}, no newer than {begun.floor.hex()}"
             self._broken("order", history, f"{text}, which was acknowledged before it began")
-        unchanged = self._premises.changed_ns < operation.start_ns and self._premises.promised
+        unchanged = self._assumptions.changed_ns < operation.start_ns and self._assumptions.promised
         if unchanged and history.floor < version:
             holders = self._holders(history, version)
             if len(holders) < self._writes:
@@ -148,7 +152,7 @@ class Records:
                 self._broken("quorum", history, text)
         history.acknowledge(write, version, self._world.now_ns)
 
-    def _judge_read(self, begun: _Begun, value: bytes | None, operation: Operation) -> None:
+    def _judge_read(self, begun: _Begun, value: bytes | None, operation: SimOperation) -> None:
         history = begun.history
         write = history.by_value.get(value) if value is not None else None
         if value is not None and write is None:
@@ -157,7 +161,7 @@ class Records:
             newest = history.floor_write if history.floor == begun.floor else None
             deleted = newest is not None and newest.value is None
             what = f"the value of '{write}'" if write else "nothing"
-            text = f"{operation.peer} reads {what}, after {begun.floor.hex()} was acknowledged"
+            text = f"{operation.process} reads {what}, after {begun.floor.hex()} was acknowledged"
             self._broken("deletes" if deleted else "read-your-writes", history, text)
         if write is not None:
             self._expect_repair(history, write, operation)
@@ -176,7 +180,7 @@ class Records:
 
     # Repair by reads
 
-    def _expect_repair(self, history: KeyHistory, write: Write, operation: Operation) -> None:
+    def _expect_repair(self, history: KeyHistory, write: Write, operation: SimOperation) -> None:
         held = [node.machine.store.get(history.key, node.now.wall_ms) for node in self._alive()]
         versions = [each.version for each in held if each and each.value == write.value]
         if versions:
@@ -186,11 +190,11 @@ class Records:
             )
 
     def _look_at_repair(self, history: KeyHistory, version: bytes, start_ns: int) -> None:
-        premises, calm_ns = self._premises, start_ns - CALM_NS
-        if max(premises.changed_ns, self._disturbed_ns) > calm_ns or not premises.promised:
+        assumptions, calm_ns = self._assumptions, start_ns - CALM_NS
+        if max(assumptions.changed_ns, self._disturbed_ns) > calm_ns or not assumptions.promised:
             return
         holders = self._holders(history, version)
-        if len(holders) < self._reads and premises.unsettled() is None:
+        if len(holders) < self._reads and assumptions.unsettled() is None:
             text = f"a read gave version {version.hex()}, {REPAIR_NS / 1e9:g} s later it is held by"
             self._broken("read repair", history, f"{text} {holders}: R is {self._reads}")
 
@@ -198,12 +202,12 @@ class Records:
 
     def look(self) -> None:
         """Look at what every node holds of every key."""
-        premises = self._premises
-        if premises.disturbance() or premises.sluggish or self._clocks_differ():
+        assumptions = self._assumptions
+        if assumptions.disturbance() or assumptions.sluggish or self._clocks_differ():
             self._disturbed_ns = self._world.now_ns
         for history in self._histories.values():
             self._look_at_drops(history)
-            if history.lenient is None and self._premises.promised:
+            if history.lenient is None and self._assumptions.promised:
                 self._look_at_readiness(history)
 
     def _clocks_differ(self) -> bool:
@@ -211,13 +215,13 @@ class Records:
         return any(abs(node.clock.wall_offset_ms) > CLOCKS_MS for node in self._alive())
 
     def _look_at_readiness(self, history: KeyHistory) -> None:
-        floor = history.held_floor(self._world.now_ns, self._premises.grace_ns)
+        floor = history.held_floor(self._world.now_ns, self._assumptions.grace_ns)
         if not floor:
             return
         lacking = []
-        for node in self._premises.replicas(history):
+        for node in self._assumptions.replicas(history):
             machine = node.machine
-            ready = machine.custody.standing(history.point) is Standing.READY
+            ready = machine.ownership.standing(history.point) is Standing.READY
             if ready and (machine.store.version(history.key) or b"") < floor:
                 lacking.append(node)
         if len(lacking) >= self._reads:
@@ -234,10 +238,10 @@ class Records:
         self._held[history] = now
         if len(now) >= len(before) and now.keys() >= before.keys():
             return
-        floor = history.held_floor(self._world.now_ns, self._premises.grace_ns)
+        floor = history.held_floor(self._world.now_ns, self._assumptions.grace_ns)
         for (node, life), held in before.items():
             dropped = (node, life) not in now and node.alive and node.lives == life
-            if dropped and held >= floor and floor and self._premises.promised:
+            if dropped and held >= floor and floor and self._assumptions.promised:
                 self._judge_drop(history, node, held)
 
     def _judge_drop(self, history: KeyHistory, node: SimNode, version: bytes) -> None:
@@ -249,10 +253,10 @@ class Records:
             each for (each, _), other in held.items()
             if other >= version and point_of(each.node_id) ^ point < distance
         ]  # fmt: skip
-        lost = self._world.now_ns - self._premises.changed_ns < REPAIR_NS
+        lost = self._world.now_ns - self._assumptions.changed_ns < REPAIR_NS
         if len(closer) < self._replicas and not lost:
             text = f"{node} has dropped version {version.hex()}; of those closer, {closer} hold it"
-            self._broken("custody", history, f"{text}: N is {self._replicas}")
+            self._broken("ownership", history, f"{text}: N is {self._replicas}")
 
     def _alive(self) -> list[SimNode]:
         return [node for node in self._world.nodes if node.alive]
@@ -264,12 +268,12 @@ class Records:
     def _broken(self, checker: str, history: KeyHistory, text: str) -> None:
         held = {node: node.machine.store.version(history.key) for node in self._alive()}
         holders = ", ".join(f"{node} {version.hex()}" for node, version in held.items() if version)
-        replicas = self._premises.replicas(history)
+        replicas = self._assumptions.replicas(history)
         story = [*history.story, f"replicas {replicas}, held by {holders or 'nobody'}"]
         raise BrokenPromiseError(checker, f"{history.name}: {text}", story)
 
 
-def _items(operation: Operation) -> list[tuple[object, bytes | None]]:
+def _items(operation: SimOperation) -> list[tuple[object, bytes | None]]:
     if operation.kind == "store_many":
         assert isinstance(operation.value, dict)
         return list(operation.value.items())

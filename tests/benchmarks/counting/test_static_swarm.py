@@ -38,7 +38,7 @@ def test_a_store_is_three_questions_and_three_answers() -> None:
     receipt = store(client, "key")
     assert receipt.acks >= 2
     assert traffic.messages - messages == 6
-    call_id = client.machine.board.new_call_id() - 1
+    call_id = client.machine.links.new_call_id() - 1
     question = Store(call_id, swarm.core.key_of("key"), receipt.version, VALUE)
     expected = 3 * len(encode_frame(question)) + 3 * len(encode_frame(Stored(call_id)))
     assert traffic.bytes - size == expected

@@ -1,0 +1,162 @@
+"""Which keys a node answers for: those that are its by placement, once it has been given them.
+
+Theory of operation. A node is a *replica* of a key while fewer than N members of its contact table
+are closer to it. It is *ready* for a key when it would be a replica even in its view: the table,
+and beside it those who left the table and whose share has not been synced since. A member that
+appears joins the view at once, which only takes keys away from us; a member that is lost stays
+in the view until a sync (see `sync.py`) with those that remain has been concluded. So there is
+one rule for joins, crashes and departures: what was never handed over does not count.
+
+Why that keeps acknowledged writes. Let {A, B, C} hold a key with W = R = 2, and let X take the
+place of C. X counts for nothing until it has synced. If C was pushed out because X is closer, X
+syncs with A, B and C, each of which learned of X before it was asked: whatever C acknowledged, it
+did so before, and X gets it; whatever was acknowledged without C is on A and B. If C is lost, an
+acknowledgement that C took part in has A or B for the other part, and X gets it from there,
+provided that this other part does not come after the sync. Hence SETTLE_NS: an operation counts no
+acknowledgement together with one that much older, and a sync after a loss begins so long after it.
+(For a like reason Cassandra waits its ring delay before a newcomer streams.) After the sync any two
+of {A, B, X} have every acknowledged write between them, and C says `NotReplica` or is gone.
+
+The premise is that of design.md, section 3: one change of a replica set per repair window. The
+general form for N, W, R with R + W > N is the same, with W - 1 partners in place of one.
+
+Rule: decides about keys by ids alone; asks nobody.
+"""
+
+import enum
+
+from p2pcore.contact import Contact
+from p2pcore.ids import ID_BITS, NodeId, deciding_bits, shared_prefix_bits
+from p2pcore.overlay.table import ContactTable
+
+__all__ = ["SETTLE_NS", "Ownership", "Standing"]
+
+SETTLE_NS = 500_000_000  # more than timeouts.LEAST_NS and the sweep that ends a round
+MAX_CELLS = 4096  # whose standing is remembered: 400 KiB at most
+
+
+class Standing(enum.Enum):
+    """What this node is for a key."""
+
+    NOT_REPLICA = enum.auto()  # no replica
+    PENDING = enum.auto()  # a replica that was not given its range yet: takes, but does not count
+    READY = enum.auto()  # a replica that counts
+
+
+class Ownership:
+    """What one node is for every key.
+
+    Args:
+        table: its contacts; the ownership listens to its changes.
+        replicas: N.
+    """
+
+    def __init__(self, table: ContactTable, replicas: int) -> None:
+        self.replicas = replicas
+        self.joined = False  # whether there was ever a view in which everything was handed over
+        self.leaving = False  # records are placed without us
+        self.epoch = 0  # counts the changes of membership that concern us
+        self._table = table
+        self.alone = False  # the first of its network, and nobody was met so far
+        self._unsure = False  # it seemed so, but somebody was ready without it
+        self._added_epoch = 0
+        self._lost: dict[NodeId, tuple[int, int]] = {}  # point and epoch of those not synced since
+        self._memo: dict[int, Standing] = {}  # by cell: the leading bits that decide it
+        self._shift = 0
+        table.on_change = self._on_change
+
+    @property
+    def settled(self) -> bool:
+        """Whether this node is ready for all that is its."""
+        return self.joined and not self._lost and not self._unsure
+
+    @property
+    def missed(self) -> bool:
+        """Whether somebody was lost whose share has not been synced since."""
+        return bool(self._lost)
+
+    def standing(self, point: int) -> Standing:
+        """What this node is for the key at a point."""
+        standing = self._memo.get(point >> self._shift)
+        return self._work_out(point) if standing is None else standing
+
+    def found(self) -> None:
+        """This node is the first of its network: nobody has anything to hand over to it."""
+        self.joined = self.alone = True
+        self._forget()
+
+    def met(self, *, ready: bool) -> None:
+        """Somebody compares records with us. Is it `ready`, and we thought that we were the first,
+        then we have been here before and forgot everything: we don't count until the next sync."""
+        if self.alone:
+            self.alone = False
+            self._unsure = ready
+            self._forget()
+
+    def synced(self, epoch: int) -> None:
+        """All that was ours by the membership of this epoch has been handed over."""
+        if self._added_epoch <= epoch:
+            self.joined = True
+            self._unsure = False
+        lost = self._lost.items()
+        self._lost = {node_id: held for node_id, held in lost if held[1] > epoch}
+        self._forget()
+
+    def leave(self) -> None:
+        """From now on this node is a replica of nothing."""
+        self.leaving = True
+        self._forget()
+
+    def _on_change(self, contact: Contact, added: bool) -> None:
+        if contact.node_id not in self._lost and not self._concerned_by(contact, added):
+            return
+        self.epoch += 1
+        if added:
+            self._added_epoch = self.epoch
+            self._lost.pop(contact.node_id, None)
+        else:
+            self._lost[contact.node_id] = contact.point, self.epoch
+        self._forget()
+
+    def _concerned_by(self, contact: Contact, added: bool) -> bool:
+        """Whether some key can have both this contact and us among its replicas, or has us there
+        for want of this contact: then what we answer for, or with whom, may have changed. In a
+        large network that is so for few contacts.
+
+        Let the contact share `shared` bits with us. All contacts that share fewer than a key does
+        are farther from it than we are; all that share just as many are closer. So a key that
+        shares as many bits with us as the contact, or fewer, is ours only if less than N contacts
+        share that many; and of a key that shares more, the contact is a replica only if less than
+        N, we and those who share more, are closer to it.
+        """
+        shared = shared_prefix_bits(self._table.point, contact.point)
+        sharing = self._table.populations()
+        sharing[shared] = sharing.get(shared, 0) - added
+        if any(sharing.get(bits, 0) < self.replicas for bits in range(shared + 1)):
+            return True
+        return 1 + sum(n for bits, n in sharing.items() if bits > shared) < self.replicas
+
+    def _forget(self) -> None:
+        self._memo.clear()
+        self._shift = 0
+
+    def _work_out(self, point: int) -> Standing:
+        table = self._table
+        if not self._shift:
+            points = [table.point, *(contact.point for contact in table.contacts())]
+            points += [lost for lost, _ in self._lost.values() if lost not in points]
+            self._shift = ID_BITS - deciding_bits(points)
+            self._memo.clear()
+        if len(self._memo) >= MAX_CELLS:
+            self._memo.clear()
+        standing = self._memo[point >> self._shift] = self._judge(point)
+        return standing
+
+    def _judge(self, point: int) -> Standing:
+        rank = self._table.rank_of_owner(point)
+        if self.leaving or rank >= self.replicas:
+            return Standing.NOT_REPLICA
+        distance = self._table.point ^ point
+        rank += sum(lost ^ point < distance for lost, _ in self._lost.values())
+        ready = self.joined and not self._unsure and rank < self.replicas
+        return Standing.READY if ready else Standing.PENDING

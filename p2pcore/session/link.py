@@ -1,0 +1,104 @@
+"""A connection, a question in flight, and what is counted of both."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from p2pcore.contact import Contact
+from p2pcore.effects import Instant, LinkId
+from p2pcore.errors import P2PError
+from p2pcore.ids import NodeId
+from p2pcore.wire.messages import Reply, Role
+
+__all__ = ["Call", "Counters", "Link"]
+
+
+class Counters(Struct):
+    """What a node or client has counted since it was made."""
+
+    messages_in: int = 0
+    messages_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    stores: int = 0  # records that we were asked to keep, those of batches included
+    fetches: int = 0  # records that we were asked for, those of batches included
+    links_opened: int = 0
+    links_refused: int = 0  # by us or by them, before the greeting was over
+    links_broken: int = 0
+    links_evicted: int = 0  # idle ones of ours beyond `pool_size`
+    pool_hits: int = 0  # questions to a node that was linked
+    pool_misses: int = 0  # questions that had to wait for a connection
+    misbehaved: int = 0
+    late_replies: int = 0
+    timeouts: int = 0
+    repairs: int = 0  # by reads
+    not_ready: int = 0  # answers that did not count because our range was still to come
+    syncs: int = 0  # sessions in which our records were compared with others'
+    records_pulled: int = 0
+    records_pushed: int = 0
+    records_dropped: int = 0  # handed over to others and confirmed by them
+    repair_bytes: int = 0  # of records pulled and pushed, overheads included
+
+
+class Link:
+    """One connection. `role` is None until the peer has greeted."""
+
+    __slots__ = (
+        "address",
+        "contact",
+        "coordinating",
+        "end_by_ns",
+        "heard_ns",
+        "id",
+        "incoming",
+        "marked_ns",
+        "opening_ns",
+        "ours_to_close",
+        "peer_id",
+        "retiring",
+        "role",
+        "since_ns",
+        "unanswered",
+        "used_ns",
+    )
+
+    def __init__(self, link_id: LinkId, peer_id: NodeId, address: str, incoming: bool) -> None:
+        self.id = link_id
+        self.peer_id = peer_id
+        self.address = address  # as dialled, or where it came from
+        self.incoming = incoming
+        self.role: Role | None = None
+        self.end_by_ns = 0  # when it ends unless the peer has greeted, or though it is retiring
+        self.heard_ns = 0
+        self.since_ns = 0  # when the peer has greeted us
+        self.opening_ns = 0  # from our dial to its greeting, where we have opened it
+        self.used_ns = 0  # when the peer last answered a question of ours, pings aside
+        self.contact: Contact | None = None
+        self.coordinating = 0  # operations in flight that we run for this peer
+        self.retiring = False  # nothing more is asked on it; see `pool.py` for this and the next
+        self.ours_to_close = False
+        self.marked_ns = 0  # when the turn of a mark without an id came
+        self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
+
+
+class Call:
+    """One question in flight. Owners subclass it; all three methods may call back in."""
+
+    __slots__ = ("due_ns", "id", "outstanding")
+
+    def __init__(self, call_id: int, due_ns: int) -> None:
+        self.id = call_id
+        self.due_ns = due_ns
+        self.outstanding: dict[NodeId, None] = {}  # a dict: sets of bytes have no stable order
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        """A node that was asked has answered."""
+        raise NotImplementedError
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        """A node that was asked cannot be reached, or its link broke."""
+        raise NotImplementedError
+
+    def expired(self, now: Instant) -> None:
+        """`due_ns` is over. The call stays in flight unless it is dropped or asked anew."""
+        raise NotImplementedError

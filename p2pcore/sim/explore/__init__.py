@@ -1,0 +1,1 @@
+"""Scenarios drawn from seeds: played, swept over, made smaller, grown large."""

@@ -1,0 +1,353 @@
+"""What users of a world hold: nodes, clients, and the operations that they start.
+
+A call without `start_` in its name lets virtual time pass until it has its result, and raises what
+the same call on sockets would raise. One with `start_` returns an `Operation` at once, so that any
+number can be in flight; `then` is called with it when it is over.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, cast
+
+from p2pcore.client import Client
+from p2pcore.config import ClientConfig, CoordinatorConfig
+from p2pcore.contact import Contact, point_of
+from p2pcore.effects import Instant
+from p2pcore.errors import BusyError, ClosedError
+from p2pcore.ids import NodeId, key_of
+from p2pcore.node import Node
+from p2pcore.overlay.lookup import Lookup
+from p2pcore.replication.operations import StoreReceipt
+from p2pcore.requests import (
+    budget_ns,
+    checked_value,
+    lifetime_ms,
+    receipts_of,
+    room_for_one,
+    values_of,
+)
+from p2pcore.sim.hosts.process import Process
+from p2pcore.sim.streams import streams_of
+from p2pcore.storage.memory import Record
+
+__all__ = ["LookupReport", "SimClient", "SimNode", "SimOperation", "Then"]
+
+Then = Callable[["SimOperation"], None]
+
+
+class SimOperation:
+    """Something that an application has asked for."""
+
+    __slots__ = ("_then", "end_ns", "key", "kind", "process", "result", "start_ns", "value")
+
+    def __init__(
+        self, process: Process, kind: str, key: object = None, value: object = None,
+        then: Then | None = None,
+    ) -> None:  # fmt: skip
+        self.process = process
+        self.kind = kind
+        self.key = key
+        self.value = value  # what is stored
+        self.start_ns = process.world.now_ns
+        self.end_ns: int | None = None
+        self.result: object = None  # the value, or the error
+        self._then = then
+
+    def __repr__(self) -> str:
+        return f"{self.process} {self.kind} {self.key!r}"
+
+    @property
+    def over(self) -> bool:
+        """Whether there is a result."""
+        return self.end_ns is not None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the result is an error."""
+        return isinstance(self.result, Exception)
+
+    @property
+    def latency_ns(self) -> int:
+        """From its start to its result."""
+        assert self.end_ns is not None, "the operation is not over"
+        return self.end_ns - self.start_ns
+
+    def wait(self, limit_s: float = 120.0) -> Any:
+        """Let time pass until there is a result; returns it, or raises it."""
+        engine = self.process.world.engine
+        end_ns = engine.now_ns + round(limit_s * 1e9)
+        while not self.over:
+            engine.halted = False
+            engine.run_until_halted(end_ns)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+    def finish(self, result: object) -> None:
+        """The result is there."""
+        world = self.process.world
+        self.end_ns, self.result = world.now_ns, result
+        world.engine.halted = True  # somebody may wait for this
+        for observer in world.on_operation:
+            observer(self)
+        if self._then is not None:
+            self._then(self)
+
+
+@dataclass(frozen=True)
+class LookupReport:
+    """What one lookup found, and what it took."""
+
+    closest: list[NodeId]
+    """Nearest first."""
+    hops: int
+    """The longest chain of dependent requests until the closest was first heard of."""
+    duration_ns: int
+
+
+class SimNode(Process):
+    """A node of the simulated network."""
+
+    machine: Node
+    config: CoordinatorConfig
+    identity: NodeId
+    lives = 0  # processes so far
+    byzantine = ""  # in which it misbehaves, see `byzantine.py`
+
+    def boot(self, config: CoordinatorConfig) -> None:
+        """A new process, with nothing in its memory."""
+        self.config = config
+        seed, life = self.world.seed, f"{self.name}/{self.lives}" if self.lives else self.name
+        self.machine = Node(config, self.identity, streams_of(seed, life))
+        self.machine.open(config.advertise or self.address)
+        self.dial_timeout_ns = round(config.handshake_timeout_s * 1e9)
+        self.alive, self.silent, self.accepts, self.byzantine = True, False, True, ""
+        self.lives += 1
+
+    def start_join(self, then: Then | None = None) -> SimOperation:
+        """Get into the network. Who can't get in ends."""
+        operation = self.world.started(SimOperation(self, "join", then=then))
+
+        def joined(result: object) -> None:
+            if isinstance(result, Exception):
+                self.stop()
+            operation.finish(result)
+
+        number = self.operation(joined)
+        self.tell(lambda now: self.machine.join(number, now))
+        return operation
+
+    def settle(self, contacts: list[Contact]) -> None:
+        """Be a member at once, with these contacts; see `World.warm_swarm`. Finds its way back by
+        three of them if it should ever be alone."""
+        ways_in = [contact.address for contact in contacts[:3]]
+        self.boot(replace(self.config, bootstrap=ways_in))
+        self.tell(lambda now: self.machine.settle(contacts, now))
+
+    def start_ready(self, then: Then | None = None) -> SimOperation:
+        """Wait until this node is ready for every key that is its."""
+        operation = SimOperation(self, "ready", then=then)
+        number = self.operation(operation.finish)
+        self.tell(lambda now: self.machine.wait_ready(number, now))
+        return operation
+
+    def start_leave(self, then: Then | None = None) -> SimOperation:
+        """Hand over what this node holds, say goodbye, and end."""
+        operation = self.world.started(SimOperation(self, "leave", then=then))
+
+        def gone(result: object) -> None:
+            self.depart()
+            operation.finish(result)
+
+        number = self.operation(gone)
+        self.tell(lambda now: self.machine.hand_over(number, now))
+        return operation
+
+    def leave(self) -> None:
+        """Leave in good order."""
+        self.start_leave().wait()
+
+    def depart(self) -> None:
+        """Say goodbye and end, with nothing handed over."""
+        if self.alive:
+            self.machine.leave()
+            self.pump()
+            self.stop()
+
+    def crash(self, *, power: bool = False) -> None:
+        """The process dies; what it had in memory is gone. With `power`, the machine does: then
+        nothing tells the others."""
+        self.world.trace.tell(self.world.now_ns, f"{self.name} crashes")
+        self.stop(power=power)
+
+    def restart(self, *, disk: bool = False, then: Then | None = None) -> SimOperation:
+        """A new process at the same address joins again, through members that are there now. With
+        its `disk` it has the identity it had, which is what `data_dir` keeps today; records are in
+        memory and lost in either case."""
+        assert not self.alive, f"{self.name} runs"
+        if not disk:
+            self.identity = self.world.new_identity(f"{self.name}/{self.lives}")
+        was_silent, self.silent = self.silent, False
+        self.boot(replace(self.config, bootstrap=self.world.members(3)))
+        if was_silent:
+            self.world.ways_changed()
+        self.world.trace.tell(self.world.now_ns, f"{self.name} restarts")
+        return self.start_join(then)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it counts for every key that is its."""
+        return self.alive and self.machine.ownership.settled
+
+    def holds(self, name: str | bytes) -> Record | None:
+        """The record in this node's own store."""
+        return self.machine.store.get(key_of(name), self.now.wall_ms)
+
+    def start_lookup(
+        self, target: bytes, *, width: int = 20, then: Then | None = None
+    ) -> SimOperation:
+        """Look up the nodes closest to an id or key from here; the result is a LookupReport."""
+        operation = SimOperation(self, "lookup", target, then=then)
+
+        def finish(lookup: Lookup, now: Instant) -> None:
+            closest = [contact.node_id for contact in lookup.closest(width)]
+            duration_ns = self.world.now_ns - operation.start_ns
+            operation.finish(LookupReport(closest, lookup.hops, duration_ns))
+
+        directory = self.machine.directory
+        self.tell(lambda now: directory.search(point_of(target), now, finish, width=width))
+        return operation
+
+    def lookup(self, target: bytes, *, width: int = 20, limit_s: float = 30.0) -> LookupReport:
+        """Look up the nodes closest to an id or key from here."""
+        return cast(LookupReport, self.start_lookup(target, width=width).wait(limit_s))
+
+
+class SimClient(Process):
+    """A client of the simulated network, with the calls of `AdaptiveClient`."""
+
+    machine: Client
+    config: ClientConfig
+
+    def boot(self, config: ClientConfig, identity: NodeId) -> None:
+        """A new process."""
+        self.config = config
+        self.machine = Client(config, identity, streams_of(self.world.seed, self.name))
+        self.dial_timeout_ns = round(config.connect_timeout_s * 1e9)
+
+    def start_connect(self, then: Then | None = None) -> SimOperation:
+        """Find a member of the network."""
+        operation = self.world.started(SimOperation(self, "connect", then=then))
+        number = self.operation(operation.finish)
+        self.tell(lambda now: self.machine.connect(number, now))
+        return operation
+
+    def start_store(
+        self, key: str | bytes, value: bytes | None, *, ttl_s: float | None = None,
+        timeout_s: float | None = None, then: Then | None = None,
+    ) -> SimOperation:  # fmt: skip
+        """Store a value; None deletes."""
+        place, ttl_ms, write = key_of(key), lifetime_ms(ttl_s), self.machine.write
+        kind = "delete" if value is None else "store"
+        if value is not None:
+            checked_value(value)
+        return self._start(
+            SimOperation(self, kind, key, value, then), timeout_s,
+            lambda number, due_ns, now: write(number, place, value, ttl_ms, due_ns, now),
+        )  # fmt: skip
+
+    def start_retrieve(
+        self, key: str | bytes, *, timeout_s: float | None = None, then: Then | None = None
+    ) -> SimOperation:
+        """Retrieve the newest value."""
+        place, read = key_of(key), self.machine.read
+        return self._start(
+            SimOperation(self, "retrieve", key, None, then), timeout_s,
+            lambda number, due_ns, now: read(number, place, key, due_ns, now),
+        )  # fmt: skip
+
+    def start_store_many(
+        self, items: Mapping[str | bytes, bytes], *, ttl_s: float | None = None,
+        timeout_s: float | None = None, then: Then | None = None,
+    ) -> SimOperation:  # fmt: skip
+        """Store many values; the operation's result is a list of receipts and errors, in the order
+        of the items."""
+        places = [(key_of(key), checked_value(value)) for key, value in items.items()]
+        ttl_ms, write = lifetime_ms(ttl_s), self.machine.write_many
+        return self._start(
+            SimOperation(self, "store_many", list(items), items, then), timeout_s,
+            lambda number, due_ns, now: write(number, places, ttl_ms, due_ns, now),
+        )  # fmt: skip
+
+    def start_retrieve_many(
+        self, keys: Iterable[str | bytes], *, timeout_s: float | None = None,
+        then: Then | None = None,
+    ) -> SimOperation:  # fmt: skip
+        """Retrieve many values; the operation's result is a list of values and errors, in the order
+        of the keys."""
+        names, read = list(dict.fromkeys(keys)), self.machine.read_many
+        places = [key_of(name) for name in names]
+        return self._start(
+            SimOperation(self, "retrieve_many", names, None, then), timeout_s,
+            lambda number, due_ns, now: read(number, places, names, due_ns, now),
+        )  # fmt: skip
+
+    def _start(
+        self, operation: SimOperation, timeout_s: float | None,
+        begin: Callable[[int, int, Instant], None],
+    ) -> SimOperation:  # fmt: skip
+        """Begin it, or end it at once where the same call on sockets would fail at once."""
+        timeout_ns = budget_ns(self.config.timeout_s if timeout_s is None else timeout_s)
+        if not self.alive:
+            raise ClosedError(f"{self.name} does not run")
+        self.world.started(operation)
+        try:
+            room_for_one(self.in_flight, self.config.max_in_flight)
+        except BusyError as error:
+            self.world.after(0, partial(operation.finish, error))
+        else:
+            number = self.operation(operation.finish)
+            self.tell(lambda now: begin(number, now.mono_ns + timeout_ns, now))
+        return operation
+
+    def store(
+        self, key: str | bytes, value: bytes, *, ttl_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> StoreReceipt:  # fmt: skip
+        """Store a value at a write quorum."""
+        operation = self.start_store(key, checked_value(value), ttl_s=ttl_s, timeout_s=timeout_s)
+        return cast(StoreReceipt, operation.wait())
+
+    def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
+        """The newest value that a read quorum knows."""
+        return cast(bytes, self.start_retrieve(key, timeout_s=timeout_s).wait())
+
+    def delete(self, key: str | bytes, *, timeout_s: float | None = None) -> StoreReceipt:
+        """Delete at a write quorum."""
+        return cast(StoreReceipt, self.start_store(key, None, timeout_s=timeout_s).wait())
+
+    def store_many(
+        self, items: Mapping[str | bytes, bytes], **options: Any
+    ) -> dict[str | bytes, StoreReceipt]:
+        """Store many; the receipts by key, or a BatchError."""
+        return receipts_of(items, self.start_store_many(items, **options).wait())
+
+    def retrieve_many(
+        self, keys: Iterable[str | bytes], **options: Any
+    ) -> dict[str | bytes, bytes]:
+        """Retrieve many; the values by key, without those that are not there, or a BatchError."""
+        names = list(dict.fromkeys(keys))
+        return values_of(names, self.start_retrieve_many(names, **options).wait())
+
+    def close(self) -> None:
+        """Say goodbye and end; what is in flight fails."""
+        if self.alive:
+            self.machine.leave()
+            self.pump()
+            self.abandon(ClosedError("closed while the operation was in flight"))
+            self.stop()
+
+    def crash(self, *, power: bool = False) -> None:
+        """The process dies."""
+        self.stop(power=power)

@@ -1,0 +1,305 @@
+"""One machine (a node or a client) in the world: its process, its clocks, its place.
+
+Theory of operation. A peer stands where `aio/host.py` stands on sockets: it tells the machine what
+happens and carries out its effects. A process does one thing at a time: each message that it reads
+or sends takes service time, and what comes meanwhile waits in its queue. So a node that is asked
+for more than it can do answers late, as on a real processor. There is one timer per peer.
+
+Rule: decides nothing that a machine decides.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Send
+from p2pcore.errors import ConfigError, P2PError
+from p2pcore.ids import NodeId
+from p2pcore.machine import Machine
+from p2pcore.sim.engine import Action
+from p2pcore.sim.hosts.clocks import Clock
+from p2pcore.sim.network.connection import End
+from p2pcore.sim.network.links import LinkProfile, Uplink
+from p2pcore.sim.streams import Stream
+from p2pcore.wire.codec import Incoming
+
+if TYPE_CHECKING:
+    from p2pcore.sim.world import World
+
+__all__ = ["Process", "Service"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What a process needs for its work.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    message_us: int = 10
+    """To read and handle a message, and again to send one. A request and its reply cost two nodes
+    four times as much. (goals.md: 57 µs of CPU for a request alone, 7 µs with 64 in flight.)"""
+
+    queue_limit: int = 10_000
+    """Messages that wait. One more, and its connection is ended, as by the outbox of a sender
+    (`aio/outbox.py`) that is not read from."""
+
+    def __post_init__(self) -> None:
+        if self.message_us < 0:
+            raise ConfigError(f"message_us must be 0 or more, not {self.message_us!r}")
+        if self.queue_limit < 1:
+            raise ConfigError(f"queue_limit must be at least 1, not {self.queue_limit!r}")
+
+
+class Process:
+    """A machine and its surroundings. `SimNode` and `SimClient` are what users hold."""
+
+    machine: Machine
+
+    def __init__(self, world: "World", name: str, index: int, address: str) -> None:
+        self.world = world
+        self.name = name
+        self.index = index  # its place among the peers of the world
+        self.address = address
+        self.link: LinkProfile = world.link
+        self.region = ""
+        self._engine = world.engine
+        self._network = world.network
+        self._slowness = 1
+        self.service = world.service
+        self.clock = Clock()
+        self.rng = Stream(f"{world.seed}/{name}/link")
+        self.uplink = Uplink()
+        self.ends: dict[LinkId, End] = {}
+        self.alive = True  # there is a process
+        self.silent = False  # the machine is without power, or cut off: nothing says so
+        self.accepts = True  # connections
+        self.dial_timeout_ns = 5_000_000_000
+        self.busy_until_ns = 0
+        self.notices: deque[str] = deque(maxlen=100)  # the latest, for people
+        self._queue: deque[tuple[Action, Any, Any, Any]] = deque()
+        self._serving = False  # an event will work off the queue
+        self._wake_at_ns: int | None = None  # in the world's time
+        self._deadline_ns: int | None = None  # the same as the machine gave it
+        self._completions: dict[int, Callable[[object], None]] = {}
+        self._operations = 0
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def node_id(self) -> NodeId:
+        """What it is authenticated as."""
+        return self.machine.node_id
+
+    @property
+    def now(self) -> Instant:
+        """This instant on the clocks of the peer."""
+        return self.clock.instant(self._engine.now_ns)
+
+    # What happens
+
+    def tell(self, event: Callable[[Instant], object]) -> None:
+        """Something happens to the machine; its effects are carried out."""
+        if self.alive:
+            event(self.now)
+            self.pump()
+
+    def receive(self, link_id: LinkId, message: Incoming, size: int) -> None:
+        """The process reads a message."""
+        machine, now_ns = self.machine, self._engine.now_ns
+        counters = machine.counters
+        counters.messages_in += 1
+        counters.bytes_in += size
+        busy_ns = self.busy_until_ns
+        self.busy_until_ns = (busy_ns if busy_ns > now_ns else now_ns) + self._cost_ns
+        machine.receive(link_id, message, self.clock.instant(now_ns))
+        self.pump()
+
+    def connected(self, end: End, address: str, *, incoming: bool) -> None:
+        """A connection is open."""
+        peer_id = end.far.owner.node_id
+        self.machine.connected(end.link_id, peer_id, address, incoming=incoming, now=self.now)
+        self.pump()
+
+    def connect_failed(self, effect: Connect, error: P2PError) -> None:
+        """A connection could not be opened."""
+        self.machine.connect_failed(effect.address, effect.node_id, error, self.now)
+        self.pump()
+
+    def disconnected(self, link_id: LinkId, error: P2PError | None) -> None:
+        """A connection ended."""
+        self.machine.disconnected(link_id, error, self.now)
+        self.pump()
+
+    def runs(self, machine: Machine) -> bool:
+        """Whether this very machine is alive: not one before a restart."""
+        return self.alive and self.machine is machine
+
+    # What the machine wants
+
+    def pump(self) -> None:
+        """Carry out the machine's effects, and see to its timer."""
+        machine, now_ns = self.machine, self._engine.now_ns
+        for effect in machine.drain():
+            depart_ns = self.busy_until_ns
+            if depart_ns < now_ns:
+                depart_ns = now_ns
+            if type(effect) is Send:
+                links = effect.links
+                self.busy_until_ns = depart_ns = depart_ns + self._cost_ns * len(links)
+                self._network.send(self, links, effect.message, depart_ns)
+            elif isinstance(effect, Connect):
+                self._network.dial(self, effect, depart_ns)
+            elif isinstance(effect, Close):
+                end = self.ends.get(effect.link)
+                if end is not None:
+                    self._network.close(end, depart_ns)
+            elif isinstance(effect, Complete):
+                self._complete(effect)
+            elif isinstance(effect, Notice):
+                self.notices.append(effect.text)
+        deadline_ns = machine.next_deadline()
+        if deadline_ns is not None and (
+            self._deadline_ns is None or deadline_ns < self._deadline_ns
+        ):
+            self._set_timer(deadline_ns)
+
+    def _complete(self, effect: Complete) -> None:
+        self.world.trace.note(self._engine.now_ns, self.index, effect.operation)
+        done = self._completions.pop(effect.operation, None)
+        if done is not None:  # an event of its own: it may ask for something else at once
+            engine = self._engine
+            engine.at(engine.now_ns, _hand_over, done, effect.result)
+
+    def operation(self, done: Callable[[object], None]) -> int:
+        """A number for an operation of the machine; its result will be handed to `done`."""
+        self._operations += 1
+        self._completions[self._operations] = done
+        return self._operations
+
+    @property
+    def in_flight(self) -> int:
+        """How many operations have no result yet."""
+        return len(self._completions)
+
+    def abandon(self, error: P2PError) -> None:
+        """All operations that have no result end with this error."""
+        completions, self._completions = self._completions, {}
+        for done in completions.values():
+            done(error)
+
+    # Its timer
+
+    def _set_timer(self, deadline_ns: int) -> None:
+        engine = self._engine
+        self._deadline_ns = deadline_ns
+        self._wake_at_ns = max(self.clock.world_ns(deadline_ns), engine.now_ns)
+        engine.at(self._wake_at_ns, self._wake, self._wake_at_ns)
+
+    def _wake(self, due_ns: int, _: None = None, __: None = None) -> None:
+        if self._wake_at_ns != due_ns or not self.alive:
+            return  # another was set meanwhile
+        if self.busy_until_ns > due_ns:
+            self._wake_at_ns = self.busy_until_ns
+            self._engine.at(self.busy_until_ns, self._wake, self.busy_until_ns)
+            return
+        self._wake_at_ns = self._deadline_ns = None
+        self.machine.handle_timer(self.now)
+        self.pump()
+
+    def clock_changed(self) -> None:
+        """The monotonic clock runs differently now: what it is to wake for is due at another time
+        of the world."""
+        if self._deadline_ns is not None:
+            self._set_timer(self._deadline_ns)
+
+    # Its process
+
+    @property
+    def service(self) -> Service:
+        """What its work takes."""
+        return self._service
+
+    @service.setter
+    def service(self, service: Service) -> None:
+        self._service = service
+        self._cost_ns = 1000 * service.message_us * self._slowness
+
+    @property
+    def slowness(self) -> int:
+        """Its work takes so many times as long."""
+        return self._slowness
+
+    @slowness.setter
+    def slowness(self, slowness: int) -> None:
+        self._slowness = slowness
+        self.service = self._service
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what comes now has to wait."""
+        return self.busy_until_ns > self._engine.now_ns or bool(self._queue)
+
+    @property
+    def queue_length(self) -> int:
+        """How much waits."""
+        return len(self._queue)
+
+    @property
+    def queue_is_full(self) -> bool:
+        """Whether no message more may wait."""
+        return len(self._queue) >= self.service.queue_limit
+
+    def count_waiting(self, actions: tuple[Action, ...]) -> int:
+        """How many of these wait for the process."""
+        return sum(1 for action, _, _, _ in self._queue if action in actions)
+
+    def enqueue(self, action: Action, a: Any, b: Any = None, c: Any = None) -> None:
+        """Do this once the process has time for it."""
+        self._queue.append((action, a, b, c))
+        if not self._serving:
+            self._serving = True
+            self._engine.at(max(self.busy_until_ns, self._engine.now_ns), self._serve)
+
+    def _serve(self, _: None, __: None, ___: None) -> None:
+        queue, engine = self._queue, self._engine
+        while queue and self.busy_until_ns <= engine.now_ns:
+            action, a, b, c = queue.popleft()
+            action(a, b, c)
+        self._serving = bool(queue)
+        if queue:
+            engine.at(self.busy_until_ns, self._serve)
+
+    def pause_until(self, due_ns: int) -> None:
+        """The process does nothing until then: what comes waits, and its timer is late."""
+        self.busy_until_ns = max(self.busy_until_ns, due_ns)
+
+    # Its end
+
+    def stop(self, *, power: bool = False) -> None:
+        """The process is gone. Its connections break, unless the machine has lost its `power`."""
+        if not self.alive:
+            return
+        self.alive = False
+        network, now_ns = self._network, self._engine.now_ns
+        for end in list(self.ends.values()):
+            if power:
+                network.cut_power(end)
+            else:
+                network.close(end, now_ns)
+        queue, self._queue = self._queue, deque()
+        for action, a, b, c in queue:  # for ends that are closed now: counted as dropped
+            action(a, b, c)
+        self._wake_at_ns = self._deadline_ns = None
+        self._completions.clear()
+        self.busy_until_ns = 0
+        if power:
+            self.silent = True
+            self.world.ways_changed()
+
+
+def _hand_over(done: Callable[[object], None], result: object, _: None) -> None:
+    done(result)

@@ -1,0 +1,1 @@
+"""What is between processes: links, regions, connections with the manners of TCP."""

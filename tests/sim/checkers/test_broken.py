@@ -1,0 +1,35 @@
+"""Each deliberately broken core is caught by a checker within 50 seeds."""
+
+import pytest
+
+from p2pcore.sim.explore.play import play
+from p2pcore.sim.explore.scenarios import draw, name_for
+from tests.sim.broken import BROKEN, broken
+
+CAUGHT_BY = {
+    "acknowledge before W": "quorum",
+    "no read repair": "read repair",
+    "tombstone lost": "quorum",
+    "stale version acknowledged": "order",
+    "ready before hand-off": "readiness",
+    "drop before confirmation": "ownership",
+    "bucket without liveness check": "buckets",
+    "lookup that stops a round early": "lookups",
+    "request table that grows": "bounds",
+    "book of lost contacts that grows": "bounds",
+    "reply matched to the wrong request": "foreign value",
+}
+
+ALSO_BY = {"reply matched to the wrong request": "foreign value"}
+"""Where that may come first: the reply may be to a write or to a read."""
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_it_is_caught(name: str) -> None:
+    with broken(name) as scenario:
+        for seed in range(1, 51):
+            outcome = play(draw(scenario or name_for(seed), seed))
+            if not outcome.ok:
+                assert outcome.broken in (CAUGHT_BY[name], ALSO_BY.get(name)), outcome.text
+                return
+    pytest.fail("50 seeds found nothing")
