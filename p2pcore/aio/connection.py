@@ -9,17 +9,15 @@ import enum
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from p2pcore.aio.outbox import Outbox
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
-from p2pcore.wire.codec import FrameParser
-
-if TYPE_CHECKING:
-    from p2pcore.aio.host import Host
+from p2pcore.session.link import Counters
+from p2pcore.wire.codec import FrameParser, Incoming
 
 __all__ = ["FRAME_STALLS", "LINGER_S", "NOT_READ", "Connection", "Stage"]
 
@@ -39,11 +37,31 @@ class Stage(enum.Enum):
     GONE = enum.auto()
 
 
+class Owner(Protocol):
+    """What a connection needs of its host, which it tells of everything that happens."""
+
+    counters: Counters
+    read_buffer: memoryview
+    """What bytes are read into: one for all connections of a loop, which reads one at a time."""
+
+    def shaking(self, connection: "Connection") -> None: ...
+
+    def authenticated(self, connection: "Connection", peer_id: NodeId) -> bool: ...
+
+    def received(self, connection: "Connection", messages: list[Incoming], size: int) -> None: ...
+
+    def gone(self, connection: "Connection", error: P2PError | None, *, told: bool) -> None: ...
+
+    def is_client(self, link_id: LinkId) -> bool: ...
+
+    def watch_stalls(self) -> None: ...
+
+
 class Connection(asyncio.BufferedProtocol):
     """The protocol object of one transport.
 
     Args:
-        host: told of everything that happens.
+        host: its owner.
         link_id: the link's name.
         tls: the session, not started yet.
         address: as dialled; None for an incoming connection.
@@ -72,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        host: "Host",
+        host: Owner,
         link_id: LinkId,
         tls: TlsSession,
         address: str | None,
@@ -81,7 +99,7 @@ class Connection(asyncio.BufferedProtocol):
         self._host = host
         self._tls = tls
         self._transport: asyncio.Transport | None = None
-        self.outbox = Outbox(host.machine.counters)
+        self.outbox = Outbox(host.counters)
         self.paused = False
         self._waiting_bytes = 0  # for the peer to read, when last looked at
         self._waiting_since_ns = 0

@@ -85,6 +85,7 @@ class Host:
         max_handshakes: int,
     ) -> None:
         self.machine = machine
+        self.counters = machine.counters
         self._loop = asyncio.get_running_loop()
         self.read_buffer = _read_buffer(self._loop)
         self.closed = False
@@ -311,7 +312,7 @@ class Host:
         link_id, receive = connection.link_id, self.machine.receive
         for message in messages:
             receive(link_id, message, instant)
-        counters = self.machine.counters
+        counters = self.counters
         counters.messages_in += len(messages)
         counters.bytes_in += size
         self._being_served = connection
@@ -337,7 +338,7 @@ class Host:
             connection.opened.set_exception(error or UnreachableError(text))
             connection.opened.exception()  # the dial may be cancelled and never look
         elif was_shaking:
-            self.machine.counters.links_refused += 1
+            self.counters.links_refused += 1
             reason = error or UnreachableError("it left before the handshake was over")
             self._refusals.add(connection.address, str(reason), now())
             self.watch_stalls()

@@ -21,8 +21,8 @@ from typing import Any
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
 from p2pcore.cli.exits import Exit, exit_of
+from p2pcore.cli.node_process import EXIT_S, Stop, run_node
 from p2pcore.cli.output import OutputError, log_to_stderr, say_json
-from p2pcore.cli.serve import EXIT_S, Stop, run_node
 from p2pcore.config import CoordinatorConfig
 from p2pcore.errors import P2PError
 

@@ -24,8 +24,8 @@ from typing import Any
 import p2pcore
 from p2pcore import errors
 from p2pcore.address import split_address
+from p2pcore.cli.node_process import EXIT_S, Stop
 from p2pcore.cli.output import OutputError, say, say_json
-from p2pcore.cli.serve import EXIT_S, Stop
 from p2pcore.cli.worker import GRACE_S
 from p2pcore.config import CoordinatorConfig
 from p2pcore.errors import BrokenError, ConfigError, P2PError

@@ -1,0 +1,139 @@
+"""A process that runs one node until it is asked to stop.
+
+Rule: knows the node's settings, not the words of the command line.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+from p2pcore.aio.coordinator import AdaptiveCoordinator
+from p2pcore.config import CoordinatorConfig
+from p2pcore.errors import ConfigError
+
+__all__ = ["EXIT_S", "Announce", "Stop", "run_node"]
+
+log = logging.getLogger("p2pcore.cli")
+
+EXIT_S = 3.0  # beyond the handing over: for goodbyes, which take 1 s, and a look-up that hangs
+SPARE_DESCRIPTORS = 128  # for a pool that is exceeded, files and the loop itself
+
+Announce = Callable[[AdaptiveCoordinator], None]
+"""Called once a node is in its network."""
+
+
+class Stop:
+    """The first signal asks to leave; the second one doesn't ask.
+
+    Args:
+        loop: calls back on signals until it is closed.
+        numbers: the signals that ask.
+        at_once: what the second one does before it ends the process.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+        at_once: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.wanted: asyncio.Future[None] = loop.create_future()
+        self._at_once = at_once
+        for number in numbers:
+            try:
+                loop.add_signal_handler(number, self._on_signal, number)
+            except NotImplementedError:  # Windows, where Ctrl-C cancels the main task
+                return
+
+    def ask(self, why: str) -> None:
+        """Somebody wants the node to leave."""
+        if not self.wanted.done():
+            log.info("%s: leaving the network; another signal ends this at once", why)
+            self.wanted.set_result(None)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self.wanted.done():
+            self._at_once()
+            os._exit(128 + number)
+        self.ask(number.name)
+
+
+def run_node(
+    config: CoordinatorConfig,
+    loop_name: str,
+    announce: Announce,
+    make_stop: Callable[[asyncio.AbstractEventLoop], Stop] = Stop,
+) -> None:
+    """Run one node until it is to stop. Raises what `AdaptiveCoordinator.start` raises."""
+    loop_factory = _loop_factory(loop_name)
+    connections = config.max_connections + config.max_handshakes + config.pool_size
+    _allow_descriptors(connections + SPARE_DESCRIPTORS)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_serve(config, announce, make_stop))
+
+
+async def _serve(
+    config: CoordinatorConfig,
+    announce: Announce,
+    make_stop: Callable[[asyncio.AbstractEventLoop], Stop],
+) -> None:
+    """Start a node, say where it is, and stop it when that is asked for, also before it has
+    got into the network."""
+    loop = asyncio.get_running_loop()
+    stop = make_stop(loop)
+    node = AdaptiveCoordinator(config)
+    starting = loop.create_task(node.start())
+    try:
+        await asyncio.wait({starting, stop.wanted}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            announce(node)
+            log.info(
+                "others join with: p2pcore serve --join %s#%s", node.address, node.node_id.hex()
+            )
+            await stop.wanted
+        handing_over_s = config.leave_timeout_s if starting.done() else 0.0
+        loop.call_later(handing_over_s + EXIT_S, os._exit, 0)
+    finally:
+        starting.cancel()
+        await asyncio.wait({starting})
+        await node.shutdown()
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """How the event loop is made; None for asyncio's own.
+
+    Raises:
+        ConfigError: uvloop was asked for, and is not here.
+    """
+    if name == "asyncio":
+        return None
+    try:
+        import uvloop
+    except ImportError as error:
+        if name == "uvloop":
+            raise ConfigError(f"--loop uvloop: {error}; pip install uvloop") from error
+        return None
+    return uvloop.new_event_loop
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Raise this process's limit of open files to what the configured connections need."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning(
+            "%d open files are allowed here, the connections may need %d: "
+            "raise the limit (ulimit -n) or lower --max-connections",
+            allowed,
+            wanted,
+        )
