@@ -31,12 +31,8 @@ from p2pcore.sim.faults.kinds import (
     fault_from,
     table_of,
 )
-from p2pcore.sim.hosts.applications import (
-    LookupReport,
-    SimClient,
-    SimNode,
-    SimOperation,
-)
+from p2pcore.sim.hosts.applications import LookupReport, SimClient, SimNode
+from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.hosts.process import Process, Service
 from p2pcore.sim.network.accounting import Accounting
 from p2pcore.sim.network.links import (

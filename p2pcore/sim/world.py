@@ -7,25 +7,23 @@ nobody lets time pass (`run`, `run_until`, or a call that waits for its result),
 """
 
 from collections.abc import Callable, Iterable
-from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.contact import Contact, point_of
 from p2pcore.errors import ConfigError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.machine import Machine
-from p2pcore.sim.engine import Engine
+from p2pcore.sim.environment import Environment
 from p2pcore.sim.faults.kinds import Fault
 from p2pcore.sim.faults.player import Faults
-from p2pcore.sim.hosts.applications import SimClient, SimNode, SimOperation
+from p2pcore.sim.hosts.applications import SimClient, SimNode
+from p2pcore.sim.hosts.operations import Observers, SimProcess
 from p2pcore.sim.hosts.process import Process, Service
 from p2pcore.sim.network.accounting import Accounting
 from p2pcore.sim.network.links import LAN, LinkProfile
 from p2pcore.sim.network.regions import REGIONS
 from p2pcore.sim.network.tcp import Network
-from p2pcore.sim.streams import Stream
-from p2pcore.sim.trace import EventTrace
 from p2pcore.sim.warm import tables
 
 __all__ = ["SIM_VERSION", "World"]
@@ -33,10 +31,11 @@ __all__ = ["SIM_VERSION", "World"]
 SIM_VERSION = 2
 """Raised when the same seed gives another run: when engine, links or draws of chance change."""
 
-START_NS = 1_000_000_000  # virtual time begins here: 0 means "never" in some places of the core
 MAX_JOINING = 256  # nodes at a time, at most; newcomers should find more members than newcomers
 JOIN_LIMIT_S = 600.0
 CODECS = ("frozen", "full")
+
+P = TypeVar("P", bound=SimProcess)
 
 
 class World:
@@ -67,16 +66,20 @@ class World:
     ) -> None:
         if codec not in CODECS:
             raise ConfigError(f"codec must be one of {', '.join(CODECS)}, not {codec!r}")
+        self.environment = environment = Environment(seed, story)
         self.seed = seed
+        self.engine = environment.engine
+        self.trace = environment.trace
+        self.stream = environment.stream
+        self.after = environment.after
         self.link = link
         self.service = service or Service()
-        self.engine = Engine(START_NS)
-        self.trace = EventTrace(story)
         self.network = Network(self.engine, self.trace, full_codec=codec == "full")
         self.processes: list[Process] = []
-        self.on_start: list[Callable[[SimOperation], None]] = []
+        self._observers = Observers()
+        self.on_start = self._observers.on_start
         """Called with each operation that a client (or a joining or leaving node) starts."""
-        self.on_operation: list[Callable[[SimOperation], None]] = []
+        self.on_operation = self._observers.on_operation
         """Called with each operation that is over."""
         self.warm = False
         """Whether its nodes were put in their places by `warm_swarm`."""
@@ -84,7 +87,7 @@ class World:
         """All nodes, dead ones included, in the order in which they came."""
         self._by_name: dict[str, Process] = {}
         self._counts = {"n": 0, "c": 0, "a": 0}
-        self._rng = self.stream("world")
+        self._rng = environment.stream("world")
         self.faults = Faults(self)
         for fault in faults:
             self.apply(fault)
@@ -117,8 +120,8 @@ class World:
         """
         number = self._count("n")
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:7000"
-        process = SimNode(self, name or f"n{number}", len(self.processes), address)
-        process.identity = node_id or self.new_identity(process.name)
+        process = self._make(SimNode, name or f"n{number}", address)
+        process.identity = node_id or self.environment.new_identity(process.name)
         if "bootstrap" not in settings:
             settings["bootstrap"] = self.members(3)
         self._place(process, region, link, service, drift_ppm)
@@ -196,11 +199,11 @@ class World:
         ClientConfig."""
         number = self._count("c")
         address = f"10.200.{number >> 8 & 255}.{number & 255}:9"
-        process = SimClient(self, name or f"c{number}", len(self.processes), address)
+        process = self._make(SimClient, name or f"c{number}", address)
         if "bootstrap" not in settings:
             settings["bootstrap"] = self.members(3)
         self._place(process, region, link, service, drift_ppm)
-        process.boot(ClientConfig(**settings), self.new_identity(process.name))
+        process.boot(ClientConfig(**settings), self.environment.new_identity(process.name))
         self._add(process)
         if connect:
             process.start_connect().wait()
@@ -211,7 +214,7 @@ class World:
         `p2pcore.machine.Machine`."""
         number = self._count("a")
         address = f"10.201.{number >> 8 & 255}.{number & 255}:7000"
-        process = Process(self, name, len(self.processes), address)
+        process = Process(self.environment, self.network, name, len(self.processes), address)
         process.machine = machine
         self._place(process, "", link, None, 0)
         self._add(process)
@@ -254,19 +257,11 @@ class World:
         self.engine.run_until(condition, self.engine.now_ns + round(limit_s * 1e9))
         self._check_accounting()
 
-    def after(self, seconds: float, callback: Callable[[], object]) -> None:
-        """Call back when so much time has passed."""
-        self.engine.at(self.engine.now_ns + round(seconds * 1e9), _call, callback)
-
     # What goes wrong
 
     def apply(self, fault: Fault) -> None:
         """Let this fault happen: its `at_s` counts from now."""
         self.faults.plan(fault)
-
-    def ways_changed(self) -> None:
-        """A wall or a silence has come or gone."""
-        self.network.ways_changed(self.processes)
 
     # What is known of it
 
@@ -287,29 +282,13 @@ class World:
             AssertionError: they do not: a bug of the simulator.
         """
         self._check_accounting()
-        waiting = self.network.count_in_flight(self.processes)
+        waiting = self.network.count_in_flight()
         assert waiting == self.accounting.in_flight, (
             f"{self.accounting}, but {waiting} are to be found"
         )
 
     def _check_accounting(self) -> None:
         assert self.accounting.balanced, str(self.accounting)
-
-    # What nodes, clients and faults need
-
-    def stream(self, purpose: str) -> Stream:
-        """The world's own random stream of one purpose."""
-        return Stream(f"{self.seed}//{purpose}")
-
-    def new_identity(self, name: str) -> NodeId:
-        """An id that follows from the seed and the name."""
-        return NodeId(sha256(f"{self.seed}/{name}/id".encode()).digest())
-
-    def started(self, operation: SimOperation) -> SimOperation:
-        """Tell whoever listens."""
-        for observer in self.on_start:
-            observer(operation)
-        return operation
 
     def _count(self, kind: str) -> int:
         self._counts[kind] += 1
@@ -323,6 +302,12 @@ class World:
             if node.alive and node.machine.table.size and len(members) < count:
                 members[node.address] = None
         return list(members) or [node.address for node in self.nodes if node.alive][:1]
+
+    def _make(self, kind: type[P], name: str, address: str) -> P:
+        return kind(
+            self.environment, self.network, name, len(self.processes), address,
+            observers=self._observers, ways_in=lambda: self.members(3),
+        )  # fmt: skip
 
     def _place(
         self,
@@ -348,7 +333,3 @@ class World:
             self.nodes.append(process)
         self._by_name[process.name] = process
         self.network.by_address[process.address] = process
-
-
-def _call(callback: Callable[[], object], _: None, __: None) -> None:
-    callback()

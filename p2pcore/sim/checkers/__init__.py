@@ -9,7 +9,6 @@ package says what it checks; `assumptions.py` says when a promise is given at al
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.bounds import Bounds
@@ -18,9 +17,7 @@ from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.checkers.overlay import Overlay
 from p2pcore.sim.checkers.records import Records
 from p2pcore.sim.hosts.applications import SimClient
-
-if TYPE_CHECKING:
-    from p2pcore.sim.world import World
+from p2pcore.sim.world import World
 
 __all__ = ["BrokenPromiseError", "Checkers"]
 
@@ -48,7 +45,7 @@ class Checkers:
     """
 
     def __init__(
-        self, world: "World", keys: Sequence[str], *, quorums: tuple[int, int, int],
+        self, world: World, keys: Sequence[str], *, quorums: tuple[int, int, int],
         grace_s: float = 24 * 3600.0, clocks_s: float = 0.0, timeout_s: float = 5.0,
         durable: bool = False,
     ) -> None:  # fmt: skip

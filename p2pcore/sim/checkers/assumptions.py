@@ -20,16 +20,13 @@ it believes, except whether it is ready and whom it knows.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from p2pcore.contact import point_of
 from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.replication.ownership import Standing
 from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.hosts.applications import SimNode
-
-if TYPE_CHECKING:
-    from p2pcore.sim.world import World
+from p2pcore.sim.world import World
 
 __all__ = ["LYING", "Assumptions"]
 
@@ -57,7 +54,7 @@ class Assumptions:
     """
 
     def __init__(
-        self, world: "World", keys: Iterable[KeyHistory], *, replicas: int, writes: int,
+        self, world: World, keys: Iterable[KeyHistory], *, replicas: int, writes: int,
         grace_s: float, clocks_s: float = 0.0, durable: bool = False,
     ) -> None:  # fmt: skip
         self._world = world

@@ -5,16 +5,12 @@ The limits are what the core states, or follow from how many peers there are. Ca
 strictly when nothing is asked any more: then a few remain for upkeep.
 """
 
-from typing import TYPE_CHECKING
-
 from p2pcore.overlay.lost import MAX_LOST
 from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.hosts.applications import SimClient, SimNode
 from p2pcore.sim.hosts.process import Process
-
-if TYPE_CHECKING:
-    from p2pcore.sim.world import World
+from p2pcore.sim.world import World
 
 __all__ = ["Bounds"]
 
@@ -27,7 +23,7 @@ SPARE = 16
 class Bounds:
     """Looks at how much every peer keeps."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
         self._most = 0  # operations in flight at a time, so far
 

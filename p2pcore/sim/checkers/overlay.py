@@ -6,8 +6,6 @@
 - A member that is there, and answers, keeps its place in a bucket (*buckets*).
 """
 
-from typing import TYPE_CHECKING
-
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
@@ -16,9 +14,7 @@ from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.streams import Stream
-
-if TYPE_CHECKING:
-    from p2pcore.sim.world import World
+from p2pcore.sim.world import World
 
 __all__ = ["Overlay"]
 
@@ -39,7 +35,7 @@ class Overlay:
         rng: draws who looks up what.
     """
 
-    def __init__(self, world: "World", assumptions: Assumptions, rng: Stream) -> None:
+    def __init__(self, world: World, assumptions: Assumptions, rng: Stream) -> None:
         self._world = world
         self._assumptions = assumptions
         self._rng = rng

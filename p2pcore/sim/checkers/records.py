@@ -9,7 +9,7 @@
 - What a read has given, R replicas hold soon afterwards (*read repair*).
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from p2pcore.contact import point_of
 from p2pcore.errors import KeyNotFoundError, P2PError
@@ -18,10 +18,9 @@ from p2pcore.replication.ownership import Standing
 from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.checkers.history import KeyHistory, Write
-from p2pcore.sim.hosts.applications import SimNode, SimOperation
-
-if TYPE_CHECKING:
-    from p2pcore.sim.world import World
+from p2pcore.sim.hosts.applications import SimNode
+from p2pcore.sim.hosts.operations import SimOperation
+from p2pcore.sim.world import World
 
 __all__ = ["Records"]
 
@@ -54,7 +53,7 @@ class Records:
     """
 
     def __init__(
-        self, world: "World", histories: dict[str, KeyHistory], assumptions: Assumptions,
+        self, world: World, histories: dict[str, KeyHistory], assumptions: Assumptions,
         quorums: tuple[int, int, int], clocks_s: float,
     ) -> None:  # fmt: skip
         self._world = world

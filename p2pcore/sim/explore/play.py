@@ -15,7 +15,8 @@ from p2pcore.sim.checkers import BrokenPromiseError, Checkers
 from p2pcore.sim.engine import StillError
 from p2pcore.sim.explore.scenarios import Scenario
 from p2pcore.sim.faults.kinds import Partition, fault_from
-from p2pcore.sim.hosts.applications import SimClient, SimOperation
+from p2pcore.sim.hosts.applications import SimClient
+from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.hosts.process import Service
 from p2pcore.sim.network.links import PROFILES
 from p2pcore.sim.world import World

@@ -23,7 +23,7 @@ from statistics import NormalDist
 from p2pcore.contact import point_of
 from p2pcore.errors import ConfigError
 from p2pcore.sim.faults.kinds import Churn
-from p2pcore.sim.hosts.applications import SimOperation
+from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.network.links import LAN, LinkProfile
 from p2pcore.sim.world import World
 

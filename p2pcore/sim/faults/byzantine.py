@@ -11,10 +11,11 @@ Rule: speaks through the node's own connections; what it could not do on sockets
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from p2pcore.effects import Instant
 from p2pcore.session.link import Link
+from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.network.tcp import RawFrame
 from p2pcore.wire.limits import MAX_CONTACTS
 from p2pcore.wire.messages import (
@@ -41,9 +42,6 @@ from p2pcore.wire.messages import (
     WireContact,
 )
 
-if TYPE_CHECKING:
-    from p2pcore.sim.hosts.applications import SimNode
-
 __all__ = ["BEHAVIOURS", "make_byzantine"]
 
 BEHAVIOURS = ("garbage", "silence", "liar", "eclipse", "refusal", "amnesia")
@@ -52,11 +50,11 @@ GARBAGE_BYTES = 64
 LIES = 20  # contacts in one answer, as many as an honest node names
 CLOSENESS_BITS = 128  # that an invented contact shares with what is looked for
 
-Answer = Callable[["SimNode", Link, Any], None]
+Answer = Callable[[SimNode, Link, Any], None]
 Handler = Callable[[Link, Any, Instant], None]
 
 
-def make_byzantine(node: "SimNode", behaviour: str) -> None:
+def make_byzantine(node: SimNode, behaviour: str) -> None:
     """From now on this node has that manner, until it restarts.
 
     Raises:
@@ -79,7 +77,7 @@ def make_byzantine(node: "SimNode", behaviour: str) -> None:
     handlers |= {kind: handler(kind, answer) for kind, answer in _answers(node, behaviour).items()}
 
 
-def _answers(node: "SimNode", behaviour: str) -> dict[type, Answer]:
+def _answers(node: SimNode, behaviour: str) -> dict[type, Answer]:
     honest = (*get_args(Reply), Ready, Goodbye, Unknown, Malformed, Ping)
     requests = [kind for kind in node.machine.links.handlers if kind not in honest]
     by_manner: dict[str, dict[type, Answer]] = {
@@ -96,20 +94,20 @@ def _answers(node: "SimNode", behaviour: str) -> dict[type, Answer]:
     return by_manner[behaviour]
 
 
-def _say(node: "SimNode", link: Link, message: Any) -> None:
+def _say(node: SimNode, link: Link, message: Any) -> None:
     if link.id in node.ends:
-        node.world.network.send(node, (link.id,), message, node.world.now_ns)
+        node.network.send(node, (link.id,), message, node.environment.now_ns)
 
 
-def _garbage(node: "SimNode", link: Link, request: Any) -> None:
+def _garbage(node: SimNode, link: Link, request: Any) -> None:
     _say(node, link, RawFrame(node.rng.randbytes(GARBAGE_BYTES)))
 
 
-def _nothing(node: "SimNode", link: Link, request: Any) -> None:
+def _nothing(node: SimNode, link: Link, request: Any) -> None:
     pass
 
 
-def _lies(node: "SimNode", link: Link, request: FindNode) -> None:
+def _lies(node: SimNode, link: Link, request: FindNode) -> None:
     shown = CLOSENESS_BITS // 8
     contacts = []
     for _ in range(LIES):
@@ -119,27 +117,30 @@ def _lies(node: "SimNode", link: Link, request: FindNode) -> None:
     _say(node, link, Contacts(request.id, contacts))
 
 
-def _accomplices(node: "SimNode", link: Link, request: FindNode) -> None:
-    eclipsing = [each for each in node.world.nodes if each.byzantine == "eclipse" and each.alive]
+def _accomplices(node: SimNode, link: Link, request: FindNode) -> None:
+    eclipsing = [
+        each for each in node.network.by_address.values()
+        if isinstance(each, SimNode) and each.byzantine == "eclipse" and each.alive
+    ]  # fmt: skip
     contacts = [WireContact(each.node_id, each.address) for each in eclipsing]
     _say(node, link, Contacts(request.id, contacts[:MAX_CONTACTS]))
 
 
-def _refusal(node: "SimNode", link: Link, request: Any) -> None:
+def _refusal(node: SimNode, link: Link, request: Any) -> None:
     _say(node, link, Failed(request.id, Reason.STORAGE_FULL, "no room, says a refusing node"))
 
 
-def _acknowledgement(node: "SimNode", link: Link, request: Store) -> None:
+def _acknowledgement(node: SimNode, link: Link, request: Store) -> None:
     _say(node, link, Stored(request.id))
 
 
-def _acknowledgement_of_many(node: "SimNode", link: Link, request: StoreMany) -> None:
+def _acknowledgement_of_many(node: SimNode, link: Link, request: StoreMany) -> None:
     _say(node, link, StoredMany(request.id, []))
 
 
-def _missing(node: "SimNode", link: Link, request: Any) -> None:
+def _missing(node: SimNode, link: Link, request: Any) -> None:
     _say(node, link, Missing(request.id))
 
 
-def _missing_all(node: "SimNode", link: Link, request: FetchMany) -> None:
+def _missing_all(node: SimNode, link: Link, request: FetchMany) -> None:
     _say(node, link, FoundMany(request.id, [None] * len(request.keys), []))

@@ -4,8 +4,9 @@ Rule: a fault does nothing that the real world could not do. Effects on TCP are 
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
+from p2pcore.sim.environment import Environment
 from p2pcore.sim.faults.byzantine import make_byzantine
 from p2pcore.sim.faults.kinds import (
     Aimed,
@@ -21,32 +22,57 @@ from p2pcore.sim.faults.kinds import (
     Pause,
     Slowness,
 )
-from p2pcore.sim.hosts.applications import SimNode, SimOperation
-from p2pcore.sim.hosts.process import Process
+from p2pcore.sim.hosts.applications import SimClient, SimNode
+from p2pcore.sim.hosts.operations import SimOperation
+from p2pcore.sim.hosts.process import Process, Service
+from p2pcore.sim.network.links import LinkProfile
+from p2pcore.sim.network.tcp import Network
 
-if TYPE_CHECKING:
-    from p2pcore.sim.world import World
-
-__all__ = ["Faults"]
-
+__all__ = ["FaultTarget", "Faults"]
 
 RESTART_S = 1.0  # between attempts to start a process that could not join
+
+
+class FaultTarget(Protocol):
+    """What faults need of a world: `World` has the meaning of each."""
+
+    @property
+    def environment(self) -> Environment: ...
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def nodes(self) -> list[SimNode]: ...
+
+    @property
+    def processes(self) -> list[Process]: ...
+
+    def process(self, name: str) -> Process: ...
+
+    def node(
+        self, *, join: bool = True, region: str = "", link: LinkProfile | None = None,
+        service: Service | None = None, **settings: Any,
+    ) -> SimNode: ...  # fmt: skip
+
+    def client(self, *, connect: bool = True, **settings: Any) -> SimClient: ...
 
 
 class Faults:
     """Does faults to a world."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: FaultTarget) -> None:
         self._world = world
-        self._rng = world.stream("faults")
+        self._environment = world.environment
+        self._rng = world.environment.stream("faults")
         self._walls = 0
 
     def plan(self, fault: Fault) -> None:
         """Let it begin at its time."""
-        self._world.after(fault.at_s, lambda: self._begin(fault))
+        self._environment.after(fault.at_s, lambda: self._begin(fault))
 
     def _begin(self, fault: Fault) -> None:
-        self._tell(str(fault))
+        self._environment.tell(str(fault))
         if isinstance(fault, Partition):
             self._cut(fault)
         elif isinstance(fault, Churn):
@@ -70,7 +96,7 @@ class Faults:
                 node.crash(power=fault.power)
                 self._later(fault, lambda: self._restart(node, fault.disk))
             case Pause():
-                node.pause_until(self._world.now_ns + round(fault.for_s * 1e9))
+                node.pause_until(self._environment.now_ns + round(fault.for_s * 1e9))
             case Slowness():
                 node.slowness *= fault.times
                 self._later(fault, lambda: _scale_back(node, fault.times))
@@ -89,18 +115,18 @@ class Faults:
 
     def _later(self, fault: Fault, end: Callable[[], object]) -> None:
         if fault.for_s:
-            self._world.after(fault.for_s, end)
+            self._environment.after(fault.for_s, end)
 
     def _restart(self, node: SimNode, disk: bool) -> None:
         def joined(operation: SimOperation) -> None:
             if operation.failed:
-                self._world.after(RESTART_S, lambda: self._restart(node, disk))
+                self._environment.after(RESTART_S, lambda: self._restart(node, disk))
 
         if not node.alive:
             node.restart(disk=disk, then=joined)
 
     def _drift(self, node: Process, drift_ppm: int) -> None:
-        node.clock.set_drift(drift_ppm, self._world.now_ns)
+        node.clock.set_drift(drift_ppm, self._environment.now_ns)
         node.clock_changed()
 
     # Partitions
@@ -119,20 +145,20 @@ class Faults:
         network.walls[one] = (inside, outside)
         if not fault.one_way:
             network.walls[other] = (outside, inside)
-        world.ways_changed()
+        network.ways_changed()
         self._later(fault, lambda: self._heal(one, other))
 
     def _heal(self, *walls: int) -> None:
         for wall in walls:
             self._world.network.walls.pop(wall, None)
-        self._tell("the partition is over")
-        self._world.ways_changed()
+        self._environment.tell("the partition is over")
+        self._world.network.ways_changed()
 
     # Coming and going
 
     def _churn(self, fault: Churn) -> None:
         world = self._world
-        end_ns = world.now_ns + round(fault.for_s * 1e9) if fault.for_s else None
+        end_ns = self._environment.now_ns + round(fault.for_s * 1e9) if fault.for_s else None
         staying = [node for node in world.nodes if node.alive and node.name not in fault.keep]
         for node in staying:
             self._depart_after(node, fault, end_ns)
@@ -141,8 +167,8 @@ class Faults:
 
     def _next_arrival(self, fault: Churn, mean_s: float, end_ns: int | None) -> None:
         delay_s = self._rng.expovariate(1 / mean_s)
-        if end_ns is None or self._world.now_ns + round(delay_s * 1e9) < end_ns:
-            self._world.after(delay_s, lambda: self._arrive(fault, mean_s, end_ns))
+        if end_ns is None or self._environment.now_ns + round(delay_s * 1e9) < end_ns:
+            self._environment.after(delay_s, lambda: self._arrive(fault, mean_s, end_ns))
 
     def _arrive(self, fault: Churn, mean_s: float, end_ns: int | None) -> None:
         like = self._rng.choice(self._world.nodes)  # in its place, with its link
@@ -156,12 +182,12 @@ class Faults:
     def _depart_after(self, node: SimNode, fault: Churn, end_ns: int | None) -> None:
         delay_s = self._rng.expovariate(1 / fault.session_s)
         graceful = self._rng.random() < fault.graceful
-        if end_ns is None or self._world.now_ns + round(delay_s * 1e9) < end_ns:
-            self._world.after(delay_s, lambda: self._depart(node, graceful))
+        if end_ns is None or self._environment.now_ns + round(delay_s * 1e9) < end_ns:
+            self._environment.after(delay_s, lambda: self._depart(node, graceful))
 
     def _depart(self, node: SimNode, graceful: bool) -> None:
         if node.alive:
-            self._tell(f"{node} goes{' in good order' if graceful else ''}")
+            self._environment.tell(f"{node} goes{' in good order' if graceful else ''}")
             if graceful:
                 node.start_leave()
             else:
@@ -169,16 +195,13 @@ class Faults:
 
     def _crowd(self, fault: FlashCrowd) -> None:
         for _ in range(fault.count):
-            self._world.after(self._rng.uniform(0, fault.for_s), lambda: self._come(fault))
+            self._environment.after(self._rng.uniform(0, fault.for_s), lambda: self._come(fault))
 
     def _come(self, fault: FlashCrowd) -> None:
         if fault.clients:
             self._world.client(connect=False, **fault.settings).start_connect()
         else:
             self._world.node(join=False, **fault.settings).start_join()
-
-    def _tell(self, text: str) -> None:
-        self._world.trace.tell(self._world.now_ns, text)
 
 
 def _scale_back(node: Process, times: int) -> None:

@@ -27,72 +27,11 @@ from p2pcore.requests import (
     room_for_one,
     values_of,
 )
-from p2pcore.sim.hosts.process import Process
+from p2pcore.sim.hosts.operations import SimOperation, SimProcess, Then
 from p2pcore.sim.streams import streams_of
 from p2pcore.storage.memory import Record
 
-__all__ = ["LookupReport", "SimClient", "SimNode", "SimOperation", "Then"]
-
-Then = Callable[["SimOperation"], None]
-
-
-class SimOperation:
-    """Something that an application has asked for."""
-
-    __slots__ = ("_then", "end_ns", "key", "kind", "process", "result", "start_ns", "value")
-
-    def __init__(
-        self, process: Process, kind: str, key: object = None, value: object = None,
-        then: Then | None = None,
-    ) -> None:  # fmt: skip
-        self.process = process
-        self.kind = kind
-        self.key = key
-        self.value = value  # what is stored
-        self.start_ns = process.world.now_ns
-        self.end_ns: int | None = None
-        self.result: object = None  # the value, or the error
-        self._then = then
-
-    def __repr__(self) -> str:
-        return f"{self.process} {self.kind} {self.key!r}"
-
-    @property
-    def over(self) -> bool:
-        """Whether there is a result."""
-        return self.end_ns is not None
-
-    @property
-    def failed(self) -> bool:
-        """Whether the result is an error."""
-        return isinstance(self.result, Exception)
-
-    @property
-    def latency_ns(self) -> int:
-        """From its start to its result."""
-        assert self.end_ns is not None, "the operation is not over"
-        return self.end_ns - self.start_ns
-
-    def wait(self, limit_s: float = 120.0) -> Any:
-        """Let time pass until there is a result; returns it, or raises it."""
-        engine = self.process.world.engine
-        end_ns = engine.now_ns + round(limit_s * 1e9)
-        while not self.over:
-            engine.halted = False
-            engine.run_until_halted(end_ns)
-        if isinstance(self.result, Exception):
-            raise self.result
-        return self.result
-
-    def finish(self, result: object) -> None:
-        """The result is there."""
-        world = self.process.world
-        self.end_ns, self.result = world.now_ns, result
-        world.engine.halted = True  # somebody may wait for this
-        for observer in world.on_operation:
-            observer(self)
-        if self._then is not None:
-            self._then(self)
+__all__ = ["LookupReport", "SimClient", "SimNode"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +45,7 @@ class LookupReport:
     duration_ns: int
 
 
-class SimNode(Process):
+class SimNode(SimProcess):
     """A node of the simulated network."""
 
     machine: Node
@@ -118,7 +57,7 @@ class SimNode(Process):
     def boot(self, config: CoordinatorConfig) -> None:
         """A new process, with nothing in its memory."""
         self.config = config
-        seed, life = self.world.seed, f"{self.name}/{self.lives}" if self.lives else self.name
+        seed, life = self.environment.seed, f"{self.name}/{self.lives}" if self.lives else self.name
         self.machine = Node(config, self.identity, streams_of(seed, life))
         self.machine.open(config.advertise or self.address)
         self.dial_timeout_ns = round(config.handshake_timeout_s * 1e9)
@@ -127,7 +66,7 @@ class SimNode(Process):
 
     def start_join(self, then: Then | None = None) -> SimOperation:
         """Get into the network. Who can't get in ends."""
-        operation = self.world.started(SimOperation(self, "join", then=then))
+        operation = self.begin(SimOperation(self, "join", then=then))
 
         def joined(result: object) -> None:
             if isinstance(result, Exception):
@@ -154,7 +93,7 @@ class SimNode(Process):
 
     def start_leave(self, then: Then | None = None) -> SimOperation:
         """Hand over what this node holds, say goodbye, and end."""
-        operation = self.world.started(SimOperation(self, "leave", then=then))
+        operation = self.begin(SimOperation(self, "leave", then=then))
 
         def gone(result: object) -> None:
             self.depart()
@@ -178,7 +117,7 @@ class SimNode(Process):
     def crash(self, *, power: bool = False) -> None:
         """The process dies; what it had in memory is gone. With `power`, the machine does: then
         nothing tells the others."""
-        self.world.trace.tell(self.world.now_ns, f"{self.name} crashes")
+        self.environment.tell(f"{self.name} crashes")
         self.stop(power=power)
 
     def restart(self, *, disk: bool = False, then: Then | None = None) -> SimOperation:
@@ -187,12 +126,12 @@ class SimNode(Process):
         memory and lost in either case."""
         assert not self.alive, f"{self.name} runs"
         if not disk:
-            self.identity = self.world.new_identity(f"{self.name}/{self.lives}")
+            self.identity = self.environment.new_identity(f"{self.name}/{self.lives}")
         was_silent, self.silent = self.silent, False
-        self.boot(replace(self.config, bootstrap=self.world.members(3)))
+        self.boot(replace(self.config, bootstrap=self.ways_in()))
         if was_silent:
-            self.world.ways_changed()
-        self.world.trace.tell(self.world.now_ns, f"{self.name} restarts")
+            self.network.ways_changed()
+        self.environment.tell(f"{self.name} restarts")
         return self.start_join(then)
 
     @property
@@ -212,7 +151,7 @@ class SimNode(Process):
 
         def finish(lookup: Lookup, now: Instant) -> None:
             closest = [contact.node_id for contact in lookup.closest(width)]
-            duration_ns = self.world.now_ns - operation.start_ns
+            duration_ns = self.environment.now_ns - operation.start_ns
             operation.finish(LookupReport(closest, lookup.hops, duration_ns))
 
         directory = self.machine.directory
@@ -224,7 +163,7 @@ class SimNode(Process):
         return cast(LookupReport, self.start_lookup(target, width=width).wait(limit_s))
 
 
-class SimClient(Process):
+class SimClient(SimProcess):
     """A client of the simulated network, with the calls of `AdaptiveClient`."""
 
     machine: Client
@@ -233,12 +172,12 @@ class SimClient(Process):
     def boot(self, config: ClientConfig, identity: NodeId) -> None:
         """A new process."""
         self.config = config
-        self.machine = Client(config, identity, streams_of(self.world.seed, self.name))
+        self.machine = Client(config, identity, streams_of(self.environment.seed, self.name))
         self.dial_timeout_ns = round(config.connect_timeout_s * 1e9)
 
     def start_connect(self, then: Then | None = None) -> SimOperation:
         """Find a member of the network."""
-        operation = self.world.started(SimOperation(self, "connect", then=then))
+        operation = self.begin(SimOperation(self, "connect", then=then))
         number = self.operation(operation.finish)
         self.tell(lambda now: self.machine.connect(number, now))
         return operation
@@ -301,11 +240,11 @@ class SimClient(Process):
         timeout_ns = budget_ns(self.config.timeout_s if timeout_s is None else timeout_s)
         if not self.alive:
             raise ClosedError(f"{self.name} does not run")
-        self.world.started(operation)
+        self.begin(operation)
         try:
             room_for_one(self.in_flight, self.config.max_in_flight)
         except BusyError as error:
-            self.world.after(0, partial(operation.finish, error))
+            self.environment.after(0, partial(operation.finish, error))
         else:
             number = self.operation(operation.finish)
             self.tell(lambda now: begin(number, now.mono_ns + timeout_ns, now))

@@ -11,21 +11,20 @@ Rule: decides nothing that a machine decides.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Send
 from p2pcore.errors import ConfigError, P2PError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
 from p2pcore.sim.engine import Action
+from p2pcore.sim.environment import Environment
 from p2pcore.sim.hosts.clocks import Clock
 from p2pcore.sim.network.connection import End
-from p2pcore.sim.network.links import LinkProfile, Uplink
+from p2pcore.sim.network.links import LAN, Uplink
+from p2pcore.sim.network.tcp import Network
 from p2pcore.sim.streams import Stream
 from p2pcore.wire.codec import Incoming
-
-if TYPE_CHECKING:
-    from p2pcore.sim.world import World
 
 __all__ = ["Process", "Service"]
 
@@ -58,19 +57,21 @@ class Process:
 
     machine: Machine
 
-    def __init__(self, world: "World", name: str, index: int, address: str) -> None:
-        self.world = world
+    def __init__(
+        self, environment: Environment, network: Network, name: str, index: int, address: str
+    ) -> None:
+        self.environment = environment
+        self.network = network
         self.name = name
-        self.index = index  # its place among the peers of the world
+        self.index = index  # its place among the processes of the world
         self.address = address
-        self.link: LinkProfile = world.link
+        self.link = LAN
         self.region = ""
-        self._engine = world.engine
-        self._network = world.network
+        self._engine = environment.engine
         self._slowness = 1
-        self.service = world.service
+        self.service = Service()
         self.clock = Clock()
-        self.rng = Stream(f"{world.seed}/{name}/link")
+        self.rng = Stream(f"{environment.seed}/{name}/link")
         self.uplink = Uplink()
         self.ends: dict[LinkId, End] = {}
         self.alive = True  # there is a process
@@ -150,13 +151,13 @@ class Process:
             if type(effect) is Send:
                 links = effect.links
                 self.busy_until_ns = depart_ns = depart_ns + self._cost_ns * len(links)
-                self._network.send(self, links, effect.message, depart_ns)
+                self.network.send(self, links, effect.message, depart_ns)
             elif isinstance(effect, Connect):
-                self._network.dial(self, effect, depart_ns)
+                self.network.dial(self, effect, depart_ns)
             elif isinstance(effect, Close):
                 end = self.ends.get(effect.link)
                 if end is not None:
-                    self._network.close(end, depart_ns)
+                    self.network.close(end, depart_ns)
             elif isinstance(effect, Complete):
                 self._complete(effect)
             elif isinstance(effect, Notice):
@@ -168,7 +169,7 @@ class Process:
             self._set_timer(deadline_ns)
 
     def _complete(self, effect: Complete) -> None:
-        self.world.trace.note(self._engine.now_ns, self.index, effect.operation)
+        self.environment.trace.note(self._engine.now_ns, self.index, effect.operation)
         done = self._completions.pop(effect.operation, None)
         if done is not None:  # an event of its own: it may ask for something else at once
             engine = self._engine
@@ -284,7 +285,7 @@ class Process:
         if not self.alive:
             return
         self.alive = False
-        network, now_ns = self._network, self._engine.now_ns
+        network, now_ns = self.network, self._engine.now_ns
         for end in list(self.ends.values()):
             if power:
                 network.cut_power(end)
@@ -298,7 +299,7 @@ class Process:
         self.busy_until_ns = 0
         if power:
             self.silent = True
-            self.world.ways_changed()
+            self.network.ways_changed()
 
 
 def _hand_over(done: Callable[[object], None], result: object, _: None) -> None:

@@ -3,21 +3,66 @@
 Rule: remembers; `tcp.py` moves messages.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from p2pcore.effects import Connect, LinkId
+from p2pcore.errors import P2PError
+from p2pcore.ids import NodeId
+from p2pcore.machine import Machine
 from p2pcore.sim.engine import Action
-from p2pcore.sim.network.links import Path
-from p2pcore.wire.codec import FrameParser
+from p2pcore.sim.network.links import LinkProfile, Path, Uplink
+from p2pcore.sim.streams import Stream
+from p2pcore.wire.codec import FrameParser, Incoming
 
-if TYPE_CHECKING:
-    from p2pcore.sim.hosts.process import Process
+__all__ = ["ConnectionAttempt", "End", "EndOwner"]
 
-__all__ = ["ConnectionAttempt", "End"]
+
+class EndOwner(Protocol):
+    """What TCP needs of a process: `hosts.process.Process` has the meaning of each."""
+
+    name: str
+    index: int
+    address: str
+    region: str
+    link: LinkProfile
+    rng: Stream
+    uplink: Uplink
+    ends: dict[LinkId, "End"]
+    alive: bool
+    silent: bool
+    accepts: bool
+    dial_timeout_ns: int
+    busy_until_ns: int
+
+    @property
+    def machine(self) -> Machine: ...
+
+    @property
+    def node_id(self) -> NodeId: ...
+
+    @property
+    def is_busy(self) -> bool: ...
+
+    @property
+    def queue_is_full(self) -> bool: ...
+
+    def runs(self, machine: Machine) -> bool: ...
+
+    def receive(self, link_id: LinkId, message: Incoming, size: int) -> None: ...
+
+    def connected(self, end: "End", address: str, *, incoming: bool) -> None: ...
+
+    def connect_failed(self, effect: Connect, error: P2PError) -> None: ...
+
+    def disconnected(self, link_id: LinkId, error: P2PError | None) -> None: ...
+
+    def enqueue(self, action: Action, a: Any, b: Any = None, c: Any = None) -> None: ...
+
+    def count_waiting(self, actions: tuple[Action, ...]) -> int: ...
 
 
 class End:
-    """One peer's end of a connection."""
+    """One process's end of a connection."""
 
     __slots__ = (
         "accepted", "closed", "dark_since_ns", "far", "held", "last_due_ns", "link_id", "owner",
@@ -26,7 +71,7 @@ class End:
 
     far: "End"
 
-    def __init__(self, owner: "Process", link_id: LinkId, path: Path) -> None:
+    def __init__(self, owner: EndOwner, link_id: LinkId, path: Path) -> None:
         self.owner = owner
         self.link_id = link_id
         self.path = path  # from here to the far end
@@ -40,13 +85,13 @@ class End:
 
 
 class ConnectionAttempt:
-    """A peer calls an address, until its time is over."""
+    """A process calls an address, until its time is over."""
 
     __slots__ = ("deadline_ns", "effect", "machine", "process", "target")
 
-    def __init__(self, process: "Process", effect: Connect, deadline_ns: int) -> None:
+    def __init__(self, process: EndOwner, effect: Connect, deadline_ns: int) -> None:
         self.process = process
         self.machine = process.machine
         self.effect = effect
         self.deadline_ns = deadline_ns
-        self.target: Process | None = None
+        self.target: EndOwner | None = None

@@ -1,4 +1,4 @@
-"""Connections between the peers of a world, with the manners of TCP.
+"""Connections between the processes of a world, as TCP has them.
 
 Theory of operation. A connection is two `End`s. What one end sends arrives at the other in order,
 when its `Path` says so. Opening one takes a round trip for TCP and one for TLS 1.3; nobody there
@@ -12,21 +12,18 @@ after GIVE_UP_NS.
 Rule: moves messages; does not look into them.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
 from p2pcore.effects import Connect, LinkId
 from p2pcore.errors import AuthenticationError, P2PError, UnreachableError
 from p2pcore.sim.engine import Action, Engine
 from p2pcore.sim.network.accounting import Accounting
-from p2pcore.sim.network.connection import ConnectionAttempt, End
+from p2pcore.sim.network.connection import ConnectionAttempt, End, EndOwner
 from p2pcore.sim.network.links import LinkProfile, Path
 from p2pcore.sim.trace import EventTrace
 from p2pcore.wire.codec import FrameParser, encode_frame
 from p2pcore.wire.messages import Message
-
-if TYPE_CHECKING:
-    from p2pcore.sim.hosts.process import Process
 
 __all__ = ["Network", "RawFrame"]
 
@@ -37,7 +34,7 @@ GIVE_UP_NS = 924_600_000_000  # Linux's tcp_retries2 = 15: unanswered for so lon
 
 
 class RawFrame:
-    """Bytes that a misbehaving peer sends in place of a message."""
+    """Bytes that a byzantine node sends in place of a message."""
 
     __slots__ = ("data",)
 
@@ -46,7 +43,7 @@ class RawFrame:
 
 
 class Network:
-    """Everything between the peers.
+    """Everything between the processes.
 
     Args:
         full_codec: hand over bytes and parse them, in place of the (frozen) messages themselves.
@@ -56,7 +53,7 @@ class Network:
         self.engine = engine
         self.trace = trace
         self.accounting = Accounting()
-        self.by_address: dict[str, Process] = {}
+        self.by_address: dict[str, EndOwner] = {}  # all there ever were, in the order they came
         self.walls: dict[int, tuple[frozenset[int], frozenset[int]]] = {}  # from, to: indices
         self._full_codec = full_codec
         self._paths: dict[tuple[LinkProfile, str, LinkProfile, str], Path] = {}
@@ -66,9 +63,9 @@ class Network:
     # Sending
 
     def send(
-        self, process: "Process", links: tuple[LinkId, ...], message: Any, depart_ns: int
+        self, process: EndOwner, links: tuple[LinkId, ...], message: Any, depart_ns: int
     ) -> None:
-        """One message on some links of a peer, leaving at `depart_ns`."""
+        """One message on some links of a process, leaving at `depart_ns`."""
         kind = type(message)
         raw = kind is RawFrame
         frame = message.data if raw else encode_frame(message)
@@ -147,7 +144,7 @@ class Network:
 
     # Opening
 
-    def dial(self, process: "Process", effect: Connect, depart_ns: int) -> None:
+    def dial(self, process: EndOwner, effect: Connect, depart_ns: int) -> None:
         """Open a connection; the machine hears of it within its time-out."""
         self._knock(
             ConnectionAttempt(process, effect, depart_ns + process.dial_timeout_ns), 0, depart_ns
@@ -281,7 +278,7 @@ class Network:
 
     # Ways
 
-    def path(self, source: "Process", target: "Process") -> Path:
+    def path(self, source: EndOwner, target: EndOwner) -> Path:
         """The way from one to the other; the same object for all alike."""
         key = source.link, source.region, target.link, target.region
         path = self._paths.get(key)
@@ -290,7 +287,7 @@ class Network:
             self._paths[key] = path
         return path
 
-    def is_blocked(self, source: "Process", target: "Process") -> bool:
+    def is_blocked(self, source: EndOwner, target: EndOwner) -> bool:
         """Whether nothing gets from one to the other."""
         if source.silent or target.silent:
             return True
@@ -299,12 +296,12 @@ class Network:
         a, b = source.index, target.index
         return any(a in senders and b in receivers for senders, receivers in self.walls.values())
 
-    def _no_way(self, one: "Process", other: "Process") -> bool:
+    def _no_way(self, one: EndOwner, other: EndOwner) -> bool:
         return self.is_blocked(one, other) or self.is_blocked(other, one)
 
-    def ways_changed(self, processes: list["Process"]) -> None:
+    def ways_changed(self) -> None:
         """Walls or silences have come or gone: look at every connection again."""
-        for process in processes:
+        for process in self.by_address.values():
             for end in list(process.ends.values()):
                 self._look_at(end)
         for end in list(self._lingering):
@@ -358,15 +355,15 @@ class Network:
             end.said_end = True
             self._break(end, UnreachableError("connection timed out"))
 
-    # The books
+    # Accounting
 
-    def count_in_flight(self, processes: list["Process"]) -> int:
+    def count_in_flight(self) -> int:
         """Every message that is on its way, held, or waits for a process, counted one by one."""
         messages = (self._arrive, self._handle)
         count = 0
         for _, _, action, _, rest, _ in self.engine.events:
             count += (rest[0] if action == self._land else action) in messages
-        for process in processes:
+        for process in self.by_address.values():
             count += process.count_waiting(messages)
             count += sum(_held(end, messages) for end in process.ends.values())
         return count + sum(_held(end, messages) for end in self._lingering)

@@ -115,10 +115,10 @@ def test_what_a_partition_held_holds_up_no_other_connection() -> None:
     one, other, third = ring(world, 3)
     world.run(1)
     world.network.walls |= {1: (frozenset((0,)), frozenset((1,)))}
-    world.ways_changed()
+    world.network.ways_changed()
     world.run(10)
     world.network.walls.clear()
-    world.ways_changed()
+    world.network.ways_changed()
     waiting = [len(end.held or ()) for end in one.ends.values() if end.far.owner is other]
     assert max(waiting) > 20
     for _ in range(4):  # the next retransmission is due 1.6 to 2.8 s after healing
@@ -190,7 +190,7 @@ def test_power_fails_without_a_word_and_a_reset_follows() -> None:
     world.run(5)
     assert not other.machine.lost
     one.silent, one.alive = False, True
-    world.ways_changed()
+    world.network.ways_changed()
     world.run(10)
     assert other.machine._out is None  # its retransmission met a process that knows nothing
     assert len(other.machine.lost) == 1
