@@ -1,4 +1,4 @@
-"""A node and where it is reached: what all rooms call it by.
+"""A node and where it is reached, as every room refers to it.
 
 Rule: plain frozen data.
 """

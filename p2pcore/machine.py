@@ -243,7 +243,7 @@ class Machine:
         """The application has led us to a node."""
 
     def cancel(self, operation: int) -> None:
-        """Nobody waits for this operation any more."""
+        """Give this operation up: the caller does not wait for it."""
         started = self._operations.pop(operation, None)
         if started is not None:
             started.cancel()

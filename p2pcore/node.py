@@ -186,7 +186,7 @@ class Node(Machine):
             self._waiting_ready[operation] = None
 
     def stop_waiting(self, operation: int) -> None:
-        """Nobody waits for this node to be ready any more, in this operation."""
+        """Give up waiting for this node to be ready, in this operation."""
         self._waiting_ready.pop(operation, None)
 
     def hand_over(self, operation: int, now: Instant) -> None:

@@ -60,7 +60,7 @@ def budget_ns(timeout_s: float) -> int:
 
 
 def room_for_one(in_flight: int, max_in_flight: int) -> None:
-    """Nothing, if one more operation may begin.
+    """Check that one more operation may begin.
 
     Raises:
         BusyError: as many are in flight as may be.

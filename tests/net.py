@@ -2,7 +2,7 @@
 
 Every message goes through the codec. Links deliver in order, each message `LATENCY_NS` after it was
 sent. A test may kill machines, cut pairs of them apart and let a `judge` drop or hold back single
-messages. The books balance: what was sent was delivered, dropped, held back, or is in flight.
+messages. The accounts balance: what was sent was delivered, dropped, held back, or is in flight.
 """
 
 from collections.abc import Callable
@@ -255,7 +255,7 @@ class Net:
         event()
 
     def check(self) -> None:
-        """The books balance, and nothing is left of operations that are over."""
+        """The accounts balance, and nothing is left of operations that are over."""
         assert self.sent == self.delivered + self.dropped + self.in_flight + len(self.held)
         self.run(12)  # more than the longest time-out of anything that runs in the background
         live = [peer for peer in self.peers if peer.alive and not peer.silent]

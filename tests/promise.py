@@ -1,7 +1,7 @@
 """The record promise as code: random schedules of everything that a network goes through, and what
 must be true of it then and afterwards (design.md, section 3, points 1 to 6).
 
-The premises are in the schedule: one node at a time leaves or is lost, or some join, and all are
+The assumptions are in the schedule: one node at a time leaves or is lost, or some join, and all are
 ready again before the next change. Stores, deletes and reads go on all the while.
 """
 
@@ -148,7 +148,7 @@ class World:
         self.net.leave(self.rng.choice(self.alive))
 
     def settle(self, limit_s: float = 60) -> None:
-        """The premise: the next change comes when all are ready again."""
+        """The assumption: the next change comes when all are ready again."""
         self.net.run_until(self.settled, limit_s)
 
     def settled(self) -> bool:

@@ -39,7 +39,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def net() -> Iterator[Net]:
-    """Whatever a test does, nothing is left in flight at its end, and the books balance."""
+    """Whatever a test does, nothing is left in flight at its end, and the accounts balance."""
     net = Net()
     yield net
     net.judge = lambda *_: PASS

@@ -184,7 +184,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def owes(self) -> bool:
-        """Whether the peer is to do something in time: shake hands, read, end a frame, or go."""
+        """True if the peer is to do something in time: shake hands, read, end a frame, or go."""
         return self.stage is not Stage.OPEN or self.paused or bool(self.parser.pending_bytes)
 
     def stalled(self, now_ns: int, limit_ns: int) -> str | None:
@@ -206,7 +206,7 @@ class Connection(asyncio.BufferedProtocol):
         return None
 
     def _takes_nothing(self, now_ns: int, limit_ns: int) -> bool:
-        """Whether the peer has read nothing of what waits for it for so long."""
+        """True if the peer has read nothing of what waits for it for so long."""
         if self._transport is None:
             return False
         waiting_bytes = self._transport.get_write_buffer_size()

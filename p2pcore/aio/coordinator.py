@@ -121,7 +121,7 @@ class AdaptiveCoordinator(Inquiries):
 
     @property
     def ready(self) -> bool:
-        """Whether this node counts for every key that is its."""
+        """True if this node counts for every key that is its."""
         return self._node.ownership.settled
 
     async def wait_ready(self) -> None:

@@ -129,7 +129,7 @@ class Host:
         return self._next_operation, future
 
     def forget(self, operation: int) -> None:
-        """Nobody waits for this operation any more."""
+        """Give this operation up: the caller does not wait for it."""
         self._futures.pop(operation, None)
 
     @property
@@ -349,7 +349,7 @@ class Host:
             self.pump()
 
     def is_client(self, link_id: LinkId) -> bool:
-        """Whether the peer only asks and never serves."""
+        """True if the peer only asks and never serves."""
         link = self.machine.links.by_id.get(link_id)
         return link is not None and link.role is Role.CLIENT
 

@@ -30,12 +30,12 @@ class Outbox:
         self._later: deque[Message] = deque()
 
     def __bool__(self) -> bool:
-        """Whether anything waits."""
+        """True if anything waits."""
         return bool(self._frames)
 
     @property
     def is_full(self) -> bool:
-        """Whether what comes now has to wait as a message: `put_later`."""
+        """True if what comes now has to wait as a message: `put_later`."""
         return self._size_bytes > FULL_BYTES or bool(self._later)
 
     def put(self, frame: bytes) -> None:

@@ -134,7 +134,7 @@ def _show(view: View, meter: Meter, args: argparse.Namespace) -> None:
 
 
 def _on_screen(args: argparse.Namespace) -> bool:
-    """Whether somebody looks at a terminal, where what is new can replace what is old."""
+    """True if somebody looks at a terminal, where what is new can replace what is old."""
     watched = args.watch is not None and not args.json
     return watched and sys.stdout is not None and sys.stdout.isatty()
 

@@ -25,12 +25,12 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def number_words(number: int) -> str:
-    """12,345."""
+    """A whole number, as in 12,345."""
     return f"{number:,}"
 
 
 def bytes_words(size: float) -> str:
-    """1.2 MiB."""
+    """Bytes with a unit, as in 1.2 MiB."""
     unit = 0
     while size >= 1024 and unit < len(UNITS) - 1:
         size /= 1024
@@ -39,14 +39,14 @@ def bytes_words(size: float) -> str:
 
 
 def rate_words(per_s: float | None) -> str:
-    """12.3, 1,234, or a dash for what is not known yet."""
+    """A rate, as in 12.3 or 1,234; a dash while it is not known."""
     if per_s is None:
         return "-"
     return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.1f}"
 
 
 def uptime_words(uptime_s: float) -> str:
-    """0:04:05, or 3d 01:02:03."""
+    """A duration, as in 0:04:05 or 3d 01:02:03."""
     minutes, seconds = divmod(int(uptime_s), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

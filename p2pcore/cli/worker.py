@@ -51,8 +51,8 @@ def main() -> int:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 loop.call_soon_threadsafe(stop.ask, "the parent wants it, or has gone")
 
-        patience_s = config.leave_timeout_s + EXIT_S + GRACE_S
-        arguments = (leave, over, patience_s)
+        limit_s = config.leave_timeout_s + EXIT_S + GRACE_S
+        arguments = (leave, over, limit_s)
         threading.Thread(target=_follow_parent, args=arguments, daemon=True).start()
         return stop
 
@@ -86,12 +86,12 @@ def _read_line() -> bytes:
     return line
 
 
-def _follow_parent(leave: Callable[[], None], over: threading.Event, patience_s: float) -> None:
+def _follow_parent(leave: Callable[[], None], over: threading.Event, limit_s: float) -> None:
     # Not sys.stdin: a thread that waits inside its lock would hold up the interpreter's end.
     while os.read(STDIN, 1 << 16):
         pass
     leave()
-    if not over.wait(patience_s):
+    if not over.wait(limit_s):
         os._exit(Exit.BUG)
 
 

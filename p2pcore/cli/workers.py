@@ -210,12 +210,12 @@ class Supervisor:
         processes = [worker.process for worker in self._workers if worker.process is not None]
         for worker in self._workers:
             worker.close_pipe()
-        patience_s = self._config.leave_timeout_s + EXIT_S + 2 * GRACE_S
+        limit_s = self._config.leave_timeout_s + EXIT_S + 2 * GRACE_S
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(limit_s):
                 await asyncio.gather(*(process.wait() for process in processes))
         except TimeoutError:
-            log.warning("workers that have not left in %g s are killed", patience_s)
+            log.warning("workers that have not left in %g s are killed", limit_s)
             self._kill_all()
             await asyncio.gather(*(process.wait() for process in processes))
 

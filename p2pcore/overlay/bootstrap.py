@@ -32,7 +32,7 @@ class Bootstrap:
 
     @property
     def configured(self) -> bool:
-        """Whether there is any address to dial."""
+        """True if there is any address to dial."""
         return bool(self._targets)
 
     def ensure(self, now: Instant, linked: Linked) -> None:

@@ -118,7 +118,7 @@ class NetworkStats(Struct, frozen=True):
 
 
 class Crawl(Call):
-    """One sweep over the network. Its result is a NetworkStats."""
+    """One crawl of the network. Its result is a NetworkStats."""
 
     __slots__ = (
         "_answers",
@@ -272,6 +272,6 @@ class Crawl(Call):
         self._done(result, now)
 
     def cancel(self) -> None:
-        """Nobody waits for the result any more."""
+        """Give up: the caller does not wait for the result."""
         self.over = True
         self._links.drop(self)

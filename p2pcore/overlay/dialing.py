@@ -19,7 +19,7 @@ Met = Callable[[Contact | P2PError, Instant], None]
 
 
 class Dial(Call):
-    """One address that is being dialled. Nobody is asked anything; the sweep ends it."""
+    """One address that is being dialled: a call without a question, which a time-out ends."""
 
     __slots__ = ("_met", "_owner", "address", "node_id")
 
@@ -39,7 +39,7 @@ class Dial(Call):
         self.node_id = node_id
 
     def leads_to(self, link: Link) -> bool:
-        """Whether this link is one to the node that is meant."""
+        """True if this link is one to the node that is meant."""
         if link.contact is None:
             return False
         if self.node_id is not None:
@@ -56,7 +56,7 @@ class Dial(Call):
         self._met(result, now)
 
     def cancel(self) -> None:
-        """Nobody waits for it any more."""
+        """Give up: the caller does not wait for the result."""
         self._owner.drop(self)
 
 
@@ -89,7 +89,7 @@ class Dials:
         return one
 
     def drop(self, one: Dial) -> None:
-        """Nobody waits for this one any more."""
+        """Give this one up."""
         self._waiting.pop(one.id, None)
         self._links.drop(one)
 

@@ -166,7 +166,7 @@ class Directory:
         return None
 
     def invalidate(self, point: int, now: Instant) -> None:
-        """What we believed of this point seems wrong: look it up before it is used again."""
+        """The region of this point seems to be out of date: look it up before it is used again."""
         for depth in self._depths:
             place = depth, point >> (ID_BITS - depth)
             region = self._regions.get(place)

@@ -184,7 +184,7 @@ class Inspection(Call):
         self._done(result, now)
 
     def cancel(self) -> None:
-        """Nobody waits for the result any more."""
+        """Give up: the caller does not wait for the result."""
         self.over = True
         self._links.drop(self)
         if self._meeting is not None:

@@ -80,12 +80,12 @@ class Lookup:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to ask; then `closest` is the result (empty: all failed)."""
+        """True if nothing is left to ask; then `closest` is the result (empty: all failed)."""
         nearest = self._ranked[: self._width]
         return all(entry.progress is _Progress.ANSWERED for entry in nearest)
 
     def knows(self, node_id: bytes) -> bool:
-        """Whether this contact was heard of: nothing new can be heard of it."""
+        """True if this contact was heard of: nothing new can be heard of it."""
         return node_id in self._entries
 
     def next_to_ask(self) -> list[Contact]:

@@ -1,4 +1,4 @@
-"""The book of lost contacts: who went without a goodbye is looked for, for a while.
+"""Lost contacts: who went without a goodbye is looked for, for a while.
 
 Two sides of a network that was cut in two have forgotten each other when the cut is healed; the
 book is what each remembers of the other. One answer is enough: it is linked, and both sides learn

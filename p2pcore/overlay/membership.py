@@ -121,7 +121,7 @@ class Membership:
             self._links.connect(link.contact.address, link.peer_id, now)
 
     def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
-        """Nobody answers where this node was, or somebody else does."""
+        """No node, or another one, answers at this node's address."""
         if node_id is None or self._links.is_linked(node_id) or isinstance(error, BusyError):
             return
         contact = self._table.get(node_id)

@@ -170,7 +170,7 @@ class ContactTable:
         return BUCKET_SIZE - (len(bucket.members) if bucket is not None else 0)
 
     def is_full(self, index: int) -> bool:
-        """Whether the bucket of this index has all the members that it may have."""
+        """True if the bucket of this index has all the members that it may have."""
         return not self.vacancies(index)
 
     def sparse_ranges(self) -> range:
@@ -181,4 +181,4 @@ class ContactTable:
 
 
 def _ignore(contact: Contact, added: bool) -> None:
-    """What the hook does until somebody listens."""
+    """Stands for a hook that is not set."""

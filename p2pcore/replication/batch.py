@@ -86,7 +86,7 @@ class _Batch:
 
     @property
     def over(self) -> bool:
-        """Whether every item has its result."""
+        """True if every item has its result."""
         return not self._open
 
     def start(self, now: Instant) -> None:
@@ -102,7 +102,7 @@ class _Batch:
                 by_node.setdefault(contact.node_id, (contact, []))[1].append(place)
         self._asking = True
         asked = [contact for contact, _ in by_node.values()]
-        due_ns = min(self._deadline_ns, now.mono_ns + self.patience_ns(asked, now))
+        due_ns = min(self._deadline_ns, now.mono_ns + self.wait_ns(asked, now))
         for contact, places in by_node.values():
             for chunk in self._chunks(places):
                 part = _Part(self, self._context.links.new_call_id(), due_ns, chunk)
@@ -112,7 +112,7 @@ class _Batch:
         self._settle(now)
 
     def cancel(self) -> None:
-        """Nobody waits for the results any more."""
+        """Give up: the caller does not wait for the results."""
         for part in self._parts:
             self._context.links.drop(part)
         for single in self._singles.values():
@@ -174,7 +174,7 @@ class _Batch:
         """Which of an item's replicas are asked."""
         raise NotImplementedError
 
-    def patience_ns(self, asked: list[Contact], now: Instant) -> int:
+    def wait_ns(self, asked: list[Contact], now: Instant) -> int:
         """How long to wait for these."""
         raise NotImplementedError
 
@@ -212,7 +212,7 @@ class BatchWrite(_Batch):
     def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
         return replicas
 
-    def patience_ns(self, asked: list[Contact], now: Instant) -> int:
+    def wait_ns(self, asked: list[Contact], now: Instant) -> int:
         return (
             LEAST_NS  # acknowledgements count together within SETTLE_NS only (see `ownership.py`)
         )
@@ -274,7 +274,7 @@ class BatchRead(_Batch):
             replicas = sorted(replicas, key=lambda contact: contact.node_id in slow)
         return replicas[: self._context.settings.reads]
 
-    def patience_ns(self, asked: list[Contact], now: Instant) -> int:
+    def wait_ns(self, asked: list[Contact], now: Instant) -> int:
         return self._context.links.timeouts.of(asked, now)
 
     def size_of(self, place: int) -> int:

@@ -204,7 +204,7 @@ class Handover:
 
     @property
     def leaving(self) -> bool:
-        """Whether everything is handed over."""
+        """True if everything is handed over."""
         return self._gone is not None
 
     @property
@@ -274,8 +274,8 @@ class Handover:
         extras = []
         for key in self._store.keys(slot):
             version = self._store.version(key)
-            stranger = self._ownership.standing(point_of(key)) is Standing.NOT_REPLICA
-            if stranger and version is not None:
+            misplaced = self._ownership.standing(point_of(key)) is Standing.NOT_REPLICA
+            if misplaced and version is not None:
                 extras.append(Entry(key, version))
         return extras
 
@@ -288,8 +288,8 @@ class Handover:
         if not self.leaving:
             for entry in done:
                 # A change meanwhile may have made the record ours again, or it has a newer version.
-                stranger = self._ownership.standing(point_of(entry.key)) is Standing.NOT_REPLICA
-                if stranger and self._store.drop(Key(entry.key), Version(entry.version)):
+                misplaced = self._ownership.standing(point_of(entry.key)) is Standing.NOT_REPLICA
+                if misplaced and self._store.drop(Key(entry.key), Version(entry.version)):
                     self.links.counters.records_dropped += 1
         self._plan(now)
 

@@ -164,7 +164,7 @@ class Operation(Call):
             context.directory.locate(self.point, count, now, self._placed)
 
     def cancel(self) -> None:
-        """Nobody waits for the result any more."""
+        """Give up: the caller does not wait for the result."""
         self._context.links.drop(self)
         if self._delegated is not None:
             self._context.links.drop(self._delegated)
@@ -176,7 +176,7 @@ class Operation(Call):
 
     @property
     def over(self) -> bool:
-        """Whether there is a result, or nobody waits for one."""
+        """True if there is a result, or nobody waits for one."""
         return self._context.links.calls.get(self.id) is not self
 
     def _placed(self, found: list[Contact] | P2PError, now: Instant) -> None:

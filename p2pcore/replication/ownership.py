@@ -17,7 +17,7 @@ acknowledgement together with one that much older, and a sync after a loss begin
 (For a like reason Cassandra waits its ring delay before a newcomer streams.) After the sync any two
 of {A, B, X} have every acknowledged write between them, and C says `NotReplica` or is gone.
 
-The premise is that of design.md, section 3: one change of a replica set per repair window. The
+The assumption is that of design.md, section 3: one change of a replica set per repair window. The
 general form for N, W, R with R + W > N is the same, with W - 1 partners in place of one.
 
 Rule: decides about keys by ids alone; asks nobody.
@@ -67,12 +67,12 @@ class Ownership:
 
     @property
     def settled(self) -> bool:
-        """Whether this node is ready for all that is its."""
+        """True if this node is ready for all that is its."""
         return self.joined and not self._lost and not self._unsure
 
     @property
     def missed(self) -> bool:
-        """Whether somebody was lost whose share has not been synced since."""
+        """True if somebody was lost whose share has not been synced since."""
         return bool(self._lost)
 
     def standing(self, point: int) -> Standing:
@@ -119,7 +119,7 @@ class Ownership:
         self._forget()
 
     def _concerned_by(self, contact: Contact, added: bool) -> bool:
-        """Whether some key can have both this contact and us among its replicas, or has us there
+        """True if some key can have both this contact and us among its replicas, or has us there
         for want of this contact: then what we answer for, or with whom, may have changed. In a
         large network that is so for few contacts.
 

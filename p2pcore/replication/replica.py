@@ -1,7 +1,7 @@
 """How a replica serves: it keeps what is its, and says whether that counts.
 
 Rule: every request is answered at once, from what is here. Whether this node is a replica of a key,
-and counts, is one look-up in `custody.py`.
+and counts, is one look-up in `ownership.py`.
 """
 
 from p2pcore.contact import point_of

@@ -279,7 +279,7 @@ class Sync:
             self._begin(now)
 
     def stop(self) -> None:
-        """Nothing is pulled any more."""
+        """Stop pulling records."""
         self._started = False
         self._begin_ns = None
         if self._session is not None:
@@ -360,7 +360,7 @@ class Sync:
         return max(now.mono_ns, self._changed_ns + SETTLE_NS)
 
     def excused(self, node_id: NodeId, problem: str | None) -> bool:
-        """Whether a session is complete with what this source has given. One that answers pings,
+        """True if a session is complete with what this source has given. One that answers pings,
         but no questions, several times over, is not waited for any longer than one that is lost."""
         if problem is None:
             self._failing.pop(node_id, None)
@@ -371,7 +371,7 @@ class Sync:
     # What pulls need
 
     def wants(self, key: bytes, version: bytes) -> bool:
-        """Whether this version is ours to keep, and newer than what we hold."""
+        """True if this version is ours to keep, and newer than what we hold."""
         held = self.store.version(Key(key))
         if held is not None and held >= version:
             return False

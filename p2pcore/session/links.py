@@ -1,11 +1,11 @@
-"""Who is connected, what was asked on each connection, and who is still to answer.
+"""The links of a machine: greetings, requests and their replies, time-outs.
 
-Theory of operation. The edge reports links whose peers are authenticated; the switchboard greets
-them, and a link counts only once the peer's own greeting came. A `Call` is one question put to
-one or several nodes under one request id (so that it is encoded once); the switchboard finds or
-opens the links, hands each reply to its call, and fails the call for a node whose link breaks.
-Time-outs are found by a sweep over the calls in flight every SWEEP_NS, not by a timer each. The
-same sweep gives up links that are not worth keeping (see `pool.py`).
+Theory of operation. The edge reports links whose peers are authenticated; both sides greet, and a
+link counts only once the peer's own greeting came. A `Call` is one question put to one or several
+nodes under one request id (so that it is encoded once): links that are missing are opened, each
+reply is handed to its call, and the call fails for a node whose link breaks. Time-outs are found by
+a sweep over the calls in flight every SWEEP_NS, not by a timer each. The same sweep gives up links
+that are not worth keeping (see `pool.py`).
 
 Rule: knows messages and connections, not what they mean: requests go to the handlers that its
 owner registers.
@@ -221,7 +221,7 @@ class Links:
         self.calls.pop(call.id, None)
 
     def is_linked(self, node_id: NodeId) -> bool:
-        """Whether a question to this node needs no new connection."""
+        """True if a question to this node needs no new connection."""
         return node_id in self._by_node
 
     def linked_nodes(self) -> list[Contact]:
@@ -393,4 +393,4 @@ _BEFORE_GREETING = (Ready, Goodbye, Malformed)
 
 
 def _ignore(*_: object) -> None:
-    """What a hook does until somebody listens."""
+    """Stands for a hook that is not set."""

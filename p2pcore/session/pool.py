@@ -58,7 +58,7 @@ class Pool:
 
     @property
     def unsettled(self) -> bool:
-        """Whether there are links to be given up, or closed."""
+        """True if there are links to be given up, or closed."""
         return bool(self.retiring) or len(self._outgoing) > self.size
 
     def add(self, link: Link, now: Instant) -> Link | None:
@@ -75,7 +75,7 @@ class Pool:
         return None if worse.incoming else worse
 
     def is_outlived_by(self, link: Link, now: Instant) -> bool:
-        """Whether this second link to a node shows that the first is dead."""
+        """True if this second link to a node shows that the first is dead."""
         current = self.by_node[link.peer_id]
         return link.incoming and now.mono_ns - current.since_ns > CROSSED_NS
 
@@ -95,7 +95,7 @@ class Pool:
         return True
 
     def heard_since(self, node_id: NodeId, mono_ns: int) -> bool:
-        """Whether this node has said anything since then, on the link on which it is asked."""
+        """True if this node has said anything since then, on the link on which it is asked."""
         link = self.by_node.get(node_id)
         return link is not None and link.heard_ns > mono_ns
 

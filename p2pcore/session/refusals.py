@@ -32,7 +32,7 @@ class Refusals:
 
     @property
     def pending(self) -> bool:
-        """Whether there will be something to say when the period is over."""
+        """True if there will be something to say when the period is over."""
         return any(count > LINES_PER_REASON for count in self._counts.values())
 
     def add(self, address: str, reason: str, now: Instant) -> None:

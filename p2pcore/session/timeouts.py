@@ -49,7 +49,7 @@ class Timeouts:
         self._dials.setdefault(address, now.mono_ns)
 
     def failed(self, address: str) -> None:
-        """It did not come about."""
+        """The link could not be opened."""
         self._dials.pop(address, None)
 
     def greeted(self, link: Link, now: Instant) -> None:

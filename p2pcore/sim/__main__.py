@@ -130,7 +130,7 @@ def _replay(args: argparse.Namespace) -> int:
         print(f"  fault {place}: {scenario.faults[place]}")
     outcome = play(scenario, story=print if args.trace else None)
     for breach in outcome.breaches:
-        print(f"  outside the premises: {breach}")
+        print(f"  outside the assumptions: {breach}")
     print(f"{outcome.acknowledged} writes acknowledged, {outcome.read} reads, ", end="")
     print(f"{outcome.failed} failed, {outcome.events} events")
     code = _judge(outcome)
@@ -241,7 +241,7 @@ class _Progress:
         print(
             f"{self.done} runs, {self._broken.total()} broken, "
             f"{self._known.total()} known to fail, "
-            f"{self._outside} partly outside the premises; {self._operations} operations, "
+            f"{self._outside} partly outside the assumptions; {self._operations} operations, "
             f"{self._events} events, {time.monotonic() - self._begun_s:.0f} s"
         )
         return BROKEN if self._broken else OK

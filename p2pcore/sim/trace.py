@@ -27,7 +27,7 @@ class EventTrace:
         self._numbers: list[int] = []
 
     def note(self, now_ns: int, who: int, what: int) -> None:
-        """Something happened: when, to which link or peer, and a number for what it was."""
+        """Something happened: when, to which link or process, and a number for what it was."""
         numbers = self._numbers
         numbers += (now_ns, who, what)
         if len(numbers) >= CHUNK:

@@ -43,8 +43,8 @@ class World:
 
     Args:
         seed: names this world; everything that is left to chance follows from it.
-        link: what connects a peer to the world, unless it is given one of its own.
-        service: what a process needs for its work, unless a peer is given its own.
+        link: what connects a process to the world, unless it is given one of its own.
+        service: what a process needs for its work, unless a process is given its own.
         codec: "frozen" hands each message over as the object that was sent (its bytes are encoded
             and counted in either case); "full" sends the bytes and parses them.
         story: called with a line for every event, for people.
@@ -82,7 +82,7 @@ class World:
         self.on_operation = self._observers.on_operation
         """Called with each operation that is over."""
         self.warm = False
-        """Whether its nodes were put in their places by `warm_swarm`."""
+        """True if its nodes were put in their places by `warm_swarm`."""
         self.nodes: list[SimNode] = []
         """All nodes, dead ones included, in the order in which they came."""
         self._by_name: dict[str, Process] = {}
@@ -210,7 +210,7 @@ class World:
         return process
 
     def adopt(self, machine: Machine, *, name: str, link: LinkProfile | None = None) -> Process:
-        """A peer with a machine of the caller's own making: one that knows the sans-IO calls of
+        """A process with a machine of the caller's own making: one that knows the sans-IO calls of
         `p2pcore.machine.Machine`."""
         number = self._count("a")
         address = f"10.201.{number >> 8 & 255}.{number & 255}:7000"
@@ -276,7 +276,7 @@ class World:
         return self.trace.digest()
 
     def check(self) -> None:
-        """The books balance, counted message by message.
+        """The accounts balance, counted message by message.
 
         Raises:
             AssertionError: they do not: a bug of the simulator.

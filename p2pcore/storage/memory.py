@@ -122,7 +122,7 @@ class MemoryStore:
 
     @property
     def has_untallied(self) -> bool:
-        """Whether `tally` has something to do."""
+        """True if `tally` has something to do."""
         return bool(self._untallied)
 
     def tally(self) -> None:

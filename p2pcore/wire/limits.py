@@ -38,8 +38,8 @@ MAX_CONTACTS = 20
 
 MAX_BATCH_ITEMS = 1000
 MAX_BATCH_BYTES = 256 * 1024
-"""Of values in one batch, unless a single one is larger: batches save per-message cost, which a few
-hundred records do; longer ones only make whoever shares the connection wait."""
+"""Bytes of values in one batch, unless a single one is larger: batches save per-message cost, which
+a few hundred records do; longer ones only make whoever shares the connection wait."""
 
 MAX_TEXT_CHARS = 512
 """Reasons are for people: a few sentences."""

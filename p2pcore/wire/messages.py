@@ -89,26 +89,26 @@ class Goodbye(_Base, frozen=True, tag=1):
 
 
 class Ping(_Base, frozen=True, tag=2):
-    """Are you there?"""
+    """Asks for a sign of life."""
 
     id: RequestId
 
 
 class Pong(_Base, frozen=True, tag=3):
-    """Yes."""
+    """Answers a Ping."""
 
     id: RequestId
 
 
 class FindNode(_Base, frozen=True, tag=4):
-    """Which nodes do you know that are closest to `target`?"""
+    """Asks for the contacts closest to `target`."""
 
     id: RequestId
     target: IdField
 
 
 class Contacts(_Base, frozen=True, tag=5):
-    """The closest that I know, myself included, nearest first."""
+    """Answers FindNode: the closest known, the sender included, nearest first."""
 
     id: RequestId
     contacts: Annotated[list[WireContact], Meta(max_length=MAX_CONTACTS)]
@@ -126,27 +126,27 @@ class Store(_Base, frozen=True, tag=6):
 
 
 class Stored(_Base, frozen=True, tag=7):
-    """That version is my newest now (or was already: a retry)."""
+    """Answers Store: that version is the replica's newest now (or was already: a retry)."""
 
     id: RequestId
 
 
 class Stale(_Base, frozen=True, tag=8):
-    """I hold a newer version: this one."""
+    """Answers Store: the replica holds this newer version."""
 
     id: RequestId
     version: VersionField
 
 
 class Fetch(_Base, frozen=True, tag=9):
-    """What do you hold under this key?"""
+    """Asks for the record of a key."""
 
     id: RequestId
     key: IdField
 
 
 class Found(_Base, frozen=True, tag=10):
-    """This. `value` None is a tombstone."""
+    """Answers Fetch or Get: the record. `value` None is a tombstone."""
 
     id: RequestId
     version: VersionField
@@ -155,20 +155,20 @@ class Found(_Base, frozen=True, tag=10):
 
 
 class Missing(_Base, frozen=True, tag=11):
-    """Nothing."""
+    """Answers Fetch or Get: there is no record of that key."""
 
     id: RequestId
 
 
 class NotReplica(_Base, frozen=True, tag=12):
-    """I am not among the N closest to that key; these are closer."""
+    """The node is not among the N closest to that key; these are closer."""
 
     id: RequestId
     contacts: Annotated[list[WireContact], Meta(max_length=MAX_CONTACTS)]
 
 
 class Put(_Base, frozen=True, tag=13):
-    """Coordinate this write for me, within `budget_ms`."""
+    """Asks a node to coordinate this write, within `budget_ms`."""
 
     id: RequestId
     key: IdField
@@ -179,7 +179,8 @@ class Put(_Base, frozen=True, tag=13):
 
 
 class PutDone(_Base, frozen=True, tag=14):
-    """It has its quorum, under this version (newer than asked for, where replicas were ahead)."""
+    """Answers Put: the write has its quorum, under this version (newer than asked for, where
+    replicas were ahead)."""
 
     id: RequestId
     version: VersionField
@@ -188,7 +189,7 @@ class PutDone(_Base, frozen=True, tag=14):
 
 
 class Get(_Base, frozen=True, tag=15):
-    """Coordinate this read for me, within `budget_ms`. Answered by Found or Missing."""
+    """Asks a node to coordinate this read, within `budget_ms`. Found or Missing answers it."""
 
     id: RequestId
     key: IdField
@@ -196,8 +197,7 @@ class Get(_Base, frozen=True, tag=15):
 
 
 class Failed(_Base, frozen=True, tag=16):
-    """That request can't be served, because. `reason` is a Reason, or one that a later version
-    has added."""
+    """The request can't be served. `reason` is a Reason, or one that a later version has added."""
 
     id: RequestId
     reason: Count
@@ -214,21 +214,22 @@ class StoreItem(_Base, frozen=True):
 
 
 class StoreMany(_Base, frozen=True, tag=17):
-    """Keep all of these."""
+    """Asks a replica to keep all of these records."""
 
     id: RequestId
     items: Annotated[list[StoreItem], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
 class StoredMany(_Base, frozen=True, tag=18):
-    """All are stored but those at these places of the batch, which are to be put one by one."""
+    """Answers StoreMany: all are stored but those at these places of the batch, which the client
+    puts one by one."""
 
     id: RequestId
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
 class FetchMany(_Base, frozen=True, tag=19):
-    """What do you hold under these keys?"""
+    """Asks for the records of these keys."""
 
     id: RequestId
     keys: Annotated[list[IdField], Meta(max_length=MAX_BATCH_ITEMS)]
@@ -244,8 +245,8 @@ class FoundItem(_Base, frozen=True):
 
 
 class FoundMany(_Base, frozen=True, tag=20):
-    """The answers in the order of the keys, nil for nothing; those at the places in `others` are
-    no answers, and are to be asked one by one."""
+    """Answers FetchMany in the order of the keys; nil: no record. The places in `others` have no
+    answer: the client asks for these keys one by one."""
 
     id: RequestId
     items: Annotated[list[FoundItem | None], Meta(max_length=MAX_BATCH_ITEMS)]
@@ -253,15 +254,15 @@ class FoundMany(_Base, frozen=True, tag=20):
 
 
 class NotReady(_Base, frozen=True, tag=21):
-    """I am a replica of that key, but do not have my range yet: what I say does not count. What
-    was to be stored is stored."""
+    """The node is a replica of that key, but was not handed its range yet: its answer does not
+    count. What it was sent to store is stored."""
 
     id: RequestId
 
 
 class Survey(_Base, frozen=True, tag=22):
-    """Which slots do you hold that may be mine, if these and I are the nodes that there are?
-    `ready`: there was a time when I had all that was mine."""
+    """Asks for the slots that may be the sender's, if it and `members` are all nodes. `ready`: the
+    sender was handed its ranges at least once."""
 
     id: RequestId
     ready: bool
@@ -269,7 +270,7 @@ class Survey(_Base, frozen=True, tag=22):
 
 
 class Surveyed(_Base, frozen=True, tag=23):
-    """These, each with its digest. `ready`: as in Survey."""
+    """Answers Survey: slots, each with its digest. `ready`: as in Survey."""
 
     id: RequestId
     ready: bool
@@ -277,7 +278,7 @@ class Surveyed(_Base, frozen=True, tag=23):
 
 
 class ListKeys(_Base, frozen=True, tag=24):
-    """Which records do you hold in these slots, beyond the key `after` ("": from the first)?"""
+    """Asks for keys and versions in these slots, beyond the key `after` ("": from the first)."""
 
     id: RequestId
     slots: Annotated[list[SlotField], Meta(max_length=SLOTS)]
@@ -292,7 +293,7 @@ class Entry(_Base, frozen=True):
 
 
 class Listed(_Base, frozen=True, tag=25):
-    """These, in the order of their keys. `more`: and others beyond the last."""
+    """Answers ListKeys in the order of the keys. `more`: there are others beyond the last."""
 
     id: RequestId
     entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
@@ -300,14 +301,15 @@ class Listed(_Base, frozen=True, tag=25):
 
 
 class Confirm(_Base, frozen=True, tag=26):
-    """Do you hold these, or newer versions?"""
+    """Asks if a node holds these versions, or newer ones."""
 
     id: RequestId
     entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
 class Confirmed(_Base, frozen=True, tag=27):
-    """All but those at the places in `lacking`; and for those in `unready` I do not count."""
+    """Answers Confirm: the node lacks those at the places in `lacking`, and does not count for
+    those in `unready`."""
 
     id: RequestId
     lacking: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
@@ -315,20 +317,20 @@ class Confirmed(_Base, frozen=True, tag=27):
 
 
 class Leaving(_Base, frozen=True, tag=28):
-    """Place records without me from now on; I hand over what I hold. Needs no answer."""
+    """The sender leaves and hands over its records: they are placed without it. Not answered."""
 
     id: RequestId
 
 
 class Inspect(_Base, frozen=True, tag=29):
-    """What are you, and what have you counted?"""
+    """Asks for the state and the counters of a node."""
 
     id: RequestId
 
 
 class Inspected(_Base, frozen=True, tag=30):
-    """This, at one moment. `uptime_ms` counts from when the node began to serve; `counters` never
-    go back while it runs, and each version has its own."""
+    """Answers Inspect, at one moment. `uptime_ms` counts from when the node began to serve;
+    `counters` never go back while it runs, and each version has its own."""
 
     id: RequestId
     software: NameField
@@ -343,8 +345,8 @@ class Inspected(_Base, frozen=True, tag=30):
 
 
 class Mark(_Base, frozen=True, tag=31):
-    """Note your clock; with an id: and tell what you have noted. Around a request whose way is
-    traced: see `session/trace.py`."""
+    """Asks a node to note its clock; with an id, to send what it noted. Marks stand around a
+    request that is traced: see `session/trace.py`."""
 
     id: RequestId = 0
 

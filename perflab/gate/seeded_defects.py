@@ -70,7 +70,7 @@ CLOSEST = '''    def closest(self, count: int = BUCKET_SIZE) -> list[Contact]:
         return [entry.contact for entry in self._ranked[:count]]
 '''
 KNOWS = '''    def knows(self, node_id: bytes) -> bool:
-        """Whether this contact was heard of: nothing new can be heard of it."""
+        """True if this contact was heard of: nothing new can be heard of it."""
         return node_id in self._entries
 '''
 RECORD = "    value: bytes | None\n    expires_ms: int\n"

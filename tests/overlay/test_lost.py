@@ -1,4 +1,4 @@
-"""The book of lost contacts, and what it is for."""
+"""Lost contacts are looked for, and found again."""
 
 from random import Random
 
@@ -18,53 +18,53 @@ def at(mono_ns: int) -> Instant:
     return Instant(mono_ns, 0)
 
 
-def looks(book: LostContacts, until_ns: int) -> list[int]:
-    """When the only contact of a book is looked for."""
+def looks(lost: LostContacts, until_ns: int) -> list[int]:
+    """When the only lost contact is looked for."""
     times = []
-    while book.wake_at_ns is not None and book.wake_at_ns < until_ns:
-        now = at(book.wake_at_ns)
-        if book.due(now):
+    while lost.wake_at_ns is not None and lost.wake_at_ns < until_ns:
+        now = at(lost.wake_at_ns)
+        if lost.due(now):
             times.append(now.mono_ns)
     return times
 
 
 def test_it_looks_less_and_less_often_and_ends() -> None:
-    book = LostContacts(Random(1))
-    book.add(CONTACT, at(0))
-    times = looks(book, 2 * KEPT_NS)
+    lost = LostContacts(Random(1))
+    lost.add(CONTACT, at(0))
+    times = looks(lost, 2 * KEPT_NS)
     gaps = [after - before for before, after in zip([0, *times], times, strict=False)]
     for number, gap in enumerate(gaps):
         expected = min(LONGEST_NS, 1_000_000_000 << number)
         assert 0.75 * expected <= gap <= 1.25 * expected
     assert KEPT_NS - 2 * LONGEST_NS < times[-1] < KEPT_NS
-    assert len(book) == 0
-    assert book.wake_at_ns is None
+    assert len(lost) == 0
+    assert lost.wake_at_ns is None
 
 
 def test_who_is_lost_again_is_not_looked_for_anew() -> None:
     """A failed look reports the contact as lost once more; that changes nothing."""
-    book, once = LostContacts(Random(1)), LostContacts(Random(1))
-    book.add(CONTACT, at(0))
+    lost, once = LostContacts(Random(1)), LostContacts(Random(1))
+    lost.add(CONTACT, at(0))
     once.add(CONTACT, at(0))
     for _ in range(5):
-        assert book.wake_at_ns == once.wake_at_ns
-        assert book.wake_at_ns is not None
-        now = at(book.wake_at_ns)
-        assert book.due(now) == once.due(now) == [CONTACT]
-        book.add(CONTACT, now)
+        assert lost.wake_at_ns == once.wake_at_ns
+        assert lost.wake_at_ns is not None
+        now = at(lost.wake_at_ns)
+        assert lost.due(now) == once.due(now) == [CONTACT]
+        lost.add(CONTACT, now)
 
 
 def test_it_is_bounded_and_forgets_the_oldest() -> None:
-    book = LostContacts(Random(1))
+    lost = LostContacts(Random(1))
     contacts = [Contact.of(bytes([n]) * 32, "10.0.0.1:1") for n in range(MAX_LOST + 3)]
     for contact in contacts:
-        book.add(contact, at(0))
-    assert len(book) == MAX_LOST
-    assert contacts[2].node_id not in book
-    assert contacts[3].node_id in book
+        lost.add(contact, at(0))
+    assert len(lost) == MAX_LOST
+    assert contacts[2].node_id not in lost
+    assert contacts[3].node_id in lost
     for contact in contacts:
-        book.remove(contact.node_id)
-    assert book.wake_at_ns is None
+        lost.remove(contact.node_id)
+    assert lost.wake_at_ns is None
 
 
 def split(net: Net, size: int) -> tuple[list[Peer], list[Peer]]:

@@ -1,4 +1,4 @@
-"""A switchboard on a desk: what it is told, what it wants done, and what it tells its owner."""
+"""`Links` under test: what it is told, what it wants done, and what it tells its owner."""
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Close, Effect, Instant, LinkId, Notice, Send
@@ -39,7 +39,7 @@ class Asked(Call):
 
 
 class Harness:
-    """A switchboard with its hooks noted down, and a clock."""
+    """`Links` with its hooks noted down, and a clock."""
 
     def __init__(
         self, role: m.Role = m.Role.NODE, max_links: int = 10, pool_size: int = 10, me: NodeId = ME

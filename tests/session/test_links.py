@@ -1,4 +1,4 @@
-"""The switchboard: greetings, questions and their answers, and how links end."""
+"""Links: greetings, questions and their answers, and how links end."""
 
 import pytest
 from hypothesis import given, settings

@@ -23,7 +23,7 @@ CONTACTS = [Contact.of(node_id, "10.0.0.2:1") for node_id in NODES]
 
 
 def pooled(size: int, links: int) -> Harness:
-    """A desk with so many outgoing links, 1 to `links`, opened in this order."""
+    """A harness with so many outgoing links, 1 to `links`, opened in this order."""
     harness = Harness(pool_size=size, max_links=1)
     for number in range(links):
         harness.now = Instant(harness.now.mono_ns + 1, harness.now.wall_ms)

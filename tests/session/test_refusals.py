@@ -64,7 +64,7 @@ def test_reasons_of_the_peers_own_making_are_bounded_too() -> None:
     ]
 
 
-def test_the_switchboard_says_it_without_being_asked() -> None:
+def test_links_say_it_without_being_asked() -> None:
     harness = Harness(max_links=100)
     notices = []
     for number in range(1, 21):

@@ -1,4 +1,4 @@
-"""Patience: what openings teach of the time that answers take."""
+"""Timeouts: what openings teach of the time that answers take."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def opened(harness: Harness, number: int, took_ms: int) -> None:
     harness.greeted(number, node_id, incoming=False)
 
 
-def patience_ms(harness: Harness, *numbers: int) -> float:
+def wait_ms(harness: Harness, *numbers: int) -> float:
     """For the node of each number; those without a link are in `CONTACTS`, too."""
     contacts = [CONTACTS[number - 1] for number in numbers]
     return harness.links.timeouts.of(contacts, harness.now) / MS
@@ -40,50 +40,50 @@ def harness() -> Harness:
 
 
 def test_nobody_is_waited_for_longer_where_all_are_near(harness: Harness) -> None:
-    assert patience_ms(harness, 1) == LEAST_NS / MS, "nothing is known yet"
+    assert wait_ms(harness, 1) == LEAST_NS / MS, "nothing is known yet"
     for number, took_ms in enumerate((1, 290, 3, 300), start=1):
         opened(harness, number, took_ms)
-        assert patience_ms(harness, number, 9) == LEAST_NS / MS
+        assert wait_ms(harness, number, 9) == LEAST_NS / MS
 
 
 def test_a_link_is_waited_for_as_long_as_it_took_to_open(harness: Harness) -> None:
     opened(harness, 1, 900)
     opened(harness, 2, 30)
-    assert patience_ms(harness, 1) == 900
-    assert patience_ms(harness, 2) == LEAST_NS / MS
-    assert patience_ms(harness, 2, 1) == 900
+    assert wait_ms(harness, 1) == 900
+    assert wait_ms(harness, 2) == LEAST_NS / MS
+    assert wait_ms(harness, 2, 1) == 900
     assert harness.links.timeouts.of([Contact.of(ME, "")], harness.now) == LEAST_NS
     harness.greeted(3, NODES[2], incoming=True)
-    assert patience_ms(harness, 3) == LEAST_NS / MS, "who has dialled us is not measured"
+    assert wait_ms(harness, 3) == LEAST_NS / MS, "who has dialled us is not measured"
 
 
 def test_a_node_without_a_link_is_waited_for_as_links_have_taken_to_open(harness: Harness) -> None:
     """The figures are those of RFC 6298, section 2, for samples of 400 and then 800 ms."""
     opened(harness, 1, 300)
-    assert patience_ms(harness, 9) == LEAST_NS / MS
+    assert wait_ms(harness, 9) == LEAST_NS / MS
     opened(harness, 2, 600)
-    assert patience_ms(harness, 9) == (400 + 400 / 8) + 4 * (200 + (400 - 200) / 4)
+    assert wait_ms(harness, 9) == (400 + 400 / 8) + 4 * (200 + (400 - 200) / 4)
     for number in range(3, 11):
         opened(harness, number, 30)
-    assert patience_ms(harness, 9) < 1000
+    assert wait_ms(harness, 9) < 1000
 
 
 def test_it_is_bounded(harness: Harness) -> None:
     opened(harness, 1, 4900)
-    assert patience_ms(harness, 1) == patience_ms(harness, 9) == LONGEST_NS / MS
+    assert wait_ms(harness, 1) == wait_ms(harness, 9) == LONGEST_NS / MS
 
 
 def test_what_is_being_dialled_already_has_less_time_left(harness: Harness) -> None:
     opened(harness, 1, 450)
-    assert patience_ms(harness, 9) == 1800
+    assert wait_ms(harness, 9) == 1800
     harness.ask(CONTACTS[8])
     harness.sweep(1000 * MS)
-    assert patience_ms(harness, 9) == 800
+    assert wait_ms(harness, 9) == 800
     harness.sweep(1000 * MS)
-    assert patience_ms(harness, 9) == LEAST_NS / MS
+    assert wait_ms(harness, 9) == LEAST_NS / MS
     address = CONTACTS[8].address
     harness.links.connect_failed(address, NODES[8], UnreachableError("no answer"), harness.now)
-    assert patience_ms(harness, 9) == 1800
+    assert wait_ms(harness, 9) == 1800
 
 
 def test_a_link_that_is_turned_away_teaches_nothing(harness: Harness) -> None:

@@ -143,7 +143,7 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "bucket without liveness check": (bucket_without_liveness_check, "large"),
     "lookup that stops a round early": (lookup_stops_early, "large"),
     "request table that grows": (request_table_grows, ""),
-    "book of lost contacts that grows": (lost_contacts_stay_lost, ""),
+    "lost contacts that grow": (lost_contacts_stay_lost, ""),
     "reply matched to the wrong request": (reply_to_the_wrong_request, ""),
 }
 """Every way, with the scenario that is played; empty: the one that a sweep draws."""

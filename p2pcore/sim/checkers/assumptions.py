@@ -1,11 +1,11 @@
-"""The premises of the promise about records (design.md, section 3, point 5), as code.
+"""The assumptions of the promise about records (design.md, section 3, point 5), as code.
 
 Theory of operation. Per key, a *change* is a member coming into, or going out of, its N closest
 members. It opens a *window*, which is closed when the change is repaired: all members are ready,
 agree on who the replicas are, and each replica holds what was acknowledged. A change takes at most
 W-1 holders. A member that goes while a window is open, or one of more than W-1 that go at once, is
-*outside the premises*: what was acknowledged of the key so far is not promised any more. (One that
-comes takes nothing from anybody, and is inside them, though the letter of the contract has it
+*outside the assumptions*: what was acknowledged of the key so far is not promised any more. (One
+that comes takes nothing from anybody, and is inside them, though the letter of the contract has it
 otherwise.) The promise begins anew when the key has been repaired.
 
 In a partition, a long pause or an exhaustion nobody is lost, but somebody may be *forgotten*: a
@@ -31,7 +31,7 @@ from p2pcore.sim.world import World
 __all__ = ["LYING", "Assumptions"]
 
 LYING = ("amnesia", "liar", "eclipse")
-"""Manners that the promise is not given for. The others do not answer, or refuse."""
+"""Behaviours that the promise is not given for. The others do not answer, or refuse."""
 
 SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 SLUGGISH_QUEUE = 20  # messages that wait; no more than a few do unless a node is overloaded
@@ -70,7 +70,7 @@ class Assumptions:
         self._durable = durable
         self._void: str | None = None  # why nothing is promised for the rest of the run
         self.breaches: list[str] = []
-        """By which events keys got outside the premises, in order."""
+        """By which events keys got outside the assumptions, in order."""
         self.changed_ns = 0  # when the membership last changed
         self._members = dict.fromkeys(self._lives())
 
@@ -86,7 +86,7 @@ class Assumptions:
 
     @property
     def promised(self) -> bool:
-        """Whether anything is, for the rest of the run."""
+        """True if anything is, for the rest of the run."""
         return self._void is None
 
     def disturbance(self) -> str | None:
@@ -116,7 +116,7 @@ class Assumptions:
 
     @property
     def sluggish(self) -> bool:
-        """Whether an answer may take longer than others wait."""
+        """True if an answer may take longer than others wait."""
         now_ns = self._world.now_ns
         return any(
             node.alive
@@ -189,9 +189,9 @@ class Assumptions:
     def _breach(self, key: KeyHistory, text: str) -> None:
         now_ns = self._world.now_ns
         self.breaches.append(f"{now_ns / 1e9:.3f} s, {key.name}: {text}")
-        key.tell(now_ns, f"outside the premises: {text}")
+        key.tell(now_ns, f"outside the assumptions: {text}")
         key.forget_floor()
-        key.excuse("outside the premises")
+        key.excuse("outside the assumptions")
 
     def _end(self, reason: str) -> None:
         self._void = reason
@@ -216,7 +216,7 @@ class Assumptions:
                 self._end("a partition longer than the tombstone grace")
 
     def _forgotten(self) -> bool:
-        """Whether somebody has forgotten a member. In large networks nobody knows all of them."""
+        """True if somebody has forgotten a member. In large networks nobody knows all of them."""
         most = len(self._members) - 1
         return most >= BUCKET_SIZE or any(n.machine.table.size < most for n in self.members())
 

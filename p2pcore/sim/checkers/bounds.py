@@ -1,8 +1,8 @@
-"""What a peer keeps is bounded: calls in flight, connections, contacts, those that it has lost and
-looks for, and what waits for it.
+"""What a process keeps is bounded: calls in flight, connections, contacts, those that it has lost
+and looks for, and what waits for it.
 
-The limits are what the core states, or follow from how many peers there are. Calls are counted most
-strictly when nothing is asked any more: then a few remain for upkeep.
+The limits are what the core states, or follow from how many processes there are. Calls are counted
+most strictly when nothing is asked any more: then a few remain for upkeep.
 """
 
 from p2pcore.overlay.lost import MAX_LOST
@@ -21,7 +21,7 @@ SPARE = 16
 
 
 class Bounds:
-    """Looks at how much every peer keeps."""
+    """Looks at how much every process keeps."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -47,7 +47,7 @@ class Bounds:
                     self._hold_lost(process)
 
     def _hold_lost(self, node: SimNode) -> None:
-        """The book of lost contacts holds whom its node has known, and does not know now."""
+        """Lost contacts are those that the node has known, and does not know now."""
         lost, lives = node.machine.lost, sum(each.lives for each in self._world.nodes)
         self._hold(node, "lost contacts", len(lost), min(MAX_LOST, lives))
         known = [contact for contact in node.machine.table.contacts() if contact.node_id in lost]

@@ -2,7 +2,7 @@
 
 Theory of operation. Every value of a workload is written once, so a value that is read names the
 write that it came from. A key's *floor* is the newest version that was acknowledged while the
-premises of the promise held: nothing older may be read afterwards. Where they did not hold, the
+assumptions of the promise held: nothing older may be read afterwards. Where they did not hold, the
 floor is forgotten (see `assumptions.py`), and begins again with the next acknowledgement.
 
 Rule: remembers; judges nothing.
@@ -29,7 +29,7 @@ class Write:
         self.version = b""  # of its receipt; empty: not acknowledged, it may have happened or not
 
     def ends(self, now_ns: int, tolerance_ns: int) -> bool:
-        """Whether its value may be gone by now because its time is over."""
+        """True if its value may be gone by now because its time is over."""
         return self.expires_ns is not None and now_ns >= self.expires_ns - tolerance_ns
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ class Overlay:
 
     Args:
         world: the network.
-        premises: who is a member.
+        assumptions: who is a member.
         rng: draws who looks up what.
     """
 

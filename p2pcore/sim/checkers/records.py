@@ -47,7 +47,7 @@ class Records:
     Args:
         world: its operations are observed.
         histories: by the names that the workload uses.
-        premises: whether the promise applies.
+        assumptions: whether the promise applies.
         quorums: N, W and R.
         clocks_s: how far clocks may be off: expiry is judged no more finely.
     """
@@ -166,7 +166,7 @@ class Records:
             self._expect_repair(history, write, operation)
 
     def _possible(self, begun: _Begun, read: Write | None) -> bool:
-        """Whether a read may give this: its write, or an end of the record (None)."""
+        """True if a read may give this: its write, or an end of the record (None)."""
         now_ns, floor, tolerance_ns = self._world.now_ns, begun.floor, self._tolerance_ns
         if read is not None:
             if read.expires_ns is not None and read.expires_ns + tolerance_ns < now_ns:
@@ -210,7 +210,7 @@ class Records:
                 self._look_at_readiness(history)
 
     def _clocks_differ(self) -> bool:
-        """Whether a replica may refuse a version that is ahead of its clock."""
+        """True if a replica may refuse a version that is ahead of its clock."""
         return any(abs(node.clock.wall_offset_ms) > CLOCKS_MS for node in self._alive())
 
     def _look_at_readiness(self, history: KeyHistory) -> None:

@@ -40,7 +40,7 @@ class Outcome:
     text: str = ""
     story: list[str] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
-    """How the run got outside the premises, see `assumptions.py`."""
+    """How the run got outside the assumptions, see `assumptions.py`."""
 
     acknowledged: int = 0
     read: int = 0
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether every promise was kept."""
+        """True if every promise was kept."""
         return not self.broken
 
 

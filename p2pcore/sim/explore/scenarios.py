@@ -53,13 +53,13 @@ class Scenario:
 
     regions: tuple[str, ...] = ()
     settings: Table = field(default_factory=dict)
-    """Of the nodes, beside N, W and R."""
+    """Settings of the nodes, beside N, W and R."""
 
     skews_ms: tuple[int, ...] = ()
     """How far the clocks of the clients are off, in turn."""
 
     value_bytes: int = 16
-    """At least; a value has its own number in it."""
+    """The least size of a value, which has its own number in it."""
 
     warm: bool = False
     """The network is put in place, not joined (`World.warm_swarm`)."""

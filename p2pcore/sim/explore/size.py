@@ -47,7 +47,8 @@ class Phase:
     events: int
     messages: int
     cpu_s: float
-    """Of this process. This and the next are the machine's; the others repeat in every run."""
+    """CPU time of this process. This and the next are the machine's; the others repeat in every
+    run."""
     grown_bytes: int | None
     """By how much this process has grown; None: this system does not tell."""
 
@@ -59,7 +60,7 @@ class Lookups:
     phase: Phase
     count: int
     hops: float
-    """The mean."""
+    """Mean hops per lookup."""
     missed: int
     """Those that did not find the closest node there is."""
 
@@ -71,9 +72,9 @@ class Served:
     phase: Phase
     count: int
     failures: Counter[str]
-    """By what was asked for and the name of the error."""
+    """How many failed, by what was asked for and the name of the error."""
     latencies_ms: dict[str, list[float]]
-    """Of those that succeeded, sorted, by what was asked for."""
+    """Latencies of those that succeeded, sorted, by what was asked for."""
     left: int
     """Nodes that went meanwhile."""
     came: int
@@ -259,4 +260,4 @@ def _check(condition: bool, name: str, value: float, allowed: str) -> None:
 
 
 def _ignore(*_: object) -> None:
-    """What happens to progress that nobody wants to know of."""
+    """Stands for a hook that is not set."""

@@ -1,4 +1,4 @@
-"""Members that do what they must not. Each manner replaces handlers of an honest node.
+"""Members that do what they must not. Each behaviour replaces handlers of an honest node.
 
 - `garbage`: answers every request with bytes that are no message;
 - `silence`: answers nothing but greetings and pings;
@@ -55,10 +55,10 @@ Handler = Callable[[Link, Any, Instant], None]
 
 
 def make_byzantine(node: SimNode, behaviour: str) -> None:
-    """From now on this node has that manner, until it restarts.
+    """From now on this node behaves so, until it restarts.
 
     Raises:
-        KeyError: there is no such manner.
+        KeyError: there is no such behaviour.
     """
     node.byzantine = behaviour
     handlers = node.machine.links.handlers

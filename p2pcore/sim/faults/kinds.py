@@ -67,7 +67,7 @@ class Partition(_Timed):
     """The network is cut. Who comes later belongs to no side, and reaches both."""
 
     side: tuple[str, ...] = ()
-    """The peers on one side, clients included; all others are on the other."""
+    """The processes on one side, clients included; all others are on the other."""
 
     share: float = 0.5
     """Which part of the nodes is drawn for that side, where it is empty."""
@@ -142,7 +142,7 @@ class Churn(_Timed):
     """Who stays: so that clients have a way in."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of the nodes that come."""
+    """Settings of the nodes that come."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,7 +163,7 @@ class FlashCrowd(_Timed):
     """Clients that connect, in place of nodes that join."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of the nodes (or clients) that come."""
+    """Settings of the nodes (or clients) that come."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ class SimNode(SimProcess):
     config: CoordinatorConfig
     identity: NodeId
     lives = 0  # processes so far
-    byzantine = ""  # in which it misbehaves, see `byzantine.py`
+    byzantine = ""  # its behaviour, unless it is honest: see `byzantine.py`
 
     def boot(self, config: CoordinatorConfig) -> None:
         """A new process, with nothing in its memory."""
@@ -136,7 +136,7 @@ class SimNode(SimProcess):
 
     @property
     def is_ready(self) -> bool:
-        """Whether it counts for every key that is its."""
+        """True if it counts for every key that is its."""
         return self.alive and self.machine.ownership.settled
 
     def holds(self, name: str | bytes) -> Record | None:

@@ -69,12 +69,12 @@ class SimOperation:
 
     @property
     def over(self) -> bool:
-        """Whether there is a result."""
+        """True if there is a result."""
         return self.end_ns is not None
 
     @property
     def failed(self) -> bool:
-        """Whether the result is an error."""
+        """True if the result is an error."""
         return isinstance(self.result, Exception)
 
     @property

@@ -1,9 +1,9 @@
 """One machine (a node or a client) in the world: its process, its clocks, its place.
 
-Theory of operation. A peer stands where `aio/host.py` stands on sockets: it tells the machine what
-happens and carries out its effects. A process does one thing at a time: each message that it reads
-or sends takes service time, and what comes meanwhile waits in its queue. So a node that is asked
-for more than it can do answers late, as on a real processor. There is one timer per peer.
+Theory of operation. A process stands where `aio/host.py` stands on sockets: it tells the machine
+what happens and carries out its effects. A process does one thing at a time: each message that it
+reads or sends takes service time, and what comes meanwhile waits in its queue. So a node that is
+asked for more than it can do answers late, as on a real processor. There is one timer per process.
 
 Rule: decides nothing that a machine decides.
 """
@@ -97,7 +97,7 @@ class Process:
 
     @property
     def now(self) -> Instant:
-        """This instant on the clocks of the peer."""
+        """This instant on the clocks of the process."""
         return self.clock.instant(self._engine.now_ns)
 
     # What happens
@@ -136,7 +136,7 @@ class Process:
         self.pump()
 
     def runs(self, machine: Machine) -> bool:
-        """Whether this very machine is alive: not one before a restart."""
+        """True if this very machine is alive: not one before a restart."""
         return self.alive and self.machine is machine
 
     # What the machine wants
@@ -241,7 +241,7 @@ class Process:
 
     @property
     def is_busy(self) -> bool:
-        """Whether what comes now has to wait."""
+        """True if what comes now has to wait."""
         return self.busy_until_ns > self._engine.now_ns or bool(self._queue)
 
     @property
@@ -251,7 +251,7 @@ class Process:
 
     @property
     def queue_is_full(self) -> bool:
-        """Whether no message more may wait."""
+        """True if no message more may wait."""
         return len(self._queue) >= self.service.queue_limit
 
     def count_waiting(self, actions: tuple[Action, ...]) -> int:

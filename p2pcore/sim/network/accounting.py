@@ -17,13 +17,13 @@ class Accounting:
         self.dropped = 0
         self.in_flight = 0
         self.bytes_sent = 0
-        """Of frames: without TLS, TCP and IP."""
+        """Bytes of frames: without TLS, TCP and IP."""
         self.kinds: dict[type[Message], int] = {}
         """How many of each message were sent."""
 
     @property
     def balanced(self) -> bool:
-        """Whether nothing was lost sight of."""
+        """True if nothing was lost sight of."""
         return self.sent == self.delivered + self.dropped + self.in_flight
 
     def __str__(self) -> str:

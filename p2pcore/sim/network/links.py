@@ -47,7 +47,7 @@ class LinkProfile:
     """
 
     latency_us: int = 50
-    """One way, at least."""
+    """One way, in microseconds, before jitter."""
 
     jitter_us: int = 0
     """The mean of what is added to that, by chance, per message."""
@@ -132,7 +132,7 @@ class Path:
         self._reorder_ns = 1000 * max(reordering, default=0)
         self._troubled = bool(self._loss_ppm or self._duplicate_ppm or self._reorder_ppm)
         self.plain = not (self._up_ps or self._down_ps or self._troubled)
-        """Whether `carry` is latency and jitter alone, whatever is sent."""
+        """True if `carry` is latency and jitter alone, whatever is sent."""
 
     def draw_ns(self, rng: Stream) -> int:
         """One way, with the jitter of this time."""

@@ -288,7 +288,7 @@ class Network:
         return path
 
     def is_blocked(self, source: EndOwner, target: EndOwner) -> bool:
-        """Whether nothing gets from one to the other."""
+        """True if nothing gets from one to the other."""
         if source.silent or target.silent:
             return True
         if not self.walls:

@@ -16,7 +16,7 @@ CAUGHT_BY = {
     "bucket without liveness check": "buckets",
     "lookup that stops a round early": "lookups",
     "request table that grows": "bounds",
-    "book of lost contacts that grows": "bounds",
+    "lost contacts that grow": "bounds",
     "reply matched to the wrong request": "foreign value",
 }
 

@@ -78,7 +78,7 @@ def test_a_failing_run_is_made_smaller() -> None:
 def test_the_fault_that_matters_is_left() -> None:
     scenario = replace(draw("mixture", 1), limit=0)
     assert len(scenario.faults) > 4
-    with broken("book of lost contacts that grows"):
+    with broken("lost contacts that grow"):
         after = shrunk(play(scenario))
     assert after.broken == "bounds"
     assert [scenario.faults[place]["fault"] for place in after.scenario.kept] == ["partition"]
