@@ -85,12 +85,13 @@ sim: $(VENV)/.ready ## play the simulated scenarios of many seeds (SEEDS=200), o
 	@$(BIN)/python -m p2pcore.sim $(if $(SEED),replay --seed '$(SEED)' \
 		$(if $(filter-out 0,$(TRACE)),--trace),sweep --seeds '$(SEEDS)') $(if $(SCENARIO),--scenario '$(SCENARIO)')
 
-check: $(VENV)/.ready ## lint and types
+check: $(VENV)/.ready ## lint, imports and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 
-test: check ## lint, types and every test
+test: check ## lint, imports, types and every test
 	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 clean: ## remove the environment and everything measured
