@@ -37,7 +37,7 @@ class Stage(enum.Enum):
     GONE = enum.auto()
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection needs of its host, which it tells of everything that happens."""
 
     counters: Counters
@@ -90,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        host: Owner,
+        host: ConnectionOwner,
         link_id: LinkId,
         tls: TlsSession,
         address: str | None,

@@ -13,13 +13,7 @@ import time
 from p2pcore.aio.client import AdaptiveClient
 from p2pcore.cli.output import one_line, say_json, say_text, warn
 from p2pcore.cli.session import with_client
-from p2pcore.cli.tables import (
-    bytes_words,
-    number_words,
-    rate_words,
-    table,
-    uptime_words,
-)
+from p2pcore.cli.tables import bytes_words, number_words, rate_words, table, uptime_words
 from p2pcore.errors import P2PError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.overlay.crawl import NetworkStats

@@ -7,12 +7,7 @@ from collections.abc import Callable
 
 from p2pcore.address import parse_address
 from p2pcore.effects import Instant
-from p2pcore.errors import (
-    AuthenticationError,
-    IncompatibleError,
-    P2PError,
-    UnreachableError,
-)
+from p2pcore.errors import AuthenticationError, IncompatibleError, P2PError, UnreachableError
 from p2pcore.session.links import Links
 
 __all__ = ["Bootstrap"]

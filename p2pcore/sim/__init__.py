@@ -35,48 +35,14 @@ from p2pcore.sim.hosts.applications import LookupReport, SimClient, SimNode
 from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.hosts.process import Process, Service
 from p2pcore.sim.network.accounting import Accounting
-from p2pcore.sim.network.links import (
-    IDEAL,
-    LAN,
-    MOBILE,
-    PROFILES,
-    WAN,
-    LinkProfile,
-)
+from p2pcore.sim.network.links import IDEAL, LAN, MOBILE, PROFILES, WAN, LinkProfile
 from p2pcore.sim.network.regions import REGIONS
 from p2pcore.sim.world import SIM_VERSION, World
 
 __all__ = [
-    "FAULTS",
-    "IDEAL",
-    "LAN",
-    "MOBILE",
-    "PROFILES",
-    "REGIONS",
-    "SIM_VERSION",
-    "WAN",
-    "Accounting",
-    "Byzantine",
-    "Churn",
-    "ClockJump",
-    "Crash",
-    "Drift",
-    "Exhaustion",
-    "Fault",
-    "FlashCrowd",
-    "LinkProfile",
-    "LookupReport",
-    "Partition",
-    "Pause",
-    "Process",
-    "Service",
-    "SimClient",
-    "SimNode",
-    "SimOperation",
-    "Slowness",
-    "StillError",
-    "World",
-    "draw_faults",
-    "fault_from",
+    "FAULTS", "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Accounting",
+    "Byzantine", "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault", "FlashCrowd",
+    "LinkProfile", "LookupReport", "Partition", "Pause", "Process", "Service", "SimClient",
+    "SimNode", "SimOperation", "Slowness", "StillError", "World", "draw_faults", "fault_from",
     "table_of",
 ]  # fmt: skip

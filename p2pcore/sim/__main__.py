@@ -11,12 +11,7 @@ from dataclasses import replace
 from p2pcore.errors import ConfigError
 from p2pcore.sim.checkers.known_failures import KNOWN_FAILURES, known_failure
 from p2pcore.sim.explore.play import Outcome, play
-from p2pcore.sim.explore.scenarios import (
-    SCENARIOS,
-    Scenario,
-    draw,
-    name_for,
-)
+from p2pcore.sim.explore.scenarios import SCENARIOS, Scenario, draw, name_for
 from p2pcore.sim.explore.size_command import DESCRIPTION as SIZE
 from p2pcore.sim.explore.size_command import add_size, run_size
 from p2pcore.sim.explore.sweep import outcomes

@@ -10,12 +10,7 @@ from p2pcore.ids import NodeId
 from p2pcore.overlay.liveness import FAR_NS, MAX_DIALS, QUIET_NS, Liveness
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
 from p2pcore.wire import messages as m
-from tests.session.harness import (
-    CLIENT_READY,
-    ME,
-    NODE_READY,
-    Harness,
-)
+from tests.session.harness import CLIENT_READY, ME, NODE_READY, Harness
 
 STEP_NS = 100_000_000
 NEAR, FAR, CLIENT, TALKER, RETIRED = 1, 2, 3, 4, 5

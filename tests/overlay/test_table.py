@@ -9,12 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from p2pcore.contact import Contact, point_of
 from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
-from p2pcore.overlay.table import (
-    BUCKET_SIZE,
-    MAX_PER_SUBNET,
-    ContactTable,
-    subnet_of,
-)
+from p2pcore.overlay.table import BUCKET_SIZE, MAX_PER_SUBNET, ContactTable, subnet_of
 
 OWNER = NodeId(bytes(32))
 

@@ -9,14 +9,7 @@ from p2pcore.ids import NodeId
 from p2pcore.session.links import SWEEP_NS
 from p2pcore.session.pool import CROSSED_NS, RETIRE_NS
 from p2pcore.wire import messages as m
-from tests.session.harness import (
-    CLIENT_READY,
-    CONTACT,
-    NODE_READY,
-    PEER,
-    Asked,
-    Harness,
-)
+from tests.session.harness import CLIENT_READY, CONTACT, NODE_READY, PEER, Asked, Harness
 
 NODES = [NodeId(bytes([number]) * 32) for number in range(10, 20)]
 CONTACTS = [Contact.of(node_id, "10.0.0.2:1") for node_id in NODES]

@@ -7,13 +7,7 @@ from p2pcore.effects import Connect, Instant
 from p2pcore.errors import UnreachableError
 from p2pcore.session.timeouts import LEAST_NS, LONGEST_NS
 from p2pcore.wire import messages as m
-from tests.session.harness import (
-    CONTACT,
-    ME,
-    NODE_READY,
-    PEER,
-    Harness,
-)
+from tests.session.harness import CONTACT, ME, NODE_READY, PEER, Harness
 from tests.session.test_pool import CONTACTS, NODES
 
 MS = 1_000_000

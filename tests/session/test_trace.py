@@ -11,14 +11,7 @@ from p2pcore.errors import UnreachableError, UsageError
 from p2pcore.node import Node
 from p2pcore.session.trace import Trace, TracedReply
 from p2pcore.wire import messages as m
-from tests.session.harness import (
-    CLIENT_READY,
-    CONTACT,
-    ME,
-    OTHER,
-    PEER,
-    Harness,
-)
+from tests.session.harness import CLIENT_READY, CONTACT, ME, OTHER, PEER, Harness
 
 BOTH = (LinkId(1), LinkId(2))
 KEY = bytes(32)

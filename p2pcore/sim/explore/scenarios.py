@@ -12,13 +12,7 @@ from typing import Any
 
 from p2pcore.errors import ConfigError
 from p2pcore.sim.faults.drawn import draw_faults
-from p2pcore.sim.faults.kinds import (
-    FAULTS,
-    Byzantine,
-    Churn,
-    Crash,
-    table_of,
-)
+from p2pcore.sim.faults.kinds import FAULTS, Byzantine, Churn, Crash, table_of
 from p2pcore.sim.streams import Stream
 
 __all__ = ["SCENARIOS", "Scenario", "draw", "name_for"]

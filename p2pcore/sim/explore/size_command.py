@@ -9,14 +9,7 @@ import time
 from math import inf, log2
 
 from p2pcore.errors import ConfigError
-from p2pcore.sim.explore.size import (
-    WRONG_VALUE,
-    Lookups,
-    Phase,
-    Served,
-    SizeRun,
-    success_interval,
-)
+from p2pcore.sim.explore.size import WRONG_VALUE, Lookups, Phase, Served, SizeRun, success_interval
 from p2pcore.sim.network.links import PROFILES
 
 __all__ = ["DESCRIPTION", "add_size", "run_size"]

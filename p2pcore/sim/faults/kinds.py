@@ -16,20 +16,8 @@ from p2pcore.errors import ConfigError
 from p2pcore.sim.faults.byzantine import BEHAVIOURS
 
 __all__ = [
-    "FAULTS",
-    "Byzantine",
-    "Churn",
-    "ClockJump",
-    "Crash",
-    "Drift",
-    "Exhaustion",
-    "Fault",
-    "FlashCrowd",
-    "Partition",
-    "Pause",
-    "Slowness",
-    "fault_from",
-    "table_of",
+    "FAULTS", "Byzantine", "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault",
+    "FlashCrowd", "Partition", "Pause", "Slowness", "fault_from", "table_of",
 ]  # fmt: skip
 
 

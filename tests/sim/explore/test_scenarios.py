@@ -12,12 +12,7 @@ from p2pcore.errors import ConfigError
 from p2pcore.sim import fault_from
 from p2pcore.sim.checkers.known_failures import KNOWN_FAILURES, known_failure
 from p2pcore.sim.explore.play import Outcome, play
-from p2pcore.sim.explore.scenarios import (
-    SCENARIOS,
-    Scenario,
-    draw,
-    name_for,
-)
+from p2pcore.sim.explore.scenarios import SCENARIOS, Scenario, draw, name_for
 from p2pcore.sim.explore.shrink import shrunk
 from p2pcore.sim.explore.sweep import outcomes
 from tests.sim.broken import broken
