@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.house import ROOT, House
+
 CORE_EDGES = {"aio", "sim", "blocking", "cli"}
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -76,6 +77,14 @@ def test_suites_do_not_import_each_other(path: Path) -> None:
     suites = {f"benchmarks.{each.stem}" for each in SUITE if each.parent.name == "benchmarks"}
     others = suites - {"benchmarks.__init__", f"benchmarks.{path.stem}"}
     assert not [name for name in imported_modules(path) if starts_with(name, *others)]
+
+
+def test_the_house_is_a_tower_without_circles_and_words_mean_one_thing() -> None:
+    """`python -m tests.house` prints these, and as they were at any revision."""
+    house = House(ROOT)
+    assert house.circles() == []
+    assert house.upward() == []
+    assert house.classes_of_many_meanings() == {}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
