@@ -60,7 +60,7 @@ def test_the_plan_asks_for_what_the_targets_ask(quick: bool) -> None:
 
 def test_commands_of_the_plan_are_understood() -> None:
     planned = [*steps(quick=True, seed=1), *steps(quick=False, seed=1)]
-    ours = [each.command[2:] for each in planned if each.command[1] == "benchmarks"]
+    ours = [each.command[2:] for each in planned if each.command[1] == "perflab"]
     assert {words[0] for words in ours} >= {"load", "chaos"}
     for words in ours:
         command_line._parser().parse_args(words)
