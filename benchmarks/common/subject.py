@@ -304,7 +304,7 @@ class CoreMachines:
 def machines() -> CoreMachines:
     """The machines of the p2pcore that is installed here."""
     core, id_of = _core(), part("ids", "NodeId")
-    node_machine, client_machine = part("node", "SubjectNode"), part("client", "SubjectClient")
+    node_machine, client_machine = part("node", "Node"), part("client", "Client")
 
     def node(
         network: NetworkSettings, bootstrap: list[str], node_id: bytes, streams: Streams
