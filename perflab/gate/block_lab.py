@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from benchmarks.common.children import Child, WithChild, serve_parent
+from benchmarks.common.reach import unreached
 from benchmarks.micro.catalogue import MICROS
 from benchmarks.micro.prepared import Prepared
 from benchmarks.micro.timer import processor_seconds
@@ -42,6 +43,8 @@ class BlockLab(WithChild):
             os.sched_setaffinity(self._child.pid, {self._processor})
         self.missing: dict[str, str] = self._child.ready["missing"]
         """Names that this commit has no part for, and which."""
+        self.unreached: list[str] = self._child.ready["unreached"]
+        """Those of them whose part is not where the ruler looks for it."""
         self.wrong: dict[str, str] = self._child.ready["wrong"]
         """Names whose result is not what it must be."""
         return self
@@ -61,14 +64,16 @@ class _Blocks:
 
     async def start(self) -> dict[str, Any]:
         missing, wrong = {}, {}
+        lost = []
         for name in self._names:
             try:
                 self._prepared[name] = MICROS[name].prepare()
             except NotImplementedError as reason:
                 missing[name] = str(reason)
+                lost += [name] * unreached(reason)
             except Exception as error:  # the parent is told which one, and the others are timed
                 wrong[name] = f"{type(error).__name__}: {error}"
-        return {"missing": missing, "wrong": wrong}
+        return {"missing": missing, "wrong": wrong, "unreached": lost}
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         return {"seconds": processor_seconds(self._prepared[question["name"]], question["loops"])}

@@ -247,6 +247,7 @@ def _take_rounds(
         rounds.measure(names, stage)
 
     paired_rounds.decide(sheets, micros, policy, measure, clock.left())
+    paired_rounds.note_unmeasured(sheets, micros)
     _progress(clock, "measured")
 
 

@@ -213,6 +213,7 @@ def _note_instructions(
             sheet.lacks(full, kind, unit, "failed", result.wrong[name])
             return
         if name in result.missing:
-            sheet.lacks(full, kind, unit, "skipped", result.missing[name])
+            lost = name in result.unreached
+            sheet.lacks(full, kind, unit, "skipped", result.missing[name], unreached=lost)
             return
         sheet.add(full, kind, unit, result.per_operation[name])

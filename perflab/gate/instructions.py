@@ -30,6 +30,7 @@ from typing import Any
 
 from benchmarks.common import entry
 from benchmarks.common.children import child_environment
+from benchmarks.common.reach import unreached
 from benchmarks.micro.catalogue import MICROS
 
 __all__ = ["SEEDS", "InstructionCount", "InstructionError", "count_instructions", "unavailable"]
@@ -53,6 +54,8 @@ class InstructionCount:
 
     per_operation: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    unreached: set[str] = field(default_factory=set)
+    """Those of `missing` whose part is not where the ruler looks for it."""
     wrong: dict[str, str] = field(default_factory=dict)
 
 
@@ -110,6 +113,7 @@ def _read(out: Path, answers: list[dict[str, Any]]) -> InstructionCount:
         name = answer["name"]
         if "missing" in answer:
             found.missing[name] = answer["missing"]
+            found.unreached |= {name} if answer["unreached"] else set()
         elif "wrong" in answer:
             found.wrong[name] = answer["wrong"]
         else:
@@ -146,11 +150,11 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def _count(name: str) -> dict[str, str]:
+def _count(name: str) -> dict[str, str | bool]:
     try:
         prepared = MICROS[name].prepare()
     except NotImplementedError as reason:
-        return {"missing": str(reason)}
+        return {"missing": str(reason), "unreached": unreached(reason)}
     except Exception as error:  # the parent is told which one, and the others are counted
         return {"wrong": f"{type(error).__name__}: {error}"}
     run = prepared.run

@@ -35,6 +35,7 @@ __all__ = ["GateOutcome", "GateVerdict", "Judgement", "judge", "suspects"]
 
 SAME = 1e-9  # two means of the same whole numbers may differ by rounding
 MORE = "measured once; a change is called real only after it was measured again"
+ALIAS = "if it has moved, give the ruler's door an alias first (benchmarks/common/subject.py)"
 
 
 class GateVerdict(StrEnum):
@@ -195,13 +196,21 @@ def _incomparable(base: Metric | None, head: Metric | None) -> tuple[GateVerdict
         )
     if head.skipped:
         verdict = GateVerdict.SKIPPED if lacks else GateVerdict.FAILED
-        return verdict, head.skipped if lacks else f"skipped in head only: {head.skipped}"
+        return verdict, head.skipped if lacks else f"skipped in head only: {_advised(head)}"
     if head.problem:
         return GateVerdict.FAILED, f"in head: {head.problem}"
+    if base is None:
+        return GateVerdict.NEW, "not in base"
+    if base.unreached:
+        return GateVerdict.FAILED, f"skipped in base only: {_advised(base)}"
     if lacks:
-        return GateVerdict.NEW, base.skipped if base else "not in base"
-    assert base is not None
+        return GateVerdict.NEW, base.skipped
     return GateVerdict.FAILED, f"in base: {base.problem}"
+
+
+def _advised(metric: Metric) -> str:
+    """Why it was skipped, and what to do if that is the ruler's fault."""
+    return f"{metric.skipped}; {ALIAS}" if metric.unreached else metric.skipped
 
 
 def _shape(metric: Metric) -> list[list[int]]:

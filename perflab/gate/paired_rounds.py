@@ -27,7 +27,16 @@ from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
 from perflab.gate.recorder import HasMeasured, Recorder
 
-__all__ = ["FIRST_ROUNDS", "PREFIX", "UNIT", "Names", "PairedRounds", "decide", "most_rounds"]
+__all__ = [
+    "FIRST_ROUNDS",
+    "PREFIX",
+    "UNIT",
+    "Names",
+    "PairedRounds",
+    "decide",
+    "most_rounds",
+    "note_unmeasured",
+]
 
 PREFIX = "cpu."
 UNIT = "seconds"
@@ -65,6 +74,16 @@ def decide(
             if not left or not time_left():
                 return
             measure(left, 1)
+
+
+def note_unmeasured(sheets: Sides, names: Names) -> None:
+    """What there was no time for at all failed: no figure is missing without a word."""
+    for sheet in sheets:
+        found = sheet.measured().metrics
+        for name in names:
+            if PREFIX + name not in found:
+                reason = "the gate's time was over"
+                sheet.lacks(PREFIX + name, Kind.PAIRED, UNIT, "failed", reason)
 
 
 def most_rounds(policy: Policy) -> int:
@@ -143,7 +162,8 @@ class PairedRounds:
         self._left_out.add(name)
         for sheet, lab in zip(self._sheets, labs, strict=True):
             if name in lab.missing:
-                sheet.lacks(PREFIX + name, Kind.PAIRED, UNIT, "skipped", lab.missing[name])
+                lost, why = name in lab.unreached, lab.missing[name]
+                sheet.lacks(PREFIX + name, Kind.PAIRED, UNIT, "skipped", why, unreached=lost)
             elif name in lab.wrong:
                 sheet.lacks(PREFIX + name, Kind.PAIRED, UNIT, "failed", lab.wrong[name])
             else:

@@ -10,8 +10,9 @@ A metric has *stages*: the first measurement, and what was measured again becaus
 processes or with fresh seeds. A stage has *rounds*; those of base and head with the same place were
 measured together (at the same time, under the same seed). A round is a number, or the list of its
 blocks, which took turns with the other side's. A metric without stages says why: {"skipped": "…"}
-where the commit lacks the thing, {"failed": "…"} where measuring went wrong; so does a whole
-commit, with "failed" beside "metrics". Lower is better, always.
+where the commit lacks the thing, with "unreached": true beside it where it may have it in another
+place than the ruler looks, {"failed": "…"} where measuring went wrong; so does a whole commit, with
+"failed" beside "metrics". Lower is better, always.
 
 Rule: reads and writes files, and judges nothing.
 """
@@ -56,6 +57,8 @@ class Metric:
     stages: tuple[tuple[Blocks, ...], ...] = ()
     """The blocks of each round, by stage; of most metrics there is one."""
     skipped: str = ""
+    unreached: bool = False
+    """Skipped because the part is not where the ruler looks for it: the commit may have it."""
     failed: str = ""
 
     @property
@@ -121,6 +124,7 @@ def _metric(entry: dict[str, Any]) -> Metric:
         unit=str(entry["unit"]),
         stages=tuple(tuple(_blocks(each) for each in stage) for stage in entry.get("stages", ())),
         skipped=str(entry.get("skipped", "")),
+        unreached=entry.get("unreached") is True,
         failed=str(entry.get("failed", "")),
     )
 

@@ -59,12 +59,21 @@ class Recorder:
         stages[stage].append(value if isinstance(value, int | float) else list(value))
 
     def lacks(
-        self, name: str, kind: Kind, unit: str, why: Literal["skipped", "failed"], reason: str
+        self,
+        name: str,
+        kind: Kind,
+        unit: str,
+        why: Literal["skipped", "failed"],
+        reason: str,
+        *,
+        unreached: bool = False,
     ) -> None:
         """There is no value, or the values there are don't count."""
         if not self.wanted(name):
             return
         self._metrics[name] = {"kind": kind.value, "unit": unit, why: reason}
+        if unreached:
+            self._metrics[name]["unreached"] = True
 
     def note(self, name: str, value: str) -> None:
         """Something to know about the measurements."""

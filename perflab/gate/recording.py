@@ -97,7 +97,14 @@ class _Ear(Recorder):
             self.told_s.append(time.monotonic())
 
     def lacks(
-        self, name: str, kind: Kind, unit: str, why: Literal["skipped", "failed"], reason: str
+        self,
+        name: str,
+        kind: Kind,
+        unit: str,
+        why: Literal["skipped", "failed"],
+        reason: str,
+        *,
+        unreached: bool = False,
     ) -> None:
         self.reason = reason
 

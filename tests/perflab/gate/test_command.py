@@ -31,7 +31,8 @@ ENCODE = "    body = _encode(message)\n"
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This checkout's core under git: `good`, `heavy` with 200 bytes more per frame, `unbuildable`,
-    `uninstallable` for want of its build backend, `broken`, which cannot be imported."""
+    `uninstallable` for want of its build backend, `broken`, which cannot be imported, `moved`,
+    whose hybrid clock has another place, `older`, whose client has no batches."""
     folder = tmp_path / "repository"
     folder.mkdir()
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"):
@@ -52,6 +53,13 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         git(folder, "checkout", "--quiet", "-b", branch, "good")
         file.write_text(content, encoding="utf-8")
         commit(folder, branch.capitalize())
+    git(folder, "checkout", "--quiet", "-b", "moved", "good")
+    move(folder, "p2pcore.replication.clock", "p2pcore.replication.elsewhere")
+    git(folder, "checkout", "--quiet", "-b", "older", "good")
+    client = folder / "p2pcore" / "aio" / "client.py"
+    text = client.read_text(encoding="utf-8")
+    client.write_text(text.replace("def store_many(", "def later_many("), encoding="utf-8")
+    commit(folder, "Older")
     git(folder, "checkout", "--quiet", "good")
     monkeypatch.setattr(gate, "ROOT", folder)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
@@ -62,6 +70,17 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def commit(folder: Path, subject: str) -> None:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "-m", subject)
+
+
+def move(folder: Path, old: str, new: str) -> None:
+    """A module of the core gets another name; whoever imports it follows."""
+    before, after = (folder.joinpath(*name.split(".")).with_suffix(".py") for name in (old, new))
+    before.rename(after)
+    for file in (folder / "p2pcore").rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        if old in text:
+            file.write_text(text.replace(old, new), encoding="utf-8")
+    commit(folder, "Moved")
 
 
 def run(*arguments: str) -> int:
@@ -108,6 +127,43 @@ def test_a_commit_that_cannot_be_measured_is_two(
     assert run("good", branch, *BYTES) == 2
     assert words in capsys.readouterr().out
     assert not list((repository / ".asv" / "gate" / "builds").glob("making-*"))
+
+
+ONE_PART = ("--only", "cpu.clock", "--budget", "60s")
+
+
+@pytest.mark.parametrize("sides", [("moved", "good"), ("good", "moved")])
+def test_a_part_that_has_moved_away_from_the_ruler_is_two(
+    repository: Path, sides: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*sides, *ONE_PART) == 2
+    told = capsys.readouterr().out
+    assert "cpu.clock" in told
+    assert "has no replication.clock.HybridClock; if it has moved" in told
+    assert "alias" in told
+
+
+def test_counts_of_a_machine_that_has_moved_are_two(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(repository, "checkout", "--quiet", "-b", "renamed", "good")
+    move(repository, "p2pcore.wire.codec", "p2pcore.wire.elsewhere")
+    assert run("renamed", "good", *BYTES) == 2
+    assert "in base: " in capsys.readouterr().out
+
+
+def test_what_there_was_no_time_for_is_two(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("good", "heavy", "--only", "cpu.clock", "--budget", "1s") == 2
+    assert "cpu.clock" in capsys.readouterr().out
+
+
+def test_a_feature_that_base_lacks_is_new(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("older", "good", "--only", "counts.bytes.store*.8") == 0
+    assert "gate: pass (1 unchanged, 1 new)" in capsys.readouterr().out
 
 
 def test_no_interpreter_is_two(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

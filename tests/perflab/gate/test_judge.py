@@ -28,6 +28,9 @@ def seeded(*stages: list[float]) -> Entry:
     return {"kind": "seeded", "unit": "messages", "stages": list(stages)}
 
 
+UNREACHED: Entry = {"kind": "exact", "unit": "messages", "skipped": "no a.b", "unreached": True}
+
+
 def side(metrics: dict[str, Entry], failed: str = "") -> Measured:
     return parse({"format": 1, "commit": "a" * 40, "metrics": metrics, "failed": failed})
 
@@ -114,6 +117,9 @@ def test_verdicts_by_kind(base: Entry, head: Entry, verdict: GateVerdict, code: 
         (None, exact(6), GateVerdict.NEW, 0),
         ({"kind": "exact", "unit": "messages", "skipped": "x"}, exact(6), GateVerdict.NEW, 0),
         ({"kind": "exact", "unit": "messages", "skipped": "x"}, None, GateVerdict.SKIPPED, 0),
+        (UNREACHED, exact(6), GateVerdict.FAILED, 2),
+        (exact(6), UNREACHED, GateVerdict.FAILED, 2),
+        (UNREACHED, UNREACHED, GateVerdict.SKIPPED, 0),  # two commits before there was such a part
     ],
 )
 def test_what_is_missing_is_never_a_pass(
@@ -121,6 +127,14 @@ def test_what_is_missing_is_never_a_pass(
 ) -> None:
     outcome = gate(base, head)
     assert (word(outcome), outcome.code) == (verdict, code)
+
+
+@pytest.mark.parametrize("sides", [(UNREACHED, exact(6)), (exact(6), UNREACHED)])
+def test_a_part_that_is_not_reached_on_one_side_says_what_to_do(sides: tuple[Entry, Entry]) -> None:
+    [found] = [each for each in gate(*sides).judgements if each.name == "it"]
+    assert "no a.b" in found.why
+    assert "alias" in found.why
+    assert "subject.py" in found.why
 
 
 def test_a_commit_that_could_not_be_built_is_not_slower() -> None:
