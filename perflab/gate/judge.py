@@ -35,7 +35,7 @@ __all__ = ["GateOutcome", "GateVerdict", "Judgement", "judge", "suspects"]
 
 SAME = 1e-9  # two means of the same whole numbers may differ by rounding
 MORE = "measured once; a change is called real only after it was measured again"
-ALIAS = "if it has moved, give the ruler's door an alias first (benchmarks/common/subject.py)"
+ALIAS = "if it has moved, give the ruler's door an alias first (benchmarks/common/parts.py)"
 
 
 class GateVerdict(StrEnum):

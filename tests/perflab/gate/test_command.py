@@ -54,7 +54,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file.write_text(content, encoding="utf-8")
         commit(folder, branch.capitalize())
     git(folder, "checkout", "--quiet", "-b", "moved", "good")
-    move(folder, "p2pcore.replication.clock", "p2pcore.replication.elsewhere")
+    move(folder, "p2pcore.versions", "p2pcore.elsewhere")
     git(folder, "checkout", "--quiet", "-b", "older", "good")
     client = folder / "p2pcore" / "aio" / "client.py"
     text = client.read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def test_a_part_that_has_moved_away_from_the_ruler_is_two(
     assert run(*sides, *ONE_PART) == 2
     told = capsys.readouterr().out
     assert "cpu.clock" in told
-    assert "has no replication.clock.HybridClock; if it has moved" in told
+    assert "has no versions.HybridClock; if it has moved" in told
     assert "alias" in told
 
 
