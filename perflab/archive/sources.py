@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import lzma
-import subprocess
+import os
 import tarfile
 import tempfile
 import zipfile
@@ -24,6 +24,7 @@ from perflab.archive.asv_files import is_results, read_results
 from perflab.archive.form import HistoryError
 from perflab.archive.reports import read_reports
 from perflab.archive.shipped import SHIPPED
+from perflab.results.git import start
 
 __all__ = ["fetched", "read_source"]
 
@@ -60,14 +61,12 @@ def fetched(root: Path, remote: str, branch: str) -> Iterator[Path]:
     for word in (remote, branch):
         if not word or word.startswith("-"):
             raise HistoryError(f"'{word}' is no remote and no branch")
-    asked = subprocess.run(
-        ["git", "remote", "get-url", remote], cwd=root, capture_output=True, text=True
-    )
-    address = asked.stdout.strip() if asked.returncode == 0 else remote
+    asked = start(root, "remote", "get-url", remote)
+    address = os.fsdecode(asked.stdout.removesuffix(b"\n")) if asked.returncode == 0 else remote
     with tempfile.TemporaryDirectory(prefix="p2pcore-history-") as folder:
-        clone = ["git", "clone", "--depth=1", "--single-branch", "--no-tags", "--branch", branch]
-        # Not captured: git shows its progress, asks for a password, and says what is wrong.
-        done = subprocess.run([*clone, "--", address, folder], cwd=root)
+        clone = ("clone", "--depth=1", "--single-branch", "--no-tags", "--branch", branch)
+        # git shows its progress, asks for a password, and says what is wrong.
+        done = start(root, *clone, "--", address, folder, captured=False)
         if done.returncode != 0:
             raise HistoryError(f"git could not fetch '{branch}' of '{remote}': see above")
         yield Path(folder)

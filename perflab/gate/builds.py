@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from perflab.results.checkout import Commit
+from perflab.results.git import CheckoutError, run_git
 
 __all__ = ["BuildError", "build"]
 
@@ -53,11 +54,20 @@ def build(root: Path, commit: Commit, store: Path) -> Path:
 
 
 def _take_out(root: Path, commit: Commit, source: Path) -> None:
-    done = subprocess.run(["git", "archive", commit.hash], cwd=root, capture_output=True)
-    if done.returncode:
-        raise BuildError(f"{commit}: git archive: {done.stderr.decode(errors='replace').strip()}")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(source, filter="data")
+    try:
+        packed = run_git(root, "archive", commit.hash)
+    except CheckoutError as error:
+        raise BuildError(f"{commit}: {error}") from None
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(source, filter=_within)
+
+
+def _within(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """A commit may have links that lead out of its tree: these are not needed to build it."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
+        return None
 
 
 def _install(commit: Commit, source: Path, target: Path) -> None:

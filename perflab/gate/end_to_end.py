@@ -10,7 +10,6 @@ Rule: makes commits in its own clone only; measuring and judging is the gate's.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,8 @@ from typing import Protocol
 
 from perflab.gate.judge import GateOutcome, GateVerdict
 from perflab.gate.seeded_defects import DEFECTS, NEUTRAL, Edit, EditError, apply, misplaced, missing
-from perflab.results.checkout import CheckoutError, Commit, commit_of
+from perflab.results.checkout import Commit, commit_of
+from perflab.results.git import run_git
 
 __all__ = ["Tried", "main", "table", "try_edits"]
 
@@ -86,7 +86,7 @@ def try_edits(root: Path, gate: Gate, edits: tuple[Edit, ...]) -> list[Tried]:
     base = commit_of(root, "HEAD")
     with tempfile.TemporaryDirectory(prefix="gate-edits-") as scratch:
         clone = Path(scratch, "clone")
-        _git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(clone))
+        run_git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(clone))
         heads = [(edit, _commit(clone, base, edit)) for edit in edits]
         tried = []
         for number, (edit, head) in enumerate(heads, 1):
@@ -124,18 +124,12 @@ def _try(clone: Path, gate: Gate, commits: tuple[Commit, Commit], edit: Edit) ->
 
 
 def _commit(clone: Path, base: Commit, edit: Edit) -> Commit:
-    _git(clone, "checkout", "--quiet", "--force", "--detach", base.hash)
+    run_git(clone, "checkout", "--quiet", "--force", "--detach", base.hash)
     apply(edit, clone)
     author = ("-c", "user.name=gate", "-c", "user.email=gate@localhost")
     options = ("--quiet", "--all", "--allow-empty", "--no-verify", "--no-gpg-sign")
-    _git(clone, *author, "commit", *options, "--message", edit.name)
+    run_git(clone, *author, "commit", *options, "--message", edit.name)
     return commit_of(clone, "HEAD")
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise CheckoutError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 def table(tried: list[Tried]) -> str:

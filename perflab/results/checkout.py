@@ -1,11 +1,22 @@
 """What this checkout's git history offers to measure and to publish.
 
-Rule: asks git and changes nothing, neither branches nor the working tree.
+Rule: asks git (`verdict.git`) and changes nothing, neither branches nor the working tree.
 """
 
-import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from perflab.results.commits import read_tags
+from perflab.results.git import (
+    CheckoutError,
+    commits_among,
+    line_of,
+    parts_of,
+    readable,
+    run_git,
+    start,
+)
 
 __all__ = [
     "CheckoutError",
@@ -15,14 +26,12 @@ __all__ = [
     "commit_of",
     "history",
     "is_shallow",
+    "known_commits",
+    "require",
     "source_of",
     "tagged",
     "uncommitted",
 ]
-
-
-class CheckoutError(Exception):
-    """Git cannot answer; the message says what was asked and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,7 @@ class Commit:
     hash: str
     """All 40 digits."""
     subject: str
-    """First line of the message."""
+    """First line of the message, as `readable`."""
 
     def __str__(self) -> str:
         return f"{self.hash[:8]} {self.subject}"
@@ -48,6 +57,27 @@ class Source:
     """Files of the code, and of what measures it, that differ from that commit."""
 
 
+def require(root: Path, *, whole: bool = True) -> None:
+    """Say in one line, before anything is built, that git cannot tell what a command needs.
+
+    `whole`: it needs the history down to the first commit. Raises CheckoutError for a folder
+    without a repository of its own (an archive, perhaps unpacked within another repository), one
+    without a commit, and a shallow clone.
+    """
+    if not (root / ".git").exists():
+        raise CheckoutError(
+            f"{root} is no git checkout, as an unpacked archive is none: nothing says which commit "
+            "it is; use a clone of the repository"
+        )
+    run_git(root, "rev-parse", "--git-dir")  # if it is damaged, or another user's, git says so
+    if not _succeeds(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+        raise CheckoutError(f"the repository in {root} has no commit yet")
+    if whole and is_shallow(root):
+        raise CheckoutError(
+            f"{root} is a shallow clone, which lacks the older commits: git fetch --unshallow"
+        )
+
+
 def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
     """Commits of a revision or of a range such as `a..b`, along first parents, newest first.
 
@@ -56,8 +86,8 @@ def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
     """
     if revisions.startswith("-"):
         raise CheckoutError(f"'{revisions}' is an option, not a range of commits such as a..b")
-    lines = _git(root, "log", "--first-parent", "--format=%H %s", revisions, "--").splitlines()
-    return [Commit(line[:40], line[41:]) for line in lines]
+    told = parts_of(root, "log", "-z", "--first-parent", "--format=%H%x00%s", revisions, "--")
+    return [Commit(hash, readable(text)) for hash, text in zip(told[::2], told[1::2], strict=True)]
 
 
 def commit_of(root: Path, revision: str) -> Commit:
@@ -66,8 +96,8 @@ def commit_of(root: Path, revision: str) -> Commit:
     if not _succeeds(root, *asked):
         hint = "; a shallow clone may lack it" if is_shallow(root) else ""
         raise CheckoutError(f"git knows no commit '{revision}'{hint}")
-    found = _git(root, *asked)
-    return Commit(found, _git(root, "log", "-1", "--format=%s", found, "--"))
+    (commit,) = history(root, f"{line_of(root, *asked)}^!")
+    return commit
 
 
 def source_of(directory: Path) -> Source:
@@ -79,27 +109,36 @@ def source_of(directory: Path) -> Source:
     try:
         if not _succeeds(directory, "ls-files", "--error-unmatch", "p2pcore/__init__.py"):
             return Source()
-        commit = _git(directory, "rev-parse", "HEAD")
+        commit = line_of(directory, "rev-parse", "HEAD")
         return Source(commit, tuple(uncommitted(directory, "p2pcore", "benchmarks")))
-    except (CheckoutError, OSError):
+    except CheckoutError:
         return Source()
 
 
 def is_shallow(root: Path) -> bool:
     """Whether the clone holds only the newest part of its history."""
-    return _git(root, "rev-parse", "--is-shallow-repository") == "true"
+    return line_of(root, "rev-parse", "--is-shallow-repository") == "true"
 
 
 def tagged(root: Path) -> set[str]:
-    """The commits that have a tag."""
-    lines = _git(root, "for-each-ref", "--format=%(objectname) %(*objectname)", "refs/tags")
-    return {name for line in lines.splitlines() for name in line.split()}
+    """The commits that have a tag; tags of files and trees name none."""
+    return set(read_tags(root).values())
+
+
+def known_commits(root: Path, hashes: Iterable[str]) -> set[str]:
+    """Which of them the repository has, on whichever branch."""
+    return set(commits_among(root, hashes))
 
 
 def uncommitted(root: Path, *paths: str) -> list[str]:
     """Files below the paths that differ from HEAD, and so are not what gets measured."""
-    lines = _git(root, "status", "--porcelain", "--", *paths).splitlines()
-    return [line.strip().split(" ", 1)[-1].strip() for line in lines]
+    told = iter(parts_of(root, "status", "--porcelain", "-z", "--", *paths))
+    found = []
+    for each in told:
+        found.append(readable(each[3:]))
+        if each[0] in "RC":
+            next(told)  # what it was called before
+    return found
 
 
 def branch_to_publish(root: Path, configured: str) -> str:
@@ -111,29 +150,17 @@ def branch_to_publish(root: Path, configured: str) -> str:
     """
     if not _succeeds(root, "show-ref", "--verify", "--quiet", f"refs/heads/{configured}"):
         return _current_branch(root)
-    head = _git(root, "rev-parse", "HEAD")
-    on_branch = _git(root, "rev-list", "--first-parent", f"refs/heads/{configured}").splitlines()
+    head = line_of(root, "rev-parse", "HEAD")
+    told = run_git(root, "rev-list", "--first-parent", f"refs/heads/{configured}")
+    on_branch = told.decode().split()
     return configured if head in on_branch else _current_branch(root)
 
 
 def _current_branch(root: Path) -> str:
     if _succeeds(root, "symbolic-ref", "--quiet", "HEAD"):
-        return _git(root, "symbolic-ref", "--short", "HEAD")
+        return line_of(root, "symbolic-ref", "--short", "HEAD")
     return "HEAD"
 
 
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise CheckoutError("git is not installed") from error
-    if done.returncode != 0:
-        reason = done.stderr.strip() or f"exit code {done.returncode}"
-        raise CheckoutError(f"git {' '.join(arguments)}: {reason}")
-    # rstrip alone: the two status columns of `git status` may begin with a blank.
-    return done.stdout.rstrip()
-
-
 def _succeeds(root: Path, *arguments: str) -> bool:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True)
-    return done.returncode == 0
+    return start(root, *arguments).returncode == 0

@@ -1,83 +1,64 @@
 """The commits of the published branch, as git tells them: subject, author, date, tags.
 
-asv stores a commit's date and hash; the rest is asked of the repository that asv itself reads.
-Subjects, names and dates are whatever somebody once wrote: bytes in any encoding, control
-characters, numbers that are no dates. None of them costs more than itself.
+asv stores a commit's date and hash; the rest is asked of the repository that asv itself reads. No
+commit stops the site: a subject or name that is no text is made one (`git.readable`), and a date
+that is none is that of the commit before.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from perflab.results.git import commits_among, parts_of, readable, run_git
 from perflab.results.history import LATEST_MS, PublishedCommit
 
-__all__ = ["outside_hooks", "read_commits"]
+__all__ = ["read_commits", "read_tags"]
 
-FIELDS = ("%H", "%an", "%ct", "%s")
-OF_ONE_REPOSITORY = frozenset(
-    (
-        "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX",
-    )
-)  # fmt: skip
-NOT_SHOWN = {"Cc", "Cs", "Zl", "Zp"}  # kinds of characters: control, surrogate, ends of lines
-
-
-def outside_hooks() -> dict[str, str]:
-    """The environment without what git tells its hooks, which binds each git to one repository."""
-    return {name: value for name, value in os.environ.items() if name not in OF_ONE_REPOSITORY}
+FIELDS = "%H%x00%an%x00%ct%x00%s"
 
 
 def read_commits(
     repository: Path, branch: str, tags: Mapping[str, str] | None = None
 ) -> list[PublishedCommit]:
-    """Every commit of a branch by first parents, oldest first; `tags` are names to hashes.
+    """Every commit of a branch by first parents, oldest first; `tags` are names to hashes (None:
+    those that git has).
 
-    asv measures and orders first parents only (`git rev-list --first-parent`). A commit whose date
-    is none, or after the year 9998, gets that of the commit before. Raises CalledProcessError or
-    OSError if git cannot be asked.
+    asv measures and orders first parents only (`git rev-list --first-parent`). Raises
+    CheckoutError if git cannot be asked.
     """
-    command = [
-        "git", "log", "-z", "--first-parent", "--reverse", "--no-show-signature",
-        "--encoding=UTF-8", f"--format={'%x00'.join(FIELDS)}", branch, "--",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=repository, check=True, capture_output=True, env=outside_hooks()
-    )
     named: dict[str, list[str]] = {}
-    for tag, commit in (tags or {}).items():
-        named.setdefault(commit, []).append(tag)
-    cells = done.stdout.decode("utf-8", "replace").split("\0")
-    found: list[PublishedCommit] = []
-    for at in range(0, len(cells) - len(FIELDS) + 1, len(FIELDS)):
-        commit, author, seconds, subject = cells[at : at + len(FIELDS)]
-        found.append(
-            PublishedCommit(
-                hash=commit,
-                subject=_shown(subject),
-                author=_shown(author),
-                date_ms=_date_ms(seconds, found[-1].date_ms if found else 0),
-                tags=tuple(sorted(named.get(commit, ()))),
-            )
+    for tag, commit in (read_tags(repository) if tags is None else tags).items():
+        named.setdefault(commit, []).append(readable(tag))
+    command = ("log", "-z", "--first-parent", "--reverse", f"--format={FIELDS}", branch, "--")
+    told = parts_of(repository, *command)
+    rows = list(zip(told[::4], told[1::4], told[2::4], told[3::4], strict=True))
+    dates = _dates(seconds for _, _, seconds, _ in rows)
+    return [
+        PublishedCommit(
+            hash=commit,
+            subject=readable(subject),
+            author=readable(author),
+            date_ms=date_s * 1000,
+            tags=tuple(sorted(named.get(commit, ()))),
         )
-    return found
+        for (commit, author, _, subject), date_s in zip(rows, dates, strict=True)
+    ]
 
 
-def _date_ms(seconds: str, before: int) -> int:
-    """git prints nothing for what is no date, and any number for what is a number."""
-    known = seconds.isdigit() and int(seconds) * 1000 < LATEST_MS
-    return int(seconds) * 1000 if known else before
+def read_tags(repository: Path) -> dict[str, str]:
+    """Names of tags and their commits; tags of files and trees are left out."""
+    # A reference's name has no control character, so that lines are lines.
+    listed = run_git(repository, "for-each-ref", "--format=%(refname)", "refs/tags")
+    names = [name.decode("utf-8", "surrogateescape") for name in listed.split(b"\n") if name]
+    found = commits_among(repository, names)
+    return {name.removeprefix("refs/tags/"): commit for name, commit in found.items()}
 
 
-def _shown(text: str) -> str:
-    """Text as pages and feeds can have it: one line, no control characters."""
-    if text.isprintable():
-        return text
-    return "".join(
-        " " if unicodedata.category(each) in NOT_SHOWN or each in "\ufffe\uffff" else each
-        for each in text
-    )
+def _dates(told: Iterator[str]) -> Iterator[int]:
+    """Seconds since 1970, of commits in order."""
+    last = 0
+    for text in told:
+        if text.isascii() and text.isdigit() and len(text) <= len(str(LATEST_MS)):
+            last = int(text) if int(text) * 1000 < LATEST_MS else last
+        yield last

@@ -147,7 +147,7 @@ def _badges(model: SiteModel, runs: Runs, checks: Checks) -> dict[str, Badge]:
 def published_commits(conf: Any, repo: Any, results: Path) -> list[PublishedCommit]:
     """The published branch from its first measured or tagged commit on."""
     branch = repo.get_branch_name(conf.branches[0])
-    commits = read_commits(Path(repo._path), branch, repo.get_tags())
+    commits = read_commits(Path(repo._path), branch)
     measured = {path.name[:8] for path in result_files(results)}
     for number, each in enumerate(commits):
         if each.hash[:8] in measured or each.tags:

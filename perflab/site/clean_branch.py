@@ -11,12 +11,11 @@ Rule: reads the repository and writes into its own folder; never changes the rep
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from perflab.results.commits import outside_hooks
+from perflab.results.git import CheckoutError, run_git, start
 from perflab.results.history import LATEST_MS
 
 __all__ = ["BranchError", "Branches", "copy_branches"]
@@ -82,8 +81,8 @@ def _borrow(repository: Path, folder: Path) -> None:
     """An empty repository with the objects of another one."""
     told = _git(repository, "rev-parse", "--show-object-format", "--git-path", "objects")
     kind, objects = told.decode("utf-8", "surrogateescape").splitlines()
-    command = ["git", "init", "--quiet", "--bare", "--template=", f"--object-format={kind}"]
-    _done([*command, str(folder)], folder.parent)
+    command = ["init", "--quiet", "--bare", "--template=", f"--object-format={kind}"]
+    _git(folder.parent, *command, str(folder))
     lines = f"{(repository / objects).resolve()}\n".encode("utf-8", "surrogateescape")
     (folder / "objects" / "info").mkdir(parents=True, exist_ok=True)
     (folder / "objects" / "info" / "alternates").write_bytes(lines)
@@ -97,8 +96,7 @@ def _tips(repository: Path, branches: Sequence[str], left_out: list[str]) -> dic
     tips = {}
     for name in branches:
         wanted = name if name == DETACHED else f"refs/heads/{name}"
-        command = ["git", "rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}"]
-        done = subprocess.run(command, cwd=repository, capture_output=True, env=outside_hooks())
+        done = start(repository, "rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}")
         if done.returncode == 0:
             tips[name] = done.stdout.decode().strip()
         else:
@@ -198,17 +196,7 @@ def _looked_up(repository: Path, names: Iterable[bytes]) -> list[str | None]:
 
 
 def _git(repository: Path, *arguments: str, said: bytes = b"") -> bytes:
-    return _done(["git", *arguments], repository, said)
-
-
-def _done(command: Sequence[str], folder: Path, said: bytes = b"") -> bytes:
     try:
-        done = subprocess.run(
-            command, cwd=folder, input=said, capture_output=True, env=outside_hooks()
-        )
-    except FileNotFoundError as error:
-        raise BranchError("git is not installed") from error
-    if done.returncode:
-        reason = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}"
-        raise BranchError(f"{' '.join(command)}: {reason}")
-    return done.stdout
+        return run_git(repository, *arguments, stdin=said)
+    except CheckoutError as error:
+        raise BranchError(str(error)) from error
