@@ -10,11 +10,12 @@ reader does not know it would drop on writing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
 __all__ = [
     "FORM",
+    "HASH",
     "ArchivedCommit",
     "ArchivedValue",
     "HistoryError",
@@ -145,12 +146,13 @@ def line(content: ArchivedCommit | Suite) -> bytes:
     """As it is written, in one order whatever it was made from, with its end of line."""
     import msgspec
 
-    fields = dict(vars(content))
+    # Not vars(): what msgspec has made has its defaults last, or not at all.
+    told: dict[str, Any] = {each.name: getattr(content, each.name) for each in fields(content)}
     if isinstance(content, ArchivedCommit):
-        fields["results"] = {name: _cut(row) for name, row in sorted(content.results.items())}
-        fields["durations"] = dict(sorted(content.durations.items()))
-        fields["params"] = dict(sorted(content.params.items()))
-    return msgspec.json.encode(fields) + b"\n"
+        told["results"] = {name: _cut(row) for name, row in sorted(content.results.items())}
+        told["durations"] = dict(sorted(content.durations.items()))
+        told["params"] = dict(sorted(content.params.items()))
+    return msgspec.json.encode(told) + b"\n"
 
 
 def _cut(row: ArchivedValue) -> list[Any]:

@@ -105,6 +105,14 @@ def test_lines_as_git_merges_them_are_read_as_one(found: list[ArchivedCommit]) -
     assert of(again) == of(found)
 
 
+def test_every_line_says_its_form_and_is_the_same_once_read(results: Path, tmp_path: Path) -> None:
+    write_archive(tmp_path / "kept", read_results(results))
+    for path in (tmp_path / "kept").rglob("*.jsonl"):
+        for text in path.read_bytes().splitlines(keepends=True):
+            assert next(iter(json.loads(text).items())) == ("form", 1)
+            assert line(decoded(text, Suite if path.stem == "suite" else ArchivedCommit)) == text
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Four commits on two machines, with every kind of value that asv stores."""
