@@ -29,6 +29,7 @@ __all__ = [
     "fingerprint",
     "is_archive",
     "read_archive",
+    "read_suite",
     "write_archive",
     "write_whole",
 ]
@@ -87,9 +88,7 @@ def read_archive(folder: Path) -> Archive:
 
     Raises HistoryError, which names file and line, if any of it cannot be read.
     """
-    kept = Archive(reports=read_reports(folder))
-    for _, suite in _lines(folder / SUITE, Suite):
-        kept.add_suite(suite)
+    kept = Archive(reports=read_reports(folder), suite=read_suite(folder))
     for path in sorted(folder.glob(f"{MACHINES}/*.jsonl")):
         for number, entry in _lines(path, ArchivedCommit):
             if entry.machine != path.stem:
@@ -99,6 +98,14 @@ def read_archive(folder: Path) -> Archive:
                 )
             kept.add(entry)
     return kept
+
+
+def read_suite(folder: Path) -> Suite | None:
+    """Its list of benchmarks. Raises HistoryError as `read_archive`."""
+    kept = Archive()
+    for _, suite in _lines(folder / SUITE, Suite):
+        kept.add_suite(suite)
+    return kept.suite
 
 
 def _lines(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:

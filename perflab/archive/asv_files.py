@@ -11,19 +11,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from perflab.archive.archive import Archive, write_whole
 from perflab.archive.form import ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded
+from perflab.archive.ours import commits_in, ours
 
-__all__ = ["RESULTS_VERSION", "Laid", "file_name", "is_results", "lay_out", "read_results"]
+__all__ = [
+    "RESULTS_VERSION",
+    "SUITE",
+    "Laid",
+    "file_name",
+    "is_results",
+    "lay_out",
+    "read_results",
+    "read_suite_file",
+]
 
 RESULTS_VERSION, MACHINE_VERSION = 2, 1  # of asv's forms
 LONGEST_NAME = 128  # asv hashes names of environments from here on
 SUITE, MACHINE = "benchmarks.json", "machine.json"
+Known = Callable[[Collection[str]], Collection[str]]
+"""Which of some commits the repository knows."""
 
 
 @dataclass(kw_only=True)
@@ -70,20 +82,34 @@ def read_results(folder: Path, problems: list[str] | None = None) -> Archive:
             if problems is None:
                 raise
             problems.append(str(error))
-    path = folder / SUITE
-    if path.is_file():
-        content = _content(path)
-        try:
-            kept.suite = decoded({"measured_ms": kept.measured_ms, "benchmarks": content}, Suite)
-        except ValueError as error:
-            raise HistoryError(f"{path}: {error}") from None
+    try:
+        kept.suite = read_suite_file(folder, kept.measured_ms)
+    except HistoryError as error:
+        if problems is None:
+            raise
+        problems.append(str(error))
     return kept
 
 
-def lay_out(kept: Archive, folder: Path) -> Laid:
-    """Write what asv's files lack. The list of benchmarks is replaced by one that is newer."""
+def read_suite_file(folder: Path, measured_ms: int = 0) -> Suite | None:
+    """The list of benchmarks that asv has stored; None: there is none. Raises HistoryError."""
+    path = folder / SUITE
+    if not path.is_file():
+        return None
+    content = _content(path)
+    try:
+        return decoded({"measured_ms": measured_ms, "benchmarks": content}, Suite)
+    except ValueError as error:
+        raise HistoryError(f"{path}: {error}") from None
+
+
+def lay_out(kept: Archive, folder: Path, known: Known | None = None) -> Laid:
+    """Write what asv's files lack. The list of benchmarks is replaced by one that is newer, and by
+    any if it is torn, or another project's by the commits that are `known` (None: all)."""
     laid = Laid()
     there = read_results(folder, laid.problems)
+    if known is not None:
+        there.suite = ours(there, known(commits_in(there)))[0].suite
     for key, entry in kept.entries.items():
         path = folder / entry.machine / file_name(entry)
         mine = there.entries.get(key)
@@ -109,12 +135,17 @@ def lay_out(kept: Archive, folder: Path) -> Laid:
     if kept.suite and (there.suite is None or there.suite.measured_ms < kept.suite.measured_ms):
         _write(folder / SUITE, kept.suite.benchmarks)
         laid.suite = True
+        laid.problems = [each for each in laid.problems if not _is_of(each, folder / SUITE)]
     for name, data in kept.reports.items():
         path = folder.parent / name  # where the commands that make them file them
         if not path.exists():
             write_whole(path, data)
             laid.reports += 1
     return laid
+
+
+def _is_of(problem: str, path: Path) -> bool:
+    return problem.startswith(f"{path}: ")
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -128,6 +159,8 @@ def _content(path: Path) -> dict[str, Any]:
     """JSON as Python writes it; NaN and the infinities become texts."""
     try:
         content = json.loads(path.read_bytes(), parse_constant=str)
+    except RecursionError:
+        raise HistoryError(f"{path}: brackets within brackets, too many to be read") from None
     except (OSError, ValueError) as error:
         raise HistoryError(f"{path}: not whole, or no JSON: {error}") from None
     version = content.get("version") if isinstance(content, dict) else None

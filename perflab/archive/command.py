@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from perflab.archive.archive import Archive, Key, is_archive, read_archive, write_archive
-from perflab.archive.asv_files import file_name, is_results, lay_out, read_results
+from perflab.archive.asv_files import file_name, is_results, read_results
 from perflab.archive.form import HistoryError
 from perflab.archive.reports import newest, of_machines
-from perflab.archive.shipped import SHIPPED
+from perflab.archive.shipped import SHIPPED, lay, own_part
 from perflab.archive.sources import fetched, read_source
 from perflab.archive.status import status
 from perflab.archive.thinning import superfluous
 from perflab.results.asv_config import alone, configured_branch, results_dir
-from perflab.results.checkout import CheckoutError, branch_to_publish, history, is_shallow, tagged
+from perflab.results.checkout import branch_to_publish, history, require, tagged
 
 __all__ = ["EPILOG", "add_arguments", "main"]
 
@@ -40,10 +40,11 @@ examples:
   python -m perflab history prune --dry-run      # what a long history can do without
 
 Merging keeps of each benchmark, commit, environment and machine what was measured last; in which
-order things are merged, and how often, makes no difference.
+order things are merged, and how often, makes no difference. Results of commits that this repository
+does not know are set apart, which is said: another project's are never shown as ours.
 
-exit codes: 0 done; 2 something cannot be read (said which file and line), and nothing was changed,
-or only a torn file of asv's in this checkout was left alone
+exit codes: 0 done; 2 something cannot be read (said which file and line) or is all another
+project's, and nothing was changed, or only a torn file of asv's in this checkout was left alone
 docs/history.md describes every field, and how to measure a history anew.
 """
 
@@ -116,6 +117,7 @@ def _add_prune(prune: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, root: Path) -> int:
     """Run one action. Raises HistoryError, CheckoutError or MeasureError, with nothing changed."""
+    require(root)
     code: int = options.act(options, root)
     return code
 
@@ -129,28 +131,42 @@ def _status(_options: argparse.Namespace, root: Path) -> int:
 def _unpack(_options: argparse.Namespace, root: Path) -> int:
     if not is_archive(root / SHIPPED):
         raise HistoryError(f"{root / SHIPPED}: there is no history; `history pack` makes one")
-    return _lay(read_archive(root / SHIPPED), root)
+    return _lay(_own([read_archive(root / SHIPPED)], root, SHIPPED), root)
 
 
 def _merge(options: argparse.Namespace, root: Path) -> int:
-    return _lay(_read(options.sources), root)
+    return _lay(_read(options.sources, root), root)
 
 
 def _fetch(options: argparse.Namespace, root: Path) -> int:
     with fetched(root, options.remote, options.branch) as folder:
-        return _lay(read_source(folder), root)
+        name = f"{options.remote} {options.branch}"
+        return _lay(_own(read_source(folder), root, name), root)
 
 
-def _read(sources: Iterable[Path]) -> Archive:
+def _read(sources: Iterable[Path], root: Path) -> Archive:
     kept = Archive()
     for source in sources:
-        kept.merge(read_source(source))
+        kept.merge(_own(read_source(source), root, str(source)))
+    return kept
+
+
+def _own(histories: Iterable[Archive], root: Path, name: str) -> Archive:
+    """What is ours of the histories in a source. Raises HistoryError if nothing is."""
+    kept = Archive()
+    for each in histories:
+        own, apart = own_part(each, root)
+        if apart:
+            print(f"== {name}: set apart: {apart}")
+        kept.merge(own)
+    if not (kept.entries or kept.reports) and any(each.entries for each in histories):
+        raise HistoryError(f"{name}: nothing in it is of this repository, and nothing was changed")
     return kept
 
 
 def _lay(kept: Archive, root: Path) -> int:
     with alone(root):
-        laid = lay_out(kept, results_dir(root))
+        laid = lay(kept, root, results_dir(root))
     for problem in laid.problems:
         print(f"== left alone: {problem}")
     print(
@@ -163,14 +179,10 @@ def _lay(kept: Archive, root: Path) -> int:
 
 def _pack(options: argparse.Namespace, root: Path) -> int:
     folder = options.into or root / SHIPPED
-    sources = options.sources or [results_dir(root)]
-    if not (options.sources or is_results(sources[0])):
-        raise HistoryError(
-            f"{sources[0]}: nothing was measured yet; `make bench` does, or name a SOURCE"
-        )
     kept = read_archive(folder)
+    kept.suite = own_part(kept, root)[0].suite  # which may have been another project's
     before, filed = dict(kept.entries), len(kept.reports)
-    new = _chosen(_read(sources), options, root)
+    new = _chosen(_to_pack(options, root), options, root)
     kept.merge(new)
     if new.suite and kept.suite and new.suite.measured_ms == kept.suite.measured_ms:
         kept.suite = new.suite  # nothing was measured since, so it was discovered after the other
@@ -182,6 +194,17 @@ def _pack(options: argparse.Namespace, root: Path) -> int:
         f"files of reports added: {len(kept.reports) - filed}"
     )
     return 0
+
+
+def _to_pack(options: argparse.Namespace, root: Path) -> Archive:
+    if options.sources:
+        return _read(options.sources, root)
+    results = results_dir(root)
+    if not is_results(results):
+        raise HistoryError(
+            f"{results}: nothing was measured yet; `make bench` does, or name a SOURCE"
+        )
+    return _own(read_source(results, own=True), root, str(results))
 
 
 def _chosen(kept: Archive, options: argparse.Namespace, root: Path) -> Archive:
@@ -219,8 +242,6 @@ def _prune(options: argparse.Namespace, root: Path) -> int:
         raise HistoryError(
             f"--days {options.days:g} --one-in {options.one_in}: at least 0 and at least 1"
         )
-    if is_shallow(root):
-        raise CheckoutError("a shallow clone does not know the whole branch: git fetch --unshallow")
     branch, tags, now_ms = _branch(root), tagged(root), round(time.time() * 1000)
     shipped, results = root / SHIPPED, results_dir(root)
     with alone(root):

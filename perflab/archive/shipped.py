@@ -7,58 +7,90 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from perflab.archive.archive import fingerprint, is_archive, read_archive, write_whole
-from perflab.archive.asv_files import lay_out
-from perflab.results.suite import LIST
+from perflab.archive.archive import (
+    Archive,
+    fingerprint,
+    is_archive,
+    read_archive,
+    read_suite,
+    write_whole,
+)
+from perflab.archive.asv_files import SUITE, Laid, is_results, lay_out, read_suite_file
+from perflab.archive.form import HistoryError
+from perflab.archive.ours import Apart, commits_in, ours
+from perflab.results.checkout import known_commits
 
-__all__ = ["SHIPPED", "unpack", "warn_of_namesake"]
+__all__ = ["SHIPPED", "lay", "own_part", "unpack", "warn_of_namesake"]
 
 SHIPPED = ".asv-history"
 MARK = ".laid-out"  # in asv's results: which state of the history they have
+
+
+def own_part(kept: Archive, root: Path) -> tuple[Archive, Apart]:
+    """What is of commits that the repository knows, and what was set apart."""
+    return ours(kept, known_commits(root, commits_in(kept)))
+
+
+def lay(kept: Archive, root: Path, results: Path) -> Laid:
+    """Bring what is ours into asv's results; what lies there of another project counts for
+    nothing."""
+    return lay_out(kept, results, partial(known_commits, root))
 
 
 def unpack(root: Path, results: Path, write: Callable[[str], None]) -> None:
     """Bring it into asv's results, where nothing newer is, unless that was done already.
 
     A result that was deleted since is not brought back: whoever deletes one wants it measured
-    again. Raises HistoryError if it cannot be read.
+    again. A list of benchmarks that is torn or lacking is. Raises HistoryError if it cannot be
+    read.
     """
     shipped, mark = root / SHIPPED, results / MARK
-    _heal_suite(root, results, write)
     if not is_archive(shipped):
         return
-    state = fingerprint(shipped).encode()
-    if mark.is_file() and mark.read_bytes() == state:
+    wrong = _wrong_list(results, shipped)
+    state = fingerprint(shipped)
+    if not wrong and _is_laid_out(root, mark, state):
         return
-    laid = lay_out(read_archive(shipped), results)
+    kept, apart = own_part(read_archive(shipped), root)
+    if apart:
+        write(f"== note: set apart from {SHIPPED}: {apart}")
+    laid = lay(kept, root, results)
+    if wrong and laid.suite:
+        write(f"== healed: {wrong}; taken from {SHIPPED}")
     if laid.new or laid.filled:
         write(f"== taken from {SHIPPED}: results of {laid.new + laid.filled} commits")
     for problem in laid.problems:
         write(f"== note: left alone: {problem}")
     if not laid.problems:
-        write_whole(mark, state)
+        write_whole(mark, "\n".join([state, *sorted(apart.commits)]).encode())
 
 
-def _heal_suite(root: Path, results: Path, write: Callable[[str], None]) -> None:
-    """Put a torn list of benchmarks aside, and the repository's in its place.
-
-    asv writes it in place, so that a full disk or a kill leaves a part of it. `asv run` discovers
-    the list anew; asv's other commands end without it.
-    """
-    path = results / LIST
+def _wrong_list(results: Path, shipped: Path) -> str:
+    """What seems to be wrong with asv's list of benchmarks; "" for nothing."""
+    if not is_results(results):
+        return ""  # nothing was laid out yet
     try:
-        if not path.is_file() or isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
-            return
-    except (ValueError, RecursionError):
-        pass
-    path.replace(path.with_name(f"{LIST}.torn"))
-    suite = read_archive(root / SHIPPED).suite
-    if suite:
-        write_whole(path, json.dumps(suite.benchmarks).encode())
-    source = f"now it is that of {SHIPPED}" if suite else "`make bench` makes it anew"
-    write(f"== note: {path} was not whole (kept as {LIST}.torn); {source}")
+        here, kept = read_suite_file(results), read_suite(shipped)
+    except HistoryError as error:
+        path = results / SUITE  # asv writes it in place: a full disk or a kill leaves a part of it
+        path.replace(path.with_name(f"{SUITE}.torn"))
+        return f"{error} (kept as {SUITE}.torn)"
+    if here is None:
+        return f"{results / SUITE} was not there"
+    if kept and not {*here.benchmarks} & {*kept.benchmarks} - {"version"}:
+        return f"{results / SUITE} was another project's"
+    return ""
+
+
+def _is_laid_out(root: Path, mark: Path, state: str) -> bool:
+    """Whether this state was, and git has learnt of none of the commits set apart since."""
+    if not mark.is_file():
+        return False
+    was, *unknown = mark.read_text(encoding="utf-8").split("\n")
+    return was == state and not known_commits(root, unknown)
 
 
 def warn_of_namesake(root: Path, machine: str, write: Callable[[str], None]) -> None:

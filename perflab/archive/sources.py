@@ -3,7 +3,9 @@
 Rule: reads; what a stranger packed is read file by file and never unpacked as it is.
 
 A source is in one of two forms, the kept history's or asv's own, and lies at its top, or where a
-checkout has them. A clone has both, and both count.
+checkout has them: where its asv.conf.json says (`results_dir`), or where they mostly are. A clone
+has both, and both count, each by itself. A source with links that lead out of it is refused: they
+point at something that its author has not packed.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -29,19 +31,25 @@ from perflab.results.git import start
 __all__ = ["fetched", "read_source"]
 
 PLACES = (".", SHIPPED, ".asv/results", "results")
+CONFIGS = ("asv.conf.json", "*/asv.conf.json")
+DEFAULT_RESULTS = "results"  # of asv, beside its configuration
 SUFFIXES = {".json", ".jsonl", ".html"}
 MAX_UNPACKED_BYTES = 4 << 30  # ten years of nights leave a tenth of it
+FILED = ("readiness", "gate")  # folders of reports
 UNPACKING = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
     RuntimeError,  # a password, to zipfile
 )  # fmt: skip
 
 
-def read_source(path: Path) -> Archive:
-    """What a folder or an archive (tar, zip) holds. Raises HistoryError if it is neither, holds
-    nothing, or holds something that cannot be read."""
+def read_source(path: Path, *, own: bool = False) -> list[Archive]:
+    """What a folder or an archive (tar, zip) holds, each history in it by itself.
+
+    `own`: it is this checkout's, whose links lead where its owner wants. Raises HistoryError if it
+    is neither, holds nothing, or holds something that cannot be read.
+    """
     if path.is_dir():
-        return _read_folder(path, str(path))
+        return _read_folder(path, str(path), own=own)
     if not path.is_file():
         raise HistoryError(f"{path}: there is no such folder or archive")
     with tempfile.TemporaryDirectory(prefix="p2pcore-history-") as folder:
@@ -49,7 +57,7 @@ def read_source(path: Path) -> Archive:
         found = [Path(folder), *(each for each in Path(folder).iterdir() if each.is_dir())]
         # People pack the folder as often as what is in it.
         inside = next((each for each in found if _parts(each)), found[0])
-        return _read_folder(inside, str(path))
+        return _read_folder(inside, str(path), own=False)
 
 
 @contextlib.contextmanager
@@ -73,24 +81,61 @@ def fetched(root: Path, remote: str, branch: str) -> Iterator[Path]:
 
 
 def _parts(folder: Path) -> list[Path]:
-    places = [folder / place for place in PLACES]
+    configured = _configured(folder)
+    places = dict.fromkeys([*(folder / place for place in PLACES), *configured])
     return [place for place in places if is_archive(place) or is_results(place)]
 
 
-def _read_folder(folder: Path, name: str) -> Archive:
+def _configured(folder: Path) -> Iterator[Path]:
+    """Where the configurations of asv in a folder say that results are, if that is within it."""
+    for pattern in CONFIGS:
+        for path in sorted(folder.glob(pattern)):
+            place = Path(os.path.normpath(path.parent / _results_dir(path)))
+            if place.is_relative_to(folder):
+                yield place
+
+
+def _results_dir(config: Path) -> str:
+    """A configuration is no JSON: it may have comments."""
+    from asv import util
+
+    try:
+        found = util.load_json(str(config), js_comments=True)["results_dir"]
+    except Exception:  # json5 has errors of its own; what it cannot read has no results_dir
+        return DEFAULT_RESULTS
+    return found if isinstance(found, str) else DEFAULT_RESULTS
+
+
+def _read_folder(folder: Path, name: str, *, own: bool) -> list[Archive]:
     parts = _parts(folder)
-    kept = Archive()
     beside = folder.parent if is_results(folder) else folder
-    for place in (beside, beside / ".asv"):
-        kept.reports |= read_reports(place)
-    if not (parts or kept.reports):
+    places = dict.fromkeys((beside, beside / ".asv", *(part.parent for part in parts)))
+    filed = [place for place in places if place.is_relative_to(beside)]
+    if not own:
+        _check_links(beside, [*parts, *(place / kind for place in filed for kind in FILED)])
+    reports = {name: data for place in filed for name, data in read_reports(place).items()}
+    if not (parts or reports):
         raise HistoryError(
             f"{name}: no measurements there: neither a kept history (machines/*.jsonl) nor asv's "
             f"results (MACHINE/machine.json), nor one of them in {', '.join(PLACES[1:])}"
         )
-    for part in parts:
-        kept.merge(read_archive(part) if is_archive(part) else read_results(part))
-    return kept
+    histories = [read_archive(part) if is_archive(part) else read_results(part) for part in parts]
+    with_reports = histories[0] if histories else Archive()
+    with_reports.reports = reports | with_reports.reports
+    return [with_reports, *histories[1:]]
+
+
+def _check_links(source: Path, places: Iterable[Path]) -> None:
+    """Raise HistoryError if anything in these folders is a link that leaves the source."""
+    top = source.resolve()
+    for place in places:
+        for folder, folders, files in os.walk(place):
+            for name in ("", *folders, *files):
+                each = Path(folder, name)
+                if each.is_symlink() and not each.resolve().is_relative_to(top):
+                    raise HistoryError(
+                        f"{each} is a link that leaves {source}: nothing of it was read"
+                    )
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -173,7 +173,7 @@ def test_results_are_merged_from_wherever_they_lie(
             for path in (project / SHIPPED).rglob("*.jsonl"):
                 packed.write(path, path.relative_to(project / SHIPPED))
     other = tmp_path / "other"
-    make_project(other, commits=1, machines=("mine",))
+    make_project(other, commits=30, machines=("mine",))
     assert history(other, "merge", str(source)) == 0
     assert len(list((other / ".asv" / "results" / "lab").glob("*-*.json"))) == 30
     assert {path.name for path in (other / ".asv" / "results").iterdir()} == {

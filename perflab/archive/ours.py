@@ -1,0 +1,103 @@
+"""Which measurements are this repository's: those of commits that it knows.
+
+Names, machines and clocks of another project say nothing: any of them may be as ours or newer. So
+what is of unknown commits is set apart before anything is compared, and a list of benchmarks
+belongs to those whose results name its benchmarks.
+
+Rule: decides; which commits are known is asked of git by the rig.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from perflab.archive.archive import Archive
+from perflab.archive.form import HASH, ArchivedCommit
+
+__all__ = ["Apart", "commits_in", "ours"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """What is none of ours."""
+
+    commits: frozenset[str] = frozenset()
+    results: int = 0
+    """Entries: a commit on one machine in one environment."""
+    reports: int = 0
+    """Files beside the results."""
+    suite: bool = False
+    """Whether the list of benchmarks is another project's."""
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.reports or self.suite)
+
+    def __str__(self) -> str:
+        told = f"{self.results} results of {len(self.commits)} commits"
+        told += f", {self.reports} files of reports" if self.reports else ""
+        told += " and their list of benchmarks" if self.suite else ""
+        return (
+            f"{told}, which this repository does not know: another project's, or of a branch that "
+            "git has not fetched"
+        )
+
+
+def commits_in(kept: Archive) -> set[str]:
+    """Every commit that a result or a report names."""
+    named = {_commit_of(data) for data in kept.reports.values()}
+    return {entry.commit_hash for entry in kept.entries.values()} | named - {""}
+
+
+def ours(kept: Archive, known: Collection[str]) -> tuple[Archive, Apart]:
+    """What is of known commits, and what was set apart."""
+    entries = {key: each for key, each in kept.entries.items() if each.commit_hash in known}
+    strange = [each for each in kept.entries.values() if each.commit_hash not in known]
+    own = Archive(entries=entries, suite=kept.suite)
+    own.reports = _own_reports(kept, known, foreign=bool(strange) and not entries)
+    apart = Apart(
+        commits=frozenset(each.commit_hash for each in strange),
+        results=len(strange),
+        reports=len(kept.reports) - len(own.reports),
+        suite=kept.suite is not None and not _belongs(kept.suite.benchmarks, own, strange),
+    )
+    if apart.suite:
+        own.suite = None
+    elif kept.suite and strange:  # whose clocks count for nothing
+        own.suite = replace(kept.suite, measured_ms=own.measured_ms)
+    return own, apart
+
+
+def _belongs(benchmarks: Collection[str], own: Archive, strange: Iterable[ArchivedCommit]) -> bool:
+    """Whether our results name as much of a list of benchmarks as theirs do."""
+    theirs = {name for entry in strange for name in entry.results} & set(benchmarks)
+    mine = {name for entry in own.entries.values() for name in entry.results} & set(benchmarks)
+    if not own.entries and not theirs:
+        return True  # nothing was measured yet, or nothing that says whose it is
+    return bool(mine) and len(mine) >= len(theirs)
+
+
+def _own_reports(kept: Archive, known: Collection[str], *, foreign: bool) -> dict[str, bytes]:
+    """Reports of known commits, and the pages beside them. One that names no commit goes with the
+    results."""
+    own_folders = set()
+    for name, data in kept.reports.items():
+        commit = _commit_of(data)
+        if name.endswith(".json") and (commit in known if commit else not foreign):
+            own_folders.add(PurePosixPath(name).parent)
+    return {
+        name: data
+        for name, data in kept.reports.items()
+        if PurePosixPath(name).parent in own_folders
+    }
+
+
+def _commit_of(report: bytes) -> str:
+    try:
+        content = json.loads(report)
+    except (ValueError, RecursionError):
+        return ""
+    commit = content.get("commit") if isinstance(content, dict) else None
+    return commit if isinstance(commit, str) and HASH.fullmatch(commit) else ""
