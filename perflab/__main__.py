@@ -22,6 +22,7 @@ try:
     from perflab.alerts import command as alerts
     from perflab.archive import command as archive
     from perflab.archive.form import HistoryError
+    from perflab.archive.status import require_results
     from perflab.bench import budget
     from perflab.bench.command import SHORT, Request, measure, publish
     from perflab.chaos import command as chaos
@@ -152,6 +153,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _site(_options: argparse.Namespace) -> int:
+    require_results(ROOT, _write)
     publish(ROOT, _write)
     return 0
 

@@ -26,7 +26,9 @@ from pathlib import Path
 from perflab.alerts import power
 from perflab.alerts import report as alert_forms
 from perflab.alerts.judge import AlertReport, Finding, State, judge, measured_again, with_known
-from perflab.alerts.series import read_history, suite_kinds
+from perflab.alerts.series import AlertHistory, read_history, suite_kinds
+from perflab.archive.form import HistoryError
+from perflab.archive.shipped import unpack
 from perflab.gate.judge import Judgement
 from perflab.gate.policy import Policy, PolicyError, load_policy
 from perflab.results.asv_config import CONFIG, MeasureError, results_dir
@@ -36,12 +38,14 @@ from perflab.results.checkout import (
     branch_to_publish,
     commit_of,
     history,
+    require,
 )
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = ["EPILOG", "WebhookError", "add_arguments", "main", "post"]
 
 WINDOW = 50  # commits; what lies further behind was told when it was new, or is asv's to find
+BEHIND = 10  # commits: a day's; of what came after the newest results nothing is known
 WEBHOOK_S = 10.0
 UNREADABLE = 2
 PROGRESS_S = 5.0  # until anything is told about how far it is, and between lines where none moves
@@ -59,8 +63,9 @@ exit codes:
   0  nothing new: no step, or one that is known, accepted by the policy, or was dismissed
   1  a new alarm: an exact figure is worse, or another one is and was confirmed. Nothing else ends
      with 1
-  2  not everything could be read or decided: no results, an unreadable file, a benchmark that newly
-     fails, a suspect that nobody has measured again, a webhook that does not answer
+  2  not everything could be read or decided: no results, results that end more than --behind
+     commits before the tip, an unreadable file, a benchmark that newly fails, a suspect that nobody
+     has measured again, a webhook that does not answer
   3  bad usage
 130  interrupted; what was known before stays so
 
@@ -86,6 +91,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=WINDOW,
         metavar="N",
         help="how many commits behind the tip a step may lie (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--behind",
+        type=int,
+        default=BEHIND,
+        metavar="N",
+        help="how many commits behind the tip the newest results may be (default: %(default)s)",
     )
     parser.add_argument("--machine", help="read this machine's results alone (default: all)")
     parser.add_argument(
@@ -121,13 +133,15 @@ def main(options: argparse.Namespace, root: Path, measure_again: MeasureAgain) -
             return _power(options.power)
         seconds = _checked(options)
         policy = load_policy()
+        require(root, whole=True)
         commits = _commits(root)
+        unpack(root, results_dir(root), _say)
         place = options.output or root / ".asv" / "alerts"
         known = alert_forms.known_in(place / "alerts.json")
     except (BadUsageError, PolicyError) as error:
         print(f"alerts: {error}", file=sys.stderr)
         return BAD_USAGE
-    except (alert_forms.AlertsError, CheckoutError, OSError) as error:
+    except (alert_forms.AlertsError, CheckoutError, HistoryError, OSError) as error:
         print(f"alerts: {error}", file=sys.stderr)
         return UNREADABLE
     moment = datetime.datetime.now(datetime.UTC)
@@ -149,6 +163,8 @@ def _checked(options: argparse.Namespace) -> float:
     """The budget in seconds. Raises UsageError."""
     if options.window < 1:
         raise BadUsageError(f"--window takes a number of commits from 1 on, not {options.window}")
+    if options.behind < 0:
+        raise BadUsageError(f"--behind takes a number of commits from 0 on, not {options.behind}")
     if options.webhook is not None:
         url = urllib.parse.urlsplit(options.webhook)
         if url.scheme not in ("http", "https") or not url.hostname:
@@ -177,9 +193,31 @@ def _judged(
         whose = f" of machine '{options.machine}'" if options.machine else ""
         reason = f"{results_dir(root)} has no results{whose} of this branch: make bench"
         found = replace(found, problems=(*found.problems, reason))
+    late = _late(found, commits, options.behind)
+    found = replace(found, problems=(*found.problems, *late))
     _say(f"== {len(found.series)} series over {len(commits)} commits")
     with _progress(len(found.series)) as progress:
         return judge(found, commits, policy, today, options.window, progress)
+
+
+def _late(found: AlertHistory, commits: list[str], behind: int) -> list[str]:
+    """What to say if nothing was measured near the tip. A machine that is given up alone is no
+    problem; that it is behind is said."""
+    newest: dict[tuple[str, str], int] = {}
+    for series in found.series:
+        where = series.machine, series.environment
+        newest[where] = max(newest.get(where, 0), series.points[-1].place)
+    late = []
+    for (machine, environment), place in sorted(newest.items()):
+        missing = len(commits) - 1 - place
+        if missing > behind:
+            told = f"the newest results of {machine}, {environment} are {missing} commits behind"
+            late.append(f"{told} the tip (at {commits[place][:8]}; --behind {behind} may be)")
+    if len(late) == len(newest):
+        return late
+    for each in late:
+        _say(f"== note: {each}")
+    return []
 
 
 @contextlib.contextmanager

@@ -302,7 +302,9 @@ def measured_again(finding: Finding, judgement: Judgement | None, metric: str) -
     ):
         reason = judgement.why.splitlines()[0] if judgement and judgement.why else "no value"
         return replace(finding, why=f"{metric} could not be measured again: {reason}")
-    change = f"{(judgement.ratio - 1) * 100:+.1f} %"
+    change = "from 0"
+    if math.isfinite(judgement.ratio):
+        change = f"{(judgement.ratio - 1) * 100:+.1f} %"
     if judgement.verdict is GateVerdict.REGRESSION:
         why = f"measured again by {metric}: {change}"
         return replace(finding, state=State.ALARM, new=True, why=why)

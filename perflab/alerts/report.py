@@ -198,6 +198,8 @@ def _ordered(report: AlertReport) -> list[Finding]:
 
 
 def _change(each: Finding) -> str:
+    if each.before <= 0 or each.after <= 0:  # of which no share can be said
+        return f"{each.before:.4g} → {each.after:.4g}"
     if not math.isfinite(each.ratio):
         return "" if each.what is What.SLOWER else each.what.value
     return f"{(each.ratio - 1) * 100:+.3g} %"

@@ -117,7 +117,7 @@ def _add_prune(prune: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, root: Path) -> int:
     """Run one action. Raises HistoryError, CheckoutError or MeasureError, with nothing changed."""
-    require(root)
+    require(root, whole=True)
     code: int = options.act(options, root)
     return code
 

@@ -1,20 +1,20 @@
-"""What `python -m perflab history status` says."""
+"""What `python -m perflab history status` says, and whether there is anything to publish."""
 
 from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from perflab.archive.archive import Archive, read_archive
 from perflab.archive.asv_files import read_results
 from perflab.archive.form import ArchivedCommit
-from perflab.archive.shipped import SHIPPED
-from perflab.results.asv_config import configured_branch, results_dir
-from perflab.results.checkout import branch_to_publish, history
+from perflab.archive.shipped import SHIPPED, unpack
+from perflab.results.asv_config import MeasureError, configured_branch, results_dir
+from perflab.results.checkout import branch_to_publish, history, require
 
-__all__ = ["status"]
+__all__ = ["require_results", "status"]
 
 
 def status(root: Path) -> Iterator[str]:
@@ -31,6 +31,24 @@ def status(root: Path) -> Iterator[str]:
     yield from _places(kept, here, [commit.hash for commit in commits], subjects)
     yield from _suite(kept, here)
     yield from (f"cannot be read: {problem}" for problem in problems)
+
+
+def require_results(root: Path, write: Callable[[str], None]) -> None:
+    """Bring the kept history into asv's results, and say in one line, before anything is built,
+    that no commit of the branch was measured.
+
+    Raises MeasureError for that, CheckoutError where git lacks the history, HistoryError.
+    """
+    require(root, whole=True)
+    results = results_dir(root)
+    unpack(root, results, write)
+    branch = branch_to_publish(root, configured_branch(root))
+    commits = {commit.hash[:8] for commit in history(root, branch)}
+    if not any(path.name[:8] in commits for path in results.glob("*/*-*.json")):
+        raise MeasureError(
+            f"no commit of branch '{branch}' has results: `make bench` measures some, `python -m "
+            "benchmarks history fetch` brings those of the nights"
+        )
 
 
 def _places(

@@ -27,7 +27,7 @@ from perflab.results.asv_config import (
 )
 from perflab.results.asv_process import Plain, Progress, minutes, run_asv
 from perflab.results.asv_results import StoredResults, current_versions, stored
-from perflab.results.checkout import Commit, branch_to_publish, history, is_shallow, uncommitted
+from perflab.results.checkout import Commit, branch_to_publish, history, require, uncommitted
 from perflab.site.publish import PublishError, publish_copy
 
 __all__ = [
@@ -75,6 +75,7 @@ class _Place:
 
 def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
     """Do all of it. Raises MeasureError if anything could not be measured or published."""
+    require(root, whole=True)
     commits = history(root, "HEAD" if request.limit is not None else request.commits)
     if not commits:
         raise MeasureError(f"there is no commit in '{request.commits}'")
@@ -216,8 +217,6 @@ def _warn(root: Path, write: Callable[[str], None]) -> None:
     changed = uncommitted(root, "p2pcore", "pyproject.toml")
     if changed:
         write(f"== note: commits are measured; uncommitted changes are not: {', '.join(changed)}")
-    if is_shallow(root):
-        write("== note: a shallow clone; `git fetch --unshallow` brings the older commits")
 
 
 def _machine(root: Path, name: str | None, write: Callable[[str], None]) -> str:

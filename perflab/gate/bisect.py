@@ -21,11 +21,12 @@ from enum import Enum
 from perflab.gate import command as gate
 from perflab.gate.judge import Judgement
 from perflab.gate.policy import load_policy
-from perflab.results.checkout import CheckoutError, Commit, commit_of, history
+from perflab.results.checkout import CheckoutError, Commit, commit_of, history, require
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = ["EPILOG", "Answer", "add_arguments", "main", "search"]
 
+MOST = 1e9  # times as much: from zero to something is infinitely more
 ATTEMPTS = 3  # at a commit whose interval does not answer
 
 EPILOG = """\
@@ -87,6 +88,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         seconds = budget_s(options.budget)
         _check(options.benchmark)
+        require(gate.ROOT, whole=True)
         good, bad = commit_of(gate.ROOT, options.good), commit_of(gate.ROOT, options.bad)
         commits = history(gate.ROOT, f"{good.hash}..{bad.hash}")[::-1]
         if not commits:
@@ -108,11 +110,11 @@ def main(options: argparse.Namespace) -> int:
 
 def _search(commits: Sequence[Commit], measure: Callable[[Commit], Judgement | None]) -> int:
     end = measure(commits[-1])
-    if end is None or not math.isfinite(end.ratio) or end.low <= 1 <= end.high:
+    if end is None or math.isnan(end.ratio) or end.low <= 1 <= end.high:
         _say(f"GOOD and BAD do not differ, as far as can be told{_found(end)}")
         return 2
     _say(f"BAD differs from GOOD{_found(end)}; {len(commits)} commits to search")
-    halfway = math.sqrt(end.ratio)
+    halfway = min(max(math.sqrt(end.ratio), 1 / MOST), MOST)
 
     def ask(place: int) -> Answer:
         for _ in range(ATTEMPTS):
@@ -136,11 +138,17 @@ def _search(commits: Sequence[Commit], measure: Callable[[Commit], Judgement | N
 def _answer(found: Judgement | None, halfway: float) -> Answer:
     if found is None or math.isnan(found.ratio):
         return Answer.UNKNOWN
-    low, high = (found.low, found.high) if halfway > 1 else (1 / found.high, 1 / found.low)
+    low, high = found.low, found.high
+    if halfway < 1:
+        low, high = _inverse(high), _inverse(low)
     border = max(halfway, 1 / halfway)
     if high < border:
         return Answer.SAME
     return Answer.DIFFERENT if low > border else Answer.UNKNOWN
+
+
+def _inverse(ratio: float) -> float:
+    return 1 / ratio if ratio else math.inf
 
 
 def _found(found: Judgement | None) -> str:
@@ -148,7 +156,7 @@ def _found(found: Judgement | None) -> str:
         return ""
     if math.isnan(found.ratio):
         return f" ({found.why.splitlines()[0] if found.why else found.verdict.value})"
-    return f" ({(found.ratio - 1) * 100:+.2f} %)"
+    return " (from 0)" if math.isinf(found.ratio) else f" ({(found.ratio - 1) * 100:+.2f} %)"
 
 
 def _check(name: str) -> None:

@@ -10,6 +10,7 @@ Rule: makes commits in its own clone only; measuring and judging is the gate's.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 import time
@@ -146,7 +147,10 @@ def table(tried: list[Tried]) -> str:
 
 def _blame(each: Tried) -> str:
     named = list(each.blamed.items())[:NAMED]
-    parts = [f"`{name}` {(ratio - 1) * 100:+.3g} %" for name, ratio in named]
+    parts = [
+        f"`{name}` {'from 0' if math.isinf(ratio) else f'{(ratio - 1) * 100:+.3g} %'}"
+        for name, ratio in named
+    ]
     if len(each.blamed) > NAMED:
         parts.append(f"and {len(each.blamed) - NAMED} more")
     parts += [f"**missing** `{name}`" for name in each.missing]

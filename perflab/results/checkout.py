@@ -57,7 +57,7 @@ class Source:
     """Files of the code, and of what measures it, that differ from that commit."""
 
 
-def require(root: Path, *, whole: bool = True) -> None:
+def require(root: Path, *, whole: bool) -> None:
     """Say in one line, before anything is built, that git cannot tell what a command needs.
 
     `whole`: it needs the history down to the first commit. Raises CheckoutError for a folder
@@ -66,8 +66,8 @@ def require(root: Path, *, whole: bool = True) -> None:
     """
     if not (root / ".git").exists():
         raise CheckoutError(
-            f"{root} is no git checkout, as an unpacked archive is none: nothing says which commit "
-            "it is; use a clone of the repository"
+            f"{root} is not a git repository of its own (an unpacked archive is none): nothing "
+            "says which commit it is; use a clone"
         )
     run_git(root, "rev-parse", "--git-dir")  # if it is damaged, or another user's, git says so
     if not _succeeds(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
@@ -84,6 +84,7 @@ def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
     Merged branches count as the one commit that merged them, as in asv. Raises CheckoutError
     when git does not know the revisions.
     """
+    require(root, whole=False)
     if revisions.startswith("-"):
         raise CheckoutError(f"'{revisions}' is an option, not a range of commits such as a..b")
     told = parts_of(root, "log", "-z", "--first-parent", "--format=%H%x00%s", revisions, "--")
@@ -92,6 +93,7 @@ def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
 
 def commit_of(root: Path, revision: str) -> Commit:
     """The one commit that a revision names. Raises CheckoutError when git knows none."""
+    require(root, whole=False)
     asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
     if not _succeeds(root, *asked):
         hint = "; a shallow clone may lack it" if is_shallow(root) else ""

@@ -27,6 +27,7 @@ SCALES = {
 }
 DIGITS = 4
 NO_RATIO = "from 0"  # or from below it: growth of memory may be
+FROM_NOTHING, TO_NOTHING = "from ∞", "to ∞"  # per second, where one took no time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,10 @@ class FigureReading:
 
     def change(self, ratio: float) -> str:
         """A change in percent, of what people read: "+12.3 %"."""
-        ratio = ratio if not self.inverted else (1 / ratio if ratio else math.inf)
+        if self.inverted:
+            if ratio == 0 or math.isinf(ratio):
+                return TO_NOTHING if ratio == 0 else FROM_NOTHING
+            ratio = 1 / ratio
         if not math.isfinite(ratio) or ratio < 0:
             return NO_RATIO
         if ratio >= 10:

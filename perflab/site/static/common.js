@@ -69,9 +69,10 @@ export function text(reads, stored) {
 
 /** A ratio of stored figures, new over old, as a change of what people read. */
 export function change(reads, ratio) {
-  if (ratio === null || !Number.isFinite(ratio) || ratio < 0) return "from 0";
+  if (ratio === null || !Number.isFinite(ratio)) return reads.inverted ? "from ∞" : "from 0";
+  if (ratio < 0) return "from 0";
   const shown = reads.inverted ? 1 / ratio : ratio;
-  if (!Number.isFinite(shown)) return "from 0";
+  if (!Number.isFinite(shown)) return "to ∞";
   if (shown >= 10) return `× ${number(shown)}`;
   const percent = (shown - 1) * 100;
   const written = percent.toFixed(Math.abs(percent) < 99.5 ? 1 : 0);
