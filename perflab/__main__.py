@@ -8,6 +8,7 @@ something could not be measured or the arguments are wrong, 130 interrupted.
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ try:
     from perflab.peers import command as peers
     from perflab.readiness import command as readiness
     from perflab.results.asv_config import MeasureError, results_dir
+    from perflab.results.asv_results import ResultsError
     from perflab.results.checkout import CheckoutError
     from perflab.usage import BAD_USAGE
 except Exception:  # Python would end with 1, which here has another meaning
@@ -62,12 +64,15 @@ class Command(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character shows its code
+            stream.reconfigure(errors="backslashreplace")
     options = _parsed(list(sys.argv[1:] if arguments is None else arguments))
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code: int = options.run(options)
         sys.stdout.flush()  # here, where a reader that is gone is no error
-    except (CheckoutError, HistoryError, MeasureError) as error:
+    except (CheckoutError, HistoryError, MeasureError, ResultsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:

@@ -52,7 +52,8 @@ def as_table(report: AlertReport) -> str:
     for each in _ordered(report):
         mark = "new" if each.new and each.active else ""
         lines.append(f"{each.state.value:9} {mark:3} {_change(each):>8}  {each.series}")
-        lines.append(f"{'':22} {each.machine}, {_where(each)}{f'; {each.why}' if each.why else ''}")
+        why = f"; {each.why}" if each.why else ""
+        lines.append(f"{'':22} {_machine(each, report)}, {_where(each)}{why}")
     lines += [f"ended: {each.series} on {each.machine}" for each in report.ended]
     return "\n".join([*lines, *_notes(report)])
 
@@ -72,7 +73,7 @@ def as_markdown(report: AlertReport) -> str:
             f"**{'new ' if each.new and each.active else ''}{each.state.value}**",
             _change(each),
             f"`{each.series}`",
-            each.machine,
+            _machine(each, report),
             _where(each),
             values,
             each.why,
@@ -203,6 +204,13 @@ def _change(each: Finding) -> str:
     if not math.isfinite(each.ratio):
         return "" if each.what is What.SLOWER else each.what.value
     return f"{(each.ratio - 1) * 100:+.3g} %"
+
+
+def _machine(each: Finding, report: AlertReport) -> str:
+    """With its environment, if the report tells of several on this machine."""
+    told = (*report.findings, *report.ended)
+    environments = {other.environment for other in told if other.machine == each.machine}
+    return f"{each.machine} in {each.environment}" if len(environments) > 1 else each.machine
 
 
 def _where(each: Finding) -> str:

@@ -17,14 +17,23 @@ Rule: reads files, and decides nothing about better or worse.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from perflab.gate.record import Kind
-from perflab.results.asv_results import StoredResults, stored, suite
-from perflab.results.suite import classes
+from perflab.results.asv_results import (
+    UNUSABLE,
+    RecordedResult,
+    ResultsError,
+    StoredResults,
+    finite,
+    stored,
+    suite,
+)
+from perflab.results.suite import MAX_CASES, classes
 
 __all__ = ["AlertHistory", "AlertSeries", "Point", "read_history", "suite_kinds"]
 
@@ -84,14 +93,19 @@ def read_history(
             continue
         try:
             file = stored(path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNUSABLE as error:
             where = path.relative_to(results)
             problems.append(f"{where} cannot be read: {type(error).__name__}: {error}")
             continue
         if file.commit in places:
             key = path.parent.name, file.environment
             found.setdefault(key, []).append((places[file.commit], file))
-    benchmarks = suite(results)
+    try:
+        benchmarks = suite(results)
+    except ResultsError as error:
+        benchmarks = {}
+        problems.append(str(error))
+    problems += [_cut(name, entry) for name, entry in benchmarks.items() if _cut(name, entry)]
     series = [
         each
         for (machine_name, environment), files in found.items()
@@ -111,19 +125,18 @@ def _series(
 ) -> Iterator[AlertSeries]:
     """Those of one benchmark that have a point."""
     declared = entry.get("kind") or kinds.get(name.rpartition(".")[0])
-    for params in itertools.product(*(entry.get("params") or [])):
-        points = []
-        for place, file in sorted(files, key=lambda each: each[0]):
-            record = file.records.get(name)
-            if record is None or record.version != entry["version"]:
-                continue
-            # A failed record has no list of values; parameters that it lacks are a gap.
-            choices = list(itertools.product(*record.params))
-            if not record.values:
-                points.append(Point(place, file.commit, None))
-            elif params in choices and choices.index(params) < len(record.values):
-                value = record.values[choices.index(params)]
-                points.append(Point(place, file.commit, value))
+    found = [
+        (place, file.commit, _values(file.records[name]))
+        for place, file in sorted(files, key=lambda each: each[0])
+        if name in file.records and file.records[name].version == entry.get("version")
+    ]
+    for params in _choices(entry.get("params") or []):
+        # A failed record has no values at all; parameters that one lacks are a gap.
+        points = [
+            Point(place, commit, values.get(params))
+            for place, commit, values in found
+            if not values or params in values
+        ]
         if points:
             yield AlertSeries(
                 machine=machine,
@@ -135,6 +148,22 @@ def _series(
                 higher_is_better=entry.get("better") == "higher",
                 points=tuple(points),
             )
+
+
+def _choices(params: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    return list(itertools.islice(itertools.product(*params), MAX_CASES))
+
+
+def _cut(name: str, entry: Mapping[str, Any]) -> str:
+    whole = math.prod(len(values) for values in entry.get("params") or [])
+    told = f"{name}: of {whole:,} combinations of parameters the first {MAX_CASES:,} are read"
+    return told if whole > MAX_CASES else ""
+
+
+def _values(record: RecordedResult) -> dict[tuple[str, ...], float | None]:
+    """By the choice of parameters; an infinite value is a failure as null is."""
+    choices = itertools.product(*record.params)
+    return {choice: finite(value) for choice, value in zip(choices, record.values, strict=False)}
 
 
 def suite_kinds(folder: Path) -> dict[str, Kind]:

@@ -19,6 +19,7 @@ from typing import Any
 from perflab.archive.archive import Archive, write_whole
 from perflab.archive.form import ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded
 from perflab.archive.ours import commits_in, ours
+from perflab.results.asv_results import loads
 
 __all__ = [
     "RESULTS_VERSION",
@@ -97,10 +98,20 @@ def read_suite_file(folder: Path, measured_ms: int = 0) -> Suite | None:
     if not path.is_file():
         return None
     content = _content(path)
+    for name, entry in content.items():
+        if name != "version" and not _is_benchmark(entry):
+            raise HistoryError(f"{path}: of {name} it has nothing that asv would write")
     try:
         return decoded({"measured_ms": measured_ms, "benchmarks": content}, Suite)
     except ValueError as error:
         raise HistoryError(f"{path}: {error}") from None
+
+
+def _is_benchmark(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    params = entry.get("params", [])
+    return isinstance(params, list) and all(isinstance(each, list) for each in params)
 
 
 def lay_out(kept: Archive, folder: Path, known: Known | None = None) -> Laid:
@@ -158,9 +169,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _content(path: Path) -> dict[str, Any]:
     """JSON as Python writes it; NaN and the infinities become texts."""
     try:
-        content = json.loads(path.read_bytes(), parse_constant=str)
-    except RecursionError:
-        raise HistoryError(f"{path}: brackets within brackets, too many to be read") from None
+        content = loads(path.read_bytes(), parse_constant=str)
     except (OSError, ValueError) as error:
         raise HistoryError(f"{path}: not whole, or no JSON: {error}") from None
     version = content.get("version") if isinstance(content, dict) else None

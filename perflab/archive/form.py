@@ -28,6 +28,7 @@ __all__ = [
 FORM: Literal[1] = 1
 Number = int | float | Literal["NaN", "Infinity", "-Infinity"]
 Values = list[Number | None] | None
+LONGEST_NAME = 200  # bytes; file systems take 255, and a suffix comes to it
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 FILE_NAME = re.compile(r"[^./\\\0][^/\\\0]*")
 
@@ -88,6 +89,10 @@ class ArchivedCommit:
         for name, value in (("env_name", self.env_name), ("params.machine", self.machine)):
             if not FILE_NAME.fullmatch(value):
                 raise ValueError(f"{name} is '{value}', which cannot name a file")
+        if len(self.machine.encode()) > LONGEST_NAME:
+            raise ValueError(
+                f"params.machine has more than {LONGEST_NAME} bytes: no name of a file"
+            )
 
     @property
     def machine(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from perflab.archive.asv_files import read_results
 from perflab.archive.form import ArchivedCommit
 from perflab.archive.shipped import SHIPPED, unpack
 from perflab.results.asv_config import MeasureError, configured_branch, results_dir
-from perflab.results.checkout import branch_to_publish, history, require
+from perflab.results.asv_results import moment
+from perflab.results.checkout import branch_to_publish, history, known_commits, require
 
 __all__ = ["require_results", "status"]
 
@@ -30,6 +30,10 @@ def status(root: Path) -> Iterator[str]:
     yield f"{SHIPPED}: {size / 1e6:.1f} MB"
     yield from _places(kept, here, [commit.hash for commit in commits], subjects)
     yield from _suite(kept, here)
+    unknown = measured - known_commits(root, measured)
+    if unknown:
+        yield ""
+        yield f"set apart: results of {len(unknown)} commits that this repository does not know"
     yield from (f"cannot be read: {problem}" for problem in problems)
 
 
@@ -67,8 +71,7 @@ def _places(
         yield f"machine {machine}, {environment}"
         yield f"  commits kept in {SHIPPED}: {shipped}; in asv's results: {working}"
         last = max(entry.measured_ms for entry in entries.values())
-        moment = datetime.datetime.fromtimestamp(last / 1000, datetime.UTC)
-        yield f"  last measured {moment:%Y-%m-%d %H:%MZ}; newest commit of the branch: " + (
+        yield f"  last measured {moment(last):%Y-%m-%d %H:%MZ}; newest commit of the branch: " + (
             subjects[newest] if newest else "none"
         )
         suite = here.suite or kept.suite

@@ -8,12 +8,71 @@ apply to that commit. A record of another `version` than the suite's is stale: a
 """
 
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RecordedResult", "StoredResults", "current_versions", "setup_caches", "stored", "suite"]
+__all__ = [
+    "UNUSABLE",
+    "RecordedResult",
+    "ResultsError",
+    "StoredResults",
+    "current_versions",
+    "finite",
+    "loads",
+    "moment",
+    "setup_caches",
+    "stored",
+    "suite",
+]
+
+HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # two of them may be a whole one
+LAST_MS = 253_402_300_799_000  # the last second of the year 9999: what Python and browsers can show
+UNUSABLE = (
+    ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
+    OSError,
+)  # fmt: skip
+"""What a file of another form, or a torn one, may raise while it is taken apart."""
+
+
+class ResultsError(ValueError):
+    """A file of asv's that cannot be used: which and why."""
+
+
+def loads(data: bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """JSON as Python writes it, as `json.loads`. Raises ValueError for texts that no file could
+    hold again, and for what is nested too deeply."""
+    try:
+        found = json.loads(data, parse_constant=parse_constant)
+    except RecursionError:
+        raise ValueError("brackets within brackets, too many to be read") from None
+    if HALF_CHARACTER.search(data):
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it has a text with half a character") from None
+    return found
+
+
+def moment(ms: float) -> datetime:
+    """A time in milliseconds since 1970, of whatever is stored as one the nearest that there is."""
+    return datetime.fromtimestamp(min(max(ms if ms == ms else 0, 0), LAST_MS) / 1000, UTC)
+
+
+def finite(value: Any) -> float | None:
+    """A stored value as a number; NaN stays: it does not apply. None for all else, the infinite
+    ones too: measuring failed."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return None if math.isinf(number) else number
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +129,9 @@ class StoredResults:
 
 
 def current_versions(results: Path) -> dict[str, str]:
-    """Version of every benchmark of the suite, by name; empty before the first discovery."""
-    return {name: entry["version"] for name, entry in suite(results).items()}
+    """Version of every benchmark of the suite, by name; empty before the first discovery. Raises
+    ResultsError."""
+    return {name: str(entry.get("version")) for name, entry in suite(results).items()}
 
 
 def setup_caches(results: Path) -> dict[str, str | None]:
@@ -80,19 +140,44 @@ def setup_caches(results: Path) -> dict[str, str | None]:
 
 
 def suite(results: Path) -> dict[str, dict[str, Any]]:
-    """What asv last discovered, by the benchmark's name; empty before the first discovery."""
+    """What asv last discovered, by the benchmark's name; empty before the first discovery.
+
+    Raises ResultsError.
+    """
     path = results / "benchmarks.json"
     if not path.is_file():
         return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {name: entry for name, entry in content.items() if name != "version"}
+    content = _content(path, "`make bench` lists the benchmarks anew")
+    found = {name: entry for name, entry in content.items() if name != "version"}
+    for name, entry in found.items():
+        if not isinstance(entry, dict):
+            raise ResultsError(f"{path}: of {name} it has nothing that asv would write")
+    return found
+
+
+def _content(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        content = loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: not whole, or no JSON ({error}); {remedy}") from None
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path}: no JSON object; {remedy}")
+    return content
 
 
 def stored(path: Path) -> StoredResults:
-    """A commit's file; an absent one holds nothing."""
+    """A commit's file; an absent one holds nothing. Raises ResultsError."""
     if not path.is_file():
         return StoredResults({}, {})
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = _content(path, "without it, its commit is measured again")
+    try:
+        return _stored(content)
+    except UNUSABLE as error:
+        words = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise ResultsError(f"{path}: not as asv writes results: {words}") from None
+
+
+def _stored(content: Mapping[str, Any]) -> StoredResults:
     columns = content["result_columns"]
     records = {}
     for name, cells in content["results"].items():

@@ -11,16 +11,17 @@ Rule: reads; decides nothing.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-import json
 import math
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perflab.results.suite import Benchmark
+from perflab.results.suite import MAX_CASES, Benchmark
 
 __all__ = [
     "ELSEWHERE",
@@ -87,8 +88,16 @@ class Place:
 
     @property
     def label(self) -> str:
+        """What people call it: no two places have the same."""
         python = f"Python {self.python}" if self.python else ""
         return ", ".join(each for each in (self.machine, python, self.apart) if each)
+
+    @property
+    def id(self) -> str:
+        """Its name among all places, whichever others there are: of a machine in an environment."""
+        told = repr((self.environment, sorted(self.params.items())))
+        digest = hashlib.sha256(told.encode("utf-8", "backslashreplace")).hexdigest()
+        return f"{self.machine}/{digest[:12]}"
 
 
 @dataclass(kw_only=True)
@@ -158,22 +167,16 @@ def read_history(
         except UNREADABLE as error:
             history.problems.append(f"{label(path)}: {words(error)}")
     _tell_apart(history.places)
+    if reader.infinite:
+        history.problems.append(f"{reader.infinite} values are no finite numbers, and so failures")
+    history.problems += [
+        f"benchmark {each.name!r}: the first {MAX_CASES:,} of {count:,} combinations of parameters"
+        for each, count in ((each, math.prod(map(len, each.params))) for each in suite)
+        if count > MAX_CASES
+    ]
     if history.elsewhere:
         history.problems.append(ELSEWHERE.format(len(history.elsewhere)))
     return history
-
-
-def _tell_apart(places: Sequence[Place]) -> None:
-    """Give places that would have the same label those parameters in which they differ."""
-    same: dict[str, list[Place]] = {}
-    for place in places:
-        same.setdefault(place.label, []).append(place)
-    for group in same.values():
-        names = sorted({name for place in group for name in place.params})
-        differ = [name for name in names if len({each.params.get(name) for each in group}) > 1]
-        for place in group if differ else ():
-            told = (f"{name} {place.params.get(name) or 'none'}" for name in differ)
-            place.apart = ", ".join(told)
 
 
 def result_files(results: Path) -> Iterator[Path]:
@@ -225,6 +228,22 @@ def words(error: Exception) -> str:
     return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
+def _tell_apart(places: Sequence[Place]) -> None:
+    """Give places that would be called the same what they differ in."""
+    named = defaultdict(list)
+    for place in places:
+        named[place.label].append(place)
+    for alike in named.values():
+        names = sorted({name for place in alike for name in place.params})
+        differ = [name for name in names if len({each.params.get(name) for each in alike}) > 1]
+        for place in alike if len(alike) > 1 else ():
+            told = [f"{name} {place.params[name]}" for name in differ if place.params.get(name)]
+            place.apart = ", ".join(told)
+        if len({place.apart for place in alike}) < len(alike):
+            for place in alike:
+                place.apart = ", ".join(filter(None, (place.apart, place.environment)))
+
+
 class _Reader:
     """Takes files in the order of commits."""
 
@@ -232,7 +251,9 @@ class _Reader:
         self.history = history
         self.suite = suite
         self.numbers = {commit.hash: number for number, commit in enumerate(history.commits)}
-        self._places: dict[tuple[tuple[str, str], ...], int] = {}
+        self.infinite = 0
+        """Values that are numbers and have no size."""
+        self._places: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
         self._last: dict[str, tuple[Sequence[Sequence[str]], list[int | None]]] = {}
 
     def take(self, number: int, content: Mapping[str, Any], named: str) -> None:
@@ -270,6 +291,7 @@ class _Reader:
             if series is None:
                 series = known[key] = Series()
             value = _number(values[at]) if at < len(values) else None
+            self.infinite += value is None and at < len(values) and _is_number(values[at])
             if value is None:
                 series.failed.append(number)
             elif value == value:  # NaN: it does not apply to this commit
@@ -293,7 +315,8 @@ class _Reader:
         params |= {
             f"env-{name}": str(value) for name, value in (content.get("env_vars") or {}).items()
         }
-        key = tuple(sorted(params.items()))
+        environment = str(content.get("env_name") or "")
+        key = environment, tuple(sorted(params.items()))
         if key not in self._places:
             self._places[key] = len(self.history.places)
             self.history.places.append(
@@ -335,6 +358,10 @@ def _number(value: Any) -> float | None:
     if type(value) is not int or abs(value) > LARGEST:
         return None
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _bound(values: Sequence[Any], at: int) -> float | None:

@@ -15,7 +15,8 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,8 +37,8 @@ __all__ = [
 
 LIST, LIST_VERSION = "benchmarks.json", 2
 KINDS = ("exact", "seeded", "paired", "observed")
-LONGEST_NAME = 200  # bytes; file systems take 255
 MAX_CASES = 2000  # of one benchmark: asv itself shows a line for each
+LONGEST_FILE = 100  # characters of a name of a file, beside its ending and a digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,8 @@ class Benchmark:
     """One benchmark as asv knows it, with what its class says of it."""
 
     name: str
+    file: str
+    """The name of its data file: benchmarks may be named freely, files may not."""
     suite: str
     """The module."""
     unit: str
@@ -62,18 +65,9 @@ class Benchmark:
 
     @cached_property
     def cases(self) -> list[tuple[str, ...]]:
-        """Every combination of parameters, in asv's order; one empty one without parameters."""
+        """Combinations of parameters, in asv's order, MAX_CASES at most; one empty one without
+        parameters."""
         return list(itertools.islice(itertools.product(*self.params), MAX_CASES))
-
-    @property
-    def file(self) -> str:
-        """The name of its data file: benchmarks may be named freely, files may not."""
-        safe = re.sub(r"[^\w.-]", "_", self.name)
-        if safe == self.name and len(safe.encode()) <= LONGEST_NAME:
-            return f"{safe}.json"
-        # Names that differ in one sign, or at their end, have files of their own.
-        digest = hashlib.sha256(self.name.encode("utf-8", "surrogatepass")).hexdigest()
-        return f"{safe[:80]}-{digest[:8]}.json"
 
     def case(self, index: int) -> str:
         """A combination as people write it: "store, 1024"; "" without parameters."""
@@ -144,11 +138,13 @@ def _malformed(name: str, entry: Any) -> str | None:
 def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Benchmark]:
     """Every benchmark of asv's list, in the order of the list; `folder` has the suite's source."""
     modules: dict[str, dict[str, dict[str, str]]] = {}
+    files = _files(entries)
     found = []
     for name, entry in entries.items():
         module, _, rest = name.partition(".")
-        if module not in modules:
-            modules[module] = classes(folder / f"{module}.py")
+        if module not in modules:  # a list may name anything; a module lies in the folder
+            source = folder / f"{module}.py"
+            modules[module] = classes(source) if module.isidentifier() else {}
         about = modules[module].get(rest.partition(".")[0], {})
         doc = about.get("__doc__", "")
         first, _, others = doc.partition("\n\n")
@@ -156,6 +152,7 @@ def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[B
         found.append(
             Benchmark(
                 name=name,
+                file=files[name],
                 suite=module,
                 unit=str(entry.get("unit") or ""),
                 kind=kind if kind in KINDS else "observed",
@@ -168,6 +165,23 @@ def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[B
             )
         )
     return found
+
+
+def _files(names: Iterable[str]) -> dict[str, str]:
+    """A file's name for each benchmark, that no other has, be it on a system that takes large and
+    small letters for the same. Names that differ in a sign only get a digest."""
+    plain = {name: re.sub(r"[^A-Za-z0-9_.-]", "_", name) for name in names}
+    count = Counter(file.lower() for file in plain.values())
+    return {
+        name: f"{file}.json"
+        if count[file.lower()] == 1 and len(file) <= LONGEST_FILE
+        else f"{file[:LONGEST_FILE]}-{hashlib.sha256(_bytes(name)).hexdigest()[:8]}.json"
+        for name, file in plain.items()
+    }
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
 
 
 def classes(path: Path) -> dict[str, dict[str, str]]:

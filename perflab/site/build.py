@@ -19,7 +19,7 @@ from perflab.report.form import VERDICTS
 from perflab.report.render import figure
 from perflab.results.commits import read_commits
 from perflab.results.history import History, PublishedCommit, read_history, result_files
-from perflab.results.suite import MAX_CASES, count_cases, read_entries, read_suite
+from perflab.results.suite import read_entries, read_suite
 from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks
 from perflab.site.data import iso, write_data
@@ -66,11 +66,6 @@ def publish_front(
     site, results = Path(conf.html_dir), Path(copied.get("results", conf.results_dir))
     lacking: list[str] = list(copied.get("left_out", ()))
     entries = read_entries(results, lacking)
-    lacking += [
-        f"benchmark {name!r}: the first {MAX_CASES:,} of {count:,} combinations of parameters"
-        for name, count in ((name, count_cases(entry)) for name, entry in entries.items())
-        if count > MAX_CASES
-    ]
     suite = read_suite(entries, Path(conf.benchmark_dir))
     commits = published_commits(conf, repo, results)
     history = read_history(results, suite, commits)

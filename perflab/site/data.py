@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from perflab.results.asv_results import moment
 from perflab.results.history import Key, Series
 from perflab.site.changes import Change, noise
 from perflab.site.model import SiteModel
@@ -40,7 +40,7 @@ def write_data(model: SiteModel, folder: Path) -> None:
 
 def iso(ms: int) -> str:
     """A time in milliseconds since 1970 as ISO 8601, in UTC, to the minute."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return moment(ms).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def series_list(model: SiteModel) -> list[tuple[str, int]]:

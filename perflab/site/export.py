@@ -44,7 +44,7 @@ def write_export(history: History, benchmarks: Sequence[Benchmark], folder: Path
                     series.at, series.values, series.low, series.high, strict=True
                 )
             ]
-            packed.write("".join(rows).encode())
+            packed.write("".join(rows).encode("utf-8", "replace"))
 
 
 def _line(cells: Iterable[str]) -> str:

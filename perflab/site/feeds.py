@@ -8,15 +8,17 @@ Rule: forms; what is worse was decided before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 from perflab.report.form import VERDICTS
+from perflab.results.asv_results import moment
 from perflab.site.model import SiteModel
 from perflab.site.overview import change_row
 from perflab.site.readiness_runs import ReadinessRun, Runs
@@ -25,6 +27,8 @@ __all__ = ["READINESS", "REGRESSIONS", "write_feeds"]
 
 REGRESSIONS, READINESS = "regressions.atom", "readiness.atom"
 NAMESPACE = "http://www.w3.org/2005/Atom"
+# XML has no control characters and no half ones; a machine's name or a report's text may.
+NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 MOST_ENTRIES = 50
 MOST_LINES = 20
 
@@ -70,7 +74,7 @@ def _regressions(model: SiteModel) -> Iterable[FeedEntry]:
             left = len(worse) - len(rows)
             label = history.places[place].label
             yield FeedEntry(
-                id=f"regressions/{commit.hash}/{label}",
+                id=f"regressions/{commit.hash}/{history.places[place].id}",
                 title=f"{first.percent} {first.title}"
                 f"{f' and {more} more' if more else ''}: {commit.hash[:8]} {commit.subject}",
                 updated=_time(history.places[place].measured_ms[number]),
@@ -92,7 +96,7 @@ def _readiness(model: SiteModel, runs: Sequence[ReadinessRun]) -> Iterable[FeedE
         yield FeedEntry(
             id=f"readiness/{run.machine}/{report.run}",
             title=f"{VERDICTS[report.verdict]}: {report.commit[:8]} on {run.machine}",
-            updated=_time(round(datetime.fromisoformat(report.began).timestamp() * 1000)),
+            updated=_time(_began_ms(report.began)),
             link=run.page or "index.html",
             html="<ul>" + "".join(f"<li>{escape(line)}</li>" for line in report.summary) + "</ul>",
         )
@@ -120,10 +124,17 @@ def _write(path: Path, model: SiteModel, what: str, entries: Iterable[FeedEntry]
 
 def _text(parent: ElementTree.Element, name: str, text: str) -> ElementTree.Element:
     made = ElementTree.SubElement(parent, name)
-    # XML has no control characters, and a commit's subject may.
-    made.text = "".join(each for each in text if each >= " " or each in "\t\n")
+    made.text = NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
     return made
 
 
+def _began_ms(text: str) -> int:
+    """0 of a report whose time is none: it is shown all the same."""
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0
+
+
 def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
