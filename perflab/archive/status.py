@@ -11,7 +11,7 @@ from perflab.archive.asv_files import read_results
 from perflab.archive.form import ArchivedCommit
 from perflab.archive.shipped import SHIPPED, unpack
 from perflab.results.asv_config import MeasureError, configured_branch, results_dir
-from perflab.results.asv_results import moment
+from perflab.results.asv_results import ResultsError, moment, stored, suite
 from perflab.results.checkout import branch_to_publish, history, known_commits, require
 
 __all__ = ["require_results", "status"]
@@ -48,11 +48,26 @@ def require_results(root: Path, write: Callable[[str], None]) -> None:
     unpack(root, results, write)
     branch = branch_to_publish(root, configured_branch(root))
     commits = {commit.hash[:8] for commit in history(root, branch)}
-    if not any(path.name[:8] in commits for path in results.glob("*/*-*.json")):
+    measured = [path for path in results.glob("*/*-*.json") if path.name[:8] in commits]
+    if not measured:
         raise MeasureError(
             f"no commit of branch '{branch}' has results: `make bench` measures some, `python -m "
             "benchmarks history fetch` brings those of the nights"
         )
+    listed = suite(results)
+    if listed and not any(_names(path) & listed.keys() for path in measured):
+        raise MeasureError(
+            f"the list of benchmarks in {results} names none that was measured here, as if it were "
+            "of another project: `make bench` lists ours"
+        )
+
+
+def _names(path: Path) -> set[str]:
+    """The benchmarks in a file of results; none if it is torn, which the site tells."""
+    try:
+        return set(stored(path).records)
+    except ResultsError:
+        return set()
 
 
 def _places(

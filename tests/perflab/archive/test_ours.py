@@ -16,11 +16,15 @@ from perflab.archive.archive import read_archive, read_suite
 from perflab.archive.form import HistoryError
 from perflab.archive.ours import ours
 from perflab.archive.shipped import SHIPPED, unpack
-from perflab.bench.command import publish
+from perflab.archive.status import require_results
+from perflab.bench.command import MeasureError, publish
+from perflab.results.asv_process import Plain, run_asv
+from perflab.results.asv_results import ResultsError
 from tests.perflab.archive.test_command import clone, commits, history, project
 from tests.perflab.results.test_checkout import git
 from tests.perflab.synthetic import make_project
 
+ROOT = Path(__file__).parents[3]
 __all__ = ["clone", "project"]  # fixtures
 
 LATE_MS = 1_900_000_000_000  # their clock is years ahead
@@ -90,7 +94,11 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_of_a_mixture_only_ours_is_taken(
-    project: Path, clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Path,
+    clone: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Their list of benchmarks came later, and lies where ours was: it is theirs all the same."""
     mixture = tmp_path / "mixture"
@@ -104,6 +112,10 @@ def test_of_a_mixture_only_ours_is_taken(
     assert not (clone / ".asv" / "results" / "other").exists()
     assert not (clone / ".asv" / "results" / "benchmarks.json").exists()
     assert len(site_of(clone)["benchmarks"]) == 6  # of the repository's own history
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert run_asv(clone, ["publish", "--no-pull"], Plain(lambda _: None)) == 0
+    index = json.loads((clone / ".asv" / "html" / "index.json").read_text())
+    assert (len(index["benchmarks"]), list(index["machines"])) == (6, ["lab"])
     assert history(clone, "pack") == 0
     assert git(clone, "status", "--porcelain", "--", SHIPPED) == ""
 
@@ -127,6 +139,47 @@ def test_what_was_copied_over_ours_by_hand_is_found_out(
     lines.clear()
     unpack(clone, results, lines.append)
     assert lines == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"version": 2, ', "[" * 3000, '{"version": 2, "x": 1}', None]
+)
+def test_a_torn_list_of_benchmarks_is_healed(clone: Path, text: str | None) -> None:
+    """Whether the kept history was laid out by hand or by `site`, which does it once."""
+    lines: list[str] = []
+    results = clone / ".asv" / "results"
+    unpack(clone, results, lines.append)
+    path = results / "benchmarks.json"
+    whole = path.read_bytes()
+    path.unlink() if text is None else path.write_text(text)
+    lines.clear()
+    unpack(clone, results, lines.append)
+    (line,) = lines
+    assert line.startswith(f"== healed: {path}")
+    assert path.read_bytes() == whole
+    lines.clear()
+    unpack(clone, results, lines.append)
+    assert lines == []
+
+
+def test_a_torn_list_that_nothing_heals_is_one_line(clone: Path, tmp_path: Path) -> None:
+    history(clone, "unpack")
+    shutil.rmtree(clone / SHIPPED)
+    (clone / ".asv" / "results" / "benchmarks.json").write_text("")
+    with pytest.raises(ResultsError, match=r"benchmarks\.json: not whole.*make bench") as told:
+        publish(clone, lambda _: None)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_list_that_is_theirs_is_not_published_as_ours(clone: Path, tmp_path: Path) -> None:
+    """Without a kept history nothing says what ours was."""
+    history(clone, "unpack")
+    shutil.rmtree(clone / SHIPPED)
+    require_results(clone, lambda _: None)
+    theirs(tmp_path / "theirs")
+    shutil.copy(tmp_path / "theirs" / "benchmarks.json", clone / ".asv" / "results")
+    with pytest.raises(MeasureError, match="of another project: `make bench` lists ours"):
+        require_results(clone, lambda _: None)
 
 
 def test_a_kept_list_that_became_theirs_is_mended_and_loses_nothing(
