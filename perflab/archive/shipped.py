@@ -52,10 +52,13 @@ def unpack(root: Path, results: Path, write: Callable[[str], None]) -> None:
         return
     wrong = _wrong_list(results, shipped)
     state = fingerprint(shipped)
-    if not wrong and _is_laid_out(root, mark, state):
+    done = _is_laid_out(root, mark, state)
+    if done and not wrong:
         return
     kept, apart = own_part(read_archive(shipped), root)
-    if apart:
+    if done:  # and all but the list is to stay as it is
+        kept = Archive(suite=kept.suite)
+    elif apart:
         write(f"== note: set apart from {SHIPPED}: {apart}")
     laid = lay(kept, root, results)
     if wrong and laid.suite:
