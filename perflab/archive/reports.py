@@ -21,11 +21,16 @@ CALIBRATION = "gate/calibrations/*/calibration.json"
 
 
 def read_reports(folder: Path) -> dict[str, bytes]:
-    """By their names below `folder`, which is `.asv`, or a kept history."""
+    """By their names below `folder`, which is `.asv`, or a kept history.
+
+    They are published as they are, so a symbolic link to anywhere else is none of them.
+    """
+    inside = folder.resolve()
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for pattern in (RUN, PAGE, CALIBRATION)
         for path in sorted(folder.glob(pattern))
+        if path.is_file() and path.resolve().is_relative_to(inside)
     }
 
 

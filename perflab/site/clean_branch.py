@@ -39,6 +39,8 @@ class Branches:
     commits: set[str]
     """Those of the branches by first parents, and those with a tag."""
     tagged: set[str]
+    shallow: bool
+    """Older commits are not there."""
     left_out: list[str] = field(default_factory=list)
     """A line for each tag or branch that asv could not take."""
 
@@ -73,6 +75,7 @@ def copy_branches(repository: Path, branches: Sequence[str], folder: Path) -> Br
         names=list(names),
         commits=commits,
         tagged=tagged,
+        shallow=(folder / "shallow").is_file(),
         left_out=left_out,
     )
 

@@ -23,6 +23,7 @@ from perflab.site.clean_results import copy_results
 __all__ = ["PublishError", "publish_copy"]
 
 SHOWN = 20  # lines about what is left out: a folder of strangers has thousands of the same
+SHALLOW = "; the clone is shallow: `git fetch --unshallow` brings the older commits"
 Write = Callable[[str], None]
 
 
@@ -65,11 +66,14 @@ def _copied(root: Path, settings: dict[str, object], work: Path, write: Write) -
         write(f"== left out: {line}")
     if len(left_out) > SHOWN:
         write(f"== left out: {len(left_out) - SHOWN} more")
+    more = SHALLOW if branches.shallow and copied.elsewhere else ""
     if not copied.files:
         raise PublishError(
             f"there is nothing to publish: no commit of branch {names[0]} has results that can be "
-            f"used; {copied.elsewhere} measured commits are on no branch of it"
+            f"used; {copied.elsewhere} measured commits are on no branch of it{more}"
         )
+    if more:
+        write(f"== note: {copied.elsewhere} measured commits are not known here{more}")
     path = work / "asv.conf.json"
     path.write_text(
         json.dumps(

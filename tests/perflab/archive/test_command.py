@@ -299,6 +299,17 @@ def test_the_newest_whole_readiness_run_comes_along(
     assert found == expected | {"readiness/lab2/1-run/report.html": "made anew here"}
 
 
+def test_a_link_out_of_the_history_is_not_published(project: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a key")
+    run = project / SHIPPED / "readiness" / "lab" / "20260101T000000Z"
+    run.mkdir(parents=True)
+    (run / "report.html").symlink_to(secret)
+    (run / "report.json").write_text("{}")
+    names = {name.rpartition("/")[2] for name in read_archive(project / SHIPPED).reports}
+    assert names == {"report.json"}
+
+
 def test_status_tells_where_what_is(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert history(clone, "status") == 0
     told = capsys.readouterr().out

@@ -102,7 +102,10 @@ def test_a_shallow_clone_is_copied_with_its_end(repository: Path, tmp_path: Path
         last = commit(repository)
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "-q", "--depth=1", f"file://{repository}", str(shallow))
-    assert copy_branches(shallow, ["main"], tmp_path / "copy").commits == {last}
+    copy = copy_branches(shallow, ["main"], tmp_path / "copy")
+    assert (copy.commits, copy.shallow) == ({last}, True)
+    whole = copy_branches(repository, ["main"], tmp_path / "whole")
+    assert (len(whole.commits), whole.shallow) == (3, False)
 
 
 def test_a_hook_of_git_does_not_lead_into_the_repository(

@@ -11,7 +11,7 @@ from perflab.results.suite import MAX_CASES
 from perflab.site.publish import PublishError, publish_copy
 from tests.perflab.site.test_clean_branch import commit, tag, written
 from tests.perflab.site.test_clean_results import edit, entry, files, results_of
-from tests.perflab.site.test_offline import ROOT
+from tests.perflab.site.test_offline import ROOT, git
 from tests.perflab.synthetic import Step, make_project
 
 STEP = Step(benchmark=4, commit=10, factor=1.5)
@@ -101,6 +101,22 @@ def test_a_site_of_nothing_is_an_error_and_not_a_site(project: Path) -> None:
     with pytest.raises(PublishError, match=r"there is no .*benchmarks\.json"):
         published(project)
     assert not (project / ".asv" / "publishing").exists()
+
+
+def test_a_shallow_clone_says_how_to_get_the_older_commits(project: Path, tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{project}", str(shallow))
+    for name in ("asv.conf.json", "suites", ".asv"):
+        (shallow / name).symlink_to(project / name)
+    lines: list[str] = []
+    work = tmp_path / "work"
+    publish_copy(shallow, shallow / "asv.conf.json", work, lines.append)
+    (note,) = [line for line in lines if "shallow" in line]
+    assert note.startswith("== note: 19 measured commits are not known here")
+    assert "git fetch --unshallow" in note
+    files(project)[-1].unlink()
+    with pytest.raises(PublishError, match="unshallow"):
+        publish_copy(shallow, shallow / "asv.conf.json", work, lines.append)
 
 
 def test_benchmarks_whose_names_differ_in_one_sign_have_pages_of_their_own(project: Path) -> None:
