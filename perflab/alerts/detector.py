@@ -27,10 +27,15 @@ change in distribution", 1987). A step is told when they are ODDS times those of
 After a step the level begins anew, and the noise of earlier levels is kept. `alerts --power` says
 how often this is wrong and what it finds, beside the best that is possible.
 
-The pages of the site tell changes in another way (`front.changes`): for readers, of a whole series,
-with asv's steps, which may move as points come. Neither can stand for the other: a reader
-wants to see all of the past, and an alarm has to be right as often as is promised, at the tip, for
-good.
+Two more rules know what the odds do not:
+
+6. The first points tell too little of the noise for odds. Among the first FIRST_POINTS a step is
+   also told where `short_series` finds a clear one.
+7. A machine with two speeds has been at the other one before. If a tenth of the old level's points
+   already lay about the new level, with nothing between the two, a step there is no news.
+
+The site, the alerts and the trends of readiness runs all tell these steps, so that no page knows of
+one that another denies. asv's own pages keep asv's.
 
 Rule: numbers in, numbers out. Exact figures need none of this: `changes` finds theirs.
 """
@@ -41,18 +46,29 @@ import math
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, median
 from typing import Any
 
+from perflab.stats.short_series import FEWEST, HIGHEST_RHO, SHORTEST, SMALLEST_SD, Found, first_step
 from perflab.stats.slope import student_quantile
 
-__all__ = ["REACH", "START", "Step", "Watched", "changes", "watch"]
+__all__ = [
+    "PRINTED",
+    "REACH",
+    "SHORTEST",
+    "START",
+    "Step",
+    "Watched",
+    "changes",
+    "watch",
+]
 
+PRINTED = 5.1e-4
+"""A smaller change than this share would be printed as "0 %"."""
 START = 20
-"""Points before anything is said: of fewer, the noise is not known."""
+"""Points before the odds are asked: of fewer, the noise is not known."""
 REACH = 40
 """A step is found among so many newest points, or left to asv's own detection."""
-FEWEST = 4  # points of the new level: three may be spikes
 FIRST = 2 * FEWEST  # points of a level before it can change again
 MEMORY = 800  # points that level and noise are estimated from
 EVERY = 5  # points between estimates: they hardly change
@@ -66,9 +82,11 @@ WORSE = 0.8  # of the others are for steps for the worse
 CLIP = 3.0  # standard deviations; a normal distribution without what lies beyond has CLIPPED_SD
 CLIPPED_SD = 0.9866
 SPIKES = 0.1  # a larger share of disturbed points is the noise itself
-HIGHEST_RHO = 0.95
-SMALLEST_SD = 1e-4  # values that hardly ever differ: what does is a spike or a step
 NEAR = 2.0  # nats; places this close to the likeliest one may be the right one
+FIRST_POINTS = 30  # see 6; from then on the odds know the noise well enough
+VISITS = 4  # points of the old level that have been at the new one: fewer may be spikes
+SHARE = 0.1  # of the old level, at least, and so many points of it are looked at:
+LOOKED_AT = 60
 SOON = 10  # points, for the smallest step that is found
 POWER = 0.95
 UNKNOWN = 0.4  # standard deviations that not knowing place and size costs, found by trying
@@ -88,8 +106,7 @@ class Step:
     told: int
     """The point with which it was found."""
     ratio: float
-    """New level over old; where values below or at zero make a ratio meaningless, one plus the
-    change in units of the typical magnitude."""
+    """New level over old; from zero or below there is none: infinite if it rose, 0 if it fell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +137,26 @@ class _Noise:
         return 1 + (points - 1) * (1 - self.rho) ** 2
 
 
-def changes(values: Sequence[float]) -> Watched:
-    """Every change of an exact figure is a step."""
-    steps = [
-        Step(at, at, at, at, _ratio(values[at - 1], values[at]))
-        for at in range(1, len(values))
-        if values[at] != values[at - 1]
-    ]
+def changes(values: Sequence[float], least: float = PRINTED) -> Watched:
+    """Every change of an exact figure is a step, if it is beyond `least`, as a share of it."""
+    steps = []
+    told = 0  # the point whose value was told last: small changes add up
+    for at in range(1, len(values)):
+        if abs(values[at] - values[told]) > least * abs(values[told]):
+            steps.append(Step(at, at, at, at, _ratio(values[told], values[at])))
+            told = at
     return Watched(tuple(steps), 1.0)
 
 
 def _ratio(before: float, after: float) -> float:
-    return after / before if before > 0 else 1 + (after - before) / max(abs(before), abs(after))
+    """New over old. From zero or below there is none: infinite if it rose, 0 if it fell."""
+    if before > 0 or before == after:
+        return after / before if before else 1.0
+    return math.inf if after > before else 0.0
 
 
 def watch(
-    values: Sequence[float], look_from: int = START, *, higher_is_better: bool = False
+    values: Sequence[float], look_from: int = SHORTEST, *, higher_is_better: bool = False
 ) -> Watched:
     """Read a noisy series, oldest first, finite values only.
 
@@ -146,17 +167,44 @@ def watch(
     series, positive = _scaled(np.asarray(values, dtype=float))
     steps: list[Step] = []
     level, noise = _Level(series, 0, np.empty(0), higher_is_better), None
-    for end in range(max(look_from, START), len(series) + 1):
-        level.read(end)
-        found = level.end()
-        noise = level.noise or noise  # a new level has none for some points
-        if found is None:
+    for end in range(max(look_from, SHORTEST), len(series) + 1):
+        found = None
+        if end >= START:
+            level.read(end)
+            found = level.end()
+            noise = level.noise or noise  # a new level has none for some points
+        if found is None and end < FIRST_POINTS:
+            found = first_step(series[level.begin : end].tolist())
+        if found is None or _has_been_there(series[level.begin : end], found):
             continue
         after, first, last, shift = found
-        ratio = math.exp(shift) if positive else 1 + shift
+        ratio = math.exp(shift) if positive else _ratio(*_levels(values, level.begin, end, after))
         steps.append(Step(end - after, end - first, end - last, end - 1, ratio))
         level = _Level(series, end - after, level.residuals(end - after), higher_is_better)
     return Watched(tuple(steps), _smallest(noise, len(series) - level.begin))
+
+
+def _levels(values: Sequence[float], begin: int, end: int, after: int) -> tuple[float, float]:
+    """The medians on both sides of a step."""
+    return median(values[begin : end - after]), median(values[end - after : end])
+
+
+def _has_been_there(level: Array, found: Found) -> bool:
+    """Whether the old level has been at the new one before; see 7."""
+    import numpy as np
+
+    after, first, last, shift = found
+    old, new = level[: len(level) - max(after, first)][-LOOKED_AT:], level[len(level) - last :]
+    if len(old) < VISITS:
+        return False
+    usual = float(np.median(old))
+    change = float(np.median(new)) - usual
+    if abs(change) < abs(shift) / 3:
+        return True  # half of the old points lay there
+    way = (old - usual) / change
+    there = np.count_nonzero(np.abs(way - 1) < 1 / 3)
+    between = np.count_nonzero(np.abs(way - 0.5) <= 1 / 6)
+    return bool(there >= max(VISITS, SHARE * len(old)) and 4 * between < there)
 
 
 def _scaled(values: Array) -> tuple[Array, bool]:

@@ -21,7 +21,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from perflab.alerts.detector import START, Step, changes, watch
+from perflab.alerts.detector import PRINTED, START, Step, changes, watch
 from perflab.alerts.series import AlertHistory, AlertSeries
 from perflab.gate.judge import GateVerdict, Judgement
 from perflab.gate.policy import Policy
@@ -109,7 +109,7 @@ class AlertReport:
     """Known ones that are over: back on the old level, or too far behind the tip."""
     series: int = 0
     short: int = 0
-    """Series of too few points to say anything."""
+    """Series of too few points to say which step would be found: at most clear ones are told."""
     smallest: tuple[float, ...] = ()
     """For each other noisy series, the ratio that would be found within ten commits."""
     problems: tuple[str, ...] = ()
@@ -142,14 +142,13 @@ def judge(
         broken = _broken(series, commits, window)
         findings += [broken] if broken else []
         values = _values(series)
-        if len(values) < (2 if series.kind is Kind.EXACT else START):
-            short += 1
-            continue
+        short += len(values) < (2 if series.kind is Kind.EXACT else START)
         if series.kind is Kind.EXACT:
-            watched = changes(list(values.values()))
+            floor = policy.limits(series.name, series.kind).floor
+            watched = changes(list(values.values()), max(floor, PRINTED))
         else:
             watched = watch(list(values.values()), higher_is_better=series.higher_is_better)
-            smallest.append(watched.smallest)
+            smallest += [watched.smallest] if len(values) >= START else []
         findings += _stepped(series, values, watched.steps, commits, policy, today, window)
     return AlertReport(
         tip=commits[-1] if commits else "",
@@ -219,9 +218,10 @@ def _stepped(
     edges = [0, *(step.at for step in steps), len(numbers)]
     found = []
     for number, step in enumerate(steps):
+        # From zero and back is no ratio (infinity times zero), and nothing that is left.
         left = math.prod(each.ratio for each in steps[number:])
         ratio, left = (
-            (1 / each if series.higher_is_better else each) for each in (step.ratio, left)
+            (_turned(each) if series.higher_is_better else each) for each in (step.ratio, left)
         )
         slower = ratio > 1 + floor and left > 1 + floor
         faster = ratio < 1 / (1 + floor) and left < 1 / (1 + floor)
@@ -246,6 +246,10 @@ def _stepped(
         )
         found.append(finding)
     return found
+
+
+def _turned(ratio: float) -> float:
+    return 1 / ratio if ratio else math.inf
 
 
 def _whole(findings: Sequence[Finding], series: Sequence[AlertSeries]) -> list[Finding]:

@@ -199,10 +199,12 @@ def _ordered(report: AlertReport) -> list[Finding]:
 
 
 def _change(each: Finding) -> str:
+    if each.what in (What.FAILING, What.GONE):
+        return each.what.value
     if each.before <= 0 or each.after <= 0:  # of which no share can be said
         return f"{each.before:.4g} → {each.after:.4g}"
     if not math.isfinite(each.ratio):
-        return "" if each.what is What.SLOWER else each.what.value
+        return ""
     return f"{(each.ratio - 1) * 100:+.3g} %"
 
 
@@ -226,7 +228,9 @@ def _where(each: Finding) -> str:
 def _notes(report: AlertReport) -> list[str]:
     notes = [f"problem: {each}" for each in report.problems]
     if report.short:
-        notes.append(f"{report.short} of {report.series} series are too short to say anything")
+        notes.append(
+            f"{report.short} of {report.series} series are too short to say more than a clear step"
+        )
     if report.smallest:
         middle = report.smallest[len(report.smallest) // 2]
         notes.append(

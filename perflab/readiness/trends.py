@@ -1,27 +1,25 @@
 """Each figure over the filed runs: where it changed, where it goes, when it crosses its target.
 
 Theory of operation. Runs are taken in the order of their time, of one machine and one length (quick
-runs apart from whole ones). A change point is the split with the largest two-sample t, believed if
-fewer than `CHANCE` of the shuffles of the same values have a larger one, and if two levels fit
-better than one straight line: a drift is no step. Both sides are then searched again. What comes
-after the last change point is the present. Its slope over runs has an interval that allows for
+runs apart from whole ones). Changes are found as in the site's histories (`change_point`). What
+comes after the last one is the present. Its slope over runs has an interval that allows for
 autocorrelation (`trend`). A forecast is made only from a slope whose whole interval lies on one
 side of zero, and says in how many runs the limit is crossed, from the steepest to the flattest
 slope of the interval. Everything else is told as "no trend" or as too few runs.
 
-Rule: reads reports; shuffles with a fixed seed, so that the same files give the same answer.
+Rule: reads reports; decides nothing.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
 
+from perflab.alerts.detector import watch
 from perflab.readiness.baseline import figures_of, reports
 from perflab.report.form import ReadinessReport
 from perflab.stats.slope import MIN_POINTS, slope
@@ -38,9 +36,6 @@ __all__ = [
     "report",
 ]
 
-SHUFFLES = 999
-CHANCE = 0.01
-FEWEST = 4  # runs on either side of a change point: of fewer, any two runs look like a change
 CONFIDENCE = 0.95
 HORIZON = 200.0  # runs; what lies beyond is not said
 
@@ -60,7 +55,7 @@ class FigureHistory:
 
     @cached_property
     def shifts(self) -> list[Shift]:
-        """Its change points, found once: the shuffles take time. Ask when all values are in."""
+        """Its change points, found once. Ask when all values are in."""
         return change_points(self.values)
 
 
@@ -108,10 +103,9 @@ def histories(runs: Sequence[ReadinessReport]) -> list[FigureHistory]:
     return list(found.values())
 
 
-def change_points(values: Sequence[float], seed: int = 1) -> list[Shift]:
+def change_points(values: Sequence[float]) -> list[Shift]:
     """Where a series changed its level, in order."""
-    rng = random.Random(seed)
-    places = sorted(_split(values, 0, rng))
+    places = [step.at for step in watch(values).steps]
     edges = [0, *places, len(values)]
     return [
         Shift(
@@ -170,64 +164,6 @@ def _limit(metric: str, threshold: str) -> tuple[float | None, str]:
     except (TargetError, KeyError):
         return None, "lower"
     return parsed.limit, "higher" if parsed.operator in (">", ">=") else "lower"
-
-
-def _split(values: Sequence[float], offset: int, rng: random.Random) -> list[int]:
-    """Change points of a piece of the series, by their places in the whole."""
-    if len(values) < 2 * FEWEST:
-        return []
-    place, found = _largest(values)
-    if found <= 0:
-        return []
-    rest = sum(_spread(part) for part in (values[:place], values[place:]))
-    if _spread_about_line(values) <= rest:
-        return []
-    shuffled = list(values)
-    larger = 0
-    for _ in range(SHUFFLES):
-        rng.shuffle(shuffled)
-        larger += _largest(shuffled)[1] >= found
-    if (larger + 1) / (SHUFFLES + 1) >= CHANCE:
-        return []
-    return [
-        *_split(values[:place], offset, rng),
-        offset + place,
-        *_split(values[place:], offset + place, rng),
-    ]
-
-
-def _spread(values: Sequence[float]) -> float:
-    """The sum of squares about the mean."""
-    mean = math.fsum(values) / len(values)
-    return math.fsum((value - mean) ** 2 for value in values)
-
-
-def _spread_about_line(values: Sequence[float]) -> float:
-    """The sum of squares about a straight line."""
-    middle, mean = (len(values) - 1) / 2, math.fsum(values) / len(values)
-    square = math.fsum((at - middle) ** 2 for at in range(len(values)))
-    cross = math.fsum((at - middle) * (value - mean) for at, value in enumerate(values))
-    return _spread(values) - cross * cross / square
-
-
-def _largest(values: Sequence[float]) -> tuple[int, float]:
-    """The split with the largest t of the difference of means, and that t.
-
-    With a common variance it grows with the share of the sum of squares that the split explains.
-    """
-    total, count, whole = math.fsum(values), len(values), _spread(values)
-    if whole == 0:
-        return 0, 0.0
-    best, best_at, left = 0.0, 0, 0.0
-    for place, value in enumerate(values, 1):
-        left += value
-        if FEWEST <= place <= count - FEWEST:
-            gap = left / place - (total - left) / (count - place)
-            explained = gap * gap * place * (count - place) / count
-            if explained > best:
-                best, best_at = explained, place
-    rest = max(whole - best, whole * 1e-12)
-    return best_at, math.sqrt(best / rest * (count - 2))
 
 
 def report(machine: Path, *, quick: bool, only: str, write: Callable[[str], None]) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from perflab.gate.policy import load_policy
 from perflab.report.form import VERDICTS
 from perflab.report.render import figure
 from perflab.results.commits import read_commits
-from perflab.results.history import History, PublishedCommit, read_history, result_files
+from perflab.results.history import PublishedCommit, read_history, result_files
 from perflab.results.suite import read_entries, read_suite
 from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks
@@ -55,9 +54,7 @@ STOCK_MENU = '<li id="nav-li-" class="active">'
 OVERVIEW_ITEM = '<li><a href="index.html">Overview</a></li>\n\t'
 
 
-def publish_front(
-    conf: Any, repo: Any, graphs: Iterable[Any], revisions: Mapping[str, int]
-) -> None:
+def publish_front(conf: Any, repo: Any) -> None:
     """What the publisher plugin calls, with asv's own objects.
 
     Of a copy that was made for asv (`COPIED` in its configuration) our pages show what it is of.
@@ -76,7 +73,6 @@ def publish_front(
         suite=suite,
         readings=load_readings(),
         policy=load_policy(),
-        steps=_steps(graphs, history, revisions),
         lacking=[each for each in dict.fromkeys(lacking) if each not in history.problems],
     )
     runs = read_runs(results.parent / "readiness")
@@ -148,30 +144,6 @@ def published_commits(conf: Any, repo: Any, results: Path) -> list[PublishedComm
         if each.hash[:8] in measured or each.tags:
             return commits[number:]
     return commits
-
-
-def _steps(
-    graphs: Iterable[Any], history: History, revisions: Mapping[str, int]
-) -> dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]]:
-    """With which commits asv's steps begin, of each graph that it drew."""
-    numbers = {
-        revisions[commit.hash]: number
-        for number, commit in enumerate(history.commits)
-        if commit.hash in revisions
-    }
-    names = {name for place in history.places for name in place.params}
-    found: dict[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]] = {}
-    for _, graph in graphs:
-        if "summary" in graph.params:
-            continue
-        params = {
-            name: str(value) for name, value in graph.params.items() if value and name in names
-        }
-        steps = graph.get_steps()
-        cases = [steps] if graph.scalar_series else steps
-        key = graph.benchmark_name, tuple(sorted(params.items()))
-        found[key] = [[numbers[step[0]] for step in case if step[0] in numbers] for case in cases]
-    return found
 
 
 def _templates() -> Any:

@@ -12,20 +12,16 @@ from statistics import median
 
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
-from perflab.results.history import History, Key, Series
+from perflab.results.history import History, Series
 from perflab.results.suite import Benchmark
 from perflab.site.changes import Change, changes_of
 from perflab.site.readings import FigureReading, Readings
 
-__all__ = ["ChangeFound", "SiteModel", "Steps", "build_model", "level", "worse_and_better"]
+__all__ = ["ChangeFound", "SiteModel", "build_model", "level", "worse_and_better"]
 
 OBSERVED_FLOOR = 0.05  # what asv takes for a regression too; the gate's policy has none for these
 LEVEL = 5  # points whose median stands for "now", or "then", where one is noise
 DAY_MS = 86_400_000
-
-Steps = Mapping[tuple[str, tuple[tuple[str, str], ...]], Sequence[Sequence[int]]]
-"""By benchmark and the place's parameters, sorted: the commits with which steps begin, for each
-combination of the benchmark's parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +79,6 @@ def build_model(
     suite: Sequence[Benchmark],
     readings: Readings,
     policy: Policy,
-    steps: Steps,
     lacking: Sequence[str] = (),
 ) -> SiteModel:
     """Judge every series once."""
@@ -92,12 +87,7 @@ def build_model(
     found = [
         ChangeFound(place=place, benchmark=known[name], case=case, change=change)
         for (place, name, case), series in history.series.items()
-        for change in changes_of(
-            series,
-            known[name].kind,
-            floors[name],
-            _steps_of(steps, history, (place, name, case)),
-        )
+        for change in changes_of(series, known[name].kind, floors[name])
     ]
     found.sort(key=_weight)
     by_commit: dict[int, list[ChangeFound]] = {}
@@ -134,13 +124,6 @@ def _floor(benchmark: Benchmark, policy: Policy) -> float:
     if benchmark.kind == "observed":
         return OBSERVED_FLOOR
     return policy.limits(benchmark.name, Kind(benchmark.kind)).floor
-
-
-def _steps_of(steps: Steps, history: History, key: Key) -> Sequence[int]:
-    place, name, case = key
-    params = tuple(sorted(each for each in history.places[place].params.items() if each[1]))
-    cases = steps.get((name, params), ())
-    return cases[case] if case < len(cases) else ()
 
 
 def _weight(found: ChangeFound) -> tuple[int, bool, int, float]:

@@ -85,7 +85,7 @@ def setup() -> None:
         ) -> None:
             from perflab.site.build import publish_front
 
-            publish_front(conf, repo, graphs, revisions)
+            publish_front(conf, repo)
 
     _publishers.extend((OfflineSite, FrontPages))
 

@@ -278,7 +278,7 @@ def _against(
     return MatrixCell(
         text=reading.change(new / old),
         word=("worse" if new > old else "better") if beyond else "",
-        title=f"{reading.text(old)} then, {reading.text(new)} now"
+        title=f"level {reading.text(old)} then, {reading.text(new)} at the newest commit"
         + ("" if beyond else ": within the noise"),
     )
 

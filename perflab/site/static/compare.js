@@ -2,6 +2,7 @@
 
 import { benchmarkLink, change, data, date, el, page, query, select, short, table, text, titleOf } from "./common.js";
 
+const PRINTED = 5.1e-4; // a smaller change would be printed as "0 %"
 const SIGMAS = 4; // of some hundred figures, none should pass by chance
 const WORDS = {
   certain: "certain", beyond: "beyond the noise", within: "within the noise", unknown: "noise unknown",
@@ -12,7 +13,7 @@ const WORDS = {
  * against one, so they have to differ by four standard deviations of such a difference.
  */
 export function judge(benchmark, noise, old, now) {
-  const floor = Math.max(benchmark.floor, 1e-9) * Math.abs(old);
+  const floor = Math.max(benchmark.floor, PRINTED) * Math.abs(old);
   const gap = Math.abs(now - old);
   if (benchmark.kind === "exact") return gap > floor ? "certain" : "within";
   if (noise === null) return gap > floor ? "unknown" : "within";
