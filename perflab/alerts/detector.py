@@ -203,8 +203,8 @@ def _has_been_there(level: Array, found: Found) -> bool:
         return True  # half of the old points lay there
     way = (old - usual) / change
     there = np.count_nonzero(np.abs(way - 1) < 1 / 3)
-    between = np.count_nonzero(np.abs(way - 0.5) <= 1 / 6)
-    return bool(there >= max(VISITS, SHARE * len(old)) and 4 * between < there)
+    between = np.any(np.abs(way - 0.5) <= 1 / 6)
+    return bool(there >= max(VISITS, SHARE * len(old)) and not between)
 
 
 def _scaled(values: Array) -> tuple[Array, bool]:

@@ -5,7 +5,7 @@ Rule: puts together what other modules read and decide; knows nothing of pages.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -110,13 +110,15 @@ def build_model(
     )
 
 
-def level(series: Series, until: int) -> tuple[float, int] | None:
+def level(series: Series, until: int, changed: Sequence[int] = ()) -> tuple[float, int] | None:
     """The level at a commit, and of how many points: the median of the last ones up to it.
 
-    `until` is a commit's number; None if there is no point up to it.
+    `until` is a commit's number; None if there is no point up to it. `changed` are the commits at
+    which the figure changed: what lies before the last of them is another level.
     """
     end = bisect_right(series.at, until)
-    values = series.values[max(0, end - LEVEL) : end]
+    begin = bisect_left(series.at, max((each for each in changed if each <= until), default=0))
+    values = series.values[max(begin, end - LEVEL) : end]
     return (median(values), len(values)) if values else None
 
 

@@ -250,9 +250,9 @@ def _figure(model: SiteModel, place: int, benchmark: Benchmark, case: int, title
         better=reading.better,
         kind=benchmark.kind,
         spark=_spark(series, reading, at),
-        month=_against(series, reading, month, floor, benchmark.kind),
+        month=_against(series, reading, month, at, floor, benchmark.kind),
         release=_against(
-            series, reading, -1 if release is None else release, floor, benchmark.kind
+            series, reading, -1 if release is None else release, at, floor, benchmark.kind
         ),
         commit=commits[last].hash[:8],
         stale=last < model.history.places[place].commits[-1],
@@ -260,10 +260,15 @@ def _figure(model: SiteModel, place: int, benchmark: Benchmark, case: int, title
 
 
 def _against(
-    series: Series, reading: FigureReading, then: int, floor: float, kind: str
+    series: Series,
+    reading: FigureReading,
+    then: int,
+    changed: Sequence[int],
+    floor: float,
+    kind: str,
 ) -> MatrixCell:
-    """The level now beside that at an earlier commit."""
-    before, now = level(series, then), level(series, series.at[-1])
+    """The level at the newest commit beside that at an earlier one."""
+    before, now = level(series, then, changed), level(series, series.at[-1], changed)
     if before is None or now is None:
         return MatrixCell(text="–", title="not measured then")
     (old, count), (new, _) = before, now

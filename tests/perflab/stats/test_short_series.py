@@ -17,6 +17,7 @@ from perflab.gate.record import Kind
 from perflab.readiness.trends import change_points
 from perflab.results.history import Series
 from perflab.site.changes import changes_of
+from perflab.site.model import level
 from tests.perflab.alerts.test_judge import TODAY
 
 SERIES = 200
@@ -159,6 +160,16 @@ def test_a_step_at_the_tip_is_likely_until_it_is_confirmed(points: int) -> None:
     (found,) = changes_of(Series(at=list(range(len(values))), values=values), "observed", 0.05)
     assert found.at == 40
     assert found.certainty in ("likely", "confirmed")
+
+
+def test_the_level_of_the_front_page_is_that_after_the_change_it_tells() -> None:
+    """It was the median of five points of both levels, beside a value of the new one."""
+    series = Series(at=list(range(0, 84, 2)), values=[1.0] * 40 + [1.3, 1.31])
+    (found,) = changes_of(series, "paired", 0.02)
+    assert level(series, 82, [found.at]) == (pytest.approx(1.305), 2)
+    assert level(series, 79, [found.at]) == (1.0, 5)
+    assert level(series, 82) == (1.0, 5)
+    assert level(series, -1, [found.at]) is None
 
 
 def test_no_change_is_smaller_than_what_is_printed() -> None:
