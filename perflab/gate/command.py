@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from importlib.metadata import distributions
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -30,7 +31,7 @@ from perflab.gate import counts as gate_counts
 from perflab.gate.builds import BuildError, build
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import POLICY, Policy, PolicyError, load_policy
-from perflab.gate.record import Measured, MeasuredError, load
+from perflab.gate.record import Measured, MeasuredError, apart, load
 from perflab.gate.recorder import Recorder
 from perflab.results.asv_process import minutes
 from perflab.results.checkout import CheckoutError, Commit, commit_of
@@ -128,7 +129,7 @@ def main(options: argparse.Namespace) -> int:
         if options.base is None or options.head is None:
             raise BadUsageError("it takes two commits, BASE and HEAD, such as 'gate main HEAD'")
         if options.base.endswith(".json") and options.head.endswith(".json"):
-            base, head = load(Path(options.base)), load(Path(options.head))
+            base, head = _filed(Path(options.base), Path(options.head))
             place = options.output
         else:
             base, head, place = _measure(options, policy)
@@ -147,6 +148,16 @@ def main(options: argparse.Namespace) -> int:
         _file(outcome, place)
     _tell_github(outcome)
     return outcome.code
+
+
+def _filed(*files: Path) -> tuple[Measured, Measured]:
+    """Base and head of an earlier gate. Raises UsageError if they are of two."""
+    base, head = (load(file) for file in files)
+    difference = apart(base, head)
+    if difference:
+        names = " and ".join(map(str, files))
+        raise BadUsageError(f"{names} are of different gates, which are no pair: {difference}")
+    return base, head
 
 
 def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Measured, Path]:
@@ -233,10 +244,8 @@ def _take_rounds(
     policy: Policy,
     clock: _Clock,
 ) -> None:
-    seed = SystemRandom().getrandbits(32)
-    for sheet in sheets:
-        sheet.note("coin", str(seed))
-    rounds = paired_rounds.PairedRounds(sheets, cores, Random(seed))
+    coin = sheets[0].noted("coin") or SystemRandom().getrandbits(32)
+    rounds = paired_rounds.PairedRounds(sheets, cores, Random(int(coin)))
     told = [(-1, 0)]
 
     def measure(names: paired_rounds.Names, stage: int) -> None:
@@ -275,6 +284,8 @@ def _about(options: argparse.Namespace) -> dict[str, str]:
         "machine": platform.node(),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
+        "packages": ", ".join(sorted({f"{each.name} {each.version}" for each in distributions()})),
+        "coin": str(SystemRandom().getrandbits(32)),
         "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "budget": options.budget,
         "only": options.only,

@@ -8,7 +8,8 @@ JSON of this form, of which two, base and head, make a gate:
 
 A metric has *stages*: the first measurement, and what was measured again because of it, in fresh
 processes or with fresh seeds. A stage has *rounds*; those of base and head with the same place were
-measured together (at the same time, under the same seed). A round is a number, or the list of its
+measured together (at the same time, under the same seed): `apart` says whether two files are of one
+gate. A round is a number, or the list of its
 blocks, which took turns with the other side's. A metric without stages says why: {"skipped": "…"}
 where the commit lacks the thing, with "unreached": true beside it where it may have it in another
 place than the ruler looks, {"failed": "…"} where measuring went wrong; so does a whole commit, with
@@ -28,9 +29,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
-__all__ = ["FORMAT", "Blocks", "Kind", "Measured", "MeasuredError", "Metric", "load", "parse"]
+__all__ = [
+    "FORMAT",
+    "Blocks",
+    "Kind",
+    "Measured",
+    "MeasuredError",
+    "Metric",
+    "apart",
+    "load",
+    "parse",
+]
 
 FORMAT = 1
+SAME_GATE = ("machine", "cores", "python", "packages", "coin")
+"""What both files of a gate say alike of themselves (in `about`)."""
 
 Blocks: TypeAlias = tuple[float, ...]
 
@@ -88,6 +101,26 @@ class Measured:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     failed: str = ""
     """Why nothing could be measured: the commit does not build, say."""
+
+
+def apart(base: Measured, head: Measured) -> str:
+    """How two files tell that they are not of one gate; "" if they may be.
+
+    Rounds of different gates are no pairs: what the ratio of two of them tells is the machine's
+    spells, another Python or other packages.
+    """
+    found = []
+    for what in SAME_GATE:
+        one, other = (side.about.get(what, "") for side in (base, head))
+        if one != other:
+            found.append(f"{what} {_only(one, other)} and {_only(other, one)}")
+    return "; ".join(found)
+
+
+def _only(one: str, other: str) -> str:
+    """What of a list the other one lacks; a single word is a list of one."""
+    others = other.split(", ")
+    return ", ".join(each for each in one.split(", ") if each and each not in others) or "none"
 
 
 def load(path: Path) -> Measured:

@@ -75,9 +75,9 @@ class Recorder:
         if unreached:
             self._metrics[name]["unreached"] = True
 
-    def note(self, name: str, value: str) -> None:
-        """Something to know about the measurements."""
-        self._about[name] = value
+    def noted(self, name: str) -> str:
+        """What there is to know about the measurements under this name; "" if nothing."""
+        return self._about.get(name, "")
 
     def fail(self, reason: str) -> None:
         """Nothing of the commit can be measured."""

@@ -107,10 +107,45 @@ def test_a_real_regression_is_found_filed_and_told(
     verdict = json.loads((place / "verdict.json").read_text(encoding="utf-8"))
     entry = verdict["benchmarks"]["counts.bytes.store.8"]
     assert entry["head"] - entry["base"] == 6 * 200
+    assert "msgspec " in verdict["about"]["packages"]
     assert ElementTree.parse(place / "junit.xml").getroot().get("failures") == "1"
     # The same files, judged again without measuring.
     assert run(str(place / "base.json"), str(place / "head.json")) == 1
     assert run(str(place / "head.json"), str(place / "base.json")) == 0
+
+
+OF_ONE_GATE = {"machine": "lab-1", "cores": "2", "python": "3.11.7", "coin": "1"} | {
+    "packages": "msgspec 0.22.0, uvloop 0.23.0"
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "other", "words"),
+    [
+        ("machine", "lab-2", "machine lab-1 and lab-2"),
+        ("cores", "4", "cores 2 and 4"),
+        ("python", "3.13.1", "python 3.11.7 and 3.13.1"),
+        ("coin", "2", "coin 1 and 2"),
+        ("coin", None, "coin 1 and none"),
+        ("packages", "msgspec 0.21.0, uvloop 0.23.0", "packages msgspec 0.22.0 and msgspec 0.21.0"),
+        ("packages", "msgspec 0.22.0", "packages uvloop 0.23.0 and none"),
+    ],
+)
+def test_files_of_two_gates_are_no_pair(
+    tmp_path: Path, what: str, other: str | None, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / name) for name in ("base.json", "head.json")]
+    for file, value in zip(files, (OF_ONE_GATE[what], other), strict=True):
+        about = {name: said for name, said in {**OF_ONE_GATE, what: value}.items() if said}
+        metrics = {"counts.it": {"kind": "exact", "unit": "messages", "stages": [[6]]}}
+        content = {"format": 1, "commit": "c" * 40, "about": about, "metrics": metrics}
+        Path(file).write_text(json.dumps(content), encoding="utf-8")
+    assert run(files[0], files[0]) == 0
+    assert run(*files) == 3
+    error = capsys.readouterr().err
+    assert "different gates" in error
+    assert words in error
+    assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
