@@ -10,20 +10,24 @@ Rule: changes neither the checkout nor the environment it runs in.
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
+from email.parser import HeaderParser
 from pathlib import Path
 
 from perflab.results.checkout import Commit
 from perflab.results.git import CheckoutError, run_git
 
-__all__ = ["BuildError", "build"]
+__all__ = ["BuildError", "build", "same_core"]
 
 BUILD_S = 300  # a hundred times what it takes when nothing else runs
 KEPT = 16  # builds of 1 MB each
+REQUIREMENTS = ("Requires-Dist", "Requires-Python")
 
 
 class BuildError(Exception):
@@ -51,6 +55,37 @@ def build(root: Path, commit: Commit, store: Path) -> Path:
             target.rename(place)
     _forget_old(store)
     return place
+
+
+def same_core(root: Path, commits: Sequence[Commit], builds: Sequence[Path]) -> bool:
+    """Whether these builds install the same files, beside the same pinned packages."""
+    pairs = zip(commits, builds, strict=True)
+    first, *others = [(_installed(place), _pins(root, commit)) for commit, place in pairs]
+    return all(each == first for each in others)
+
+
+def _installed(place: Path) -> tuple[dict[str, bytes], set[tuple[str, str]]]:
+    """What is there to import, by its path, and what it requires."""
+    files, needs = {}, set()
+    for path in place.rglob("*"):
+        if path.name == "METADATA":
+            fields = HeaderParser().parsestr(path.read_text(encoding="utf-8"))
+            needs |= {(name, said) for name, said in fields.items() if name in REQUIREMENTS}
+        elif path.is_file() and not path.parent.name.endswith((".dist-info", "__pycache__")):
+            files[str(path.relative_to(place))] = path.read_bytes()
+    return files, {(name, said) for name, said in needs if "extra ==" not in said}
+
+
+def _pins(root: Path, commit: Commit) -> object:
+    """The packages that asv installs beside the commit's p2pcore; None without a configuration."""
+    command = ["git", "show", f"{commit.hash}:asv.conf.json"]
+    done = subprocess.run(command, cwd=root, capture_output=True)
+    if done.returncode:
+        return None
+    try:
+        return json.loads(done.stdout)["matrix"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return done.stdout  # comments, say: the same only where every byte is
 
 
 def _take_out(root: Path, commit: Commit, source: Path) -> None:

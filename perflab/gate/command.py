@@ -16,9 +16,7 @@ import datetime
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from importlib.metadata import distributions
@@ -28,12 +26,12 @@ from random import Random, SystemRandom
 from benchmarks.micro.catalogue import MICROS
 from perflab.gate import calibrate, end_to_end, paired_rounds, report, seeds
 from perflab.gate import counts as gate_counts
-from perflab.gate.builds import BuildError, build
+from perflab.gate.builds import BuildError, build, same_core
+from perflab.gate.clock import Clock
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import POLICY, Policy, PolicyError, load_policy
 from perflab.gate.record import Measured, MeasuredError, apart, load
 from perflab.gate.recorder import Recorder
-from perflab.results.asv_process import minutes
 from perflab.results.checkout import CheckoutError, Commit, commit_of
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
@@ -48,18 +46,20 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2]
 COUNTING = 0.7  # of the budget; the rest is for processor time, which takes what is left
-METRICS = (
-    *gate_counts.OPERATION_METRICS,
-    *seeds.SEEDED_METRICS,
-    *gate_counts.MEMORY_METRICS,
-    *(f"instructions.{name}" for name in MICROS),
-    *(paired_rounds.PREFIX + name for name in MICROS),
-)
+STAGES = {
+    "operations": gate_counts.OPERATION_METRICS,
+    "seeds": seeds.SEEDED_METRICS,
+    "memory": gate_counts.MEMORY_METRICS,
+    "instructions": tuple(f"instructions.{name}" for name in MICROS),
+    "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
+}
+"""What is measured together, by the stage's name in `clock.py`."""
+METRICS = tuple(name for names in STAGES.values() for name in names)
 """Every benchmark that a gate can measure."""
 
 EPILOG = """\
 exit codes:
-  0  pass: nothing is slower, and everything could be decided
+  0  pass: nothing is slower, and everything could be decided; or both commits have the same core
   1  regression: at least one benchmark is slower, and no line of the policy accepts it
   2  not everything could be measured or decided: a commit that does not build, a benchmark that
      disappeared, fails or has no number, or one that could be slower than the tolerance
@@ -74,21 +74,6 @@ examples:
 
 Commits are measured, uncommitted changes are not. docs/gate.md says how to read the answer.
 """
-
-
-@dataclass
-class _Clock:
-    """The budget."""
-
-    budget_s: float
-    begin_s: float
-
-    def elapsed_s(self) -> float:
-        return time.monotonic() - self.begin_s
-
-    def left(self, share: float = 1.0) -> Callable[[], bool]:
-        """Whether so much of the budget is not used up yet."""
-        return lambda: self.elapsed_s() < share * self.budget_s
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the files go (default: in .asv/gate/)"
+    )
+    parser.add_argument(
+        "--anyway",
+        action="store_true",
+        help="measure though both commits have the same core, of which nothing can be slower",
     )
     parser.add_argument("--all", action="store_true", help="show the unchanged benchmarks too")
     calibrate.add_arguments(parser)
@@ -161,7 +151,7 @@ def _filed(*files: Path) -> tuple[Measured, Measured]:
 
 
 def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Measured, Path]:
-    clock = _Clock(budget_s(options.budget), time.monotonic())
+    clock = Clock(budget_s(options.budget))
     commits = commit_of(ROOT, options.base), commit_of(ROOT, options.head)
 
     def wanted(name: str) -> bool:
@@ -176,7 +166,7 @@ def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Mea
     about = _about(options)
     base, head = (Recorder(commit, about, wanted) for commit in commits)
     with _kept((base, head), place):
-        _take_all(ROOT, (base, head), commits, policy, clock, wanted)
+        _take_all(ROOT, (base, head), commits, policy, clock, wanted, anyway=options.anyway)
     return base.measured(), head.measured(), place
 
 
@@ -196,7 +186,7 @@ def judged(
 ) -> GateOutcome:
     """Measure and judge the wanted benchmarks of two commits of the repository at `root`."""
     base, head = (Recorder(commit, None, wanted) for commit in commits)
-    _take_all(root, (base, head), commits, policy, _Clock(budget_s, time.monotonic()), wanted)
+    _take_all(root, (base, head), commits, policy, Clock(budget_s), wanted, anyway=True)
     return judge(base.measured(), head.measured(), policy, datetime.date.today())
 
 
@@ -205,36 +195,65 @@ def _take_all(
     sheets: tuple[Recorder, Recorder],
     commits: tuple[Commit, Commit],
     policy: Policy,
-    clock: _Clock,
+    clock: Clock,
     wanted: Callable[[str], bool],
+    *,
+    anyway: bool,
 ) -> None:
-    """Everything that is wanted, of two commits that build."""
-    cores = []
-    for side, sheet, commit in zip(("base", "head"), sheets, commits, strict=True):
-        _progress(clock, f"building {side}: {commit}")
-        try:
-            cores.append(str(build(root, commit, root / ".asv" / "gate" / "builds")))
-        except BuildError as error:
-            sheet.fail(str(error))
+    """Everything that is wanted, of two commits that build; nothing where they have the same core,
+    unless it shall be measured `anyway`."""
+    clock.expect(_stages(wanted))
+    cores = _build_both(root, sheets, commits, clock)
     if len(cores) < 2:
         return
-    base, head = cores
+    if not anyway and same_core(root, commits, cores):
+        for sheet in sheets:
+            sheet.same()
+        return
+    base, head = map(str, cores)
     if any(map(wanted, gate_counts.OPERATION_METRICS)):
-        _progress(clock, "counting operations: messages, bytes, calls, allocations")
+        _begin(clock, "operations", "counting operations: messages, bytes, calls, allocations")
         gate_counts.take_operations(sheets, (base, head), clock.left(COUNTING))
     if any(map(wanted, gate_counts.MEMORY_METRICS)):
-        _progress(clock, "counting bytes that nodes, clients and records keep")
+        _begin(clock, "memory", "counting bytes that nodes, clients and records keep")
         gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
     micros = [name for name in MICROS if wanted(f"instructions.{name}")]
     if micros:
-        _progress(clock, f"counting instructions of {_functions(micros)} by callgrind")
+        what = f"counting instructions of {_functions(micros)} by callgrind"
+        _begin(clock, "instructions", what)
         gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
     if any(map(wanted, seeds.SEEDED_METRICS)):
+        clock.begin("seeds")
         told = partial(_progress, clock)
         seeds.take_seeds(sheets, (base, head), policy, clock.left(COUNTING), told)
     micros = [name for name in MICROS if wanted(paired_rounds.PREFIX + name)]
     if micros:
+        clock.begin("rounds")
         _take_rounds(sheets, (base, head), micros, policy, clock)
+
+
+def _stages(wanted: Callable[[str], bool]) -> Iterator[tuple[str, float]]:
+    """What there will be to do, each with the part of it that is wanted."""
+    yield "build", 1.0
+    for stage, names in STAGES.items():
+        part = sum(map(wanted, names)) / len(names)
+        if part:
+            yield stage, part
+
+
+def _build_both(
+    root: Path, sheets: tuple[Recorder, Recorder], commits: tuple[Commit, Commit], clock: Clock
+) -> list[Path]:
+    """The directories of those that build; a sheet says why its commit does not."""
+    cores = []
+    clock.begin("build")
+    for side, sheet, commit in zip(("base", "head"), sheets, commits, strict=True):
+        _progress(clock, f"building {side}: {commit}")
+        try:
+            cores.append(build(root, commit, root / ".asv" / "gate" / "builds"))
+        except BuildError as error:
+            sheet.fail(str(error))
+    return cores
 
 
 def _take_rounds(
@@ -242,7 +261,7 @@ def _take_rounds(
     cores: tuple[str, str],
     micros: list[str],
     policy: Policy,
-    clock: _Clock,
+    clock: Clock,
 ) -> None:
     coin = sheets[0].noted("coin") or SystemRandom().getrandbits(32)
     rounds = paired_rounds.PairedRounds(sheets, cores, Random(int(coin)))
@@ -257,6 +276,7 @@ def _take_rounds(
 
     paired_rounds.decide(sheets, micros, policy, measure, clock.left())
     paired_rounds.note_unmeasured(sheets, micros)
+    clock.end()
     _progress(clock, "measured")
 
 
@@ -316,8 +336,13 @@ def _tell_github(outcome: GateOutcome) -> None:
             file.write(report.as_markdown(outcome))
 
 
-def _progress(clock: _Clock, text: str) -> None:
-    _say(f"== {minutes(clock.elapsed_s())} of {minutes(clock.budget_s)}: {text}")
+def _begin(clock: Clock, stage: str, text: str) -> None:
+    clock.begin(stage)
+    _progress(clock, text)
+
+
+def _progress(clock: Clock, text: str) -> None:
+    _say(f"== {clock.told()}: {text}")
 
 
 def _say(text: str) -> None:

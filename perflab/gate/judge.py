@@ -84,6 +84,8 @@ class GateOutcome:
     judgements: tuple[Judgement, ...]
     problems: tuple[str, ...]
     """What kept the gate as a whole from being complete."""
+    same_core: bool
+    """Both commits have the same core, so there was nothing to measure."""
     undecided_allowed: int
     false_alarms: float
     expired: tuple[Accepted, ...]
@@ -120,14 +122,16 @@ def judge(base: Measured, head: Measured, policy: Policy, today: datetime.date) 
         for side, each in (("base", base), ("head", head))
         if each.failed
     ]
+    same = base.same_core and head.same_core
     idle = (GateVerdict.SKIPPED, GateVerdict.NEW, GateVerdict.OBSERVED)
-    if not problems and all(each.verdict in idle for each in judgements):
+    if not problems and not same and all(each.verdict in idle for each in judgements):
         problems.append("no benchmark could be compared")
     return GateOutcome(
         base=base,
         head=head,
         judgements=tuple(_with_acceptance(each, policy, today) for each in judgements),
         problems=tuple(problems),
+        same_core=same,
         undecided_allowed=policy.undecided,
         false_alarms=policy.false_alarms,
         expired=tuple(policy.expired(today)),

@@ -99,6 +99,8 @@ class Measured:
     about: Mapping[str, str] = field(default_factory=dict)
     """Machine, versions, when: by name."""
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    same_core: bool = False
+    """Nothing was measured, for the other commit has the same core."""
     failed: str = ""
     """Why nothing could be measured: the commit does not build, say."""
 
@@ -145,6 +147,7 @@ def parse(content: object) -> Measured:
             subject=str(content.get("subject", "")),
             about={str(name): str(value) for name, value in content.get("about", {}).items()},
             metrics={name: _metric(entry) for name, entry in content["metrics"].items()},
+            same_core=content.get("same_core") is True,
             failed=str(content.get("failed", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -79,6 +79,10 @@ class Recorder:
         """What there is to know about the measurements under this name; "" if nothing."""
         return self._about.get(name, "")
 
+    def same(self) -> None:
+        """The other side has the same core: there is nothing to measure."""
+        self._content["same_core"] = True
+
     def fail(self, reason: str) -> None:
         """Nothing of the commit can be measured."""
         self._content["failed"] = reason

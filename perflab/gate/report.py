@@ -28,11 +28,14 @@ __all__ = [
 VERSION = 1  # of the JSON
 QUIET = (GateVerdict.UNCHANGED, GateVerdict.SKIPPED, GateVerdict.OBSERVED, GateVerdict.NEW)
 WORDS = {0: "pass", 1: "regression", 2: "not everything could be measured or decided"}
+SAME_CORE = "both commits have the same core and the same pins: there is nothing to measure"
 MOST_ANNOTATIONS = 10  # GitHub shows no more of a kind for a step
 
 
 def headline(outcome: GateOutcome) -> str:
     """The verdict in one line, with how many benchmarks got which."""
+    if outcome.same_core:
+        return f"{WORDS[outcome.code]} ({SAME_CORE})"
     counts = outcome.counts()
     order = [f"{counts[each]} {each.value}" for each in GateVerdict if counts[each]]
     return f"{WORDS[outcome.code]} ({', '.join(order) or 'no benchmark'})"
@@ -54,6 +57,8 @@ def said(each: Judgement) -> str:
 def as_table(outcome: GateOutcome, *, everything: bool = False) -> str:
     """For people: the verdict, then what changed (or all benchmarks), each with its reason."""
     lines = [f"gate: {headline(outcome)}", *_sides(outcome), ""]
+    if outcome.same_core and not outcome.judgements:
+        return "\n".join([*lines, *_footnotes(outcome)]).rstrip()
     shown = outcome.judgements if everything else _worth_telling(outcome)
     width = max((len(each.name) for each in shown), default=0)
     for each in shown:
@@ -101,6 +106,7 @@ def as_json(outcome: GateOutcome) -> str:
         "head": {"commit": outcome.head.commit, "subject": outcome.head.subject},
         "about": dict(outcome.head.about),
         "false_alarms": outcome.false_alarms,
+        "same_core": outcome.same_core,
         "problems": list(outcome.problems),
         "benchmarks": {each.name: _entry(each) for each in outcome.judgements},
     }
@@ -200,9 +206,11 @@ def _footnotes(outcome: GateOutcome) -> list[str]:
         f"the policy's acceptance of {line.match} ended on {line.until}: remove it"
         for line in outcome.expired
     ]
-    notes.append(
-        f"on identical code, at most {_percent(outcome.false_alarms)} of whole gates say regression"
-    )
+    if not outcome.same_core:
+        notes.append(
+            f"on identical code, at most {_percent(outcome.false_alarms)} of whole gates "
+            "say regression"
+        )
     return notes
 
 

@@ -32,7 +32,8 @@ ENCODE = "    body = _encode(message)\n"
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This checkout's core under git: `good`, `heavy` with 200 bytes more per frame, `unbuildable`,
     `uninstallable` for want of its build backend, `broken`, which cannot be imported, `moved`,
-    whose hybrid clock has another place, `older`, whose client has no batches."""
+    whose hybrid clock has another place, `older`, whose client has no batches, `documented` and
+    `repinned`, whose core is that of `good` to the byte."""
     folder = tmp_path / "repository"
     folder.mkdir()
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"):
@@ -42,6 +43,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     commit(folder, "Good")
     codec = folder / "p2pcore" / "wire" / "codec.py"
     text = codec.read_text(encoding="utf-8")
+    pins = (folder / "pyproject.toml").read_text(encoding="utf-8")
+    repinned = pins.replace('"msgspec>=0.19"', '"msgspec>=0.20"')
     heavy = text.replace(ENCODE, ENCODE.strip("\n") + " + bytes(200)\n")
     heavy = heavy.replace("_decode(data[body:start])", "_decode(data[body:start - 200])")
     for branch, file, content in (
@@ -49,6 +52,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("unbuildable", folder / "pyproject.toml", "[build-system\n"),
         ("uninstallable", folder / "pyproject.toml", NO_BACKEND),
         ("broken", folder / "p2pcore" / "__init__.py", BROKEN),
+        ("documented", folder / "README.md", "Other words.\n"),
+        ("repinned", folder / "pyproject.toml", repinned),
     ):
         git(folder, "checkout", "--quiet", "-b", branch, "good")
         file.write_text(content, encoding="utf-8")
@@ -201,6 +206,43 @@ def test_a_feature_that_base_lacks_is_new(
     assert "gate: pass (1 unchanged, 1 new)" in capsys.readouterr().out
 
 
+def test_the_same_core_passes_at_once_and_says_why(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tmp_path / "files"
+    assert run("good", "documented", "--output", str(files)) == 0
+    told = capsys.readouterr().out
+    assert "gate: pass (both commits have the same core and the same pins" in told
+    assert "counting" not in told
+    assert "timing" not in told
+    verdict = json.loads((files / "verdict.json").read_text(encoding="utf-8"))
+    assert (verdict["same_core"], verdict["benchmarks"]) == (True, {})
+    assert "nothing to measure" in (files / "verdict.md").read_text(encoding="utf-8")
+    assert run(str(files / "base.json"), str(files / "head.json")) == 0
+
+
+@pytest.mark.parametrize("other", ["repinned", "heavy"])
+def test_other_pins_or_another_core_are_measured(
+    repository: Path, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("good", other, *BYTES)
+    assert "counting operations" in capsys.readouterr().out
+
+
+def test_the_pins_of_asv_are_pins(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What asv installs beside the core is in its configuration."""
+    for version in ("0.21.0", "0.22.0"):
+        matrix = {"matrix": {"req": {"msgspec": [version]}}}
+        (repository / "asv.conf.json").write_text(json.dumps(matrix), encoding="utf-8")
+        commit(repository, f"Pin {version}")
+    assert run("good~1", "good", *BYTES) == 0
+    assert "counting operations" in capsys.readouterr().out
+    (repository / "asv.conf.json").write_text(json.dumps(matrix | {"show": 1}), encoding="utf-8")
+    commit(repository, "Show")
+    assert run("good~1", "good", *BYTES) == 0
+    assert "counting operations" not in capsys.readouterr().out
+
+
 def test_no_interpreter_is_two(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(repository / "no-python"))
     assert run("good", "heavy", *BYTES) == 2
@@ -248,7 +290,7 @@ def test_an_interrupt_keeps_what_was_measured(
 
     monkeypatch.setattr(paired_rounds, "decide", interrupt)
     place = tmp_path / "files"
-    assert run("good", "good", "--only", "cpu.clock", "--output", str(place)) == 130
+    assert run("good", "good", "--anyway", "--only", "cpu.clock", "--output", str(place)) == 130
     kept = json.loads((place / "base.json").read_text(encoding="utf-8"))
     assert kept["subject"] == "Good"
 
@@ -267,7 +309,7 @@ def test_a_suite_that_does_not_import_is_two(tmp_path: Path) -> None:
 
 def test_no_machine_file_is_needed(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(repository / "empty"))
-    assert run("good", "good", *BYTES) == 0
+    assert run("good", "good", "--anyway", *BYTES) == 0
     assert not (repository / "empty" / ".asv-machine.json").exists()
 
 
@@ -295,7 +337,7 @@ def test_a_gate_that_is_killed_leaves_no_process(repository: Path, tmp_path: Pat
         "from perflab.__main__ import main\n"
         "from perflab.gate import command\n"
         f"command.ROOT = pathlib.Path({str(repository)!r})\n"
-        "main(['gate', 'good', 'good', '--only', 'instructions.*'])\n"
+        "main(['gate', 'good', 'good', '--anyway', '--only', 'instructions.*'])\n"
     )
     environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
     gate = subprocess.Popen([sys.executable, "-c", code], env=environment)
