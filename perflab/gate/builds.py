@@ -23,7 +23,7 @@ from pathlib import Path
 from perflab.results.checkout import Commit
 from perflab.results.git import CheckoutError, run_git
 
-__all__ = ["BuildError", "build", "same_core"]
+__all__ = ["BuildError", "build", "forget_old", "same_core", "take_out"]
 
 BUILD_S = 300  # a hundred times what it takes when nothing else runs
 KEPT = 16  # builds of 1 MB each
@@ -47,13 +47,13 @@ def build(root: Path, commit: Commit, store: Path) -> Path:
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store, prefix="making-") as scratch:
         source, target = Path(scratch, "source"), Path(scratch, "target")
-        _take_out(root, commit, source)
+        take_out(root, commit, source)
         _install(commit, source, target)
         if not (target / "p2pcore" / "__init__.py").is_file():
             raise BuildError(f"{commit}: it builds, but brings no package p2pcore")
         if not place.is_dir():  # another gate may have been faster
             target.rename(place)
-    _forget_old(store)
+    forget_old(store, KEPT)
     return place
 
 
@@ -88,7 +88,8 @@ def _pins(root: Path, commit: Commit) -> object:
         return done.stdout  # comments, say: the same only where every byte is
 
 
-def _take_out(root: Path, commit: Commit, source: Path) -> None:
+def take_out(root: Path, commit: Commit, source: Path) -> None:
+    """The commit's whole tree, in a new directory. Raises BuildError."""
     try:
         packed = run_git(root, "archive", commit.hash)
     except CheckoutError as error:
@@ -127,8 +128,9 @@ def _install(commit: Commit, source: Path, target: Path) -> None:
         raise BuildError(f"{commit} does not build:\n{done.stdout.strip()[-2000:]}")
 
 
-def _forget_old(store: Path) -> None:
+def forget_old(store: Path, most: int) -> None:
+    """Keep so many directories below `store`: those that were used last."""
     builds = [each for each in store.iterdir() if not each.name.startswith("making-")]
     builds.sort(key=lambda each: each.stat().st_mtime, reverse=True)
-    for each in builds[KEPT:]:
+    for each in builds[most:]:
         shutil.rmtree(each, ignore_errors=True)

@@ -1,6 +1,6 @@
 """How long a gate may still take, and how long it probably will.
 
-Theory of operation. Each stage has the seconds that it took once, on a quiet machine of two cores.
+Theory of operation. Each stage has the seconds that it takes on a quiet machine of two cores.
 This machine is so much slower or faster as the stages measured so far took longer or shorter: the
 pace. What is left is that pace times the seconds of what is to come, and never more than what the
 budget leaves. Before anything was measured, nothing is said.
@@ -18,14 +18,15 @@ from perflab.results.asv_process import minutes
 __all__ = ["USUAL_S", "Clock"]
 
 USUAL_S = {
-    "build": 2.5,
-    "operations": 60.0,
-    "memory": 3.0,
-    "instructions": 100.0,
-    "seeds": 60.0,
-    "rounds": 130.0,
+    "build": 5.0,
+    "operations": 11.0,
+    "memory": 2.5,
+    "instructions": 90.0,
+    "seeds": 16.0,
+    "rounds": 66.0,
 }
-"""What each stage takes for both sides, where nothing has to be measured again."""
+"""What each stage takes for both sides, where nothing has to be measured again: the processor time
+of its processes on 28 November 2026, two at a time but for the rounds."""
 
 
 class Clock:

@@ -16,28 +16,31 @@ import datetime
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
-from random import Random, SystemRandom
+from random import SystemRandom
 
-from benchmarks.micro.catalogue import MICROS
-from perflab.gate import calibrate, end_to_end, paired_rounds, report, seeds
-from perflab.gate import counts as gate_counts
-from perflab.gate.builds import BuildError, build, same_core
+from perflab.gate import calibrate, change, end_to_end, report
 from perflab.gate.clock import Clock
+from perflab.gate.instructions import end_with
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import POLICY, Policy, PolicyError, load_policy
 from perflab.gate.record import Measured, MeasuredError, apart, load
 from perflab.gate.recorder import Recorder
+from perflab.gate.rulers import FORM, Ruler, run_gate
+from perflab.gate.run import COUNTING, METRICS, compare, judged, take_all
+from perflab.gate.two_rulers import merged
 from perflab.results.checkout import CheckoutError, Commit, commit_of
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = [
     "EPILOG",
     "METRICS",
+    "RULER_FORM",
     "add_arguments",
     "compare",
     "judged",
@@ -45,17 +48,8 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).parents[2]
-COUNTING = 0.7  # of the budget; the rest is for processor time, which takes what is left
-STAGES = {
-    "operations": gate_counts.OPERATION_METRICS,
-    "seeds": seeds.SEEDED_METRICS,
-    "memory": gate_counts.MEMORY_METRICS,
-    "instructions": tuple(f"instructions.{name}" for name in MICROS),
-    "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
-}
-"""What is measured together, by the stage's name in `clock.py`."""
-METRICS = tuple(name for names in STAGES.values() for name in names)
-"""Every benchmark that a gate can measure."""
+RULER_FORM = FORM
+"""Other checkouts may hand this gate a change."""
 
 EPILOG = """\
 exit codes:
@@ -92,7 +86,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", default="*", metavar="GLOB", help="benchmarks to measure, such as 'cpu.encode_*'"
     )
     parser.add_argument(
-        "--policy", type=Path, default=POLICY, metavar="FILE", help="floors and accepted changes"
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="floors and accepted changes (default: BASE's, and what HEAD accepts in bounds)",
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the files go (default: in .asv/gate/)"
@@ -103,14 +100,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure though both commits have the same core, of which nothing can be slower",
     )
     parser.add_argument("--all", action="store_true", help="show the unchanged benchmarks too")
+    parser.add_argument(
+        "--ruler",
+        choices=("base", "own"),
+        default="base",
+        help="whose gate measures and judges: that of BASE, so that a change cannot bend its own "
+        "ruler, or the one of this checkout (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="the repository (default: this checkout)"
+    )
+    parser.add_argument("--ends-with", type=int, help=argparse.SUPPRESS)  # a process of this id
     calibrate.add_arguments(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Measure, judge, tell; the exit code of EPILOG."""
     try:
-        policy = load_policy(options.policy)
+        if options.ends_with is not None:
+            end_with(options.ends_with)
         if options.calibrate:
+            policy = load_policy(options.policy or POLICY)
             whole_s = budget_s(options.budget)
             if options.end_to_end:
                 gate = partial(judged, policy=policy, budget_s=whole_s)
@@ -120,9 +130,10 @@ def main(options: argparse.Namespace) -> int:
             raise BadUsageError("it takes two commits, BASE and HEAD, such as 'gate main HEAD'")
         if options.base.endswith(".json") and options.head.endswith(".json"):
             base, head = _filed(Path(options.base), Path(options.head))
-            place = options.output
+            policy = load_policy(options.policy or POLICY)
+            outcome, place = judge(base, head, policy, datetime.date.today()), options.output
         else:
-            base, head, place = _measure(options, policy)
+            return _gate(options)
     except (
         BadUsageError,
         PolicyError,
@@ -132,7 +143,11 @@ def main(options: argparse.Namespace) -> int:
     ) as error:
         print(f"gate: {error}", file=sys.stderr)
         return BAD_USAGE
-    outcome = judge(base, head, policy, datetime.date.today())
+    return _told(outcome, options, place)
+
+
+def _told(outcome: GateOutcome, options: argparse.Namespace, place: Path | None) -> int:
+    """The verdict for everybody who waits for it; the exit code."""
     _say(report.as_table(outcome, everything=options.all))
     if place is not None:
         _file(outcome, place)
@@ -150,138 +165,84 @@ def _filed(*files: Path) -> tuple[Measured, Measured]:
     return base, head
 
 
-def _measure(options: argparse.Namespace, policy: Policy) -> tuple[Measured, Measured, Path]:
-    clock = Clock(budget_s(options.budget))
-    commits = commit_of(ROOT, options.base), commit_of(ROOT, options.head)
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """One gate, as it was asked for."""
 
-    def wanted(name: str) -> bool:
-        return fnmatchcase(name, options.only)
+    options: argparse.Namespace
+    root: Path
+    commits: tuple[Commit, Commit]
 
-    if not any(map(wanted, METRICS)):
+    def wanted(self, name: str) -> bool:
+        return fnmatchcase(name, self.options.only)
+
+    def handed(self, place: Path | None, *more: str) -> list[str]:
+        """The same, as arguments for another tree's gate."""
+        options = self.options
+        given = [*(commit.hash for commit in self.commits), "--root", str(self.root.resolve())]
+        given += ["--budget", options.budget, "--only", options.only, *more]
+        given += [f"--{name}" for name in ("all", "anyway") if getattr(options, name)]
+        given += ["--policy", str(options.policy.resolve())] if options.policy else []
+        return [*given, *(["--output", str(place.resolve())] if place else [])]
+
+
+def _gate(options: argparse.Namespace) -> int:
+    """Two commits: by the gate of base, wherever that is not the one here."""
+    clock, root = Clock(budget_s(options.budget)), options.root or ROOT
+    commits = commit_of(root, options.base), commit_of(root, options.head)
+    order = _Order(options=options, root=root, commits=commits)
+    asked = load_policy(options.policy) if options.policy else None
+    theirs = change.other_judge(root, commits[0]) if options.ruler == "base" else None
+    if theirs is not None:
+        _say(f"== the gate here is not the base's: that of {commits[0]} measures and judges")
+        return run_gate(theirs, order.handed(options.output))
+    plan = change.plan(root, commits, asked, METRICS)
+    if not any(map(order.wanted, plan.figures)):
         known = f"there are {METRICS[0]} … {METRICS[-1]}"
         raise BadUsageError(f"no benchmark matches '{options.only}'; {known}")
-    place = options.output or _place(*commits)
+    place = options.output or _place(root, *commits)
     place.mkdir(parents=True, exist_ok=True)
     _say(f"== files: {place}")
-    about = _about(options)
-    base, head = (Recorder(commit, about, wanted) for commit in commits)
+    for notice in plan.notices:
+        _say(f"!! {notice}")
+    base, head = _measure(order, plan, place, clock)
+    outcome = judge(base, head, plan.policy, datetime.date.today())
+    if plan.second is not None and options.ruler == "base" and not outcome.same_core:
+        outcome = _by_both(outcome, order, plan.second, plan.policy, place)
+    return _told(outcome, options, place)
+
+
+def _by_both(
+    outcome: GateOutcome, order: _Order, ruler: Ruler, policy: Policy, place: Path
+) -> GateOutcome:
+    """The verdict of the base's ruler, and that of the head's on what it measures now."""
+    _say("== the change alters the ruler: now the head's measures, judged by the same policy")
+    files = place / "by-heads-ruler"
+    code = run_gate(ruler, order.handed(files, "--ruler", "own"))
+    try:
+        base, head = _filed(files / "base.json", files / "head.json")
+    except (MeasuredError, BadUsageError) as error:
+        problem = f"the head's ruler ended with {code}: {error}"
+        return replace(outcome, problems=(*outcome.problems, problem))
+    base, head = (replace(side, notices=(), problems=()) for side in (base, head))
+    return merged(outcome, judge(base, head, policy, datetime.date.today()))
+
+
+def _measure(
+    order: _Order, plan: change.Plan, place: Path, clock: Clock
+) -> tuple[Measured, Measured]:
+    """Both commits by the ruler here, with their files in `place`."""
+    about = _about(order.options)
+    base, head = (Recorder(commit, about, order.wanted) for commit in order.commits)
+    head.tell(plan.notices, plan.problems)
+    if plan.own_figures is not None:
+        base.measured_by_another(plan.own_figures)
+    anyway = order.options.anyway
     with _kept((base, head), place):
-        _take_all(ROOT, (base, head), commits, policy, clock, wanted, anyway=options.anyway)
-    return base.measured(), head.measured(), place
-
-
-def compare(
-    root: Path, commits: tuple[Commit, Commit], name: str, policy: Policy, budget_s: float
-) -> GateOutcome:
-    """Measure one benchmark of two commits and judge it; no files."""
-    return judged(root, commits, lambda each: each == name, policy, budget_s)
-
-
-def judged(
-    root: Path,
-    commits: tuple[Commit, Commit],
-    wanted: Callable[[str], bool],
-    policy: Policy,
-    budget_s: float,
-) -> GateOutcome:
-    """Measure and judge the wanted benchmarks of two commits of the repository at `root`."""
-    base, head = (Recorder(commit, None, wanted) for commit in commits)
-    _take_all(root, (base, head), commits, policy, Clock(budget_s), wanted, anyway=True)
-    return judge(base.measured(), head.measured(), policy, datetime.date.today())
-
-
-def _take_all(
-    root: Path,
-    sheets: tuple[Recorder, Recorder],
-    commits: tuple[Commit, Commit],
-    policy: Policy,
-    clock: Clock,
-    wanted: Callable[[str], bool],
-    *,
-    anyway: bool,
-) -> None:
-    """Everything that is wanted, of two commits that build; nothing where they have the same core,
-    unless it shall be measured `anyway`."""
-    clock.expect(_stages(wanted))
-    cores = _build_both(root, sheets, commits, clock)
-    if len(cores) < 2:
-        return
-    if not anyway and same_core(root, commits, cores):
-        for sheet in sheets:
-            sheet.same()
-        return
-    base, head = map(str, cores)
-    if any(map(wanted, gate_counts.OPERATION_METRICS)):
-        _begin(clock, "operations", "counting operations: messages, bytes, calls, allocations")
-        gate_counts.take_operations(sheets, (base, head), clock.left(COUNTING))
-    if any(map(wanted, gate_counts.MEMORY_METRICS)):
-        _begin(clock, "memory", "counting bytes that nodes, clients and records keep")
-        gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
-    micros = [name for name in MICROS if wanted(f"instructions.{name}")]
-    if micros:
-        what = f"counting instructions of {_functions(micros)} by callgrind"
-        _begin(clock, "instructions", what)
-        gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
-    if any(map(wanted, seeds.SEEDED_METRICS)):
-        clock.begin("seeds")
-        told = partial(_progress, clock)
-        seeds.take_seeds(sheets, (base, head), policy, clock.left(COUNTING), told)
-    micros = [name for name in MICROS if wanted(paired_rounds.PREFIX + name)]
-    if micros:
-        clock.begin("rounds")
-        _take_rounds(sheets, (base, head), micros, policy, clock)
-
-
-def _stages(wanted: Callable[[str], bool]) -> Iterator[tuple[str, float]]:
-    """What there will be to do, each with the part of it that is wanted."""
-    yield "build", 1.0
-    for stage, names in STAGES.items():
-        part = sum(map(wanted, names)) / len(names)
-        if part:
-            yield stage, part
-
-
-def _build_both(
-    root: Path, sheets: tuple[Recorder, Recorder], commits: tuple[Commit, Commit], clock: Clock
-) -> list[Path]:
-    """The directories of those that build; a sheet says why its commit does not."""
-    cores = []
-    clock.begin("build")
-    for side, sheet, commit in zip(("base", "head"), sheets, commits, strict=True):
-        _progress(clock, f"building {side}: {commit}")
-        try:
-            cores.append(build(root, commit, root / ".asv" / "gate" / "builds"))
-        except BuildError as error:
-            sheet.fail(str(error))
-    return cores
-
-
-def _take_rounds(
-    sheets: tuple[Recorder, Recorder],
-    cores: tuple[str, str],
-    micros: list[str],
-    policy: Policy,
-    clock: Clock,
-) -> None:
-    coin = sheets[0].noted("coin") or SystemRandom().getrandbits(32)
-    rounds = paired_rounds.PairedRounds(sheets, cores, Random(int(coin)))
-    told = [(-1, 0)]
-
-    def measure(names: paired_rounds.Names, stage: int) -> None:
-        if (stage, len(names)) != told[-1]:
-            again = f"again: {', '.join(names[:6])}{' …' * (len(names) > 6)}" if stage else ""
-            _progress(clock, f"timing {_functions(names)} in rounds {again}".rstrip())
-            told.append((stage, len(names)))
-        rounds.measure(names, stage)
-
-    paired_rounds.decide(sheets, micros, policy, measure, clock.left())
-    paired_rounds.note_unmeasured(sheets, micros)
-    clock.end()
-    _progress(clock, "measured")
-
-
-def _functions(names: Sequence[str]) -> str:
-    return f"{len(names)} function{'s' * (len(names) != 1)}"
+        take_all(
+            order.root, (base, head), order.commits, plan.policy, clock, order.wanted, anyway=anyway
+        )
+    return base.measured(), head.measured()
 
 
 @contextlib.contextmanager
@@ -294,9 +255,9 @@ def _kept(sheets: tuple[Recorder, Recorder], place: Path) -> Iterator[None]:
             sheet.write(place / f"{name}.json")
 
 
-def _place(base: Commit, head: Commit) -> Path:
+def _place(root: Path, base: Commit, head: Commit) -> Path:
     moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return ROOT / ".asv" / "gate" / "runs" / f"{moment}-{base.hash[:8]}-{head.hash[:8]}"
+    return root / ".asv" / "gate" / "runs" / f"{moment}-{base.hash[:8]}-{head.hash[:8]}"
 
 
 def _about(options: argparse.Namespace) -> dict[str, str]:
@@ -334,15 +295,6 @@ def _tell_github(outcome: GateOutcome) -> None:
     if summary:
         with open(summary, "a", encoding="utf-8") as file:
             file.write(report.as_markdown(outcome))
-
-
-def _begin(clock: Clock, stage: str, text: str) -> None:
-    clock.begin(stage)
-    _progress(clock, text)
-
-
-def _progress(clock: Clock, text: str) -> None:
-    _say(f"== {clock.told()}: {text}")
 
 
 def _say(text: str) -> None:

@@ -33,7 +33,14 @@ from benchmarks.common.children import child_environment
 from benchmarks.common.reach import unreached
 from benchmarks.micro.catalogue import MICROS
 
-__all__ = ["SEEDS", "InstructionCount", "InstructionError", "count_instructions", "unavailable"]
+__all__ = [
+    "SEEDS",
+    "InstructionCount",
+    "InstructionError",
+    "count_instructions",
+    "end_with",
+    "unavailable",
+]
 
 SEEDS = (0, 1, 2)
 WARM_UP = 3  # runs; what Python specialises and caches, it does in the first two
@@ -133,7 +140,7 @@ def _total(out: Path, part: int) -> int:
 
 def run_child(arguments: list[str]) -> None:
     """The process that callgrind watches; its order is a JSON list of names, and who started it."""
-    _end_with(int(arguments[1]))
+    end_with(int(arguments[1]))
     gc.disable()  # when it runs is not the operation's doing
     os.getpriority(os.PRIO_PROCESS, 0)
     os.getpriority(os.PRIO_PROCESS, 0)
@@ -141,7 +148,7 @@ def run_child(arguments: list[str]) -> None:
         print(json.dumps({"name": name} | _count(name)), flush=True)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End when the parent does, however it dies. A thread that reads a pipe would be counted."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "prctl"):

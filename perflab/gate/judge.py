@@ -31,10 +31,11 @@ from perflab.gate.policy import Accepted, Limits, Policy
 from perflab.gate.record import Kind, Measured, Metric
 from perflab.stats.bounds import RatioBounds, of_ratios, rounds_needed
 
-__all__ = ["GateOutcome", "GateVerdict", "Judgement", "judge", "suspects"]
+__all__ = ["IDLE", "GateOutcome", "GateVerdict", "Judgement", "judge", "suspects"]
 
 SAME = 1e-9  # two means of the same whole numbers may differ by rounding
 MORE = "measured once; a change is called real only after it was measured again"
+IDLE = "no benchmark could be compared"
 ALIAS = "if it has moved, give the ruler's door an alias first (benchmarks/common/parts.py)"
 
 
@@ -71,8 +72,15 @@ class Judgement:
     rounds: int = 0
     why: str = ""
     accepted: Accepted | None = None
+    ruler: str = ""
+    """Which one measured it, where two did; "" for the base's."""
     open: bool = False
     """Undecided, and it could be slower than the tolerance."""
+
+    @property
+    def label(self) -> str:
+        """The name, with the ruler where two measured."""
+        return f"{self.name} (by {self.ruler})" if self.ruler else self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +92,9 @@ class GateOutcome:
     judgements: tuple[Judgement, ...]
     problems: tuple[str, ...]
     """What kept the gate as a whole from being complete."""
-    same_core: bool
+    notices: tuple[str, ...] = ()
+    """What to know first: who measured, and what the change does to the ruler and the policy."""
+    same_core: bool = False
     """Both commits have the same core, so there was nothing to measure."""
     undecided_allowed: int
     false_alarms: float
@@ -114,23 +124,33 @@ def judge(base: Measured, head: Measured, policy: Policy, today: datetime.date) 
     """Judge all benchmarks of two commits; `today` decides which accepted changes still count."""
     shares = _shares(base, head, policy)
     judgements = [
-        _judge_one(name, base.metrics.get(name), head.metrics.get(name), policy, shares)
+        _judge_one(
+            name,
+            base.metrics.get(name),
+            head.metrics.get(name),
+            policy,
+            shares,
+            None if base.own_figures is None else name in base.own_figures,
+        )
         for name in sorted(base.metrics.keys() | head.metrics.keys())
     ]
-    problems = [
+    problems = [*base.problems, *head.problems]
+    problems += [
         f"{side} {each.commit[:8]}: {each.failed}"
         for side, each in (("base", base), ("head", head))
         if each.failed
     ]
     same = base.same_core and head.same_core
     idle = (GateVerdict.SKIPPED, GateVerdict.NEW, GateVerdict.OBSERVED)
-    if not problems and not same and all(each.verdict in idle for each in judgements):
-        problems.append("no benchmark could be compared")
+    built = not base.failed and not head.failed
+    if built and not same and all(each.verdict in idle for each in judgements):
+        problems.append(IDLE)
     return GateOutcome(
         base=base,
         head=head,
         judgements=tuple(_with_acceptance(each, policy, today) for each in judgements),
         problems=tuple(problems),
+        notices=(*base.notices, *head.notices),
         same_core=same,
         undecided_allowed=policy.undecided,
         false_alarms=policy.false_alarms,
@@ -167,12 +187,14 @@ def _judge_one(
     head: Metric | None,
     policy: Policy,
     shares: Mapping[Kind, float],
+    own: bool | None,
 ) -> Judgement:
+    """`own`: whether base's own ruler has it, where another measured; None if that is not known."""
     shown = head or base
     assert shown is not None
     blank = Judgement(name=name, verdict=GateVerdict.SKIPPED, kind=shown.kind, unit=shown.unit)
     if base is None or head is None or base.problem or head.problem:
-        verdict, why = _incomparable(base, head)
+        verdict, why = _incomparable(base, head, own)
         return replace(blank, verdict=verdict, why=why)
     if (base.kind, base.unit) != (head.kind, head.unit):
         why = f"{base.kind} in {base.unit} in base, {head.kind} in {head.unit} in head"
@@ -189,8 +211,14 @@ def _judge_one(
     return _bounded(blank, base, head, limits, policy, shares[head.kind])
 
 
-def _incomparable(base: Metric | None, head: Metric | None) -> tuple[GateVerdict, str]:
-    """The verdict where a side has no value."""
+def _incomparable(
+    base: Metric | None, head: Metric | None, own: bool | None
+) -> tuple[GateVerdict, str]:
+    """The verdict where a side has no value.
+
+    A part that the ruler does not reach in base is new if base's own ruler has no such figure; and
+    if it has, the ruler is at fault, whatever it says that base lacks.
+    """
     lacks = base is None or bool(base.skipped)
     if head is None:
         return (
@@ -199,17 +227,20 @@ def _incomparable(base: Metric | None, head: Metric | None) -> tuple[GateVerdict
             else (GateVerdict.FAILED, "it disappeared in head")
         )
     if head.skipped:
+        if lacks and own and head.unreached:
+            return GateVerdict.FAILED, f"base's own ruler has it: {_advised(head)}"
         verdict = GateVerdict.SKIPPED if lacks else GateVerdict.FAILED
         return verdict, head.skipped if lacks else f"skipped in head only: {_advised(head)}"
     if head.problem:
         return GateVerdict.FAILED, f"in head: {head.problem}"
     if base is None:
         return GateVerdict.NEW, "not in base"
-    if base.unreached:
-        return GateVerdict.FAILED, f"skipped in base only: {_advised(base)}"
-    if lacks:
-        return GateVerdict.NEW, base.skipped
-    return GateVerdict.FAILED, f"in base: {base.problem}"
+    if not lacks:
+        return GateVerdict.FAILED, f"in base: {base.problem}"
+    if own or (own is None and base.unreached):
+        known = ", and its own ruler has it" if own else ""
+        return GateVerdict.FAILED, f"skipped in base only{known}: {_advised(base)}"
+    return GateVerdict.NEW, base.skipped
 
 
 def _advised(metric: Metric) -> str:

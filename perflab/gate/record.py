@@ -101,6 +101,14 @@ class Measured:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     same_core: bool = False
     """Nothing was measured, for the other commit has the same core."""
+    own_figures: frozenset[str] | None = None
+    """What the commit's own ruler measures, where another one measured; None if that is not known,
+    or it was its own."""
+    notices: tuple[str, ...] = ()
+    """What whoever reads the verdict has to know first: who measured, and what the change does to
+    the ruler and the policy."""
+    problems: tuple[str, ...] = ()
+    """What keeps the whole from being a pass."""
     failed: str = ""
     """Why nothing could be measured: the commit does not build, say."""
 
@@ -141,6 +149,7 @@ def parse(content: object) -> Measured:
     """The measurements in what was read from JSON. Raises MeasuredError."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise MeasuredError(f"not a file of measurements in format {FORMAT}")
+    own = content.get("own_figures")
     try:
         return Measured(
             commit=str(content["commit"]),
@@ -148,6 +157,9 @@ def parse(content: object) -> Measured:
             about={str(name): str(value) for name, value in content.get("about", {}).items()},
             metrics={name: _metric(entry) for name, entry in content["metrics"].items()},
             same_core=content.get("same_core") is True,
+            own_figures=frozenset(map(str, own)) if isinstance(own, list) else None,
+            notices=tuple(map(str, content.get("notices", ()))),
+            problems=tuple(map(str, content.get("problems", ()))),
             failed=str(content.get("failed", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -78,6 +78,14 @@ class Recorder:
     def noted(self, name: str) -> str:
         """What there is to know about the measurements under this name; "" if nothing."""
         return self._about.get(name, "")
+
+    def measured_by_another(self, own_figures: Iterable[str]) -> None:
+        """Another ruler than the commit's own measures it, and its own has these figures."""
+        self._content["own_figures"] = sorted(own_figures)
+
+    def tell(self, notices: Sequence[str], problems: Sequence[str]) -> None:
+        """What whoever reads the verdict has to know first, and what keeps it from a pass."""
+        self._content |= {"notices": list(notices), "problems": list(problems)}
 
     def same(self) -> None:
         """The other side has the same core: there is nothing to measure."""

@@ -56,13 +56,15 @@ def said(each: Judgement) -> str:
 
 def as_table(outcome: GateOutcome, *, everything: bool = False) -> str:
     """For people: the verdict, then what changed (or all benchmarks), each with its reason."""
-    lines = [f"gate: {headline(outcome)}", *_sides(outcome), ""]
+    lines = [f"gate: {headline(outcome)}"]
+    lines += [f"!! {notice}" for notice in outcome.notices]
+    lines += [*_sides(outcome), ""]
     if outcome.same_core and not outcome.judgements:
         return "\n".join([*lines, *_footnotes(outcome)]).rstrip()
     shown = outcome.judgements if everything else _worth_telling(outcome)
-    width = max((len(each.name) for each in shown), default=0)
+    width = max((len(each.label) for each in shown), default=0)
     for each in shown:
-        row = f"{each.name:{width}}  {each.kind.value:6}  {_ratio(each):>8}  {_interval(each):18}"
+        row = f"{each.label:{width}}  {each.kind.value:6}  {_ratio(each):>8}  {_interval(each):18}"
         lines.append(f"{row}  {said(each)}{_because(each)}")
     if not shown:
         lines.append("nothing changed")
@@ -73,6 +75,8 @@ def as_markdown(outcome: GateOutcome) -> str:
     """For a pull request: the verdict first, then only what changed."""
     base, head = outcome.base.commit, outcome.head.commit
     lines = [f"### Benchmark gate: {headline(outcome)}", ""]
+    if outcome.notices:
+        lines += ["> [!WARNING]", *(f"> - {escaped(notice)}" for notice in outcome.notices), ""]
     lines += [escaped(line) + "  " for line in _sides(outcome)]
     shown = _worth_telling(outcome)
     if shown:
@@ -82,7 +86,7 @@ def as_markdown(outcome: GateOutcome) -> str:
         values = f"{_value(each.base)} → {_value(each.head)} {each.unit}"
         cells = (
             f"**{said(each)}**{_because(each)}",
-            f"`{each.name}`",
+            f"`{each.label}`",
             each.kind.value,
             _ratio(each),
             _interval(each),
@@ -107,8 +111,9 @@ def as_json(outcome: GateOutcome) -> str:
         "about": dict(outcome.head.about),
         "false_alarms": outcome.false_alarms,
         "same_core": outcome.same_core,
+        "notices": list(outcome.notices),
         "problems": list(outcome.problems),
-        "benchmarks": {each.name: _entry(each) for each in outcome.judgements},
+        "benchmarks": {each.label: _entry(each) for each in outcome.judgements},
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
@@ -129,7 +134,7 @@ def _entry(each: Judgement) -> dict[str, Any]:
 
 def as_junit(outcome: GateOutcome) -> str:
     """JUnit XML: a regression is a failure; what was not measured or decided is an error."""
-    found = {each.name: _junit_kind(each) for each in outcome.judgements}
+    found = {each.label: _junit_kind(each) for each in outcome.judgements}
     numbers = {
         "tests": len(found) + len(outcome.problems),
         "failures": sum(kind == "failure" for kind in found.values()),
@@ -139,10 +144,10 @@ def as_junit(outcome: GateOutcome) -> str:
     marks = {name: str(number) for name, number in numbers.items()}
     suite = ElementTree.Element("testsuite", {"name": "benchmark gate", **marks})
     for each in outcome.judgements:
-        case = ElementTree.SubElement(suite, "testcase", classname=each.kind.value, name=each.name)
-        if found[each.name]:
+        case = ElementTree.SubElement(suite, "testcase", classname=each.kind.value, name=each.label)
+        if found[each.label]:
             text = _clean(f"{said(each)}{_because(each)}; {_ratio(each)} {_interval(each)}")
-            ElementTree.SubElement(case, found[each.name], message=text)
+            ElementTree.SubElement(case, found[each.label], message=text)
     for number, problem in enumerate(outcome.problems):
         case = ElementTree.SubElement(suite, "testcase", classname="gate", name=f"problem {number}")
         ElementTree.SubElement(case, "error", message=_clean(problem))
@@ -160,9 +165,10 @@ def _junit_kind(each: Judgement) -> str:
 def as_annotations(outcome: GateOutcome) -> list[str]:
     """Workflow commands that make GitHub show the worst beside the run."""
     lines = [f"::error title=gate::{_command(problem)}" for problem in outcome.problems]
+    lines += [f"::warning title=gate::{_command(notice)}" for notice in outcome.notices]
     for each in _worth_telling(outcome):
         level = {"failure": "error", "error": "warning"}.get(_junit_kind(each), "notice")
-        text = f"{each.name}: {said(each)} {_ratio(each)} {_interval(each)}{_because(each)}"
+        text = f"{each.label}: {said(each)} {_ratio(each)} {_interval(each)}{_because(each)}"
         lines.append(f"::{level} title=gate::{_command(text)}")
     return lines[:MOST_ANNOTATIONS]
 

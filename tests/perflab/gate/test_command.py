@@ -18,6 +18,7 @@ import pytest
 from perflab.__main__ import main
 from perflab.gate import builds, paired_rounds
 from perflab.gate import command as gate
+from perflab.gate import run as gate_run
 from perflab.gate.instructions import unavailable
 from tests.perflab.results.test_checkout import git
 from tests.processes import PATIENCE_S
@@ -278,7 +279,7 @@ def test_a_bug_of_ours_is_two(repository: Path, monkeypatch: pytest.MonkeyPatch)
     def explode(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(gate, "build", explode)
+    monkeypatch.setattr(gate_run, "build", explode)
     assert run("good", "heavy", *BYTES) == 2
 
 

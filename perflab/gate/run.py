@@ -1,0 +1,164 @@
+"""Measure two commits beside each other: everything that a gate can, or what is wanted of it.
+
+Rule: order of work and time; the measuring itself is in `counts.py`, `seeds.py` and
+`paired_rounds.py`, the judgement in `perflab/gate/judge.py`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random, SystemRandom
+
+from benchmarks.micro.catalogue import MICROS
+from perflab.gate import counts as gate_counts
+from perflab.gate import paired_rounds, seeds
+from perflab.gate.builds import BuildError, build, same_core
+from perflab.gate.clock import Clock
+from perflab.gate.judge import GateOutcome, judge
+from perflab.gate.policy import Policy
+from perflab.gate.recorder import Recorder
+from perflab.results.checkout import Commit
+
+__all__ = ["COUNTING", "METRICS", "compare", "judged", "take_all"]
+
+COUNTING = 0.7  # of the budget; the rest is for processor time, which takes what is left
+STAGES = {
+    "operations": gate_counts.OPERATION_METRICS,
+    "seeds": seeds.SEEDED_METRICS,
+    "memory": gate_counts.MEMORY_METRICS,
+    "instructions": tuple(f"instructions.{name}" for name in MICROS),
+    "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
+}
+"""What is measured together, by the stage's name in `clock.py`."""
+METRICS = tuple(name for names in STAGES.values() for name in names)
+"""Every benchmark that a gate can measure."""
+
+
+def compare(
+    root: Path, commits: tuple[Commit, Commit], name: str, policy: Policy, budget_s: float
+) -> GateOutcome:
+    """Measure one benchmark of two commits and judge it; no files."""
+    return judged(root, commits, lambda each: each == name, policy, budget_s)
+
+
+def judged(
+    root: Path,
+    commits: tuple[Commit, Commit],
+    wanted: Callable[[str], bool],
+    policy: Policy,
+    budget_s: float,
+) -> GateOutcome:
+    """Measure and judge the wanted benchmarks of two commits of the repository at `root`."""
+    base, head = (Recorder(commit, None, wanted) for commit in commits)
+    take_all(root, (base, head), commits, policy, Clock(budget_s), wanted, anyway=True)
+    return judge(base.measured(), head.measured(), policy, datetime.date.today())
+
+
+def take_all(
+    root: Path,
+    sheets: tuple[Recorder, Recorder],
+    commits: tuple[Commit, Commit],
+    policy: Policy,
+    clock: Clock,
+    wanted: Callable[[str], bool],
+    *,
+    anyway: bool,
+) -> None:
+    """Everything that is wanted, of two commits that build; nothing where they have the same core,
+    unless it shall be measured `anyway`."""
+    clock.expect(_stages(wanted))
+    cores = _build_both(root, sheets, commits, clock)
+    if len(cores) < 2:
+        return
+    if not anyway and same_core(root, commits, cores):
+        for sheet in sheets:
+            sheet.same()
+        return
+    base, head = map(str, cores)
+    if any(map(wanted, gate_counts.OPERATION_METRICS)):
+        _begin(clock, "operations", "counting operations: messages, bytes, calls, allocations")
+        gate_counts.take_operations(sheets, (base, head), clock.left(COUNTING))
+    if any(map(wanted, gate_counts.MEMORY_METRICS)):
+        _begin(clock, "memory", "counting bytes that nodes, clients and records keep")
+        gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
+    micros = [name for name in MICROS if wanted(f"instructions.{name}")]
+    if micros:
+        what = f"counting instructions of {_functions(micros)} by callgrind"
+        _begin(clock, "instructions", what)
+        gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
+    if any(map(wanted, seeds.SEEDED_METRICS)):
+        clock.begin("seeds")
+        told = partial(_progress, clock)
+        seeds.take_seeds(sheets, (base, head), policy, clock.left(COUNTING), told)
+    micros = [name for name in MICROS if wanted(paired_rounds.PREFIX + name)]
+    if micros:
+        clock.begin("rounds")
+        _take_rounds(sheets, (base, head), micros, policy, clock)
+
+
+def _stages(wanted: Callable[[str], bool]) -> Iterator[tuple[str, float]]:
+    """What there will be to do, each with the part of it that is wanted."""
+    yield "build", 1.0
+    for stage, names in STAGES.items():
+        part = sum(map(wanted, names)) / len(names)
+        if part:
+            yield stage, part
+
+
+def _build_both(
+    root: Path, sheets: tuple[Recorder, Recorder], commits: tuple[Commit, Commit], clock: Clock
+) -> list[Path]:
+    """The directories of those that build; a sheet says why its commit does not."""
+    cores = []
+    clock.begin("build")
+    for side, sheet, commit in zip(("base", "head"), sheets, commits, strict=True):
+        _progress(clock, f"building {side}: {commit}")
+        try:
+            cores.append(build(root, commit, root / ".asv" / "gate" / "builds"))
+        except BuildError as error:
+            sheet.fail(str(error))
+    return cores
+
+
+def _take_rounds(
+    sheets: tuple[Recorder, Recorder],
+    cores: tuple[str, str],
+    micros: list[str],
+    policy: Policy,
+    clock: Clock,
+) -> None:
+    coin = sheets[0].noted("coin") or SystemRandom().getrandbits(32)
+    rounds = paired_rounds.PairedRounds(sheets, cores, Random(int(coin)))
+    told = [(-1, 0)]
+
+    def measure(names: paired_rounds.Names, stage: int) -> None:
+        if (stage, len(names)) != told[-1]:
+            again = f"again: {', '.join(names[:6])}{' …' * (len(names) > 6)}" if stage else ""
+            _progress(clock, f"timing {_functions(names)} in rounds {again}".rstrip())
+            told.append((stage, len(names)))
+        rounds.measure(names, stage)
+
+    paired_rounds.decide(sheets, micros, policy, measure, clock.left())
+    paired_rounds.note_unmeasured(sheets, micros)
+    clock.end()
+    _progress(clock, "measured")
+
+
+def _functions(names: Sequence[str]) -> str:
+    return f"{len(names)} function{'s' * (len(names) != 1)}"
+
+
+def _begin(clock: Clock, stage: str, text: str) -> None:
+    clock.begin(stage)
+    _progress(clock, text)
+
+
+def _progress(clock: Clock, text: str) -> None:
+    _say(f"== {clock.told()}: {text}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
