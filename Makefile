@@ -10,10 +10,11 @@ FULL ?=
 RETRY ?=
 MACHINE ?=
 QUICK ?=
-# make gate: the commits to compare, and how long it may take.
+# make gate: the commits to compare, how long it may take, and which benchmarks.
 BASE ?= main
 HEAD ?= HEAD
 BUDGET ?= 10m
+ONLY ?= *
 # make alerts: CONFIRM=1 measures suspects again; WEBHOOK= is told what is new.
 CONFIRM ?=
 WEBHOOK ?=
@@ -60,8 +61,8 @@ bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=
 load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=sustained-100, or a TOML file)
 	@$(BIN)/python -m perflab load '$(or $(SCENARIO),sustained-100)'
 
-gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m)
-	@$(BIN)/python -m perflab gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)'
+gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m ONLY=*)
+	@$(BIN)/python -m perflab gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)' --only '$(ONLY)'
 
 alerts: $(VENV)/.ready ## has anything become slower in the results there are? (CONFIRM=1 WEBHOOK= MACHINE=)
 	@$(BIN)/python -m perflab alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \

@@ -1,11 +1,10 @@
 """`python -m perflab gate BASE HEAD`: is this change slower?
 
-Builds both commits, measures them beside each other until the answer is clear or the time is over,
-and leaves what it measured and what that means in a directory. Files of an earlier gate are judged
-again without measuring.
+The base's gate measures and judges (`change.py`). It builds both commits, measures them beside each
+other until the answer is clear or the time is over, and leaves what it measured and what that means
+in a directory. Files of an earlier gate are judged again without measuring.
 
-Rule: order of work, time and files; the measuring is in `counts.py`, `seeds.py` and
-`paired_rounds.py`, the judgement in `perflab/gate/judge.py`.
+Rule: who measures, and files; the measuring is in `run.py`, the judgement in `perflab/gate/judge.py`.
 """
 
 from __future__ import annotations
@@ -56,8 +55,9 @@ exit codes:
   0  pass: nothing is slower, and everything could be decided; or both commits have the same core
   1  regression: at least one benchmark is slower, and no line of the policy accepts it
   2  not everything could be measured or decided: a commit that does not build, a benchmark that
-     disappeared, fails or has no number, or one that could be slower than the tolerance
-  3  bad usage: an unknown commit, a policy with an error, wrong arguments
+     disappeared, fails or has no number, one that could be slower than the tolerance, or a change
+     that takes benchmarks off the list or accepts more of itself than it may
+  3  bad usage: an unknown commit, a policy with an error, wrong arguments, files of two gates
 130  interrupted; what was measured is kept
 
 examples:

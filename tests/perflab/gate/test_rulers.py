@@ -112,3 +112,120 @@ def test_a_benchmark_that_the_change_takes_off_the_list_is_measured_nevertheless
     assert blamed(told) == [RECORD]
     assert f"the head's ruler no longer has {RECORD}" in told.text
     assert "the gate here is not the base's" in told.text
+
+
+def test_accepting_everything_for_ever_and_a_floor_of_ten_change_nothing(
+    repository: Path, tmp_path: Path
+) -> None:
+    old = "[kind.exact]\nfloor = 0.0\ntolerance = 0.0"
+    floor = (POLICY, old, "[kind.exact]\nfloor = 10\ntolerance = 10")
+    special = '\n[[benchmark]]\nmatch = "memory.*"\nfloor = 10\ntolerance = 10\n'
+    extra = special + accept("*", date(9999, 12, 31)) + accept(RECORD, date(9999, 12, 31))
+    changed(repository, FAT, floor, extra=extra)
+    told = gate(repository, tmp_path, *MEMORY)
+    assert told.code == 1, told.text
+    assert blamed(told) == [RECORD]
+    for words in (
+        "accepted by this change itself: * up to",
+        "later than in 90 days",
+        "[kind.exact] floor: 0, with this change 10",
+        "memory.* floor 10 tolerance 10",
+    ):
+        assert words in told.text
+
+
+def test_an_acceptance_within_bounds_counts_and_is_told_first(
+    repository: Path, tmp_path: Path
+) -> None:
+    changed(repository, FAT, extra=accept(RECORD))
+    told = gate(repository, tmp_path, *MEMORY)
+    assert told.code == 0, told.text
+    answer = told.text[told.text.index("gate: pass") :].splitlines()
+    assert answer[1].startswith(f"!! accepted by this change itself: {RECORD} up to 9 times")
+    assert told.verdict["notices"][0].startswith("accepted by this change itself")
+    markdown = (tmp_path / "verdict.md").read_text(encoding="utf-8").splitlines()
+    assert markdown[2] == "> [!WARNING]"
+
+
+def test_a_benchmark_less_is_no_pass_though_the_core_is_the_same(
+    repository: Path, tmp_path: Path
+) -> None:
+    changed(repository, HIDDEN)
+    told = gate(repository, tmp_path)
+    assert told.code == 2, told.text
+    assert f"the head's ruler no longer has {RECORD}" in told.text
+    assert "this change alters the ruler: perflab/gate/counts.py" in told.text
+    assert "counting" not in told.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "bent",
+    [
+        ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e9"),
+        (
+            "benchmarks/common/counting/memory_lab.py",
+            '["record"] = (_traced()',
+            '["record"] = 0 * (_traced()',
+        ),
+        ("perflab/gate/command.py", "    return outcome.code\n", "    return 0\n"),
+    ],
+    ids=["the judge", "what measures", "the exit code"],
+)
+def test_a_ruler_that_the_change_bends_is_not_the_one_that_counts(
+    repository: Path, tmp_path: Path, bent: tuple[str, str, str]
+) -> None:
+    changed(repository, FAT, bent)
+    told = gate(repository, tmp_path, *MEMORY)
+    assert told.code == 1, told.text
+    assert RECORD in blamed(told)
+    assert f"this change alters the ruler: {bent[0]}" in told.text
+
+
+@pytest.mark.slow
+def test_a_change_of_the_ruler_is_measured_by_both(repository: Path, tmp_path: Path) -> None:
+    """A benchmark that comes with the change: base's ruler has no such thing."""
+    changed(repository, (COUNTS, "NODES = (8, 32)", "NODES = (8, 32, 4)"))
+    told = gate(repository, tmp_path, "--only", "counts.bytes.store.4", "--anyway")
+    assert told.code == 0, told.text
+    assert "new in the head's ruler: counts." in told.text
+    assert list(told.verdict["benchmarks"]) == ["counts.bytes.store.4 (by the head's ruler)"]
+    assert (tmp_path / "by-heads-ruler" / "base.json").is_file()
+
+
+def test_a_base_without_a_gate_is_measured_by_the_ruler_here_and_says_so(
+    repository: Path, tmp_path: Path
+) -> None:
+    git(repository, "checkout", "--quiet", "-B", "without", "base")
+    git(repository, "rm", "-r", "--quiet", "benchmarks")
+    commit(repository, "Without")
+    git(repository, "checkout", "--quiet", "--detach", "base")
+    (repository / "README.md").write_text("Words.\n", encoding="utf-8")
+    commit(repository, "Words")
+    command = [sys.executable, "-m", "perflab", "gate", "without", "HEAD"]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path)], cwd=repository, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "!! measured by the ruler of this checkout: base has none that runs" in done.stdout
+
+
+def test_the_own_ruler_is_used_only_where_it_is_asked_for_and_told(
+    repository: Path, tmp_path: Path
+) -> None:
+    changed(repository, ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e-8"))
+    told = gate(repository, tmp_path, "--ruler", "own")
+    assert told.code == 0, told.text
+    assert "!! measured by the ruler of this checkout, not by the base's: as was asked" in told.text
+
+
+def test_a_gate_of_head_that_does_not_import_is_no_pass(repository: Path, tmp_path: Path) -> None:
+    """Whoever judges is called from the base's checkout here, as the workflow does."""
+    changed(repository, ("benchmarks/micro/tls.py", "__all__ = ", "1 / 0\n__all__ = "))
+    head = git(repository, "rev-parse", "HEAD")
+    git(repository, "checkout", "--quiet", "--detach", "base")
+    command = [sys.executable, "-m", "perflab", "gate", "base", head, "--output", str(tmp_path)]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "the ruler of head" in done.stdout
+    assert "ZeroDivisionError" in done.stdout

@@ -1,0 +1,103 @@
+"""Pull requests that would bend the gate, through the steps of its workflow, from end to end.
+
+The checkout is as GitHub makes it: the merge of the pull request, detached; the environment is
+there already, as `make` would find it.
+"""
+
+import json
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.perflab.gate.test_command import commit
+from tests.perflab.gate.test_rulers import (
+    FAT,
+    HIDDEN,
+    POLICY,
+    RECORD,
+    accept,
+    copied_checkout,
+    replaced,
+)
+from tests.perflab.results.test_checkout import git
+from tests.test_workflows import WORKFLOWS, run, script
+
+MAKES_NOTHING = ("Makefile", "\t@$(BIN)/python -m perflab gate ", "\t@true ")
+FOR_EVER = accept("*", date(9999, 12, 31))
+TEN = "[kind.exact]\nfloor = 0.0\ntolerance = 0.0"
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one commit on `main`."""
+    folder = tmp_path_factory.mktemp("workflow") / "repository"
+    copied_checkout(folder)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    (folder / ".gitignore").write_text(".asv/\n__pycache__/\n.venv/\n", encoding="utf-8")
+    commit(folder, "Target")
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    (folder / ".venv" / ".ready").touch()
+    return folder
+
+
+def pulled(folder: Path, *changes: tuple[str, str, str], policy: str = "") -> str:
+    """Check out the merge of a pull request with these changes; its commit."""
+    git(folder, "checkout", "--quiet", "--force", "-B", "pull", "main")
+    for name, old, new in changes:
+        replaced(folder / name, old, new)
+    with (folder / POLICY).open("a", encoding="utf-8") as file:
+        file.write(policy)
+    commit(folder, "Pull")
+    git(folder, "checkout", "--quiet", "--detach", "main")
+    git(folder, "merge", "--quiet", "--no-ff", "-m", "Merge", "pull")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def gated(folder: Path, only: str = RECORD) -> tuple[int, str, dict[str, Any]]:
+    """The step's exit code, what it told, and the verdict that goes to the artifact."""
+    known = set(folder.glob(".asv/gate/runs/*/verdict.json"))
+    done = run(script("gate", "Gate"), folder, ONLY=only, HOME=os.environ.get("HOME", str(folder)))
+    [file] = (
+        set((folder / WORKFLOWS["gate"]["jobs"]["gate"]["env"]["VERDICTS"]).glob("*/verdict.json"))
+        - known
+    )
+    return done.returncode, done.stdout + done.stderr, json.loads(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "policy", "told"),
+    [
+        ((FAT, HIDDEN), "", f"the head's ruler no longer has {RECORD}"),
+        ((FAT,), FOR_EVER, "accepted by this change itself: * up to"),
+        ((FAT, (POLICY, TEN, TEN.replace("0.0", "10"))), "", "[kind.exact] floor: 0, with this"),
+        ((FAT, MAKES_NOTHING), "", RECORD),
+    ],
+    ids=["off the list", "accepted for ever", "a floor of ten", "make does nothing"],
+)
+def test_no_pull_request_bends_what_judges_it(
+    target: Path, changes: tuple[tuple[str, str, str], ...], policy: str, told: str
+) -> None:
+    head = pulled(target, *changes, policy=policy)
+    code, text, verdict = gated(target)
+    assert code != 0
+    assert told in text
+    assert verdict["exit_code"] == 1, text
+    assert verdict["benchmarks"][RECORD]["verdict"] == "regression"
+    assert verdict["head"]["commit"] == head
+    assert verdict["base"]["commit"] == git(target, "rev-parse", "main")
+
+
+def test_a_pull_request_of_words_passes_at_once(target: Path) -> None:
+    head = pulled(target, ("README.md", "# p2pcore", "# p2pcore, in other words"))
+    code, text, verdict = gated(target, "*")
+    assert code == 0, text
+    assert verdict["same_core"] is True
+    assert verdict["head"]["commit"] == head
