@@ -54,7 +54,7 @@ def of_machines(
 def newest(reports: Mapping[str, bytes], runs: int) -> dict[str, bytes]:
     """Of each machine its newest whole readiness runs, and of calibrations the newest.
 
-    A run whose report cannot be read is none.
+    A run whose report cannot be read is none, nor is one that was interrupted.
     """
     whole: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, data in reports.items():
@@ -62,7 +62,8 @@ def newest(reports: Mapping[str, bytes], runs: int) -> dict[str, bytes]:
         if path.match(RUN):
             try:
                 report = json.loads(data)
-                if not report["quick"]:
+                ended = all(step["seconds"] is not None for step in report["steps"])
+                if ended and not report["quick"]:
                     whole[path.parts[1]].append((str(report["began"]), str(path.parent)))
             except (ValueError, KeyError, TypeError):
                 continue

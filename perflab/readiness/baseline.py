@@ -61,9 +61,12 @@ def reports(machine: Path) -> Iterator[ReadinessReport]:
 
 
 def previous(machine: Path, now: ReadinessReport) -> ReadinessReport | None:
-    """The newest run of the same length that began before this one; None if there is none."""
+    """The newest run of the same length that began before this one, and was not interrupted; None
+    if there is none."""
     before = [
-        each for each in reports(machine) if each.began < now.began and each.quick == now.quick
+        each
+        for each in reports(machine)
+        if each.began < now.began and each.quick == now.quick and not each.unfinished
     ]
     return before[-1] if before else None
 
@@ -78,7 +81,10 @@ def baseline(machine: Path, name: str) -> ReadinessReport:
 
 
 def name_baseline(machine: Path, name: str, run: str) -> None:
-    """Let a name stand for a run from now on."""
+    """Let a name stand for a run from now on. FiledError for one that was interrupted."""
+    cut_off = read_report(machine / run).unfinished
+    if cut_off:
+        raise FiledError(f"{run} was interrupted {cut_off}: it is no baseline {name!r}")
     table = _baselines(machine) | {name: run}
     path = machine / BASELINES
     unfinished = path.with_name(path.name + ".part")
@@ -114,6 +120,8 @@ def compare(now: ReadinessReport, then: ReadinessReport, name: str) -> Compariso
     caveats = []
     if now.machine.get("name") != then.machine.get("name"):
         caveats.append(f"another machine: {then.machine.get('name')}")
+    if then.unfinished:
+        caveats.append(f"that run was interrupted {then.unfinished}")
     if now.quick != then.quick:
         caveats.append("one of the two is a quick run")
     caveats += [

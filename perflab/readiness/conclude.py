@@ -36,8 +36,6 @@ def conclude(
     try:
         report = build(read_record(directory), targets, held)
         report = replace(report, comparisons=_comparisons(directory.parent, report, beside))
-        if call_it:
-            name_baseline(directory.parent, call_it, directory.name)
     except (ReadinessRecordError, FiledError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -45,6 +43,12 @@ def conclude(
     (directory / "report.md").write_text(markdown(report), encoding="utf-8")
     (directory / "report.html").write_text(html(report), encoding="utf-8")
     _print(report, directory)
+    try:
+        if call_it:
+            name_baseline(directory.parent, call_it, directory.name)
+    except (FiledError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return EXIT_CODES[report.verdict]
 
 

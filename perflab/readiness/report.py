@@ -38,6 +38,7 @@ NO_PATH = (
     "Critical path: too few operations were followed through their stages (p2pcore may not be able "
     "to); where the time of one operation goes is not in this report."
 )
+INTERRUPTED = "Interrupted after {} of {} steps: no verdict on the whole, and no baseline."
 NEVER_MEASURED = (
     "Disk: records live in memory only.",
     "Networks: all processes ran on one machine and talked over loopback.",
@@ -58,6 +59,9 @@ def build(
     verdicts = judge(targets, asked, [seen for each in found for seen in each.observations])
     rows = [_row(each) for each in verdicts]
     verdict = overall(each for each in verdicts if each.target.set in held)
+    ended = len(record.outcomes)
+    if ended < len(found) and verdict == "met":
+        verdict = "unmeasured"  # what was measured does not speak for what was not
     machine: dict[str, str | int | float | list[float]] = dict(asdict(manifest.machine))
     machine["load_average"] = manifest.load_average
     capacity, unfitted = _capacities(found)
@@ -77,7 +81,10 @@ def build(
         quick=manifest.quick,
         held=list(held),
         verdict=verdict,
-        summary=_summary(verdict, [each for each in verdicts if each.target.set in held], capacity),
+        summary=[
+            *([INTERRUPTED.format(ended, len(found))] if ended < len(found) else []),
+            *_summary(verdict, [each for each in verdicts if each.target.set in held], capacity),
+        ],
         targets=rows,
         steps=[each.report for each in found],
         capacity=capacity,

@@ -168,7 +168,7 @@ def _limit(metric: str, threshold: str) -> tuple[float | None, str]:
 
 def report(machine: Path, *, quick: bool, only: str, write: Callable[[str], None]) -> int:
     """Print the histories of a machine's runs; 0, or 2 if there are none."""
-    found = [each for each in reports(machine) if each.quick == quick]
+    found = [each for each in reports(machine) if each.quick == quick and not each.unfinished]
     listed = [each for each in histories(found) if only.lower() in each.name.lower()]
     if not listed:
         kind = "quick runs" if quick else "runs"

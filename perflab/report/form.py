@@ -287,6 +287,12 @@ class ReadinessReport:
     advice: list[Advice]
     not_measured: list[str]
 
+    @property
+    def unfinished(self) -> str:
+        """ "after 1 of 10 steps" of a run that was interrupted; "" of a whole one."""
+        ended = sum(step.seconds is not None for step in self.steps)
+        return f"after {ended} of {len(self.steps)} steps" if ended < len(self.steps) else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:

@@ -9,7 +9,7 @@ Rule: reads what was decided; a file that cannot be read is told about and costs
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class LastGate:
-    """The last gate."""
+    """One gate."""
 
     verdict: str
     exit_code: int
@@ -42,6 +42,10 @@ class LastGate:
     """Of head."""
     when: str
     """ "2026-11-23 17:00Z"."""
+    only: str
+    """The pattern of what it measured; "" if that was everything."""
+    notices: list[str]
+    """What was to be known first: another ruler than the base's, a policy that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,9 @@ class Checks:
     """All of them; None where there is none."""
 
     gate: LastGate | None = None
+    """The last that measured everything."""
+    partial: LastGate | None = None
+    """A later one of some benchmarks only."""
     alerts: Alerts | None = None
     calibration: CalibrationSummary | None = None
     problems: list[str] = field(default_factory=list)
@@ -125,11 +132,21 @@ class Checks:
 def read_checks(folder: Path) -> Checks:
     """The newest of each kind below `folder`."""
     checks = Checks()
-    checks.gate = _newest(checks, folder, "gate/runs/*/verdict.json", _gate)
+    _read_gates(checks, sorted(folder.glob("gate/runs/*/verdict.json"), reverse=True), folder)
     checks.alerts = _newest(checks, folder, "alerts/alerts.json", _alerts)
     calibrations = "gate/calibrations/*/calibration.json"
     checks.calibration = _newest(checks, folder, calibrations, _calibration)
     return checks
+
+
+def _read_gates(checks: Checks, paths: Sequence[Path], folder: Path) -> None:
+    """From the newest back to the first of everything: a part does not speak for the whole."""
+    for path in paths:
+        gate = _one(checks, folder, path, _gate)
+        if gate is None or not gate.only:
+            checks.gate = gate
+            return
+        checks.partial = checks.partial or gate
 
 
 def _newest(
@@ -137,20 +154,25 @@ def _newest(
 ) -> T | None:
     """The last by name, which begins with the time; None, and a problem, if it is damaged."""
     paths = sorted(folder.glob(pattern))
-    if not paths:
-        return None
+    return _one(checks, folder, paths[-1], read) if paths else None
+
+
+def _one(
+    checks: Checks, folder: Path, path: Path, read: Callable[[dict[str, Any], Path], T]
+) -> T | None:
     try:
-        content = json.loads(paths[-1].read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}; only {VERSION} is understood here")
-        return read(content, paths[-1])
+        return read(content, path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        place = paths[-1].relative_to(folder)
+        place = path.relative_to(folder)
         checks.problems.append(f"{place}: {type(error).__name__}: {error}")
         return None
 
 
 def _gate(content: dict[str, Any], path: Path) -> LastGate:
+    only = str(content.get("about", {}).get("only", "*"))
     return LastGate(
         verdict=str(content["verdict"]),
         exit_code=int(content["exit_code"]),
@@ -158,6 +180,8 @@ def _gate(content: dict[str, Any], path: Path) -> LastGate:
         head=str(content["head"]["commit"]),
         subject=str(content["head"]["subject"]),
         when=_when(path),
+        only="" if only == "*" else only,
+        notices=[str(each) for each in content.get("notices", [])],
     )
 
 

@@ -88,7 +88,8 @@ def _readiness(model: SiteModel, runs: Sequence[ReadinessRun]) -> Iterable[FeedE
     """The first verdict on a machine, and each that differs from the one before; newest first."""
     told = []
     for machine in {run.machine for run in runs}:
-        listed = [run for run in reversed(runs) if run.machine == machine and not run.report.quick]
+        whole = [run for run in runs if not run.report.quick and not run.report.unfinished]
+        listed = [run for run in reversed(whole) if run.machine == machine]
         told += listed[:1]
         told += [run for last, run in pairwise(listed) if run.report.verdict != last.report.verdict]
     for run in sorted(told, key=lambda each: each.report.began, reverse=True):

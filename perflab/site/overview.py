@@ -112,6 +112,7 @@ def overview(model: SiteModel, runs: Runs, checks: Checks) -> dict[str, Any]:
     return {
         "readiness": _readiness(model, runs.newest),
         "gate": checks.gate,
+        "partial": checks.partial,
         "alerts": checks.alerts,
         "calibration": checks.calibration,
         "known": {commit.hash for commit in model.history.commits},

@@ -49,9 +49,11 @@ class Runs:
 
     @property
     def newest(self) -> ReadinessRun | None:
-        """The last whole run, or the last quick one if there is no whole one."""
-        whole = [each for each in self.runs if not each.report.quick]
-        return next(iter(whole or self.runs), None)
+        """The last whole run, or the last quick one if there is no whole one; one that was
+        interrupted is neither."""
+        ended = [each for each in self.runs if not each.report.unfinished]
+        whole = [each for each in ended if not each.report.quick]
+        return next(iter(whole or ended), None)
 
 
 def read_runs(folder: Path) -> Runs:

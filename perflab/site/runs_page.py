@@ -65,6 +65,7 @@ def _row(run: ReadinessRun) -> dict[str, Any]:
         "subject": report.subject,
         "began": report.began,
         "quick": report.quick,
+        "unfinished": report.unfinished,
         "verdict": VERDICTS[report.verdict],
         "state": report.verdict.replace(" ", "-"),
         "met": sum(row.state == "met" for row in held),
@@ -82,6 +83,7 @@ def _trends(runs: Runs) -> Iterable[tuple[str, int, list[TrendRow]]]:
                 each.report
                 for each in reversed(runs.runs)
                 if (each.machine, each.report.quick) == (machine, quick)
+                and not each.report.unfinished
             ][-MOST:]
             if len(reports) < 2:
                 continue

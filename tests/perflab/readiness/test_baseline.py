@@ -101,6 +101,58 @@ def test_a_baseline_is_a_name_for_a_run(report: ReadinessReport, tmp_path: Path)
         baseline(tmp_path, "v1")
 
 
+def cut_off(report: ReadinessReport) -> ReadinessReport:
+    """The same, interrupted in its second step."""
+    first, *others = report.steps
+    return replace(report, steps=[first, *(replace(each, seconds=None) for each in others)])
+
+
+def test_a_run_that_was_interrupted_is_neither_previous_nor_baseline(
+    report: ReadinessReport, tmp_path: Path
+) -> None:
+    assert report.unfinished == ""
+    file(report, tmp_path, "a", "2026-01-01T00:00:00+00:00")
+    file(cut_off(report), tmp_path, "b", "2026-01-02T00:00:00+00:00")
+    before = previous(tmp_path, replace(report, began="2026-01-03T00:00:00+00:00"))
+    assert before is not None
+    assert before.run == "a"
+    with pytest.raises(
+        FiledError, match=rf"b was interrupted after 1 of {len(report.steps)} steps"
+    ):
+        name_baseline(tmp_path, "v1", "b")
+    assert not (tmp_path / "baselines.json").exists()
+    caveats = compare(report, cut_off(report), "it").caveats
+    assert any("was interrupted after 1 of" in each for each in caveats)
+
+
+def test_a_run_that_ended_in_its_first_step_is_concluded_as_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = copied(tmp_path, "run")
+    (run / "outcomes.jsonl").write_text("", encoding="utf-8")
+    assert conclude(run, read_targets(), ["production"], call_it="v1") == 2
+    told = capsys.readouterr()
+    assert "Interrupted after 0 of" in told.out
+    assert "it is no baseline 'v1'" in told.err
+    assert read_report(run).verdict == "unmeasured"
+    assert not (run.parent / "baselines.json").exists()
+
+
+def test_what_a_run_did_not_come_to_is_not_met(tmp_path: Path) -> None:
+    """Only targets of the steps that ended are asked for, and all of them are met."""
+    run = copied(tmp_path, "run")
+    file = run / "outcomes.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["step"] == "sustained"]
+    file.write_text("".join(kept), encoding="utf-8")
+    met = {row.name for row in report_of(run).targets if row.state == "met"}
+    targets = [each for each in read_targets() if each.name in met]
+    assert targets
+    assert len(targets) == 5
+    assert conclude(run, targets, ["production", "goals"]) == 2
+    assert read_report(run).verdict == "unmeasured"
+
+
 def test_a_report_of_the_version_before_is_read(report: ReadinessReport, tmp_path: Path) -> None:
     file(report, tmp_path, "old", "2026-01-01T00:00:00+00:00")
     path = tmp_path / "old" / "report.json"
