@@ -6,6 +6,8 @@ there already, as `make` would find it.
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from datetime import date
 from pathlib import Path
@@ -101,3 +103,65 @@ def test_a_pull_request_of_words_passes_at_once(target: Path) -> None:
     assert code == 0, text
     assert verdict["same_core"] is True
     assert verdict["head"]["commit"] == head
+
+
+STAND_IN = """
+const files = %s;
+const said = [];
+const github = {
+  rest: {
+    pulls: {
+      list: async () => ({ data: [{ number: 7, head: { sha: 'c' } }] }),
+      listFiles: 'files',
+    },
+    issues: {
+      listComments: 'comments',
+      createComment: async ({ body }) => said.push(body),
+      updateComment: async ({ body }) => said.push(body),
+    },
+  },
+  paginate: async (what) => (what === 'files' ? files : []),
+};
+const run = { head_repository: { owner: { login: 'x' } }, head_branch: 'y', head_sha: 'c' };
+const context = { repo: {}, payload: { workflow_run: run } };
+const core = { info: () => {} };
+(async () => {
+%s
+})().then(() => process.stdout.write(said.join('')));
+"""
+
+
+def commented(folder: Path, *files: dict[str, str]) -> str:
+    """What the comment says; GitHub's side of it is a stand-in, for there is none here."""
+    [text] = [
+        step["with"]["script"]
+        for step in WORKFLOWS["gate-comment"]["jobs"]["comment"]["steps"]
+        if "script" in step.get("with", {})
+    ]
+    done = subprocess.run(
+        ["node", "-e", STAND_IN % (json.dumps(files), text)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_comment_names_what_is_changed_of_the_judges_and_takes_the_whole_verdict(
+    tmp_path: Path,
+) -> None:
+    for place, text in (("run", "the whole"), ("run/by-heads-ruler", "the second alone")):
+        (tmp_path / "gate" / place).mkdir(parents=True)
+        (tmp_path / "gate" / place / "verdict.md").write_text(text, encoding="utf-8")
+    plain = commented(tmp_path, {"filename": "p2pcore/node.py"}, {"filename": "docs/Makefile"})
+    assert "the whole" in plain
+    assert "the second alone" not in plain
+    assert "changes what judges it" not in plain
+    moved = {"filename": "docs/x.py", "previous_filename": "perflab/gate/policy.toml"}
+    told = commented(tmp_path, moved, {"filename": "p2pcore/node.py"})
+    assert "This changes what judges it: 1 files, such as `perflab/gate/policy.toml`" in told
+    assert "the workflow that ran" not in told
+    told = commented(tmp_path, {"filename": ".github/workflows/gate.yml"})
+    assert "the workflow that ran was the pull request's own" in told

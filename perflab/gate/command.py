@@ -218,7 +218,7 @@ def _by_both(
     """The verdict of the base's ruler, and that of the head's on what it measures now."""
     _say("== the change alters the ruler: now the head's measures, judged by the same policy")
     files = place / "by-heads-ruler"
-    code = run_gate(ruler, order.handed(files, "--ruler", "own"))
+    code = run_gate(ruler, order.handed(files, "--ruler", "own"), aside=True)
     try:
         base, head = _filed(files / "base.json", files / "head.json")
     except (MeasuredError, BadUsageError) as error:

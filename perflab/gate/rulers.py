@@ -145,17 +145,21 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def run_gate(ruler: Ruler, arguments: Sequence[str]) -> int:
+def run_gate(ruler: Ruler, arguments: Sequence[str], *, aside: bool = False) -> int:
     """Run a ruler's gate and see it end; its exit code, 2 where a signal ended it.
 
-    It ends when this process does. Ctrl-C is passed on, and what it kept is kept.
+    It ends when this process does. Ctrl-C is passed on, and what it kept is kept. One that only
+    measures `aside` tells a workflow nothing.
     """
+    environment = _environment()
+    if aside:
+        environment.pop("GITHUB_ACTIONS", None)
     command = [sys.executable, "-m", ruler.program, "gate", *arguments]
     command += ["--ends-with", str(os.getpid())]
     process = subprocess.Popen(
         command,
         cwd=ruler.place,
-        env=_environment(),
+        env=environment,
         stdin=subprocess.DEVNULL,
         process_group=0,  # Ctrl-C comes from here, and once
     )
