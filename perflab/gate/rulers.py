@@ -30,8 +30,12 @@ __all__ = ["FORM", "HERE", "Ruler", "RulerError", "differing", "ruler_at", "rule
 
 FORM = 1  # gate BASE HEAD --ruler own --root DIR --ends-with PID
 HERE = Path(__file__).parents[2]
-LAYOUTS = (("benchmarks", "perflab.gate.command"),)
-"""Where a tree can have its gate, newest first: `python -m PROGRAM gate`, and the module of it."""
+LAYOUTS = (
+    ("perflab", "perflab.gate.command"),
+    ("benchmarks", "perflab.gate.command"),
+)
+"""Where a tree can have its gate, newest first: `python -m PROGRAM gate`, and the module of it. A
+row stays: base and head of a move lie on either side of it."""
 ASKED_S = 120  # importing the gate takes less than a second on an idle machine
 KEPT = 8  # trees of 9 MB each
 

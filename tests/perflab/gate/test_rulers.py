@@ -6,16 +6,20 @@ is started as somebody who has checked the change out would.
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from tests.perflab.gate.test_command import commit
 from tests.perflab.results.test_checkout import git
+from tests.processes import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 RECORD = "memory.record.8"
@@ -229,3 +233,37 @@ def test_a_gate_of_head_that_does_not_import_is_no_pass(repository: Path, tmp_pa
     assert done.returncode == 2
     assert "the ruler of head" in done.stdout
     assert "ZeroDivisionError" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_the_gate_of_base_ends_with_the_one_that_was_called(
+    repository: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    changed(repository, FAT, ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e-7"))
+    command = [sys.executable, "-m", "perflab", "gate", "base", "HEAD", "--only", "cpu.*"]
+    called = subprocess.Popen([*command, "--output", str(tmp_path)], cwd=repository)
+    started: list[psutil.Process] = []
+    try:
+        deadline = time.monotonic() + 10 * PATIENCE_S
+        while not any(map(times_blocks, started)):
+            assert called.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+            started = psutil.Process(called.pid).children(recursive=True)
+        called.send_signal(how)
+        code = called.wait(PATIENCE_S)
+    finally:
+        called.kill()
+        called.wait()
+    assert psutil.wait_procs(started, PATIENCE_S)[1] == []
+    if how == signal.SIGINT:
+        assert code == 130
+        assert (tmp_path / "base.json").is_file()
+
+
+def times_blocks(process: psutil.Process) -> bool:
+    try:
+        return "perflab.gate.block_lab" in process.cmdline()
+    except psutil.Error:  # it has just ended
+        return False
