@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from tests.perflab.gate.test_command import commit
+from tests.perflab.gate.test_command import commit, move
 from tests.perflab.results.test_checkout import git
 from tests.processes import PATIENCE_S
 
@@ -267,3 +267,23 @@ def times_blocks(process: psutil.Process) -> bool:
         return "perflab.gate.block_lab" in process.cmdline()
     except psutil.Error:  # it has just ended
         return False
+
+
+def test_a_part_that_moves_together_with_the_ruler_is_no_pass(
+    repository: Path, tmp_path: Path
+) -> None:
+    """Each ruler reaches it on one side only; the way is an alias first, and then the move."""
+    changed(repository, NOTHING)
+    move(repository, "p2pcore.replication.clock", "p2pcore.replication.elsewhere")
+    for file in (repository / "benchmarks" / "micro").glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        text = text.replace('"replication.clock"', '"replication.elsewhere"')
+        file.write_text(text, encoding="utf-8")
+    commit(repository, "Follow")
+    told = gate(repository, tmp_path, "--only", "cpu.clock")
+    assert told.code == 2, told.text
+    for label, side in (("cpu.clock", "head"), ("cpu.clock (by the head's ruler)", "base")):
+        entry = told.verdict["benchmarks"][label]
+        assert entry["verdict"] == "not measured"
+        assert f"skipped in {side} only" in entry["why"]
+        assert "alias" in entry["why"]
