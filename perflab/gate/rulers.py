@@ -32,7 +32,7 @@ FORM = 1  # gate BASE HEAD --ruler own --root DIR --ends-with PID
 HERE = Path(__file__).parents[2]
 LAYOUTS = (
     ("perflab", "perflab.gate.command"),
-    ("benchmarks", "perflab.gate.command"),
+    ("benchmarks", "benchmarks.rig.gate.command"),
 )
 """Where a tree can have its gate, newest first: `python -m PROGRAM gate`, and the module of it. A
 row stays: base and head of a move lie on either side of it."""
