@@ -186,7 +186,9 @@ def _capacity(options: argparse.Namespace, plan: LoadPlan, target: Target) -> in
     if found.generator_bound:
         print("the generator was the limit, and the target may do more: --clients")
     print(f"record: {plan.directory}")
-    return 1 if found.rate is None else 0
+    if found.rate is None:
+        return 2 if found.generator_bound else 1
+    return 0
 
 
 def conclude(record: LoadRecord) -> int:
@@ -201,7 +203,13 @@ def conclude(record: LoadRecord) -> int:
         return 2
     if result.end == "interrupted":
         return 130
-    return 1 if result.records_lost or not all(fault.recovered for fault in result.faults) else 0
+    if result.records_lost:
+        return 1  # what was lost is lost, whatever else the run is worth
+    if result.generator_bound:
+        return 2
+    if any(fault.judged and not fault.recovered for fault in result.faults):
+        return 1
+    return 0 if all(fault.judged for fault in result.faults) else 2
 
 
 def _summary(record: LoadRecord) -> list[str]:
@@ -250,6 +258,8 @@ def _told(fault: FaultResult) -> str:
     def seconds(value: float | None) -> str:
         return "never" if value is None else f"after {value:.1f} s"
 
+    if not fault.judged:
+        return f"NOT JUDGED {fault.kind} at {fault.at_s:.1f} s: {fault.reason}"
     healed = "" if fault.healed_s is None else f", healed {seconds(fault.healed_s)}"
     return (
         f"{'' if fault.recovered else 'NOT RECOVERED '}{fault.kind} at {fault.at_s:.1f} s{healed}: "

@@ -3,6 +3,8 @@
 The clients need not be asked: what they saw is in the rows (`recovery.py`). The nodes are: those
 that a fault leaves alone say how many others they know.
 
+A fault that cannot be made, or healed, ends the run: a run without its fault shows nothing.
+
 Rule: does what the scenario says, when it says so; whether service came back is not judged here.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.common.children import ChildError
 from perflab.load.recovery import Happened
@@ -19,11 +22,15 @@ from perflab.load.target import StartedSwarm
 from perflab.processes.fleet import Fleet, FleetMember
 from perflab.processes.relay import Conditions
 
-__all__ = ["FaultPlayer", "needs_relay"]
+__all__ = ["FaultError", "FaultPlayer", "needs_relay"]
 
 OF_LINKS = ("partition", "slow", "lossy")
 OF_PROCESSES = ("kill", "restart", "pause", "partition")  # the others can notice these
 OF_LIMITS = ("descriptors", "memory")
+
+
+class FaultError(RuntimeError):
+    """A fault that could not be made or healed; the message names it and says why."""
 
 
 def needs_relay(scenario: LoadScenario) -> bool:
@@ -68,9 +75,21 @@ class FaultPlayer:
         """What there is to do, and when."""
         found: list[tuple[float, Callable[[], None]]] = []
         for number, fault in enumerate(self._scenario.fault):
-            found.append((fault.at_s, lambda n=number, f=fault: self._begin(n, f)))  # type: ignore[misc]
+            found.append((fault.at_s, partial(self._try, number, "made", self._begin)))
             if fault.kind != "kill":
-                found.append((fault.at_s + fault.for_s, self._heal))
+                healed_s = fault.at_s + fault.for_s
+                found.append((healed_s, partial(self._try, number, "healed", self._heal)))
+        return found
+
+    def undone(self) -> list[str]:
+        """What the scenario asks for and was not done, by name; none after a whole run."""
+        made = {doing.number: doing for doing in self._done}
+        found = []
+        for number, fault in enumerate(self._scenario.fault):
+            if number not in made:
+                found.append(f"{_name(number, fault)} was not made")
+            elif fault.kind != "kill" and made[number].healed_s is None:
+                found.append(f"{_name(number, fault)} was not healed")
         return found
 
     def look(self) -> None:
@@ -102,9 +121,22 @@ class FaultPlayer:
             )
         return found
 
+    def _try(self, number: int, what: str, deed: Callable[[int, Fault], None]) -> None:
+        """Do something of a fault; FaultError, which names it, if that fails in any way."""
+        fault = self._scenario.fault[number]
+        try:
+            deed(number, fault)
+        except Exception as error:  # of psutil, of the kernel, of a process that has gone
+            words = " ".join(str(error).split()) or type(error).__name__
+            raise FaultError(f"{_name(number, fault)} could not be {what}: {words}") from error
+
     def _begin(self, number: int, fault: Fault) -> None:
         fleet = self._fleet
+        if fault.nodes >= len(fleet.members):
+            raise ValueError(f"it takes {fault.nodes} nodes of {len(fleet.members)} that are left")
         victims = self._rng.sample(fleet.members, fault.nodes)
+        for member in victims:
+            fleet.standing(member)  # raises if it has died by itself: nothing would be done to it
         doing = _Doing(number, fault, victims, self._now_s(), len(fleet.members) - 1, {})
         self._done.append(doing)
         ends = [member.end for member in victims]
@@ -122,9 +154,9 @@ class FaultPlayer:
         names = ", ".join(member.name for member in victims)
         self._note("fault", f"{fault.kind} of {names}", number)
 
-    def _heal(self) -> None:
+    def _heal(self, number: int, fault: Fault) -> None:
         doing = self._done[-1]
-        fault, names = doing.fault, ", ".join(member.name for member in doing.victims)
+        names = ", ".join(member.name for member in doing.victims)
         if fault.kind == "restart":
             joined = self._fleet.join(fault.nodes)
             for member in joined:
@@ -152,6 +184,10 @@ class FaultPlayer:
         except (ChildError, OSError) as error:
             self._fleet.kill(member)
             self._note("note", f"{member.name} has died of it: {error}", doing.number)
+
+
+def _name(number: int, fault: Fault) -> str:
+    return f"fault[{number}], {fault.kind} at {fault.at_s:g} s,"
 
 
 def _conditions(fault: Fault) -> Conditions:

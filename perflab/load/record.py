@@ -177,6 +177,8 @@ class FaultResult:
     """Whether, after the heal or without one, clients were served as before, and soon enough."""
     reason: str
     """What "as before" was, and what was seen, in words."""
+    judged: bool = True
+    """False: too little was due before or after it to tell; `recovered` is False then, too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ cut into slices of SLICE_S. A later slice is *good* if the share of operations t
 not below the least of those slices, and its P95 not above 2 * max - median of their P95s: the
 highest that was seen, and as much again as it lay above the middle. The network has come back when
 HOLD slices in a row are good. One slice alone would be within such bounds by chance too easily, and
-a bound at the highest seen alone would fail one in twenty of healthy slices.
+a bound at the highest seen alone would fail one in twenty of healthy slices. With fewer than
+LEAST_BEFORE slices before the fault, or HOLD after, in which anything was due, nothing is judged.
 
 Rule: looks at rows; opens no file.
 """
@@ -84,6 +85,7 @@ def _recovery(rows: NDArray[np.void], happened: Happened, since_s: float) -> Fau
             rows, happened, None, None, None,
             f"only {len(before)} slices of {SLICE_S} s lie undisturbed before it; "
             f"{LEAST_BEFORE} have to",
+            judged=False,
         )  # fmt: skip
     least = min(each.success for each in before)
     times = [each.p95_s for each in before]
@@ -109,6 +111,13 @@ def _recovery(rows: NDArray[np.void], happened: Happened, since_s: float) -> Fau
         f"before: at least {least:.2%} succeeded and the P95 was at most {most_s * 1e3:.1f} ms in "
         f"{len(before)} slices of {SLICE_S} s"
     )
+    left = sum(each.begin_s >= healed_s - SLICE_S / 2 for each in after)
+    if left < HOLD:
+        return _result(
+            rows, happened, hit_s, again_s, None,
+            f"{words}; operations were due in {left} such slices after it, {HOLD} have to be",
+            judged=False,
+        )  # fmt: skip
     if at_last_s is None or at_last_s > limit_s:
         worst = [each for each in after if each.begin_s >= healed_s and not good(each)][-1:]
         words += "; not so again within the limit" + "".join(
@@ -125,6 +134,8 @@ def _result(
     again_s: float | None,
     at_last_s: float | None,
     words: str,
+    *,
+    judged: bool = True,
 ) -> FaultResult:
     begin_s, healed_s = happened.begin_s, happened.healed_s
     end_s = happened.until_s if again_s is None else max(again_s, begin_s)
@@ -146,6 +157,7 @@ def _result(
         operations_lost=len(lost),
         recovered=at_last_s is not None,
         reason=words,
+        judged=judged,
     )
 
 

@@ -4,7 +4,8 @@ Theory of operation. The lab's process drives nothing itself: client processes k
 (`load_client`), the monitor samples, nodes serve; all of them are children that cannot outlive it.
 It tells them when to begin, waits, and reads what they write, so that whoever watches sees
 what the record says. The record (`perflab/load/record.py`) is written as the run goes on, by those
-who know, and the result last.
+who know, and the result last. A run lasts as long as its phases, whenever its last operation was
+due: a fault or a heal after that is carried out, and rates are per second of the phases.
 
 Rule: starts, waits and files; figures are `perflab/load/figures.py`'s.
 """
@@ -15,7 +16,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +28,7 @@ from benchmarks.common.children import ChildError, stop_all
 from benchmarks.common.load.values import StampedValues
 from benchmarks.common.records import now_utc, this_machine
 from perflab.load.client import FILL_CHUNK, LoadClient, LoadOrder
-from perflab.load.faults import FaultPlayer
+from perflab.load.faults import FaultError, FaultPlayer
 from perflab.load.figures import generator_reasons
 from perflab.load.plan import LoadPlan
 from perflab.load.readback import ReadBack, read_back
@@ -76,7 +77,7 @@ class LoadRun:
         self.clients: list[LoadClient] = []
         self._stack = ExitStack()
         self._tails: list[_Tail] = []
-        self._halted = False
+        self._halted_s: float | None = None
         self._faults: FaultPlayer | None = None
         self._kept: ReadBack | None = None
 
@@ -99,7 +100,7 @@ class LoadRun:
                 client.go(self.zero_ns)
             self.view.begin(self)
             end, message = self._attend(scenario)
-            elapsed_s = self.now_s
+            elapsed_s = self.now_s if self._halted_s is None else self._halted_s
             if end == "complete" and self.target.addresses:
                 end, message = self._read_back()
         return self._file(end, message, elapsed_s)
@@ -191,10 +192,10 @@ class LoadRun:
         deeds = self._deeds()
         try:
             with _interrupts() as came:
-                while not self._finished():
-                    if self.now_s > latest_s:
+                while not self._over(scenario, deeds):
+                    if self.now_s > latest_s and not self._finished():
                         raise ChildError(f"the clients were not done {GRACE_S:g} s after the last")
-                    if came.is_set() and not self._halted:
+                    if came.is_set() and self._halted_s is None:
                         self._halt()
                         deeds.clear()
                     if deeds and deeds[0][0] <= self.now_s:
@@ -206,9 +207,18 @@ class LoadRun:
             self._look()
         except KeyboardInterrupt:
             return "interrupted", "interrupted twice: what was in flight was given up"
-        except ChildError as error:
+        except (ChildError, FaultError) as error:
             return "broken", str(error)
-        return ("interrupted" if self._halted else "complete"), ""
+        undone = self._faults.undone() if self._faults is not None else []
+        if self._halted_s is not None:
+            return "interrupted", ""
+        return ("broken", "; ".join(undone)) if undone else ("complete", "")
+
+    def _over(self, scenario: LoadScenario, deeds: Sequence[object]) -> bool:
+        """Whether the clients are done, and the phases with all that was due in them over."""
+        finished = self._finished()  # always asked: a client that broke says so
+        played = not deeds and self.now_s >= scenario.duration_s
+        return finished and (played or self._halted_s is not None)
 
     def _deeds(self) -> list[tuple[float, Callable[[], None]]]:
         """What there is to do, and when, in the order of time."""
@@ -241,7 +251,7 @@ class LoadRun:
 
     def _halt(self) -> None:
         """End the schedule early."""
-        self._halted = True
+        self._halted_s = self.now_s
         self.view.say("interrupted: waiting for what is in flight; once more gives it up")
         for client in self.clients:
             client.halt()

@@ -96,6 +96,11 @@ def _problem(record: LoadRecord) -> str:
         return f"it is {result.end}: {result.message or 'before its end'}"
     if result.generator_bound:
         return f"its generator was the bottleneck: {'; '.join(result.generator_reasons)}"
+    unsure = [each for each in result.faults if not each.judged]
+    if unsure and all(each.recovered or not each.judged for each in result.faults):
+        return "not judged: " + "; ".join(
+            f"{each.kind} at {each.at_s:.1f} s: {each.reason}" for each in unsure
+        )
     return ""
 
 
@@ -191,9 +196,9 @@ def _facts(record: LoadRecord, found: LoadFigures) -> dict[str, str]:
     result = record.result
     for fault in result.faults if result else ():
         after = fault.recovered_s if fault.healed_s is None else fault.recovered_after_heal_s
-        back = (
-            "NOT RECOVERED" if not fault.recovered else f"recovered {after or 0.0:.1f} s after it"
-        )
+        back = f"recovered {after or 0.0:.1f} s after it"
+        if not fault.recovered:
+            back = "NOT RECOVERED" if fault.judged else "NOT JUDGED"
         facts[f"fault {fault.fault + 1}, {fault.kind} at {fault.at_s:.1f} s"] = (
             f"{back}; {fault.operations_lost} operations lost; {fault.reason}"
         )
@@ -232,7 +237,9 @@ def _evidence(record: LoadRecord, rows: NDArray[np.void], found: LoadFigures) ->
         "lag_p99_ms": found.lag_p99_s * 1e3,
         "generator_bound": float(bool(record.result and record.result.generator_bound)),
         "faults_not_recovered": float(
-            sum(not each.recovered for each in record.result.faults) if record.result else 0
+            sum(each.judged and not each.recovered for each in record.result.faults)
+            if record.result
+            else 0
         ),
     }
     values, _ = _ms(rows)

@@ -59,6 +59,8 @@ def _read(record: RunRecord, step: RunStage) -> StageFindings:
         found = READERS[step.kind](directory / step_file(step.kind))
     except (ValueError, OSError, KeyError, TypeError) as error:
         problem = problem or f"its record cannot be read: {_words(error)}"
+    if outcome is not None and outcome.exit_code is not None:
+        problem = found.problem or problem  # the record knows more than the last lines printed
     problem = problem or found.problem
     observations = [replace(each, step=step.name) for each in found.observations]
     if problem:
