@@ -14,14 +14,15 @@ from p2pcore.sim.explore.play import Outcome, play
 from p2pcore.sim.explore.scenarios import SCENARIOS, Scenario, draw, name_for
 from p2pcore.sim.explore.size_command import DESCRIPTION as SIZE
 from p2pcore.sim.explore.size_command import add_size, run_size
-from p2pcore.sim.explore.sweep import outcomes
+from p2pcore.sim.explore.sweep import SweepError, outcomes
 
 __all__ = ["main"]
 
 OK, BROKEN, USAGE, INTERRUPTED = 0, 1, 2, 130
 PROGRESS_S = 10.0  # between lines of progress where no terminal shows them
 EPILOG = """exit codes: 0 every promise was kept, or is known not to be; 1 one was broken;
-2 wrong usage; 130 interrupted. The same seed and scenario are the same run, event for event."""
+2 wrong usage, or a run that could not be played; 130 interrupted. The same seed and scenario are
+the same run, event for event."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -33,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(words)
     try:
         code: int = args.run(args)
-    except ConfigError as error:
+    except (ConfigError, SweepError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
