@@ -4,7 +4,7 @@ The base's gate measures and judges (`change.py`). It builds both commits, measu
 other until the answer is clear or the time is over, and leaves what it measured and what that means
 in a directory. Files of an earlier gate are judged again without measuring.
 
-Rule: who measures, and files; the measuring is in `run.py`, the judgement in `perflab/gate/judge.py`.
+Rule: who measures, and files; the measuring is in `run.py`, the judgement in `judge.py`.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from benchmarks.common.children import Child, serve_parent
 from benchmarks.common.load.mix import DrawnOperation, steps
 from benchmarks.common.load.open_loop import OpenLoop
 from benchmarks.common.load.values import StampedValues, key_of, record_of
+from benchmarks.common.processors import Account
 from benchmarks.common.records import LoopKind
 from benchmarks.common.workload import WrongValueError, closed_loop
 from perflab.load.operation_log import DELETED, Acknowledged, OperationLog
@@ -134,6 +135,7 @@ class _Service:
         self._stack = AsyncExitStack()
         self._driver: OpenLoop | None = None
         self._running: asyncio.Task[None] | None = None
+        self._account = Account()  # anew when the schedule begins
         self._do: dict[str, Callable[..., Awaitable[object]]] = {
             "retrieve": self._retrieve,
             "store": self._store,
@@ -235,7 +237,7 @@ class _Service:
 
     async def _keep_writing(self, book: OperationLog, driver: OpenLoop, zero_ns: int) -> None:
         await asyncio.sleep(max(0, zero_ns - time.perf_counter_ns()) / 1e9)
-        self._cpu_s = time.process_time()
+        self._account = Account()
         interval_ns = round(self._order.interval_s * 1e9)
         end_ns = interval_ns
         while True:
@@ -246,9 +248,7 @@ class _Service:
                 end_ns = (passed_ns // interval_ns + 1) * interval_ns
 
     def _interval(self, book: OperationLog, driver: OpenLoop) -> None:
-        begun_s: float = getattr(self, "_cpu_s", 0.0)
-        at_ns = max(0, driver.passed_ns())
-        book.interval(at_ns, driver.in_flight, time.process_time() - begun_s)
+        book.interval(max(0, driver.passed_ns()), driver.in_flight, self._account.spent())
 
     def _operate(self, number: int) -> Awaitable[object]:
         step = self._pending[number]

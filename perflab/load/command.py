@@ -207,7 +207,7 @@ def conclude(record: LoadRecord) -> int:
         return 1  # what was lost is lost, whatever else the run is worth
     if result.generator_bound:
         return 2
-    if any(fault.judged and not fault.recovered for fault in result.faults):
+    if result.not_recovered:
         return 1
     return 0 if all(fault.judged for fault in result.faults) else 2
 
@@ -243,7 +243,7 @@ def _summary(record: LoadRecord) -> list[str]:
     ]  # fmt: skip
     path = path_of(record)
     lines += told(path) if path is not None else []
-    lines += [_told(fault) for fault in result.faults]
+    lines += [] if result.generator_bound else [_told(fault) for fault in result.faults]
     if result.records_lost is not None:
         lines.append(
             f"{result.records_lost} of {result.records_acknowledged} acknowledged records lost"

@@ -44,7 +44,10 @@ STAGES = (
 
 
 def path_of(record: LoadRecord) -> CriticalPath | None:
-    """Figures of what was followed in a run, but for its warm-ups; None if that was too little."""
+    """Figures of what was followed in a run, but for its warm-ups; None if that was too little, or
+    if the generator was the bottleneck: its waits are in every stage."""
+    if record.result is not None and record.result.generator_bound:
+        return None
     warm = warm_ups(record)
     followed = [
         each

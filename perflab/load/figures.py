@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perflab.load.record import OUTCOMES, LoadRecord
+from perflab.load.starvation import starved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,7 +134,8 @@ def _rank(ordered_ns: NDArray[np.int64], total: int, per_mille: float) -> float 
 def generator_reasons(record: LoadRecord) -> list[str]:
     """Why the generator was the bottleneck of a run, in words; none if it was not.
 
-    Either operations were missed; or the lag of its starts is most of the latency that it shows
+    Either operations were missed; or starts were late while a process of it was kept from the
+    processor (`starvation`); or the lag of its starts is most of the latency that it shows
     (P99 of the lag above 10 ms and above half the P99 of the latency, of those that succeeded); or
     more than 1 % of the starts were late while a process of it used more than 90 % of a core.
     """
@@ -142,6 +144,7 @@ def generator_reasons(record: LoadRecord) -> list[str]:
     reasons = []
     if found.missed:
         reasons.append(f"{found.missed} operations were not begun before their deadline")
+    reasons += [str(each) for each in starved(record, rows)]
     ok = figures(rows[rows["outcome"] == 0], record.errors, found.seconds)
     p99_s, lag_s = ok.latency_s["p99"], found.lag_p99_s
     if p99_s is not None and lag_s > MOST_LAG_S and lag_s > MOST_LAG_SHARE * p99_s:

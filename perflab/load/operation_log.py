@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.load.mix import DrawnOperation
 from benchmarks.common.load.open_loop import LATE_NS, NEVER, Fate, Log
+from benchmarks.common.processors import Spent
 from benchmarks.common.workload import WrongValueError
 from perflab.load.record import HEAD, KINDS, OUTCOMES, ROW, intervals_file, operations_file
 from perflab.load.tracer import Tracer
@@ -77,8 +79,8 @@ class OperationLog(Log):
             data = data[self._rows.write(data) :]
         self._tracer.flush()
 
-    def interval(self, at_ns: int, in_flight: int, cpu_s: float) -> None:
-        """End an interval."""
+    def interval(self, at_ns: int, in_flight: int, spent: Spent) -> None:
+        """End an interval; `spent` counts from the beginning of the schedule."""
         self.flush()
         self._line(
             type="interval",
@@ -91,7 +93,7 @@ class OperationLog(Log):
             ended=self._ended,
             in_flight=in_flight,
             lag_max_ns=self._lag_max_ns,
-            cpu_s=cpu_s,
+            **asdict(spent),
         )
         self._scheduled = self._dropped = self._missed = 0
         self._late = self._ended = self._lag_max_ns = 0

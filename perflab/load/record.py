@@ -128,7 +128,7 @@ class LoadManifest:
 @dataclass(frozen=True, kw_only=True)
 class Interval:
     """One process of the clients in one interval; all are counts of that interval, but `in_flight`
-    and the last two, which are as they were at its end."""
+    and the last four, which are as they were at its end."""
 
     process: int
     at_ns: int
@@ -142,6 +142,10 @@ class Interval:
     """The longest from due to begun, of those that ended in the interval."""
     cpu_s: float
     """Processor time of the process since the beginning of the schedule."""
+    cpu_wait_s: float | None = None
+    """In that time, how long its main thread could have run and was given no processor."""
+    steal_s: float | None = None
+    """In that time, what a processor of the machine was kept by other guests of its host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +199,11 @@ class Result:
     records_acknowledged: int | None = None
     """Records with an acknowledged write that were read again at the end; None: not looked for."""
     records_lost: int | None = None
+
+    @property
+    def not_recovered(self) -> list[FaultResult]:
+        """The faults after which service was seen not to come back."""
+        return [each for each in self.faults if each.judged and not each.recovered]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from perflab.load.critical_path import path_of
 from perflab.load.figures import LoadFigures, figures, judged
 from perflab.load.record import KINDS, MONITOR, LoadRecord, read_load
+from perflab.load.starvation import starved
 from perflab.monitor.record import SeriesError, read_recording
 from perflab.monitor.resources import busy, resources
 from perflab.report.finding import Observation, StageEvidence, spread
@@ -97,7 +98,7 @@ def _problem(record: LoadRecord) -> str:
     if result.generator_bound:
         return f"its generator was the bottleneck: {'; '.join(result.generator_reasons)}"
     unsure = [each for each in result.faults if not each.judged]
-    if unsure and all(each.recovered or not each.judged for each in result.faults):
+    if unsure and not result.not_recovered:
         return "not judged: " + "; ".join(
             f"{each.kind} at {each.at_s:.1f} s: {each.reason}" for each in unsure
         )
@@ -194,7 +195,7 @@ def _facts(record: LoadRecord, found: LoadFigures) -> dict[str, str]:
         f"{found.lag_p99_s * 1e3:.2f} ms, at most {found.lag_max_s * 1e3:.1f} ms",
     }
     result = record.result
-    for fault in result.faults if result else ():
+    for fault in result.faults if result and not result.generator_bound else ():
         after = fault.recovered_s if fault.healed_s is None else fault.recovered_after_heal_s
         back = f"recovered {after or 0.0:.1f} s after it"
         if not fault.recovered:
@@ -236,13 +237,10 @@ def _evidence(record: LoadRecord, rows: NDArray[np.void], found: LoadFigures) ->
         "dropped_share": found.dropped / found.scheduled,
         "lag_p99_ms": found.lag_p99_s * 1e3,
         "generator_bound": float(bool(record.result and record.result.generator_bound)),
-        "faults_not_recovered": float(
-            sum(each.judged and not each.recovered for each in record.result.faults)
-            if record.result
-            else 0
-        ),
+        "faults_not_recovered": float(len(record.result.not_recovered) if record.result else 0),
     }
     values, _ = _ms(rows)
+    evidence["generator_kept_share"] = max((e.share for e in starved(record, rows)), default=0.0)
     evidence |= _delayed(rows)
     evidence["slow_share"] = float((values >= SLOW_MS).sum()) / found.scheduled
     for name, value in found.latency_s.items():

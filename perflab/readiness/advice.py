@@ -2,9 +2,9 @@
 
 Theory of operation. A rule looks at one step's evidence and answers with the sentences that speak
 for its cause, or with none. A run in which nothing speaks for any rule gets no recommendation. The
-rules for load steps exclude each other where causes look alike: a network is not diagnosed from a
-run whose generator was the bottleneck, and neither a slow replica nor a lossy link where processors
-explain the latency.
+rules for load steps exclude each other where causes look alike: of a run whose generator was the
+bottleneck only that is said, and neither a slow replica nor a lossy link is diagnosed where
+processors explain the latency.
 
 Rule: looks at figures; the limits of each rule are here, with their reasons.
 """
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from perflab.report.form import Advice, StageReport, TargetRow
 
-__all__ = ["RULES", "Rule", "advise"]
+__all__ = ["OF_GENERATORS", "RULES", "Rule", "advise"]
 
 BUSY_CORES = 0.85  # of one core: a process with one thread has hardly any time left
 WORKS_TIMES = 2.0  # a node that has to wait for a core, against its peers: they wait as well
@@ -31,6 +31,7 @@ BY_RECORD = (
 )
 TAIL_TIMES = 20.0  # P99.9 or maximum over P50: healthy runs here show 5 to 50 in the maximum
 MOST_DROPPED = 0.001
+KEPT_SHARE, KEPT_CORES = 0.5, 0.1  # of the time a node wanted a core, and of a core, without one
 NO_NODES = ("client", "monitor", "store", "retrieve")  # whose evidence is no node's
 ONE_NODE = 0.5  # of the waits for quorums, in a network of three nodes or more
 NOISY = 0.2  # half the quartiles' distance over the median, between repeats
@@ -61,7 +62,7 @@ def advise(
             evidence=[f"{step.name}: {sentence}" for sentence in sentences],
         )
         for kind, step in steps
-        for rule in RULES
+        for rule in (OF_GENERATORS if step.evidence.get("generator_bound") else RULES)
         if kind in rule.kinds and (sentences := rule.speaks(step))
     ]
     crowded = _crowded(machine)
@@ -96,17 +97,21 @@ def _crowded(machine: Mapping[str, object]) -> Advice | None:
     )
 
 
+def _overrun(step: StageReport) -> list[str]:
+    return [] if step.evidence.get("generator_kept_share") else _generator(step)
+
+
+def _starved(step: StageReport) -> list[str]:
+    return _generator(step) if step.evidence.get("generator_kept_share") else []
+
+
 def _generator(step: StageReport) -> list[str]:
-    if not step.evidence.get("generator_bound"):
-        return []
     return [step.problem, f"P99 of the start lag: {step.evidence['lag_p99_ms']:.2f} ms"]
 
 
 def _busy_node(step: StageReport) -> list[str]:
     """A node uses all of a core; or what it gets of one on a crowded machine, and more than the
     others do."""
-    if step.evidence.get("generator_bound"):
-        return []
     found = []
     used = dict(_nodes(step, "_cpu_cores"))
     for name, cores in used.items():
@@ -124,7 +129,7 @@ def _busy_node(step: StageReport) -> list[str]:
 
 def _slow_replica(step: StageReport) -> list[str]:
     """Delays go with the records, as those of one node; or its loop lags and its peers' do not."""
-    if step.evidence.get("generator_bound") or _busy_node(step):
+    if _busy_node(step):
         return []
     found = []
     share = step.evidence.get("delayed_share", 0.0)
@@ -155,11 +160,21 @@ def _waited_for(step: StageReport) -> list[str]:
     ]
 
 
+def _kept_nodes(step: StageReport) -> list[str]:
+    """Nodes that waited for a processor about as long as they had one: their delays are its."""
+    used = dict(_nodes(step, "_cpu_cores"))
+    return [
+        name
+        for name, wanted in _nodes(step, "_wanted_cores")
+        if wanted - used.get(name, wanted) >= max(KEPT_SHARE * wanted, KEPT_CORES)
+    ]
+
+
 def _lossy_link(step: StageReport) -> list[str]:
     """Operations take a retransmission longer by chance, while nobody is busy."""
     evidence = step.evidence
     share, p50 = evidence.get("slow_share", 0.0), evidence.get("latency_p50_ms")
-    if evidence.get("generator_bound") or _busy_node(step) or _slow_replica(step):
+    if _busy_node(step) or _slow_replica(step) or _kept_nodes(step):
         return []
     if p50 is None or not SLOW_SHARE <= share < 0.5:
         return []
@@ -177,7 +192,7 @@ def _lossy_link(step: StageReport) -> list[str]:
 
 def _dropped(step: StageReport) -> list[str]:
     share = step.evidence.get("dropped_share", 0.0)
-    if step.evidence.get("generator_bound") or share <= MOST_DROPPED:
+    if share <= MOST_DROPPED:
         return []
     asked, reached = step.evidence["asked_per_s"], step.evidence["reached_per_s"]
     return [
@@ -227,15 +242,27 @@ def _nodes(step: StageReport, suffix: str) -> Iterator[tuple[str, float]]:
             yield name.removesuffix(suffix), value
 
 
-RULES: tuple[Rule, ...] = (
+OF_GENERATORS: tuple[Rule, ...] = (
+    Rule(
+        "starved generator",
+        "starved generator",
+        ("load", "faulted load"),
+        _starved,
+        "End what else uses this machine's processors, or give the generator a machine of its own, "
+        "and measure again: the run says nothing of the network.",
+    ),
     Rule(
         "generator",
         "overrun generator",
         ("load", "faulted load"),
-        _generator,
+        _overrun,
         "Give the generator more processes (`clients` in the scenario) or a machine of its own, "
         "and measure again: the run says nothing of the network.",
     ),
+)
+"""Of a step whose generator was the bottleneck, these alone are asked."""
+
+RULES: tuple[Rule, ...] = (
     Rule(
         "busy node",
         "CPU-bound node",

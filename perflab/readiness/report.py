@@ -36,7 +36,8 @@ CURVE_POINTS = 60
 BOUND_S = 0.2  # of the mean latency: the production target's limit for the median
 NO_PATH = (
     "Critical path: too few operations were followed through their stages (p2pcore may not be able "
-    "to); where the time of one operation goes is not in this report."
+    "to), or the generator was the bottleneck; where the time of one operation goes is not in this "
+    "report."
 )
 INTERRUPTED = "Interrupted after {} of {} steps: no verdict on the whole, and no baseline."
 NEVER_MEASURED = (

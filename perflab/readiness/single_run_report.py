@@ -97,8 +97,7 @@ def _load(record: LoadRecord) -> RunReport:
     )
     missed = [
         f"{each.kind} at {each.at_s:.1f} s: service did not come back"
-        for each in (result.faults if result and not result.generator_bound else ())
-        if each.judged and not each.recovered
+        for each in (result.not_recovered if result and not result.generator_bound else ())
     ]
     if result and result.records_lost:
         missed.append(f"{result.records_lost:,} acknowledged records lost")

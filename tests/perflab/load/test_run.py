@@ -20,6 +20,7 @@ from perflab.__main__ import main
 from perflab.load.command import conclude
 from perflab.load.figures import figures
 from perflab.load.record import HEAD, ROW, FaultResult, LoadRecord, operations_file, read_load
+from perflab.load.starvation import starved
 from perflab.load.target import StartedSwarm
 from perflab.load.traces import FOLLOWED, read_traces
 from perflab.monitor.record import read_recording
@@ -30,6 +31,13 @@ WAIT_S = 60.0
 
 def command(out: Path, *options: str) -> list[str]:
     return ["load", "--plain", "--out", str(out), *options]
+
+
+def measured(code: int, record: LoadRecord) -> bool:
+    """Whether a run ended as one does that found nothing wrong: with 0, or with 2 where others
+    kept the generator from the processor."""
+    assert record.result is not None
+    return code == (2 if record.result.generator_bound else 0)
 
 
 def balanced(record: LoadRecord) -> bool:
@@ -56,9 +64,10 @@ def test_a_run_records_every_operation_of_all_clients(
     out = tmp_path / "run"
     options = ["--pattern", "steps", "--rates", "50,150", "--seconds", "1", "--nodes", "3"]
     options += ["--clients", "2", "--mix", "store=1,retrieve=2,scan=1,insert=1,modify=1,delete=1"]
-    assert main(command(out, *options, "--value-bytes", "64,4096", "--records", "200",
-                        "--trace-every", "4")) == 0  # fmt: skip
+    code = main(command(out, *options, "--value-bytes", "64,4096", "--records", "200",
+                        "--trace-every", "4"))  # fmt: skip
     record = read_load(out)
+    assert measured(code, record)
     assert balanced(record)
     source = source_of(SUITE_PARENT)
     assert (record.manifest.commit, record.manifest.uncommitted) == (
@@ -104,8 +113,9 @@ def test_a_running_network_is_a_target_too(tmp_path: Path) -> None:
         key = ["--network-key-file", str(tmp_path / "wrong")]
         assert main(command(tmp_path / "refused", *options, *key)) == 2
         key = ["--network-key-file", str(tmp_path / "key")]
-        assert main(command(tmp_path / "run", *options, *key)) == 0
+        code = main(command(tmp_path / "run", *options, *key))
     record = read_load(tmp_path / "run")
+    assert measured(code, record)
     assert record.manifest.target == ", ".join(options[-3::2])
     assert record.manifest.nodes == 0
     assert len(record.rows) == 40
@@ -116,15 +126,17 @@ def test_a_running_network_is_a_target_too(tmp_path: Path) -> None:
 def test_the_generator_measures_itself(tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = ["--target", "null", "--pattern", "poisson", "--rate", "5000", "--seconds", "1"]
-    assert main(command(out, *options)) == 0
+    code = main(command(out, *options))
     record = read_load(out)
+    assert measured(code, record)
     assert balanced(record)
     assert len(record.rows) == pytest.approx(5000, rel=0.1)
     assert record.result is not None
     found = figures(record.rows, record.errors, 1.0)
     assert found.success == 1
     # With nobody behind it, all the latency there is comes from the generator.
-    assert record.result.generator_bound == (found.lag_p99_s > 0.010)
+    kept = bool(starved(record, record.rows))
+    assert record.result.generator_bound == (found.lag_p99_s > 0.010 or kept)
     assert record.usable != record.result.generator_bound
 
 
@@ -209,19 +221,30 @@ def test_a_network_that_did_not_come_back_fails_the_run(
 ) -> None:
     options = ["--target", "null", "--pattern", "ramp", "--rate", "0", "--to-rate", "200"]
     options += ["--seconds", "1"]
-    assert main(command(tmp_path / "run", *options)) == 0
+    code = main(command(tmp_path / "run", *options))
     record = read_load(tmp_path / "run")
+    assert measured(code, record)
     assert record.result is not None
+    unbound = replace(record.result, generator_bound=False)
+    record = replace(record, result=unbound)
     fault = FaultResult(
         fault=0, kind="pause", at_s=1.0, healed_s=2.0, seen_by_nodes_s=None, seen_by_clients_s=0.1,
         recovered_s=None, recovered_after_heal_s=None, operations_lost=7, recovered=False,
         reason="so it was",
     )  # fmt: skip
     assert conclude(record) == 0
-    assert conclude(replace(record, result=replace(record.result, faults=[fault]))) == 1
+    assert conclude(replace(record, result=replace(unbound, faults=[fault]))) == 1
     assert "NOT RECOVERED pause" in capsys.readouterr().out
-    kept = replace(record.result, records_acknowledged=9, records_lost=1)
+    kept = replace(unbound, records_acknowledged=9, records_lost=1)
     assert conclude(replace(record, result=kept)) == 1
+    # Nothing is said of a network by a generator that was the bottleneck, but for what it lost.
+    bound = replace(unbound, generator_bound=True, generator_reasons=["it was kept"])
+    assert conclude(replace(record, result=bound)) == 2
+    assert conclude(replace(record, result=replace(bound, faults=[fault]))) == 2
+    assert conclude(replace(record, result=replace(bound, records_lost=1))) == 1
+    unsure = replace(fault, judged=False, reason="too little was due")
+    assert conclude(replace(record, result=replace(unbound, faults=[unsure]))) == 2
+    assert "NOT JUDGED pause at 1.0 s: too little was due" in capsys.readouterr().out
 
 
 FAULTS = """
@@ -262,7 +285,10 @@ def test_faults_are_carried_out_and_nothing_acknowledged_is_lost(tmp_path: Path)
     assert result is not None
     assert [fault.kind for fault in result.faults] == ["pause", "descriptors", "lossy", "kill"]
     assert (result.records_acknowledged, result.records_lost) == (200, 0)
-    assert code == (0 if all(fault.recovered for fault in result.faults) else 1)
+    if result.generator_bound:
+        assert code == 2
+    else:
+        assert code == (0 if all(fault.recovered for fault in result.faults) else 1)
     told = [(event.kind, event.fault) for event in record.events if event.kind in ("fault", "heal")]
     both = [(kind, number) for number in range(3) for kind in ("fault", "heal")]
     assert told == [*both, ("fault", 3)]

@@ -1,0 +1,164 @@
+"""What the system tells of its processors: what this process got of them, and who else has them.
+
+Rule: reads; decides no more than whether others leave enough of the processors to measure.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Account", "Crowd", "Spent", "look", "warning"]
+
+SCHEDSTAT, STAT = Path("/proc/self/schedstat"), Path("/proc/stat")
+STEAL = 7  # place among the numbers of a line of /proc/stat, proc(5)
+LOOK_S = 1.0
+MOST_BUSY = 0.15  # of the processors' time: a quiet machine's own housekeeping takes 1 to 5 %
+SHOWN = 5  # processes
+LEAST_SHOWN = 0.02  # of a core
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Seconds of a process since it began to count; None is what the system does not tell."""
+
+    cpu_s: float
+    cpu_wait_s: float | None
+    """The main thread was ready to run, and was not let."""
+    steal_s: float | None
+    """Other guests of a virtual machine's host had a processor, on average over processors."""
+
+
+class Account:
+    """Counts from now on."""
+
+    def __init__(self) -> None:
+        self._before = _now()
+
+    def spent(self) -> Spent:
+        """Until now."""
+        (cpu, wait, steal), now = self._before, _now()
+        return Spent(
+            cpu_s=now[0] - cpu,
+            cpu_wait_s=None if wait is None or now[1] is None else now[1] - wait,
+            steal_s=None if steal is None or now[2] is None else now[2] - steal,
+        )
+
+
+def _now() -> tuple[float, float | None, float | None]:
+    return time.process_time(), _waited_s(), _stolen_s()
+
+
+def _waited_s() -> float | None:
+    try:
+        return int(SCHEDSTAT.read_bytes().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _stolen_s() -> float | None:
+    try:
+        lines = STAT.read_bytes().split(b"\n")
+        ticks = int(lines[0].split()[1 + STEAL])
+    except (OSError, ValueError, IndexError):
+        return None
+    processors = sum(line.startswith(b"cpu") for line in lines) - 1
+    return ticks / os.sysconf("SC_CLK_TCK") / max(processors, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowd:
+    """What others did on the processors that this process may use, during a look at them."""
+
+    cores: int
+    busy: float
+    """Cores in use, this process's own part left out."""
+    stolen: float
+    """Cores' worth that the host of a virtual machine gave to other guests."""
+    processes: tuple[tuple[float, int, str], ...]
+    """The busiest: cores, id, name. Other users' are among them; other containers' are not."""
+
+    @property
+    def too_busy(self) -> bool:
+        """Whether what is measured now would hold others' share."""
+        return self.busy + self.stolen > MOST_BUSY * self.cores
+
+    def __str__(self) -> str:
+        words = [f"{cores:.0%} {name} (pid {pid})" for cores, pid, name in self.processes]
+        if self.stolen > LEAST_SHOWN:
+            words.append(f"{self.stolen:.0%} other guests of this machine's host")
+        who = ", ".join(words) or "nobody that can be seen from here"
+        return f"{self.busy + self.stolen:.2f} of {self.cores} cores are in use by others: {who}"
+
+
+def look(seconds: float = LOOK_S) -> Crowd:
+    """Watch for so long; takes as long. Where the system tells nothing, nobody is busy."""
+    mine = _usable()
+    used, ran, own = _in_use(mine), _process_times(), time.process_time()
+    begin = time.monotonic()
+    time.sleep(seconds)
+    passed = max(time.monotonic() - begin, 1e-9)
+    used_after, ran_after = _in_use(mine), _process_times()
+    own = time.process_time() - own
+    found = []
+    for process, spent in ran_after.items():
+        cores = (spent - ran.get(process, spent)) / passed
+        if cores >= LEAST_SHOWN and process[0] != os.getpid():
+            found.append((round(cores, 3), process[0], process[2]))
+    return Crowd(
+        cores=len(mine) or 1,
+        busy=max(0.0, (used_after[0] - used[0] - own) / passed),
+        stolen=max(0.0, (used_after[1] - used[1]) / passed),
+        processes=tuple(sorted(found, reverse=True)[:SHOWN]),
+    )
+
+
+def warning(found: Crowd) -> str:
+    """What to tell before something is measured beside that crowd, in one line; "" if nothing."""
+    if not found.too_busy:
+        return ""
+    return (
+        f"this machine is too busy to measure: {found}. End that, or wait until it is over, and "
+        "measure again; what is measured now is marked as taken on a busy machine"
+    )
+
+
+def _usable() -> list[int]:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _in_use(processors: Iterable[int]) -> tuple[float, float]:
+    """Seconds in which these were in use, and in which stolen, since the machine began."""
+    import psutil
+
+    times = psutil.cpu_times(percpu=True)
+    busy = stolen = 0.0
+    for number in processors:
+        if number >= len(times):
+            continue  # a container that shows fewer than it lets use
+        each: Mapping[str, float] = times[number]._asdict()
+        steal = each.get("steal", 0.0)
+        idle = each.get("idle", 0.0) + each.get("iowait", 0.0)
+        # Guests' time is part of user's.
+        whole = sum(value for name, value in each.items() if not name.startswith("guest"))
+        busy += whole - idle - steal
+        stolen += steal
+    return busy, stolen
+
+
+def _process_times() -> dict[tuple[int, float, str], float]:
+    """Processor time of every process that can be seen, by its id, beginning and name."""
+    import psutil
+
+    found = {}
+    for each in psutil.process_iter(["cpu_times", "create_time", "name"]):
+        times, name = each.info["cpu_times"], each.info["name"]
+        if times is not None:
+            found[each.pid, each.info["create_time"], name or "?"] = times.user + times.system
+    return found
