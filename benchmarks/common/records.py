@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from perflab.forms import document
+
 __all__ = [
     "FORMAT",
     "KINDS",
@@ -190,12 +192,7 @@ def write_run(run: Run, path: Path) -> None:
 
 def read_run(path: Path) -> Run:
     """Read what `write_run` wrote; RecordError says which field of which file is wrong."""
-    import msgspec
-
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Run)
-    except (msgspec.DecodeError, RecordError) as error:
-        raise RecordError(f"{path.name}: {error}") from error
+    return document(path, Run, RecordError)
 
 
 def _all_cores() -> int:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from perflab.forms import toml_table
 from perflab.gate.record import Kind
 
 __all__ = ["POLICY", "Accepted", "Limits", "Policy", "PolicyError", "load_policy"]
@@ -23,7 +23,7 @@ POLICY = Path(__file__).with_name("policy.toml")
 FIRST_LOOK = 16  # rounds that suffice for a bound that 26 suspects and four looks share
 
 
-class PolicyError(Exception):
+class PolicyError(ValueError):
     """The policy cannot be read; the message names the file, the entry and what it may be."""
 
 
@@ -89,11 +89,9 @@ class Policy:
 
 def load_policy(path: Path = POLICY) -> Policy:
     """Read a policy. Raises PolicyError."""
+    content = toml_table(path, PolicyError)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
         return _policy(content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PolicyError(f"{path} cannot be read: {error}") from error
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from None
 

@@ -36,6 +36,7 @@ from perflab.load.target import (
     network_of_key_file,
 )
 from perflab.load.view import PlainView, View
+from perflab.processes.fleet import SlowError
 from perflab.results.checkout import Source, source_of
 
 __all__ = ["add_arguments", "conclude", "main"]
@@ -157,7 +158,7 @@ def main(options: argparse.Namespace, root: Path) -> int:
             return _capacity(options, plan, target)
         live = sys.stdout.isatty() and not options.plain
         record = _run(plan, target, LiveView() if live else PlainView())
-    except (ScenarioError, LoadTargetError, ChildError, SwarmError) as error:
+    except (ScenarioError, LoadTargetError, ChildError, SwarmError, SlowError, OSError) as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
     return conclude(record)

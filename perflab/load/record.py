@@ -29,12 +29,13 @@ Rule: reads files only; the names of the format are here so that writer and read
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from perflab.forms import check_form, decoded
+from perflab.forms import check_form, converted, decoded, document
+from perflab.load.capacity_form import Capacity, Trial
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +86,8 @@ OUTCOMES = ("ok", "dropped", "timed_out", "refused", "failed", "wrong", "missed"
 was never written. Missed: not begun, for the generator came to it after its deadline. *Late* is
 none of these: an operation that began more than 2 ms after its time."""
 
+MOST_CLIENTS, MOST_SECONDS = 1024, 366 * 86400.0
+
 End = Literal["complete", "interrupted", "broken"]
 T = TypeVar("T")
 
@@ -123,6 +126,25 @@ class LoadManifest:
     """Name, begin and end in seconds."""
     uncommitted: list[str] = field(default_factory=list)
     """Files of the code that differed from the commit; older records do not tell."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.clients <= MOST_CLIENTS:
+            raise ValueError(f"clients are 1 to {MOST_CLIENTS}, not {self.clients}")
+        if not isinstance(self.scenario.get("name"), str):
+            raise ValueError("the scenario has no name")
+        phases = self.scenario.get("phase")
+        if not isinstance(phases, list) or not all(isinstance(each, dict) for each in phases):
+            raise ValueError("scenario.phase is no list of tables")
+        if not phases or len(phases) != len(self.phases):
+            raise ValueError(f"there are {len(phases)} phases in the scenario, {len(self.phases)} "
+                             "with their times")  # fmt: skip
+        if not all(isinstance(each.get("warm_up"), bool) for each in phases):
+            raise ValueError("a phase of the scenario does not say if it is a warm-up")
+        before_s = 0.0
+        for name, begin_s, end_s in self.phases:
+            if not before_s <= begin_s <= end_s <= MOST_SECONDS:
+                raise ValueError(f"the phase {name!r} lasts from {begin_s} to {end_s} s")
+            before_s = end_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,40 +229,6 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One rate of a search for the capacity."""
-
-    rate: float
-    kept: bool
-    p99_s: float | None
-    """None: so many failed that the P99 is a failure."""
-    success: float
-    generator_bound: bool
-    directory: str
-    """The record of the trial, beside the file."""
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """The highest rate that kept an SLO, as `capacity.json` of a search has it."""
-
-    format: str
-    version: int
-    p99_ms: float
-    success: float
-    rate: float | None
-    """Operations per second; None: not even the lowest rate kept it."""
-    missed_rate: float | None
-    """The lowest rate above it that did not; None: there was none."""
-    generator_bound: bool
-    """At that rate the generator was the bottleneck: the target may be able to do more."""
-    stopped: str
-    """Why the search ended."""
-    trials: list[Trial]
-
-
-@dataclass(frozen=True, kw_only=True)
 class LoadRecord:
     """One run, as far as its directory tells it."""
 
@@ -284,14 +272,14 @@ def decode_rows(data: bytes) -> NDArray[np.void]:
 
 def read_capacity(directory: Path) -> Capacity:
     """Read what a search for the capacity found; LoadRecordError or OSError."""
-    found = _decode((directory / CAPACITY).read_bytes(), Capacity, CAPACITY)
+    found = document(directory / CAPACITY, Capacity, LoadRecordError)
     check_form(found, (FORMAT, VERSION), CAPACITY, LoadRecordError)
     return found
 
 
 def read_manifest(directory: Path) -> LoadManifest:
     """Read what was asked of a run; errors as those of `read_load`."""
-    manifest = _decode((directory / MANIFEST).read_bytes(), LoadManifest, MANIFEST)
+    manifest = document(directory / MANIFEST, LoadManifest, LoadRecordError)
     check_form(manifest, (FORMAT, VERSION), MANIFEST, LoadRecordError)
     return manifest
 
@@ -305,17 +293,32 @@ def read_load(directory: Path) -> LoadRecord:
     tables = [reader.process(number) for number in range(manifest.clients)]
     rows = np.concatenate(tables)
     path = directory / RESULT
-    result = _decode(path.read_bytes(), Result, RESULT) if path.exists() else None
+    result = document(path, Result, LoadRecordError) if path.exists() else None
     return LoadRecord(
         directory=directory,
         manifest=manifest,
         rows=rows[np.argsort(rows["due_ns"], kind="stable")],
         errors=tuple(reader.errors),
         intervals=tuple(sorted(reader.intervals, key=lambda each: each.at_ns)),
-        events=tuple(_decode(line, Event, EVENTS) for line in reader.lines(EVENTS)),
+        events=tuple(
+            converted(_decode(line, object, EVENTS), Event, EVENTS, LoadRecordError)
+            for line in reader.lines(EVENTS)
+        ),
         result=result,
         torn=tuple(reader.torn),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Name:
+    """A line that tells the name of an error."""
+
+    number: int
+    name: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.number < 1 << 16:
+            raise ValueError(f"an error's number is 1 to 65535, not {self.number}")
 
 
 class _Reader:
@@ -332,13 +335,16 @@ class _Reader:
 
         names: dict[int, str] = {0: ""}
         for line in self.lines(intervals_file(number)):
-            found = _decode(line, dict[str, Any], intervals_file(number))
-            if found.get("type") == "error":
-                names[int(found["number"])] = str(found["name"])
-            elif found.pop("type", None) == "interval":
-                self.intervals.append(_convert(found, Interval, intervals_file(number)))
+            place = intervals_file(number)
+            found = _decode(line, dict[str, Any], place)
+            kind = found.pop("type", None)
+            if kind == "error":
+                named = converted(found, _Name, place, LoadRecordError)
+                names[named.number] = named.name
+            elif kind == "interval":
+                self.intervals.append(converted(found, Interval, place, LoadRecordError))
             else:
-                raise LoadRecordError(f"{intervals_file(number)}: a line of no known type")
+                raise LoadRecordError(f"{place}: a line of no known type")
         rows = self._rows(operations_file(number))
         if len(rows) and not set(np.unique(rows["error"]).tolist()) <= names.keys():
             raise LoadRecordError(f"{operations_file(number)}: an error that was never named")
@@ -362,6 +368,8 @@ class _Reader:
         if len(body) % ROW.size or 0 < len(data) < len(HEAD):
             self.torn.append(name)
         rows = decode_rows(body)
+        if len(rows) and max(rows["ended_ns"].max(), rows["due_ns"].max()) > MOST_SECONDS * 1e9:
+            raise LoadRecordError(f"{name}: an operation after more than a year")
         if len(rows) and (
             rows["kind"].max() >= len(KINDS) or rows["outcome"].max() >= len(OUTCOMES)
         ):
@@ -384,12 +392,3 @@ class _Reader:
 
 def _decode(data: bytes, what: type[T], place: str) -> T:
     return decoded(data, what, place, LoadRecordError)
-
-
-def _convert(found: Mapping[str, Any], what: type[T], place: str) -> T:
-    import msgspec
-
-    try:
-        return msgspec.convert(found, what)
-    except msgspec.ValidationError as error:
-        raise LoadRecordError(f"{place}: {error}") from error

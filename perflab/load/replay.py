@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.common.load.mix import KINDS, DrawnOperation
+from perflab.forms import shown, text
 
-__all__ = ["ScenarioError", "Traced", "read_trace"]
+__all__ = ["MOST_SECONDS", "ScenarioError", "Traced", "read_trace"]
 
 MOST_RECORDS = 1_000_000
+MOST_SECONDS = 7 * 86400  # of a run
+MOST_TRACE_BYTES = 256 << 20  # some ten million operations
 
 
 class ScenarioError(ValueError):
@@ -39,10 +42,7 @@ def read_trace(path: Path) -> tuple[Traced, ...]:
     Times are seconds from the beginning and never fall. Blank lines and those that begin with #
     say nothing.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"the trace {path} cannot be read: {error}") from error
+    lines = text(path, ScenarioError, MOST_TRACE_BYTES).split("\n")
     found: list[Traced] = []
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("#"):
@@ -60,11 +60,13 @@ def _traced(line: str, before_ns: int) -> Traced:
         due, kind, record = line.split()
         due_s, number = float(due), int(record)
     except ValueError:
-        raise ValueError(f"`seconds operation record`, not {line!r}") from None
+        raise ValueError(f"`seconds operation record`, not {shown(line)}") from None
     if kind not in KINDS:
-        raise ValueError(f"an operation is one of {', '.join(KINDS)}, not {kind!r}")
+        raise ValueError(f"an operation is one of {', '.join(KINDS)}, not {shown(kind)}")
     if not 0 <= number < MOST_RECORDS:
-        raise ValueError(f"records are 0 to {MOST_RECORDS - 1:,}, not {number}")
+        raise ValueError(f"records are 0 to {MOST_RECORDS - 1:,}, not {shown(number)}")
     if not (math.isfinite(due_s) and due_s * 1e9 >= before_ns):
-        raise ValueError(f"times never fall: {due} follows {before_ns / 1e9}")
+        raise ValueError(f"times never fall: {shown(due)} follows {before_ns / 1e9}")
+    if due_s > MOST_SECONDS:
+        raise ValueError(f"a time is up to a week, not {shown(due)} s")
     return Traced(round(due_s * 1e9), DrawnOperation(kind, number))

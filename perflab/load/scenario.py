@@ -10,7 +10,7 @@ Rule: reads and checks; starts nothing.
 from __future__ import annotations
 
 import math
-import tomllib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import chain
@@ -20,7 +20,8 @@ from typing import Any, Literal, TypeVar
 from benchmarks.common.load.mix import KINDS, YCSB, Distribution, DrawnOperation, Kind
 from benchmarks.common.load.schedule import Piece, after, arrivals, bursts
 from benchmarks.common.load.values import STAMP_BYTES
-from perflab.load.replay import ScenarioError, read_trace
+from perflab.forms import check_values, converted, shown, toml_table
+from perflab.load.replay import MOST_SECONDS, ScenarioError, read_trace
 
 __all__ = [
     "SHIPPED",
@@ -37,9 +38,13 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).with_name("scenarios")
-MOST_SECONDS = 7 * 86400
 MOST_VALUE_BYTES = 1 << 20  # the core's own limit is below 1 MiB
 MOST_IN_FLIGHT = 4096  # the client's own limit
+MOST_OF_A_KIND = 1000  # phases, faults, steps: more are a program's mistake
+MOST_SIZES = 64  # each is up to a MiB in the memory of every client
+MOST_AT_ONCE, SHORTEST_S = 1_000_000, 0.001  # operations of a burst; from one to the next
+MOST_WEIGHT = 1e9
+FILE_NAME = re.compile(r"(?!\.{1,2}$)[^/\\]{1,100}")
 
 Pattern = Literal["constant", "poisson", "soak", "burst", "ramp", "steps", "spike", "trace"]
 FaultKind = Literal[
@@ -61,7 +66,7 @@ NEEDS: Mapping[Pattern, tuple[str, ...]] = {
 
 def _need(condition: bool, name: str, value: object, limit: str) -> None:
     if not condition:
-        raise ScenarioError(f"{name} is {limit}, not {value!r}")
+        raise ScenarioError(f"{name} is {limit}, not {shown(value)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +110,13 @@ class LoadPhase:
         if self.pattern == "trace":
             read_trace(Path(self.file))
             return
-        _need(0 < self.seconds <= MOST_SECONDS, "seconds", self.seconds, "above 0, up to a week")
+        limit = f"a list of at most {MOST_OF_A_KIND}"
+        _need(len(self.rates) <= MOST_OF_A_KIND, "rates", len(self.rates), limit)
+        _need(0 < self.duration_s <= MOST_SECONDS, "seconds", self.seconds, "above 0, up to a week")
         if self.pattern == "burst":
-            _need(self.size >= 1, "size", self.size, "1 or more")
-            _need(0 < self.every_s <= self.seconds, "every_s", self.every_s, "above 0, <= seconds")
+            _need(1 <= self.size <= MOST_AT_ONCE, "size", self.size, f"1 to {MOST_AT_ONCE:,}")
+            limit = f"{SHORTEST_S} or more, <= seconds"
+            _need(SHORTEST_S <= self.every_s <= self.seconds, "every_s", self.every_s, limit)
         else:
             operations = sum(piece.operations for piece in self._pieces())
             _need(operations >= 1, "rate", self.rate, "high enough for an operation in the phase")
@@ -118,7 +126,7 @@ class LoadPhase:
         """How long it lasts; a trace as long as its file says."""
         if self.pattern == "trace":
             return read_trace(Path(self.file))[-1].due_ns / 1e9
-        return self.seconds * (len(self.rates) if self.pattern == "steps" else 1)
+        return self.seconds * max(1, len(self.rates))
 
     def due_ns(self, seed: int) -> Iterator[int]:
         """When operations are due, from the beginning of the phase; not of a trace."""
@@ -190,12 +198,13 @@ class Load:
         else:
             for name, weight in self.mix.items():
                 _need(name in KINDS, "mix", name, f"of {', '.join(KINDS)}")
-                _need(math.isfinite(weight) and weight >= 0, f"mix.{name}", weight, "0 or more")
+                _need(0 <= weight <= MOST_WEIGHT, f"mix.{name}", weight, f"0 to {MOST_WEIGHT:g}")
             _need(sum(self.mix.values()) > 0, "mix", self.mix, "more than nothing")
         _need(1 <= self.records <= 1_000_000, "records", self.records, "1 to 1,000,000")
         for size in self.sizes:
             _need(STAMP_BYTES <= size <= MOST_VALUE_BYTES, "value_bytes", size, "16 to 1,048,576")
-        _need(bool(self.sizes), "value_bytes", self.value_bytes, "one size or more")
+        limit = f"1 to {MOST_SIZES} sizes"
+        _need(1 <= len(self.sizes) <= MOST_SIZES, "value_bytes", self.value_bytes, limit)
         _need(1 <= self.clients <= 64, "clients", self.clients, "1 to 64")
         limit = f"1 to {MOST_IN_FLIGHT}"
         _need(1 <= self.max_in_flight <= MOST_IN_FLIGHT, "max_in_flight", self.max_in_flight, limit)
@@ -243,18 +252,21 @@ class Fault:
     """After it was healed; the run fails if it takes longer."""
 
     def __post_init__(self) -> None:
-        _need(self.at_s >= 0, "at_s", self.at_s, "0 or more")
+        _need(0 <= self.at_s <= MOST_SECONDS, "at_s", self.at_s, "0 to a week")
         heals = self.kind != "kill"
         _need(not heals or 0 < self.for_s <= 3600, "for_s", self.for_s, "above 0, up to 3600")
         _need(heals or self.for_s == 0, "for_s", self.for_s, "nothing that a kill has")
         _need(1 <= self.nodes <= 64, "nodes", self.nodes, "1 to 64")
         _need(0 <= self.delay_ms <= 60_000, "delay_ms", self.delay_ms, "0 to 60,000")
         _need(0 <= self.loss <= 1, "loss", self.loss, "0 to 1")
-        _need(self.limit >= 0, "limit", self.limit, "0 or more")
+        _need(0 <= self.limit < 1 << 62, "limit", self.limit, "0 or more, below 2^62")
+        rate = self.bytes_per_s
+        _need(rate is None or 1 <= rate <= 1e12, "bytes_per_s", rate, "1 to 1e12")
         wants_delay = self.kind == "slow" and self.bytes_per_s is None
         _need(not wants_delay or self.delay_ms > 0, "delay_ms", self.delay_ms, "above 0 for slow")
         _need(self.kind != "lossy" or self.loss > 0, "loss", self.loss, "above 0 for lossy")
-        _need(self.recover_within_s > 0, "recover_within_s", self.recover_within_s, "above 0")
+        within_s, limit_s = self.recover_within_s, "above 0, up to a week"
+        _need(0 < within_s <= MOST_SECONDS, "recover_within_s", within_s, limit_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +282,12 @@ class LoadScenario:
     fault: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        named = FILE_NAME.fullmatch(self.name) is not None and self.name.isprintable()
+        _need(named, "name", self.name, "1 to 100 characters that a file's name may have")
         _need(bool(self.phase), "phase", self.phase, "one or more")
+        many = max(len(self.phase), len(self.fault))
+        _need(many <= MOST_OF_A_KIND, "phase or fault", many, f"at most {MOST_OF_A_KIND} tables")
+        _need(self.duration_s <= MOST_SECONDS, "seconds", self.duration_s, "up to a week in all")
         _need(1 <= self.nodes <= 64, "nodes", self.nodes, "1 to 64")
         left, before_s = self.nodes, 0.0
         for number, fault in enumerate(self.fault):
@@ -329,17 +346,12 @@ def shipped() -> list[str]:
 def read_scenario(name: str) -> LoadScenario:
     """A shipped scenario by its name, or any by its file; ScenarioError with one clear line."""
     path = SHIPPED / f"{name}.toml" if name in shipped() else Path(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    if "\0" in name or not path.exists():
         raise ScenarioError(
-            f"no scenario is called {name!r} and no such file can be read; there are "
+            f"no scenario is called {shown(name)} and there is no such file; there are "
             f"{', '.join(shipped())}"
-        ) from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path.name}: {error}") from error
+        )
+    data = toml_table(path, ScenarioError)
     try:
         return scenario_of({"name": path.stem} | data, path.parent)
     except ScenarioError as error:
@@ -349,6 +361,7 @@ def read_scenario(name: str) -> LoadScenario:
 def scenario_of(data: Mapping[str, Any], directory: Path | None = None) -> LoadScenario:
     """A scenario from plain tables; trace files are looked for from the directory on."""
     table = dict(data)
+    check_values(table, "it", ScenarioError)
     load = _take(Load, table.pop("load", {}), "load")
     phases = [
         _phase(each, directory, f"phase[{number}]")
@@ -363,13 +376,14 @@ def scenario_of(data: Mapping[str, Any], directory: Path | None = None) -> LoadS
 
 def _tables(value: object, place: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ScenarioError(f"{place} is a list of tables ([[{place}]]), not {value!r}")
+        raise ScenarioError(f"{place} is a list of tables ([[{place}]]), not {shown(value)}")
     return value
 
 
 def _phase(table: dict[str, Any], directory: Path | None, place: str) -> LoadPhase:
     pattern = table.get("pattern")
-    _need(pattern in NEEDS, f"{place}: pattern", pattern, f"one of {', '.join(NEEDS)}")
+    known = isinstance(pattern, str) and pattern in NEEDS
+    _need(known, f"{place}: pattern", pattern, f"one of {', '.join(NEEDS)}")
     if directory is not None and isinstance(table.get("file"), str):
         table = table | {"file": str(directory / table["file"])}
     return _take(LoadPhase, table, place)
@@ -377,15 +391,10 @@ def _phase(table: dict[str, Any], directory: Path | None, place: str) -> LoadPha
 
 def _take(what: type[T], table: Mapping[str, Any], place: str) -> T:
     """Build one of the dataclasses above from a table, strictly."""
-    import msgspec
-
     if not isinstance(table, dict):
-        raise ScenarioError(f"{place} is a table, not {table!r}")
+        raise ScenarioError(f"{place} is a table, not {shown(table)}")
     known = [each.name for each in fields(what)]  # type: ignore[arg-type]
     unknown = [name for name in table if name not in known]
     if unknown:
-        raise ScenarioError(f"{place} has no {unknown[0]!r}; there are {', '.join(known)}")
-    try:
-        return msgspec.convert(table, what, from_attributes=True)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise ScenarioError(f"{place}: {error}") from error
+        raise ScenarioError(f"{place} has no {shown(unknown[0])}; there are {', '.join(known)}")
+    return converted(table, what, place, ScenarioError)

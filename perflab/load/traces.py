@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from perflab.forms import decoded, lines
 from perflab.load.record import LoadRecordError
 
 __all__ = ["FOLLOWED", "Followed", "Reply", "read_traces", "traces_file"]
+
+MOST_NS = 10**18  # thirty years
 
 FOLLOWED = ("retrieve", "store", "insert", "delete")
 """Kinds of operation that can be followed: those that ask for one record, once."""
@@ -54,6 +57,13 @@ class Followed:
     replies: list[Reply]
     """Without those of nodes that can't tell; [] if the replicas had to be looked up first."""
 
+    def __post_init__(self) -> None:
+        times = [self.due_ns, self.begun_ns, self.written_ns or 0, self.ended_ns]
+        for each in self.replies:
+            times += [each.read_ns, each.waited_ns, each.served_ns, each.replied_ns]
+        if max(times) > MOST_NS or min(times) < -MOST_NS:
+            raise ValueError(f"a time beyond {MOST_NS} ns")
+
 
 def traces_file(process: int) -> str:
     return f"traces-{process}.jsonl"
@@ -64,15 +74,9 @@ def read_traces(directory: Path, clients: int) -> list[Followed]:
 
     A last line that was cut off is left out; LoadRecordError for anything else.
     """
-    import msgspec
-
-    decode = msgspec.json.Decoder(Followed).decode
     found = []
     for process in range(clients):
         path = directory / traces_file(process)
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        try:
-            found += [decode(line) for line in lines]
-        except msgspec.DecodeError as error:
-            raise LoadRecordError(f"{path.name}: {error}") from error
+        if path.exists():
+            found += [decoded(line, Followed, path.name, LoadRecordError) for line in lines(path)]
     return sorted(found, key=lambda each: each.ended_ns)

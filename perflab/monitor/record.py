@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.common.columns import Column
-from perflab.forms import check_form, decoded
+from perflab.forms import check_form, decoded, shown
 
 __all__ = [
     "FORMAT",
@@ -39,6 +39,7 @@ __all__ = [
 FORMAT = "p2pcore-monitor"
 VERSION = 1  # raised when a reader of the old form would misread the new one
 NS = 1_000_000_000
+MOST_NS = 10**18  # thirty years since the machine began
 
 T = TypeVar("T")
 
@@ -282,8 +283,10 @@ class _Reader:
 
     def __init__(self, name: str, header: _Header) -> None:
         check_form(header, (FORMAT, VERSION), f"{name}, line 1", SeriesError)
-        if header.interval_ns <= 0:
-            raise SeriesError(f"{name}, line 1: an interval of {header.interval_ns} ns")
+        if not 0 < header.interval_ns < MOST_NS:
+            raise SeriesError(f"{name}, line 1: an interval of {shown(header.interval_ns)} ns")
+        if not (0 <= header.mono_ns < MOST_NS and 0 <= header.wall_ns < MOST_NS * 10):
+            raise SeriesError(f"{name}, line 1: a time beyond {MOST_NS} ns")
         self._start_ns = header.mono_ns
         self._by_number: dict[int, ProcessSeries] = {}
         self._columns: dict[tuple[str, int], list[MetricSeries]] = {}
@@ -302,13 +305,15 @@ class _Reader:
         if self.recording.complete:
             raise SeriesError(f"{place}: something follows the end")
         found: _Line = _decode(line, _LINES[kind], place)
+        if not 0 <= found.at < MOST_NS:
+            raise SeriesError(f"{place}: a time of {shown(found.at)} ns")
         at_s = (found.at - self._start_ns) / NS
         if at_s < 0:
             raise SeriesError(f"{place}: it is {-at_s:.3f} s older than the header")
         self.recording.end_s = max(self.recording.end_s, at_s)
         try:
             self._take(kind, found, at_s)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise SeriesError(f"{place}: {error}") from error
 
     def _take(self, kind: str, found: _Line, at_s: float) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from perflab.forms import document
 from perflab.report.form import FORMAT, READABLE, Comparison, Figure, FigureChange, ReadinessReport
 
 __all__ = [
@@ -40,15 +41,13 @@ class FiledError(ValueError):
 
 def read_report(path: Path) -> ReadinessReport:
     """Read a report.json, or that of a run's directory; FiledError if it is none."""
-    import msgspec
-
     file = path / REPORT if path.is_dir() else path
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=ReadinessReport)
+        found = document(file, ReadinessReport, FiledError)
     except OSError as error:
         raise FiledError(f"{file}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise FiledError(f"{file}: {error}") from error
+    except FiledError as error:
+        raise FiledError(f"{file.parent}: {error}") from error
     if found.format != FORMAT or found.version not in READABLE:
         raise FiledError(f"{file}: {found.format!r} version {found.version} is not understood here")
     return found
@@ -97,12 +96,9 @@ def _baselines(machine: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FiledError(f"{path}: {error}") from error
-    if not isinstance(table, dict):
-        raise FiledError(f"{path}: a table of names is expected")
-    return {str(name): str(run) for name, run in table.items()}
+        return document(path, dict[str, str], FiledError)
+    except FiledError as error:
+        raise FiledError(f"{path.parent}: {error}; a table of names is expected") from error
 
 
 def figures_of(report: ReadinessReport) -> dict[str, Figure]:

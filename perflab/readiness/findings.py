@@ -19,7 +19,14 @@ from perflab.load.summary import read_load_step
 from perflab.monitor.leaks import find_leaks
 from perflab.monitor.record import read_recording
 from perflab.monitor.resources import busy, resources
-from perflab.readiness.record import MeasuredFigure, RunRecord, RunStage, read_figures, step_file
+from perflab.readiness.record import (
+    MeasuredFigure,
+    RunRecord,
+    RunStage,
+    read_chaos,
+    read_figures,
+    step_file,
+)
 from perflab.report.finding import Curve, Observation, StageEvidence, spread
 from perflab.report.form import Chart, Figure, Line, StageReport
 
@@ -57,7 +64,7 @@ def _read(record: RunRecord, step: RunStage) -> StageFindings:
     directory = record.directory / step.name
     try:
         found = READERS[step.kind](directory / step_file(step.kind))
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except Exception as error:  # whatever it is, the other steps are to be told
         problem = problem or f"its record cannot be read: {_words(error)}"
     if outcome is not None and outcome.exit_code is not None:
         problem = found.problem or problem  # the record knows more than the last lines printed
@@ -88,7 +95,7 @@ def _read(record: RunRecord, step: RunStage) -> StageFindings:
 def _words(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    return str(error).partition("\n")[0]
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def circumstances(layout: str, nodes: int, processes: int, more: str = "") -> str:
@@ -238,13 +245,10 @@ def _soak(path: Path) -> StageEvidence:
 
 def read_chaos_step(directory: Path) -> StageEvidence:
     """Whether the promise was kept while nodes came, went and were cut off."""
-    import msgspec
-
-    run = read_figures(directory / "run.json")
-    outcome = msgspec.json.decode((directory / "outcome.json").read_bytes())
-    values: dict[str, float] = outcome["figures"]
-    findings: dict[str, int] = outcome["counts"].get("findings", {})
-    excused = outcome["counts"].get("findings_while_the_premises_did_not_hold", {})
+    run, outcome = read_figures(directory / "run.json"), read_chaos(directory)
+    values, counts = outcome.figures, outcome.counts
+    findings = counts.get("findings", {})
+    excused = counts.get("findings_while_the_premises_did_not_hold", {})
     first = run.measurements[0]
     where = circumstances(first.layout, first.nodes, first.processes)
     lost = findings.get("lost", 0) + excused.get("lost", 0)
@@ -257,8 +261,8 @@ def read_chaos_step(directory: Path) -> StageEvidence:
         name.removesuffix("_s").replace("_", " "): Figure(value=value, unit="s", better="lower")
         for name, value in waits.items()
     }
-    facts = {"promise": "kept" if outcome["kept"] else "BROKEN"}
-    evidence: dict[str, float] = {"lost": lost, "breaches": len(outcome["breaches"])}
+    facts = {"promise": "kept" if outcome.kept else "BROKEN"}
+    evidence: dict[str, float] = {"lost": lost, "breaches": len(outcome.breaches)}
     if "operations" in values:  # not of those that only begin, or only connect
         done, failed = values["operations"], values["operations_failed"]
         facts["operations"] = f"{done:,.0f}, of which {failed:,.0f} failed"
@@ -269,10 +273,10 @@ def read_chaos_step(directory: Path) -> StageEvidence:
         circumstances=where,
         figures=figures,
         facts=facts,
-        errors=outcome["counts"].get("errors", {}),
+        errors=counts.get("errors", {}),
         evidence=evidence,
-        events=[f"{at:.1f} s: {text}" for at, text in outcome["events"]]
-        + [f"breach: {each}".partition("\n")[0] for each in outcome["breaches"]],
+        events=[f"{at:.1f} s: {text}" for at, text in outcome.events]
+        + [f"breach: {each}".partition("\n")[0] for each in outcome.breaches],
     )
 
 

@@ -19,13 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from perflab.forms import check_form, decoded
+from perflab.forms import check_form, converted, decoded, document
 
 __all__ = [
+    "CHAOS",
     "FORMAT",
     "MANIFEST",
     "OUTCOMES",
     "VERSION",
+    "ChaosOutcome",
     "MachineRecord",
     "MeasuredFigure",
     "ReadinessManifest",
@@ -34,6 +36,7 @@ __all__ = [
     "RunRecord",
     "RunStage",
     "StageOutcome",
+    "read_chaos",
     "read_figures",
     "read_record",
     "step_file",
@@ -42,6 +45,7 @@ __all__ = [
 FORMAT = "p2pcore-readiness"
 VERSION = 1  # raised when a reader of the old form would misread the new one
 MANIFEST, OUTCOMES = "manifest.json", "outcomes.jsonl"
+CHAOS = "outcome.json"  # of a chaos run
 
 StepKind = Literal["saturation", "soak", "load", "chaos"]
 FILES: dict[StepKind, str] = {
@@ -167,6 +171,29 @@ class RunFigures:
     def __post_init__(self) -> None:
         if self.format != 1:
             raise ValueError(f"format {self.format}; only 1 is understood here")
+        if not self.measurements:
+            raise ValueError("it holds no measurement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChaosOutcome:
+    """What a chaos run came to, as far as reports need it (`rig.chaos.scenarios.Outcome`)."""
+
+    scenario: str
+    seed: int
+    kept: bool
+    figures: dict[str, float]
+    counts: dict[str, dict[str, int]]
+    events: list[tuple[float, str]]
+    """Seconds from the beginning, and what happened."""
+    breaches: list[str]
+    command: str = ""
+    uncommitted: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name in ("operations_failed", "writes_acknowledged"):
+            if "operations" in self.figures and name not in self.figures:
+                raise ValueError(f"figures has no {name!r}")
 
 
 def step_file(kind: StepKind) -> str:
@@ -176,12 +203,19 @@ def step_file(kind: StepKind) -> str:
 
 def read_record(directory: Path) -> RunRecord:
     """Read a run's directory; RecordError or OSError if that cannot be done."""
-    content = (directory / MANIFEST).read_bytes()
-    manifest = decoded(content, ReadinessManifest, MANIFEST, ReadinessRecordError)
+    manifest = document(directory / MANIFEST, ReadinessManifest, ReadinessRecordError)
     check_form(manifest, (FORMAT, VERSION), MANIFEST, ReadinessRecordError)
     path = directory / OUTCOMES
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []  # the last one is torn
-    outcomes = [decoded(line, StageOutcome, OUTCOMES, ReadinessRecordError) for line in lines]
+    outcomes = [
+        converted(
+            decoded(line, object, OUTCOMES, ReadinessRecordError),
+            StageOutcome,
+            OUTCOMES,
+            ReadinessRecordError,
+        )
+        for line in lines
+    ]
     known = {step.name for step in manifest.steps}
     for outcome in outcomes:
         if outcome.step not in known:
@@ -193,4 +227,9 @@ def read_record(directory: Path) -> RunRecord:
 
 def read_figures(path: Path) -> RunFigures:
     """Read a file of measurements; RecordError says which field is wrong."""
-    return decoded(path.read_bytes(), RunFigures, path.name, ReadinessRecordError)
+    return document(path, RunFigures, ReadinessRecordError)
+
+
+def read_chaos(directory: Path) -> ChaosOutcome:
+    """Read what a chaos run came to; errors as of `read_figures`."""
+    return document(directory / CHAOS, ChaosOutcome, ReadinessRecordError)

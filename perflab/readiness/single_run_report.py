@@ -14,17 +14,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from perflab.forms import document
 from perflab.load.record import MANIFEST, LoadRecord, read_load
 from perflab.load.summary import load_step
 from perflab.readiness.advice import advise
 from perflab.readiness.findings import read_chaos_step
-from perflab.readiness.record import read_figures
+from perflab.readiness.record import CHAOS as OUTCOME
+from perflab.readiness.record import read_chaos, read_figures
 from perflab.report.form import RUN_FORMAT, RUN_VERSION, RunReport
 from perflab.report.render import figure, run_html
 
 __all__ = ["OUTCOME", "PAGE", "REPORT", "build_run", "filed_run", "is_run", "write_run_report"]
 
-OUTCOME = "outcome.json"  # of a chaos run, as the manifest is of a load run
 REPORT, PAGE = "report.json", "report.html"
 UNIT = re.compile("_(s|ms|bytes)$")
 
@@ -47,11 +48,9 @@ def build_run(directory: Path) -> RunReport:
 
 def filed_run(directory: Path) -> tuple[RunReport, str]:
     """The report and its page: those that lie beside the record, or new ones; errors as above."""
-    import msgspec
-
     if _fresh(directory):
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            found = msgspec.json.decode((directory / REPORT).read_bytes(), type=RunReport)
+        with suppress(ValueError):  # it is made again
+            found = document(directory / REPORT, RunReport, ValueError)
             if (found.format, found.version) == (RUN_FORMAT, RUN_VERSION):
                 return found, (directory / PAGE).read_text(encoding="utf-8")
     report = build_run(directory)
@@ -126,8 +125,7 @@ def _load(record: LoadRecord) -> RunReport:
 def _chaos(directory: Path) -> RunReport:
     import msgspec
 
-    figures = read_figures(directory / "run.json")
-    outcome = msgspec.json.decode((directory / OUTCOME).read_bytes())
+    figures, outcome = read_figures(directory / "run.json"), read_chaos(directory)
     found = read_chaos_step(directory)
     told = {
         UNIT.sub("", each.name).replace("_", " "): figure(
@@ -136,15 +134,15 @@ def _chaos(directory: Path) -> RunReport:
         for each in figures.measurements
     }
     found.facts.update({name: text for name, text in told.items() if name not in found.facts})
-    scenario, breaches = str(outcome["scenario"]), len(outcome["breaches"])
-    command = str(outcome.get("command", ""))
+    scenario, breaches = outcome.scenario, len(outcome.breaches)
+    command = outcome.command
     step = found.report(
         name=scenario,
         title=scenario,
         about="Is the promise kept?",
         command=command,
-        seconds=float(outcome["events"][-1][0]) if outcome["events"] else None,
-        exit_code=0 if outcome["kept"] else 1,
+        seconds=outcome.events[-1][0] if outcome.events else None,
+        exit_code=0 if outcome.kept else 1,
         problem="",
     )
     machine: dict[str, Any] = msgspec.to_builtins(figures.machine)
@@ -157,12 +155,12 @@ def _chaos(directory: Path) -> RunReport:
         began=figures.began,
         command=command,
         commit=figures.commit,
-        uncommitted=list(outcome.get("uncommitted", ())),
+        uncommitted=outcome.uncommitted,
         versions=figures.versions,
         machine=machine,
-        seed=int(outcome["seed"]),
-        state="met" if outcome["kept"] else "not met",
-        said="kept" if outcome["kept"] else f"broken, {breaches} breaches",
+        seed=outcome.seed,
+        state="met" if outcome.kept else "not met",
+        said="kept" if outcome.kept else f"broken, {breaches} breaches",
         steps=[step],
         advice=advise([("chaos", step)], [], machine),
     )

@@ -20,12 +20,12 @@ Rule: reads files and compares; where the observations come from is for `observa
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from perflab.forms import shown, toml_table
 from perflab.report.finding import Observation
 from perflab.report.form import State
 from perflab.stats.thresholds import (
@@ -100,12 +100,7 @@ def read_targets(path: Path = SHIPPED, *, scopes: Iterable[str] = ()) -> list[Ta
 
     `scopes` are the tags that a target may name; without any, every scope is taken.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TargetError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise TargetError(f"{path.name}: {error}") from error
+    data = toml_table(path, TargetError)
     try:
         return _targets(data, sorted(set(scopes)))
     except TargetError as error:
@@ -216,7 +211,7 @@ def _targets(data: dict[str, Any], scopes: Sequence[str]) -> list[Target]:
     for name in data:
         known(name, ("version", "target", "thresholds"), "table")
     if data.get("version") != VERSION:
-        raise TargetError(f"version = {VERSION} is expected, not {data.get('version')!r}")
+        raise TargetError(f"version = {VERSION} is expected, not {shown(data.get('version'))}")
     tables = data.get("target", [])
     if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
         raise TargetError("target is a list of tables: [[target]]")
@@ -225,7 +220,12 @@ def _targets(data: dict[str, Any], scopes: Sequence[str]) -> list[Target]:
     if not isinstance(thresholds, dict):
         raise TargetError('[thresholds] is a table: latency = ["p(95) < 200"]')
     for metric, texts in thresholds.items():
-        for text in [texts] if isinstance(texts, str) else texts:
+        listed = [texts] if isinstance(texts, str) else texts
+        if not isinstance(listed, list):
+            raise TargetError(
+                f"thresholds.{metric} is a text, or a list of them, not {shown(texts)}"
+            )
+        for text in listed:
             table = {"name": f"{metric}: {text}", "metric": metric, "threshold": text}
             found.append(_target(table, f"thresholds.{metric}", scopes))
     if not found:
@@ -242,7 +242,7 @@ def _target(table: Mapping[str, Any], place: str, scopes: Sequence[str]) -> Targ
     for key, value in table.items():
         known(key, keys, f"key of {place}")
         if not isinstance(value, str) or (not value.strip() and key != "scope"):
-            raise TargetError(f"{place}: {key} is a text, not {value!r}")
+            raise TargetError(f"{place}: {key} is a text, not {shown(value)}")
     for key in ("name", "metric", "threshold"):
         if key not in table:
             raise TargetError(f"{place} has no {key}")

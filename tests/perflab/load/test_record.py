@@ -29,7 +29,7 @@ def manifest(**changed: Any) -> dict[str, Any]:
     made = LoadManifest(
         format=FORMAT, version=VERSION, began="2026-11-23T12:00:00+00:00", command="load",
         commit="", versions={}, machine={}, seed=1, target="swarm", layout="B", nodes=3, clients=2,
-        scenario={"phase": [{"warm_up": True}, {"warm_up": False}]}, interval_s=1.0,
+        scenario={"name": "it", "phase": [{"warm_up": True}, {"warm_up": False}]}, interval_s=1.0,
         zero_mono_ns=0, zero_wall_ns=0, phases=phases,
     )  # fmt: skip
     return asdict(made) | changed
