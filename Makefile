@@ -19,8 +19,9 @@ ONLY ?= *
 CONFIRM ?=
 WEBHOOK ?=
 PORT ?= 8080
-# make history: where other results lie: a remote of git, or a folder, a clone, an archive.
-FROM ?= origin
+# make history: where other results lie: a remote of git, or a folder, a clone, an archive. By default
+# the branch of origin that the nights push to, where there is one; else what the repository keeps.
+FROM ?=
 # make sim: how many seeds; or one SEED, with its SCENARIO if it is not the drawn one, and TRACE=1.
 SEEDS ?= 200
 SEED ?=
@@ -71,16 +72,21 @@ alerts: $(VENV)/.ready ## has anything become slower in the results there are? (
 site: $(PUBLISHER) ## build the site from the results there are, without measuring
 	@$(BIN)/python -m perflab site
 
-history: $(PUBLISHER) ## bring in the results of other machines (FROM=origin, a clone, a folder, an archive)
-	@$(BIN)/python -m perflab history $(if $(wildcard $(FROM)),merge,fetch) '$(FROM)'
+history: $(PUBLISHER) ## bring in the results of other machines (FROM=a remote, a clone, a folder, an archive)
+	@if [ -n '$(FROM)' ]; then \
+		$(BIN)/python -m perflab history $(if $(wildcard $(FROM)),merge,fetch) '$(FROM)'; \
+	elif git ls-remote --exit-code --heads origin benchmark-results >/dev/null 2>&1; then \
+		$(BIN)/python -m perflab history fetch; \
+	else \
+		echo "== origin has no branch benchmark-results: this is what the repository keeps; FROM= names more"; \
+		$(BIN)/python -m perflab history unpack; \
+	fi
 
 report: $(VENV)/.ready ## is it ready? measure, judge, report (QUICK=1 for two minutes)
 	@$(BIN)/python -m perflab readiness $(if $(filter-out 0,$(QUICK)),--quick)
 
 preview: $(PUBLISHER) ## serve the site on this machine alone (PORT=8080)
-	@test -f .asv/html/index.html || { echo "no site yet: make site" >&2; exit 2; }
-	@echo "== http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
-	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory .asv/html $(PORT)
+	@$(BIN)/python -m perflab preview --port '$(PORT)'
 
 sim: $(VENV)/.ready ## play the simulated scenarios of many seeds (SEEDS=200), or of one (SEED=17 SCENARIO=partition TRACE=1)
 	@$(BIN)/python -m p2pcore.sim $(if $(SEED),replay --seed '$(SEED)' \

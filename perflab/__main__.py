@@ -34,9 +34,10 @@ try:
     from perflab.monitor import watch
     from perflab.peers import command as peers
     from perflab.readiness import command as readiness
-    from perflab.results.asv_config import MeasureError, results_dir
+    from perflab.results.asv_config import MeasureError, html_dir, results_dir
     from perflab.results.asv_results import ResultsError
     from perflab.results.checkout import CheckoutError
+    from perflab.site import preview
     from perflab.usage import BAD_USAGE
 except Exception:  # Python would end with 1, which here has another meaning
     if __name__ != "__main__":
@@ -187,6 +188,13 @@ COMMANDS = (
         "gets, and told in a line each. The old site stays until the new one is whole.",
         _no_arguments,
         _site,
+    ),
+    Command(
+        "preview",
+        "serve the site to this machine alone",
+        "Serve the site that was built, on 127.0.0.1. Ctrl-C ends it.",
+        preview.add_arguments,
+        lambda options: preview.main(options, html_dir(ROOT), _write),
     ),
     Command(
         "history",

@@ -45,6 +45,7 @@ __all__ = [
     "WithChild",
     "allow_descriptors",
     "child_environment",
+    "require_running",
     "serve_parent",
     "stop_all",
 ]
@@ -115,6 +116,11 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with, a signal below 0; None while it runs."""
+        return self._process.poll()
+
     def wait_ready(self) -> dict[str, Any]:
         """The child's ready line; raises ChildError with the child's own words if none comes."""
         self.ready = self._read_line(READY_S, "become ready")
@@ -127,7 +133,7 @@ class Child:
             self._process.stdin.write(json.dumps(question).encode() + b"\n")
             self._process.stdin.flush()
         except (OSError, ValueError) as error:  # a ValueError after `kill`: the pipe is closed
-            raise ChildError(f"child {self.pid} is gone: {error}{self._words()}") from error
+            raise ChildError(f"child {self.pid} is gone: {error}{self.words()}") from error
         return self._read_line(within_s, f"answer {question}")
 
     def trace_begin(self) -> None:
@@ -173,7 +179,7 @@ class Child:
             killed = True
             self._process.kill()
             self._process.wait(KILL_WAIT_S)
-        words = self._words()
+        words = self.words()
         self._close()
         if killed:
             raise ChildError(f"child {self.pid} ignored the end of its input, killed{words}")
@@ -194,13 +200,13 @@ class Child:
             code = self._process.wait(KILL_WAIT_S)
             raise ChildError(
                 f"child {self.pid} ended with {code} and did not {what} "
-                f"(it has {within_s:.0f} s){self._words()}"
+                f"(it has {within_s:.0f} s){self.words()}"
             )
         answer = json.loads(line)
         if not isinstance(answer, dict):
-            raise ChildError(f"child {self.pid} said {line!r}, not a JSON object{self._words()}")
+            raise ChildError(f"child {self.pid} said {line!r}, not a JSON object{self.words()}")
         if "error" in answer:
-            raise ChildError(f"child {self.pid} could not {what}: {answer['error']}{self._words()}")
+            raise ChildError(f"child {self.pid} could not {what}: {answer['error']}{self.words()}")
         return answer
 
     def _close(self) -> None:
@@ -212,7 +218,7 @@ class Child:
         if self.self_metrics is not None:  # a child that was killed has left it
             self.self_metrics.unlink(missing_ok=True)
 
-    def _words(self) -> str:
+    def words(self) -> str:
         """The last of what the child wrote to its standard error, for a message."""
         if self._stderr.closed:
             return ""
@@ -238,6 +244,14 @@ def stop_all(children: Sequence[Child]) -> None:
     with contextlib.ExitStack() as stack:
         for child in children:
             stack.callback(child.stop)
+
+
+def require_running() -> None:
+    """Raise ChildError, with its words, if a child has ended that nobody has ended."""
+    for child in list(_begun):
+        code = child.exit_code
+        if code is not None:
+            raise ChildError(f"child {child.pid} ended with {code} by itself{child.words()}")
 
 
 _begun: set[Child] = set()  # and not seen gone yet

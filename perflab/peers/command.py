@@ -107,15 +107,22 @@ def main(args: argparse.Namespace) -> int:
         return 2
     loop: LoopKind = args.loop or subject.default_loop()
     began = now_utc()
-    found = compare(
-        layouts=args.layouts,
-        nodes=args.nodes,
-        in_flight=args.in_flight,
-        repeats=args.repeats,
-        loop=loop,
-        scale=args.scale,
-        progress=lambda line: print(line, file=sys.stderr),
-    )
+    if args.json and not args.json.parent.is_dir():
+        print(f"error: --json {args.json}: there is no such folder", file=sys.stderr)
+        return 2
+    try:
+        found = compare(
+            layouts=args.layouts,
+            nodes=args.nodes,
+            in_flight=args.in_flight,
+            repeats=args.repeats,
+            loop=loop,
+            scale=args.scale,
+            progress=lambda line: print(line, file=sys.stderr),
+        )
+    except (RuntimeError, ValueError, OSError) as error:  # of children, swarms, the core
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
     missed = _print(found, args.nodes, loop)
     if args.json:
         write_run(_run(found, args.nodes, loop, began), args.json)

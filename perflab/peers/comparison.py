@@ -9,6 +9,7 @@ Rule: measures and returns; prints nothing, judges nothing.
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from benchmarks.common import subject
+from benchmarks.common.children import require_running
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import LoopKind, summarize
 from benchmarks.common.swarm import Swarm
@@ -25,6 +27,7 @@ from perflab.peers.ceiling import FASTEST, CeilingServers
 __all__ = ["BESIDE", "OPERATIONS", "QUESTIONS", "Cell", "Found", "Question", "compare"]
 
 SIZE_BYTES = 1024
+WATCH_S = 0.25  # between looks at the children
 # A quarter of a second at the goals' rates; the ceiling is asked twice as often, to take as long.
 OPERATIONS = {1: 400, 16: 2500, 64: 6000, 256: 12000}
 Side: TypeAlias = Literal["p2pcore", "ceiling"]
@@ -134,24 +137,39 @@ def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[
         ]
 
 
+async def _watched(asking: Coroutine[Any, Any, WorkloadOutcome]) -> WorkloadOutcome:
+    """The outcome; ChildError as soon as a child ends: who waits for it would wait for long."""
+    task = asyncio.ensure_future(asking)
+    try:
+        while not (await asyncio.wait([task], timeout=WATCH_S))[0]:
+            require_running()
+        return await task
+    finally:
+        task.cancel()
+
+
 def _ask(
     bench: _Bench, operations: int, in_flight: int, edition: int
 ) -> dict[Question, WorkloadOutcome]:
     """Overwrite the records with a new edition, and read them back, each one compared."""
     values = Values(SIZE_BYTES, edition)
     stored = bench.drive(
-        closed_loop(
-            lambda n: bench.store(f"record-{n}", values.value(n)),
-            operations=operations,
-            in_flight=in_flight,
+        _watched(
+            closed_loop(
+                lambda n: bench.store(f"record-{n}", values.value(n)),
+                operations=operations,
+                in_flight=in_flight,
+            )
         )
     )
     retrieved = bench.drive(
-        closed_loop(
-            lambda n: bench.retrieve(f"record-{n}"),
-            operations=operations,
-            in_flight=in_flight,
-            check=values.check,
+        _watched(
+            closed_loop(
+                lambda n: bench.retrieve(f"record-{n}"),
+                operations=operations,
+                in_flight=in_flight,
+                check=values.check,
+            )
         )
     )
     stored.require_clean()

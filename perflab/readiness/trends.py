@@ -168,12 +168,17 @@ def _limit(metric: str, threshold: str) -> tuple[float | None, str]:
 
 def report(machine: Path, *, quick: bool, only: str, write: Callable[[str], None]) -> int:
     """Print the histories of a machine's runs; 0, or 2 if there are none."""
-    found = [each for each in reports(machine) if each.quick == quick and not each.unfinished]
+    filed = list(reports(machine))
+    found = [each for each in filed if each.quick == quick and not each.unfinished]
     listed = [each for each in histories(found) if only.lower() in each.name.lower()]
     if not listed:
         kind = "quick runs" if quick else "runs"
         where = f" with a figure like {only!r}" if only and found else ""
-        write(f"error: no {kind}{where} in {machine}: python -m perflab readiness files them")
+        how = f"python -m perflab readiness{' --quick' if quick else ''} files them"
+        if filed and not found:
+            where = f", but {len(filed)} {'whole' if quick else 'quick'}"
+            how = f"trends {'without' if quick else 'with'} --quick shows what is there"
+        write(f"error: no {kind}{where} in {machine}: {how}")
         return 2
     write(f"{len(found)} runs, {found[0].commit[:8]} to {found[-1].commit[:8]}, on {machine.name}")
     for history in listed:

@@ -15,6 +15,7 @@ __all__ = [
     "MeasureError",
     "alone",
     "configured_branch",
+    "html_dir",
     "prefer_this_python",
     "results_dir",
 ]
@@ -44,6 +45,11 @@ def _setting(root: Path, key: str) -> str:
 def results_dir(root: Path) -> Path:
     """Where asv keeps its results."""
     return root / _setting(root, "results_dir")
+
+
+def html_dir(root: Path) -> Path:
+    """Where the site is built."""
+    return root / _setting(root, "html_dir")
 
 
 def prefer_this_python() -> None:
