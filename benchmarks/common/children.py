@@ -181,6 +181,8 @@ class Child:
             self._process.wait(KILL_WAIT_S)
         words = self.words()
         self._close()
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            return  # says more, and is not to be hidden
         if killed:
             raise ChildError(f"child {self.pid} ignored the end of its input, killed{words}")
         if self._process.returncode:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common.processors import Crowd, look, warning
 from perflab.archive.shipped import unpack, warn_of_namesake
 from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
 from perflab.results.asv_config import (
@@ -27,6 +28,7 @@ from perflab.results.asv_config import (
 )
 from perflab.results.asv_process import Plain, Progress, minutes, run_asv
 from perflab.results.asv_results import StoredResults, current_versions, stored
+from perflab.results.busy_marks import mark, marked
 from perflab.results.checkout import Commit, branch_to_publish, history, require, uncommitted
 from perflab.site.publish import PublishError, publish_copy
 
@@ -97,7 +99,11 @@ def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
         chosen = _lacking(place, commits, versions, request.retry_failed)[:limit]
         code = 0
         if chosen:
+            crowd = look()
+            if told := warning(crowd):
+                write(f"== note: {told}")
             code = _measure(root, base, place, chosen, versions, request, write)
+            _mark(place, chosen, crowd)
         else:
             write(f"== none of {len(commits)} commits lacks results")
         _publish(root, config, write)
@@ -143,6 +149,15 @@ def _measure(
     progress = Progress([str(commit) for commit in chosen], expected_s, write)
     with _hash_file(root, chosen) as hashes:
         return run_asv(root, [*command, f"HASHFILE:{hashes}"], progress)
+
+
+def _mark(place: _Place, chosen: Sequence[Commit], crowd: Crowd) -> None:
+    """Note of these commits that others kept the machine busy, or no longer that they did."""
+    folder, hashes = place.results / place.machine, [each.hash for each in chosen]
+    if crowd.too_busy:
+        mark(folder, hashes, str(crowd))
+    elif again := marked(folder).keys() & hashes:
+        mark(folder, sorted(again), "")
 
 
 def _discover(

@@ -85,15 +85,18 @@ def advise(
 
 
 def _crowded(machine: Mapping[str, object]) -> Advice | None:
-    load, cores = machine.get("load_average"), machine.get("cores")
-    if not isinstance(load, list) or not load or not isinstance(cores, int) or load[0] <= cores:
+    load, cores, crowd = (machine.get(name) for name in ("load_average", "cores", "crowd"))
+    said = [str(crowd)] if crowd else []
+    if isinstance(load, list) and load and isinstance(cores, int) and load[0] > cores:
+        said.append(f"load average {load[0]:.1f} on {cores} cores when the run began")
+    if not said:
         return None
     return Advice(
         rule="crowded machine",
         cause="other work",
-        text="Measure again on a machine that is idle: other processes wanted more than all of its "
-        "cores when the run began, and every time in this report holds their share.",
-        evidence=[f"load average {load[0]:.1f} on {cores} cores when the run began"],
+        text="Measure again on a machine that is idle: other processes used its cores when the run "
+        "began, and every time in this report holds their share.",
+        evidence=said,
     )
 
 

@@ -23,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.common import subject
+from benchmarks.common.processors import look, warning
 from benchmarks.common.records import now_utc, this_machine
 from perflab.readiness import trends
 from perflab.readiness.baseline import FiledError, baseline
@@ -209,6 +210,9 @@ def _targets(
 def _begin(options: argparse.Namespace, root: Path, planned: list[RunStage]) -> Path:
     """Make the run's directory, with its manifest; says where it is."""
     (commit, *_) = history(root, "HEAD^!")
+    crowd = look()
+    if told := warning(crowd):
+        _say(f"note: {told}")
     machine, began = this_machine(), now_utc()
     manifest = ReadinessManifest(
         format=FORMAT,
@@ -224,6 +228,7 @@ def _begin(options: argparse.Namespace, root: Path, planned: list[RunStage]) -> 
         seed=options.seed,
         quick=options.quick,
         steps=planned,
+        crowd=str(crowd) if crowd.too_busy else "",
     )
     moment = began[:19].replace(":", "").replace("-", "")
     directory: Path = options.out or runs_dir(root) / f"{commit.hash[:8]}-{moment}"

@@ -123,6 +123,8 @@ class ReadinessManifest:
     seed: int
     quick: bool
     steps: list[RunStage]
+    crowd: str = ""
+    """Who else kept the machine busy just before the run began, if somebody did."""
 
 
 @dataclass(frozen=True, kw_only=True)

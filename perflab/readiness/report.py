@@ -65,6 +65,8 @@ def build(
         verdict = "unmeasured"  # what was measured does not speak for what was not
     machine: dict[str, str | int | float | list[float]] = dict(asdict(manifest.machine))
     machine["load_average"] = manifest.load_average
+    if manifest.crowd:
+        machine["crowd"] = manifest.crowd
     capacity, unfitted = _capacities(found)
     return ReadinessReport(
         format=FORMAT,
@@ -85,6 +87,7 @@ def build(
         summary=[
             *([INTERRUPTED.format(ended, len(found))] if ended < len(found) else []),
             *_summary(verdict, [each for each in verdicts if each.target.set in held], capacity),
+            *([f"Measured on a busy machine: {manifest.crowd}."] if manifest.crowd else []),
         ],
         targets=rows,
         steps=[each.report for each in found],

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.common.children import Child, ChildError, stop_all
+from benchmarks.common.children import Child, ChildError, require_running, stop_all
 from benchmarks.common.entry import SUITE_PARENT
 
 HERE = Path(__file__).parent
@@ -141,3 +141,25 @@ def test_a_killed_parent_leaves_no_orphan(echo: str, then: str) -> None:
     ended, _, _ = select.select([orphan], [], [], 30)
     os.close(orphan)
     assert ended
+
+
+def test_an_interrupt_is_not_hidden_by_what_children_complain_of(echo: str) -> None:
+    children = [Child(echo, [mood]) for mood in ("fine", "broken")]
+    with pytest.raises(KeyboardInterrupt):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            stop_all(children)
+    assert [child.exit_code for child in children] != [None, None]
+
+
+def test_a_child_that_ends_by_itself_is_noticed(echo: str) -> None:
+    child = Child(echo, ["fine"])
+    child.wait_ready()
+    require_running()
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(ChildError, match=f"child {child.pid} ended with -9 by itself"):
+        require_running()
+    with pytest.raises(ChildError):
+        child.stop()

@@ -1,8 +1,12 @@
 """The comparison measures both sides, prints both tables and writes records that can be read."""
 
 import argparse
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.common.records import read_run
@@ -68,3 +72,27 @@ def test_what_can_not_be_measured_is_wrong_usage(
         parser.parse_args(words)
     assert end.value.code == 2
     assert words[1] in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [("kill", 2), ("interrupt", 130)])
+def test_it_ends_with_one_line_when_a_child_does_or_ctrl_c_comes(how: str, code: int) -> None:
+    words = ["-m", "perflab", "peers", "--layouts", "A", "--nodes", "3", "--repeats", "1000"]
+    with subprocess.Popen(
+        [sys.executable, *words], cwd=Path(__file__).parents[3], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+    ) as comparing:  # fmt: skip
+        assert comparing.stderr is not None
+        while "repeat 1 of" not in comparing.stderr.readline():
+            assert comparing.poll() is None
+        children = psutil.Process(comparing.pid).children(recursive=True)
+        if how == "kill":
+            children[-1].kill()
+        else:
+            comparing.send_signal(signal.SIGINT)
+        _, told = comparing.communicate(timeout=120)
+    assert comparing.returncode == code
+    assert "Traceback" not in told
+    if how == "kill":
+        assert f"error: child {children[-1].pid} ended with -9" in told.splitlines()[-1]
+    assert not [each for each in children if each.is_running()]

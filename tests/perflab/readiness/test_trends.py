@@ -1,10 +1,13 @@
 """Changes are found where they were made, noise is left alone, and a forecast needs a trend."""
 
 import random
+from pathlib import Path
 
 import pytest
 
-from perflab.readiness.trends import FigureHistory, change_points, forecast
+from perflab.readiness.report import write_json
+from perflab.readiness.trends import FigureHistory, change_points, forecast, report
+from tests.perflab.recorded import RECORDED, report_of
 
 
 def noisy(levels: list[float], seed: int, sigma: float = 1.0) -> list[float]:
@@ -68,3 +71,20 @@ def test_no_trend_has_no_forecast() -> None:
     assert found.reason == "no trend"
     assert found.per_run is not None
     assert found.per_run[1] < 0 < found.per_run[2]
+
+
+def test_what_is_filed_is_told_where_nothing_fits(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert report(tmp_path, quick=False, only="", write=said.append) == 2
+    assert said == [f"error: no runs in {tmp_path}: python -m perflab readiness files them"]
+    (tmp_path / "run").mkdir()
+    quick = report_of(RECORDED)
+    assert quick.quick
+    write_json(quick, tmp_path / "run" / "report.json")
+    assert report(tmp_path, quick=False, only="", write=said.append) == 2
+    assert said[-1] == (
+        f"error: no runs, but 1 quick in {tmp_path}: trends with --quick shows what is there"
+    )
+    assert report(tmp_path, quick=True, only="", write=said.append) == 0
+    assert report(tmp_path, quick=True, only="nonesuch", write=said.append) == 2
+    assert "with a figure like 'nonesuch'" in said[-1]
