@@ -145,11 +145,15 @@ def test_a_killed_parent_leaves_no_orphan(echo: str, then: str) -> None:
 
 def test_an_interrupt_is_not_hidden_by_what_children_complain_of(echo: str) -> None:
     children = [Child(echo, [mood]) for mood in ("fine", "broken")]
-    with pytest.raises(KeyboardInterrupt):
+
+    def interrupted() -> None:
         try:
             raise KeyboardInterrupt
         finally:
             stop_all(children)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [child.exit_code for child in children] != [None, None]
 
 

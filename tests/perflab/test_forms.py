@@ -215,7 +215,6 @@ def judge_runs(directory: Path) -> None:
 RECORDS: list[tuple[Path, str, Callable[[Path], object]]] = [
     (RECORDED, "manifest.json", judge_runs),
     (RECORDED, "saturation/run.json", judge_runs),
-    (RECORDED, "churn/record/outcome.json", judge_runs),
     (RECORDED / "churn" / "record", "outcome.json", build_run),
     (RECORDED / "churn" / "record", "run.json", build_run),
     (RECORDED / "sustained" / "record", "manifest.json", build_run),
@@ -262,7 +261,8 @@ def test_lines_of_records(tmp_path: Path, name: str, reader: Callable[[Path], ob
             tried(what, reader, copied)
 
 
-def test_reports_and_runs(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_reports(tmp_path: Path) -> None:
     import msgspec
 
     from tests.perflab.recorded import report_of
