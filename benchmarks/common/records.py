@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from perflab.forms import document
-
 __all__ = [
     "FORMAT",
     "KINDS",
@@ -35,7 +33,6 @@ __all__ = [
     "filed",
     "nearest_rank",
     "now_utc",
-    "read_run",
     "summarize",
     "this_machine",
     "write_run",
@@ -188,11 +185,6 @@ def write_run(run: Run, path: Path) -> None:
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
-
-
-def read_run(path: Path) -> Run:
-    """Read what `write_run` wrote; RecordError says which field of which file is wrong."""
-    return document(path, Run, RecordError)
 
 
 def _all_cores() -> int:

@@ -21,11 +21,11 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from perflab.alerts.detector import PRINTED, START, Step, changes, watch
 from perflab.alerts.series import AlertHistory, AlertSeries
 from perflab.gate.judge import GateVerdict, Judgement
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
+from perflab.stats.detector import PRINTED, START, Step, changes, watch
 
 __all__ = ["AlertReport", "Finding", "State", "What", "judge", "measured_again", "with_known"]
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from perflab.alerts.detector import watch
+from perflab.stats.detector import watch
 
 __all__ = ["HEAD", "MODELS", "NoiseModel", "PowerRow", "drawn", "measured"]
 

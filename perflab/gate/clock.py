@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 from perflab.results.asv_process import minutes
 
-__all__ = ["USUAL_S", "Clock"]
+__all__ = ["USUAL_S", "BudgetClock"]
 
 USUAL_S = {
     "build": 5.0,
@@ -29,7 +29,7 @@ USUAL_S = {
 of its processes on 28 November 2026, two at a time but for the rounds."""
 
 
-class Clock:
+class BudgetClock:
     """The budget of one gate, from now on."""
 
     def __init__(self, budget_s: float, now: Callable[[], float] = time.monotonic) -> None:

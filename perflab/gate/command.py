@@ -24,7 +24,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from perflab.gate import calibrate, change, end_to_end, report
-from perflab.gate.clock import Clock
+from perflab.gate.clock import BudgetClock
 from perflab.gate.instructions import end_with
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import POLICY, Policy, PolicyError, load_policy
@@ -188,7 +188,7 @@ class _Order:
 
 def _gate(options: argparse.Namespace) -> int:
     """Two commits: by the gate of base, wherever that is not the one here."""
-    clock, root = Clock(budget_s(options.budget)), options.root or ROOT
+    clock, root = BudgetClock(budget_s(options.budget)), options.root or ROOT
     commits = commit_of(root, options.base), commit_of(root, options.head)
     order = _Order(options=options, root=root, commits=commits)
     asked = load_policy(options.policy) if options.policy else None
@@ -229,7 +229,7 @@ def _by_both(
 
 
 def _measure(
-    order: _Order, plan: change.Plan, place: Path, clock: Clock
+    order: _Order, plan: change.Plan, place: Path, clock: BudgetClock
 ) -> tuple[Measured, Measured]:
     """Both commits by the ruler here, with their files in `place`."""
     about = _about(order.options)

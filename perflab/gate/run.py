@@ -16,7 +16,7 @@ from benchmarks.micro.catalogue import MICROS
 from perflab.gate import counts as gate_counts
 from perflab.gate import paired_rounds, seeds
 from perflab.gate.builds import BuildError, build, same_core
-from perflab.gate.clock import Clock
+from perflab.gate.clock import BudgetClock
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import Policy
 from perflab.gate.recorder import Recorder
@@ -53,7 +53,7 @@ def judged(
 ) -> GateOutcome:
     """Measure and judge the wanted benchmarks of two commits of the repository at `root`."""
     base, head = (Recorder(commit, None, wanted) for commit in commits)
-    take_all(root, (base, head), commits, policy, Clock(budget_s), wanted, anyway=True)
+    take_all(root, (base, head), commits, policy, BudgetClock(budget_s), wanted, anyway=True)
     return judge(base.measured(), head.measured(), policy, datetime.date.today())
 
 
@@ -62,7 +62,7 @@ def take_all(
     sheets: tuple[Recorder, Recorder],
     commits: tuple[Commit, Commit],
     policy: Policy,
-    clock: Clock,
+    clock: BudgetClock,
     wanted: Callable[[str], bool],
     *,
     anyway: bool,
@@ -109,7 +109,10 @@ def _stages(wanted: Callable[[str], bool]) -> Iterator[tuple[str, float]]:
 
 
 def _build_both(
-    root: Path, sheets: tuple[Recorder, Recorder], commits: tuple[Commit, Commit], clock: Clock
+    root: Path,
+    sheets: tuple[Recorder, Recorder],
+    commits: tuple[Commit, Commit],
+    clock: BudgetClock,
 ) -> list[Path]:
     """The directories of those that build; a sheet says why its commit does not."""
     cores = []
@@ -128,7 +131,7 @@ def _take_rounds(
     cores: tuple[str, str],
     micros: list[str],
     policy: Policy,
-    clock: Clock,
+    clock: BudgetClock,
 ) -> None:
     coin = sheets[0].noted("coin") or SystemRandom().getrandbits(32)
     rounds = paired_rounds.PairedRounds(sheets, cores, Random(int(coin)))
@@ -151,12 +154,12 @@ def _functions(names: Sequence[str]) -> str:
     return f"{len(names)} function{'s' * (len(names) != 1)}"
 
 
-def _begin(clock: Clock, stage: str, text: str) -> None:
+def _begin(clock: BudgetClock, stage: str, text: str) -> None:
     clock.begin(stage)
     _progress(clock, text)
 
 
-def _progress(clock: Clock, text: str) -> None:
+def _progress(clock: BudgetClock, text: str) -> None:
     _say(f"== {clock.told()}: {text}")
 
 

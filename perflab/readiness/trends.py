@@ -19,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
 
-from perflab.alerts.detector import watch
 from perflab.readiness.baseline import figures_of, reports
 from perflab.report.form import ReadinessReport
+from perflab.stats.detector import watch
 from perflab.stats.slope import MIN_POINTS, slope
 from perflab.stats.thresholds import TargetError, parse_threshold
 

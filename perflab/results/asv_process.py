@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from perflab.results.commits import outside_hooks
+from perflab.results.git import outside_hooks
 
 __all__ = ["Plain", "Progress", "Watcher", "minutes", "run_asv"]
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from perflab.forms import converted, decoded, lines
 
-__all__ = ["BUSY", "BusyError", "mark", "marked"]
+__all__ = ["BUSY", "BusyMarkError", "mark", "marked"]
 
 BUSY = "busy.jsonl"
 
 
-class BusyError(ValueError):
+class BusyMarkError(ValueError):
     """A file of marks that cannot be read; names file and fault."""
 
 
@@ -50,6 +50,6 @@ def marked(machine: Path) -> dict[str, str]:
         return {}
     found = {}
     for line in lines(path):
-        each = converted(decoded(line, object, BUSY, BusyError), _Mark, BUSY, BusyError)
+        each = converted(decoded(line, object, BUSY, BusyMarkError), _Mark, BUSY, BusyMarkError)
         found[each.commit] = each.crowd
     return {commit: crowd for commit, crowd in found.items() if crowd}

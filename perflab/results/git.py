@@ -16,7 +16,16 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["CheckoutError", "commits_among", "line_of", "parts_of", "readable", "run_git", "start"]
+__all__ = [
+    "CheckoutError",
+    "commits_among",
+    "line_of",
+    "outside_hooks",
+    "parts_of",
+    "readable",
+    "run_git",
+    "start",
+]
 
 PLAIN = (
     "-c", "log.showSignature=false",
@@ -42,6 +51,11 @@ class CheckoutError(Exception):
     """Git cannot answer; the message says what was asked and what to do."""
 
 
+def outside_hooks() -> dict[str, str]:
+    """The environment without what binds a git to the repository whose hook this may be."""
+    return {each: os.environ[each] for each in os.environ if each not in OF_ONE_REPOSITORY}
+
+
 def start(
     root: Path, *arguments: str, stdin: bytes | None = None, captured: bool = True
 ) -> subprocess.CompletedProcess[bytes]:
@@ -50,8 +64,7 @@ def start(
     `captured`: else git talks to the person, shows its progress and asks for a password. With
     something to read it asks no other repository. Raises CheckoutError if it cannot be started.
     """
-    environment = {each: os.environ[each] for each in os.environ if each not in OF_ONE_REPOSITORY}
-    environment |= ENVIRONMENT if stdin is None else ENVIRONMENT | OFFLINE
+    environment = outside_hooks() | ENVIRONMENT | (OFFLINE if stdin is not None else {})
     try:
         if not captured:
             return subprocess.run(["git", *arguments], cwd=root)

@@ -23,8 +23,8 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from perflab.alerts.detector import PRINTED, changes, watch
 from perflab.results.history import Series
+from perflab.stats.detector import PRINTED, changes, watch
 
 __all__ = ["Certainty", "Change", "changes_of", "noise", "scatter"]
 

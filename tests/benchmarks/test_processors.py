@@ -9,7 +9,7 @@ from perflab.bench import command
 from perflab.readiness import command as readiness
 from perflab.readiness.baseline import read_report
 from perflab.readiness.record import read_record
-from perflab.results.busy_marks import BUSY, BusyError, mark, marked
+from perflab.results.busy_marks import BUSY, BusyMarkError, mark, marked
 from tests.perflab.bench.test_command import Project, project
 from tests.perflab.readiness.test_command import run, step
 
@@ -101,5 +101,5 @@ def test_marks_are_read_strictly(tmp_path: Path) -> None:
         file.write('{"torn')
     assert marked(tmp_path) == {"a" * 40: "somebody"}
     (tmp_path / BUSY).write_text("[]\n")
-    with pytest.raises(BusyError, match=BUSY):
+    with pytest.raises(BusyMarkError, match=BUSY):
         marked(tmp_path)

@@ -15,11 +15,11 @@ from benchmarks.common.records import (
     Run,
     nearest_rank,
     now_utc,
-    read_run,
     summarize,
     this_machine,
     write_run,
 )
+from tests.runs import read_run
 
 
 def measurement(**changes: Any) -> Measurement:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.common.records import read_run
 from perflab.__main__ import main
 from perflab.forms import MOST_DEEP, MOST_TEXT_BYTES, document, toml_table
 from perflab.gate.policy import POLICY, PolicyError, load_policy
@@ -28,6 +27,7 @@ from perflab.readiness.targets import read_targets
 from perflab.readiness.trends import histories
 from perflab.stats.thresholds import TargetError
 from tests.perflab.recorded import CAUSES, RECORDED
+from tests.runs import read_run
 
 DEEP = 3000
 HUGE = 1 << 63

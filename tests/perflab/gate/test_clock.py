@@ -2,7 +2,7 @@
 
 import pytest
 
-from perflab.gate.clock import USUAL_S, Clock
+from perflab.gate.clock import USUAL_S, BudgetClock
 
 
 class Time:
@@ -19,9 +19,9 @@ def time() -> Time:
     return Time()
 
 
-def begun(time: Time, pace: float, budget_s: float = 3600) -> Clock:
+def begun(time: Time, pace: float, budget_s: float = 3600) -> BudgetClock:
     """Operations are counted, so many times as slowly as usual; instructions begin."""
-    clock = Clock(budget_s, time)
+    clock = BudgetClock(budget_s, time)
     clock.expect([("operations", 1.0), ("instructions", 1.0), ("rounds", 0.5)])
     clock.begin("operations")
     time.now_s += pace * USUAL_S["operations"]
@@ -55,7 +55,7 @@ def test_it_never_says_more_than_the_budget_leaves(time: Time) -> None:
 
 
 def test_before_anything_was_measured_nothing_is_said(time: Time) -> None:
-    clock = Clock(600, time)
+    clock = BudgetClock(600, time)
     clock.expect([("operations", 1.0)])
     clock.begin("operations")
     assert clock.to_go_s() is None

@@ -1,7 +1,7 @@
 """Runs of `load`, one after the other, quiet or beside busy loops; what each said of itself.
 
     python -m tests.perflab.load.beside_a_busy_machine --runs 10           # as the machine is
-    python -m tests.perflab.load.beside_a_busy_machine --runs 10 --busy    # two loops a core of our own
+    python -m tests.perflab.load.beside_a_busy_machine --runs 10 --busy    # two loops a core
 
 Ends with 0 if all runs said what they had to: "generator-bound" and nothing of the network beside
 the loops, nothing at all without.

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.common.records import read_run
 from perflab.peers import command as peers
 from perflab.peers.comparison import QUESTIONS, Cell
 from perflab.peers.published_figures import PEERS
+from tests.runs import read_run
 
 
 def arguments(*words: str) -> argparse.Namespace:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from perflab.alerts.detector import PRINTED, changes, watch
 from perflab.alerts.judge import State, What, judge
 from perflab.alerts.series import AlertHistory, Point
 from perflab.alerts.series import AlertSeries as Published
@@ -18,6 +17,7 @@ from perflab.readiness.trends import change_points
 from perflab.results.history import Series
 from perflab.site.changes import changes_of
 from perflab.site.model import level
+from perflab.stats.detector import PRINTED, changes, watch
 from tests.perflab.alerts.test_judge import TODAY
 
 SERIES = 200

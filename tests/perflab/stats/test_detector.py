@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from perflab.alerts import power
-from perflab.alerts.detector import START, changes, watch
 from perflab.alerts.power import NoiseModel, drawn, measured
+from perflab.stats.detector import START, changes, watch
 
 
 def series(model: NoiseModel, points: int, seed: int = 1) -> list[float]:
