@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 
+from benchmarks.common.processors import look, warning
 from benchmarks.micro.catalogue import MICROS
 from perflab.gate import counts as gate_counts
 from perflab.gate import paired_rounds, seeds
@@ -77,6 +78,8 @@ def take_all(
         for sheet in sheets:
             sheet.same()
         return
+    if crowd := warning(look()):
+        _say(crowd)
     base, head = map(str, cores)
     if any(map(wanted, gate_counts.OPERATION_METRICS)):
         _begin(clock, "operations", "counting operations: messages, bytes, calls, allocations")

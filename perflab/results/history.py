@@ -225,7 +225,9 @@ def label(path: Path) -> str:
 def words(error: Exception) -> str:
     """What is wrong with a file that raised this."""
     if isinstance(error, RecursionError):
-        return "too many brackets within each other"
+        return "too many brackets within brackets"
+    if isinstance(error, UnicodeEncodeError):
+        return "it has a text with half a character"
     return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 

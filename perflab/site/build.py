@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from perflab.gate.policy import load_policy
 from perflab.report.form import VERDICTS
 from perflab.report.render import figure
+from perflab.results.busy_marks import BusyMarkError, marked
 from perflab.results.commits import read_commits
 from perflab.results.history import PublishedCommit, read_history, result_files
 from perflab.results.suite import read_entries, read_suite
@@ -61,7 +63,7 @@ def publish_front(conf: Any, repo: Any) -> None:
     """
     copied = getattr(conf, COPIED, {})
     site, results = Path(conf.html_dir), Path(copied.get("results", conf.results_dir))
-    lacking: list[str] = list(copied.get("left_out", ()))
+    lacking: list[str] = [*copied.get("left_out", ()), *_beside_others(results)]
     entries = read_entries(results, lacking)
     suite = read_suite(entries, Path(conf.benchmark_dir))
     commits = published_commits(conf, repo, results)
@@ -79,6 +81,16 @@ def publish_front(conf: Any, repo: Any) -> None:
     loads = read_load_runs(results.parent)
     write_site(model, runs, loads, read_checks(results.parent), site)
     write_export(history, suite, site / "data")
+
+
+def _beside_others(results: Path) -> Iterator[str]:
+    """A line for each point that was measured on a busy machine, and who kept it busy."""
+    for folder in sorted(path for path in results.glob("*") if path.is_dir()):
+        try:
+            for commit, crowd in marked(folder).items():
+                yield f"{commit[:8]} on {folder.name} was measured on a busy machine: {crowd}"
+        except BusyMarkError as error:
+            yield str(error)
 
 
 def write_site(model: SiteModel, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:

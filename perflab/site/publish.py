@@ -59,8 +59,10 @@ def _copied(root: Path, settings: dict[str, object], work: Path, write: Write) -
     try:
         branches = copy_branches((root / str(settings["repo"])).resolve(), names, work / "repo")
         copied = copy_results(results, work / "results", branches.commits)
-    except (BranchError, SuiteError) as error:
+    except BranchError as error:
         raise PublishError(str(error)) from error
+    except SuiteError as error:
+        raise PublishError(f"{error}: `make bench` lists the benchmarks anew") from error
     left_out = [*branches.left_out, *copied.left_out]
     for line in left_out[:SHOWN]:
         write(f"== left out: {line}")

@@ -87,7 +87,7 @@ def test_a_torn_list_of_benchmarks_is_healed(clone: Path, torn: bytes) -> None:
     lines: list[str] = []
     unpack(clone, results, lines.append)
     (line,) = lines
-    assert line.startswith(f"== note: {path} was not whole")
+    assert line.startswith(f"== healed: {path}: ")
     assert json.loads(path.read_bytes()) == json.loads(whole)
     assert not deleted.exists()  # nothing else is brought back
     assert path.with_name("benchmarks.json.torn").read_bytes() == torn
@@ -95,7 +95,6 @@ def test_a_torn_list_of_benchmarks_is_healed(clone: Path, torn: bytes) -> None:
     shutil.rmtree(clone / SHIPPED)
     path.write_bytes(torn)
     unpack(clone, results, lambda _: None)
-    assert not path.exists()
     with pytest.raises(MeasureError, match="make bench"):
         publish(clone, lambda _: None)
 
@@ -268,7 +267,7 @@ def test_the_newest_whole_readiness_run_comes_along(
         run = filed / f"{number}-run"
         run.mkdir(parents=True)
         (run / "report.json").write_text(
-            json.dumps({"quick": quick, "began": f"2026-11-0{number}"})
+            json.dumps({"quick": quick, "began": f"2026-11-0{number}", "steps": []})
         )
         (run / "report.html").write_text(f"page {number}")
         (run / "operations.bin").write_text("not kept")

@@ -19,7 +19,6 @@ from perflab.archive.shipped import SHIPPED, unpack
 from perflab.archive.status import require_results
 from perflab.bench.command import MeasureError, publish
 from perflab.results.asv_process import Plain, run_asv
-from perflab.results.asv_results import ResultsError
 from tests.perflab.archive.test_command import clone, commits, history, project
 from tests.perflab.results.test_checkout import git
 from tests.perflab.synthetic import make_project
@@ -169,7 +168,7 @@ def test_a_torn_list_that_nothing_heals_is_one_line(clone: Path, tmp_path: Path)
     history(clone, "unpack")
     shutil.rmtree(clone / SHIPPED)
     (clone / ".asv" / "results" / "benchmarks.json").write_text("")
-    with pytest.raises(ResultsError, match=r"benchmarks\.json: not whole.*make bench") as told:
+    with pytest.raises(MeasureError, match=r"benchmarks\.json: not whole.*make bench") as told:
         publish(clone, lambda _: None)
     assert len(str(told.value).splitlines()) == 1
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from perflab.results.busy_marks import mark
 from perflab.results.suite import MAX_CASES
 from perflab.site.publish import PublishError, publish_copy
 from tests.perflab.site.test_clean_branch import commit, tag, written
@@ -144,5 +145,16 @@ def test_two_environments_of_a_machine_have_labels_of_their_own(project: Path) -
     site, _ = published(project)
     data = json.loads((site / "data" / "site.json").read_text())
     assert [each["label"] for each in data["places"]] == [
-        "lab, Python 3.11, msgspec none", "lab, Python 3.11, msgspec 0.22.0"
+        "lab, Python 3.11", "lab, Python 3.11, msgspec 0.22.0"
     ]  # fmt: skip
+
+
+def test_points_that_were_measured_beside_others_are_told(project: Path) -> None:
+    machine = project / ".asv" / "results" / "lab"
+    busy, again = (path.name.split("-")[0] for path in files(project)[:2])
+    mark(machine, [busy, again], "1.00 of 2 cores are in use by others")
+    mark(machine, [again], "")
+    site, _ = published(project)
+    page = (site / "index.html").read_text()
+    assert f"{busy} on lab was measured on a busy machine: 1.00 of 2 cores" in page
+    assert f"{again} on lab was measured on a busy machine" not in page
