@@ -78,14 +78,14 @@ def _installed(place: Path) -> tuple[dict[str, bytes], set[tuple[str, str]]]:
 
 def _pins(root: Path, commit: Commit) -> object:
     """The packages that asv installs beside the commit's p2pcore; None without a configuration."""
-    command = ["git", "show", f"{commit.hash}:asv.conf.json"]
-    done = subprocess.run(command, cwd=root, capture_output=True)
-    if done.returncode:
+    try:
+        configuration = run_git(root, "show", f"{commit.hash}:asv.conf.json")
+    except CheckoutError:
         return None
     try:
-        return json.loads(done.stdout)["matrix"]
+        return json.loads(configuration)["matrix"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return done.stdout  # comments, say: the same only where every byte is
+        return configuration  # comments, say: the same only where every byte is
 
 
 def take_out(root: Path, commit: Commit, source: Path) -> None:
