@@ -51,7 +51,7 @@ def test_it_never_says_more_than_the_budget_leaves(time: Time) -> None:
     clock = begun(time, 3.0, budget_s=200)
     assert clock.to_go_s() == pytest.approx(200 - 3 * USUAL_S["operations"])
     assert clock.left()()
-    assert not clock.left(0.5)()
+    assert not clock.left(0.1)()
 
 
 def test_before_anything_was_measured_nothing_is_said(time: Time) -> None:

@@ -257,7 +257,7 @@ def test_no_interpreter_is_two(repository: Path, monkeypatch: pytest.MonkeyPatch
         (("good", "heavy", "--only", "nothing.*"), "no benchmark matches"),
         (("good", "heavy", "--budget", "soon"), "--budget takes a time"),
         (("good", "heavy", "--budget", "0s"), "--budget takes a time"),
-        (("good", "heavy", "--policy", "none.toml"), "none.toml cannot be read"),
+        (("good", "heavy", "--policy", "none.toml"), "'none.toml' cannot be read"),
         (("none.json", "none.json"), "no file of measurements"),
         (("good",), "two commits, BASE and HEAD"),
     ],

@@ -134,7 +134,7 @@ def test_a_part_that_is_not_reached_on_one_side_says_what_to_do(sides: tuple[Ent
     [found] = [each for each in gate(*sides).judgements if each.name == "it"]
     assert "no a.b" in found.why
     assert "alias" in found.why
-    assert "subject.py" in found.why
+    assert "parts.py" in found.why
 
 
 def test_a_commit_that_could_not_be_built_is_not_slower() -> None:

@@ -57,7 +57,7 @@ def copied_checkout(folder: Path) -> None:
     folder.mkdir()
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "Makefile"):
         shutil.copy(ROOT / name, folder)
-    for name in ("p2pcore", "benchmarks"):
+    for name in ("p2pcore", "benchmarks", "perflab"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pyc*"))
 
 
@@ -201,7 +201,7 @@ def test_a_base_without_a_gate_is_measured_by_the_ruler_here_and_says_so(
     repository: Path, tmp_path: Path
 ) -> None:
     git(repository, "checkout", "--quiet", "-B", "without", "base")
-    git(repository, "rm", "-r", "--quiet", "benchmarks")
+    git(repository, "rm", "-r", "--quiet", "perflab")
     commit(repository, "Without")
     git(repository, "checkout", "--quiet", "--detach", "base")
     (repository / "README.md").write_text("Words.\n", encoding="utf-8")
@@ -274,10 +274,10 @@ def test_a_part_that_moves_together_with_the_ruler_is_no_pass(
 ) -> None:
     """Each ruler reaches it on one side only; the way is an alias first, and then the move."""
     changed(repository, NOTHING)
-    move(repository, "p2pcore.replication.clock", "p2pcore.replication.elsewhere")
+    move(repository, "p2pcore.versions", "p2pcore.elsewhere")
     for file in (repository / "benchmarks" / "micro").glob("*.py"):
         text = file.read_text(encoding="utf-8")
-        text = text.replace('"replication.clock"', '"replication.elsewhere"')
+        text = text.replace('"versions"', '"elsewhere"')
         file.write_text(text, encoding="utf-8")
     commit(repository, "Follow")
     told = gate(repository, tmp_path, "--only", "cpu.clock")
