@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.common.records import read_run
+from tests.runs import read_run
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300

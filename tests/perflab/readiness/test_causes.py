@@ -23,8 +23,9 @@ def run(out: Path, *options: str) -> Path:
 
 @pytest.mark.slow
 def test_a_node_without_processor_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    helpers = Path(__file__).parents[2] / "benchmarks"
+    monkeypatch.setenv("PYTHONPATH", str(helpers))
+    monkeypatch.syspath_prepend(helpers)
     monkeypatch.setattr(Fleet, "child_module", "busy_child")
     options = ["--rate", "100", "--seconds", "2", "--nodes", "3", "--records", "100"]
     for attempt in range(3):

@@ -135,7 +135,7 @@ def test_subjects_names_and_dates_are_what_somebody_wrote(repository: Path) -> N
     found = read_commits(repository, "main", {"v1": hashes[1]})
     assert [each.hash for each in found] == hashes
     assert [each.subject for each in found] == [
-        "plain", "Speed up the codec", "form feed  [31mred", "Gr\ufffd\ufffde", "",
+        "plain", "Speed up the codec", "form feed \ufffd[31mred", "Gr\ufffd\ufffde", "",
         "größer \U0001f600",
     ]  # fmt: skip
     assert [each.author for each in found] == [

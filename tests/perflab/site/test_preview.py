@@ -14,7 +14,7 @@ from perflab.site import preview
 
 ROOT = Path(__file__).parents[3]
 SERVE = (
-    "import pathlib, sys\nfrom argparse import Namespace\nfrom benchmarks.common import preview\n"
+    "import pathlib, sys\nfrom argparse import Namespace\nfrom perflab.site import preview\n"
     "sys.exit(preview.main(Namespace(port=0), pathlib.Path(sys.argv[1]), "
     "lambda text: print(text, flush=True)))"
 )

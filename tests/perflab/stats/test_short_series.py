@@ -199,7 +199,7 @@ def test_zero_to_something_has_no_percentage() -> None:
     (finding,) = report.findings
     assert (finding.what, finding.state) == (What.SLOWER, State.ALARM)
     for form in (as_table(report), as_markdown(report)):
-        assert "from 0" in form
+        assert "0 → 3" in form
         assert "%" not in form.splitlines()[1]
         assert "inf" not in form
     # Back at zero nothing is left of it, but for a note that it is better.
