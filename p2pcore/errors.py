@@ -16,7 +16,7 @@ P2PError
     ├── RefusedError          the other side said no, and why
     │   ├── BusyError             it has too much to do
     │   ├── StorageFullError      it has no room
-    │   └── ClockOffsetError      our clock is too far ahead of its own
+    │   └── ClockOffsetError      by so many replicas our clock is wrong that none is left to ask
     └── QuorumError           fewer replicas took part than the operation needs
 
 Rule: names and words only; no logic that could fail while it reports a failure.
@@ -128,7 +128,8 @@ class StorageFullError(RefusedError):
 
 
 class ClockOffsetError(RefusedError):
-    """A version lies further in the future than a replica's clock allows."""
+    """Our clock is wrong by those of so many replicas that the others are too few for a quorum.
+    The message names them, and how far the clocks differ."""
 
 
 class QuorumError(BrokenError):

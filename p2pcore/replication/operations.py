@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Done, Instant
-from p2pcore.errors import ClockOffsetError, KeyNotFoundError
+from p2pcore.errors import ClockOffsetError, KeyNotFoundError, RefusedError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
@@ -38,6 +38,13 @@ __all__ = [
 ]
 
 
+MAX_STALES = 8
+"""Newer versions that one replica may tell of to one write. A write that contends with others for
+a key hears of a few; a replica that always knows of a newer one must not hold it up for ever."""
+
+MAX_NAMED = 3  # replicas in one error
+
+
 class StoreReceipt(Struct, frozen=True):
     """What is known of an acknowledged write.
 
@@ -56,7 +63,15 @@ class WriteOperation(Operation):
     """A store, or a delete (`value` None). Its result is a StoreReceipt; a coordinator's may be the
     Stale of a replica."""
 
-    __slots__ = ("_acked", "_expires_ms", "_oldest_ns", "_value", "_version")
+    __slots__ = (
+        "_acked",
+        "_clocks",
+        "_expires_ms",
+        "_oldest_ns",
+        "_stales",
+        "_value",
+        "_version",
+    )
     verb = "store"
 
     def __init__(
@@ -75,6 +90,8 @@ class WriteOperation(Operation):
         self._expires_ms = expires_ms
         self._acked: dict[NodeId, int] = {}  # when, in monotonic ns
         self._oldest_ns = 0  # of these; there may be none as old any more
+        self._clocks: dict[NodeId, str] = {}  # how far they say that clocks differ
+        self._stales: dict[NodeId, int] = {}  # how often they told of a newer version
 
     @property
     def needed(self) -> int:
@@ -105,17 +122,56 @@ class WriteOperation(Operation):
                         return
                 receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
                 self.finish(receipt, now)
-        elif isinstance(reply, Stale) and self._context.may_delegate:
-            self._version_anew(reply.version, now)
         elif isinstance(reply, Stale):
-            # Whether it shall still be the newest is for the writer to say. What it asked of us may
-            # have been on its way through a whole partition, and others have written meanwhile.
-            self.finish(reply, now)
+            self._on_stale(node_id, reply, now)
         elif isinstance(reply, Failed) and reply.reason == Reason.CLOCK_OFFSET:
-            self.finish(ClockOffsetError(reply.text), now)
+            self._clock_refused(node_id, reply.text, now)
         else:
             self.refused(reply, now)
             self.settle(now)
+
+    def _on_stale(self, node_id: NodeId, reply: Stale, now: Instant) -> None:
+        """A replica holds a newer version, or says so."""
+        stales = self._stales[node_id] = self._stales.get(node_id, 0) + 1
+        text = self._too_new(reply.version, now)
+        if text:
+            self._clock_refused(node_id, text, now)
+        elif reply.version <= self._version or stales > MAX_STALES:
+            self._last_error = RefusedError(f"{self._name(node_id)}: a newer version, once more")
+            self.settle(now)
+        elif self._context.may_delegate:
+            self._version_anew(reply.version, now)
+        else:
+            # Whether it shall still be the newest is for the writer to say. What it asked of us may
+            # have been on its way through a whole partition, and others have written meanwhile.
+            self.finish(reply, now)
+
+    def _too_new(self, version: bytes, now: Instant) -> str:
+        """What is wrong with a version that is too far ahead of this clock; else nothing."""
+        limit_ms = self._context.max_clock_offset_ms
+        ahead_ms = wall_ms_of(version) - now.wall_ms
+        if ahead_ms <= limit_ms:
+            return ""
+        return f"it holds a version {ahead_ms} ms ahead of this clock, the limit is {limit_ms} ms"
+
+    def _clock_refused(self, node_id: NodeId, text: str, now: Instant) -> None:
+        """By a replica's clock, ours is wrong. One such clock may itself be wrong: it counts like
+        any other refusal. If so many say it that W can't be reached without them, ours is."""
+        self._clocks[node_id] = text
+        count = self._context.settings.replicas  # some of which may be away
+        saying = [c.node_id for c in self.replicas if c.node_id in self._clocks]
+        if count - len(saying) >= self.needed:
+            self._last_error = RefusedError(f"{self._name(node_id)}: {text}")
+            self.settle(now)
+            return
+        named = [f"{self._name(node)}: {self._clocks[node]}" for node in saying[:MAX_NAMED]]
+        text = f"by {len(saying)} of {count} replicas this clock is wrong; {'; '.join(named)}"
+        self.finish(ClockOffsetError(text), now)
+
+    def _name(self, node_id: NodeId) -> str:
+        """A replica, for people: where it is, and the beginning of its id."""
+        found = [contact.address for contact in self.replicas if contact.node_id == node_id]
+        return f"{found[0] if found else 'a node'} ({node_id.hex()[:8]})"
 
     def _forget_old_acks(self, now: Instant) -> None:
         """Acknowledgements count together only if they are of about the same time: one from before
@@ -132,20 +188,13 @@ class WriteOperation(Operation):
     def _version_anew(self, newer: bytes, now: Instant) -> None:
         """Somebody else's write is newer than ours was meant to be: ours becomes the newest."""
         context = self._context
-        ahead_ms = wall_ms_of(newer) - now.wall_ms
-        if ahead_ms > context.max_clock_offset_ms:
-            text = (
-                f"a replica holds a version {ahead_ms} ms ahead of this clock, "
-                f"the limit is {context.max_clock_offset_ms} ms"
-            )
-            self.finish(ClockOffsetError(text), now)
-            return
         context.clock.observe(newer)
         self.cancel()
         self._delegated = None  # whoever wrote the old version for us: its receipt would be false
         self.id = context.links.new_call_id()
         self._version = context.clock.next(now.wall_ms)
         self._acked.clear()
+        self._clocks.clear()
         self.outstanding.clear()
         self.start(now)
 
@@ -154,6 +203,10 @@ class WriteOperation(Operation):
 
     def delegated_reply(self, reply: Reply, now: Instant) -> bool:
         if isinstance(reply, Stale):
+            text = self._too_new(reply.version, now)
+            if text or reply.version <= self._version:
+                self._last_error = RefusedError(f"a coordinator was told: {text or 'stale'}")
+                return False
             self._version_anew(reply.version, now)
             return True
         if not isinstance(reply, PutDone):
