@@ -15,6 +15,7 @@ __all__ = [
     "budget_ns", "checked_value", "lifetime_ms", "receipts_of", "room_for_one", "values_of",
 ]  # fmt: skip
 
+MIN_TTL_S = 0.001  # clocks are read in milliseconds
 MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
 MAX_TIMEOUT_S = 1e6  # so that no sum of times overflows; eleven days
 
@@ -39,12 +40,13 @@ def lifetime_ms(ttl_s: float | None) -> int | None:
     """A time to live in whole milliseconds, at least one; None: for ever.
 
     Raises:
-        UsageError: it is no positive number, or too large.
+        UsageError: it is no number, less than a millisecond, or too large.
     """
     if ttl_s is None:
         return None
-    if not 0 < ttl_s <= MAX_TTL_S:
-        raise UsageError(f"ttl_s must be more than 0 and at most {MAX_TTL_S:g}: {ttl_s}")
+    if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
+        limits = f"{MIN_TTL_S:g} (a millisecond) to {MAX_TTL_S:g}"
+        raise UsageError(f"ttl_s must be more than 0, {limits}, or None: {ttl_s}")
     return math.ceil(ttl_s * 1000)
 
 

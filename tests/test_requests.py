@@ -32,7 +32,9 @@ def test_a_value_is_bytes_of_bounded_length() -> None:
         checked_value("text")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("ttl_s", "expected"), [(None, None), (0.0001, 1), (1.5, 1500)])
+@pytest.mark.parametrize(
+    ("ttl_s", "expected"), [(None, None), (0.001, 1), (0.0011, 2), (1.5, 1500)]
+)
 def test_a_lifetime_is_never_rounded_to_nothing(ttl_s: float, expected: int) -> None:
     assert lifetime_ms(ttl_s) == expected
 
@@ -43,6 +45,12 @@ def test_times_that_cannot_be_meant(seconds: float) -> None:
         lifetime_ms(seconds)
     with pytest.raises(UsageError, match="timeout_s must be more than 0"):
         budget_ns(seconds)
+
+
+@pytest.mark.parametrize("ttl_s", [0.0009999, 1e-9, 5e-324])
+def test_a_lifetime_below_a_millisecond_is_refused_like_none_at_all(ttl_s: float) -> None:
+    with pytest.raises(UsageError, match="a millisecond"):
+        lifetime_ms(ttl_s)
 
 
 def test_operations_in_flight_are_limited() -> None:

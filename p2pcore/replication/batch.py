@@ -294,7 +294,7 @@ class BatchRead(_Batch):
             answers = self._answers[place]
             answers[node_id] = _as_answer(item)
             if len(answers) == needed:
-                newest = newest_of(answers)
+                newest = newest_of(answers, now.wall_ms)
                 if newest is not None:
                     repair(
                         self._context, self._keys[place], self.replicas[place], answers, newest, now

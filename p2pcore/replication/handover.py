@@ -273,10 +273,10 @@ class Handover:
     def _extras(self, slot: int) -> list[Entry]:
         extras = []
         for key in self._store.keys(slot):
-            version = self._store.version(key)
+            record = self._store.held(key)
             misplaced = self._ownership.standing(point_of(key)) is Standing.NOT_REPLICA
-            if misplaced and version is not None:
-                extras.append(Entry(key, version))
+            if misplaced and record is not None:
+                extras.append(Entry(key, record.version, record.lasts_ms))
         return extras
 
     def step_over(self, left: list[Entry], done: list[Entry], now: Instant) -> None:
@@ -341,7 +341,7 @@ class Handover:
         items: list[StoreItem] = []
         size = 0
         for place in part.lacking:
-            record = self._store.get(Key(part.entries[place].key), now.wall_ms)
+            record = self._store.held(Key(part.entries[place].key))
             if record is None:
                 continue
             size += len(record.value or b"")

@@ -283,7 +283,7 @@ class ReadOperation(Operation):
 
     def _conclude(self, now: Instant) -> None:
         """Enough answers: the newest wins, and those that lack it get it."""
-        newest = newest_of(self._answers)
+        newest = newest_of(self._answers, now.wall_ms)
         if newest is not None:
             repair(self._context, self.key, self.replicas, self._answers, newest, now)
         self.finish(result_of(newest, self._name), now)
@@ -298,13 +298,29 @@ class ReadOperation(Operation):
         return True
 
 
-def newest_of(answers: dict[NodeId, Found | Missing]) -> Found | None:
-    """The answer with the newest version, tombstones included; None if nobody holds any."""
+def newest_of(answers: dict[NodeId, Found | Missing], wall_ms: int = 0) -> Found | None:
+    """The answer with the newest version, tombstones included; None if nobody holds any.
+
+    Where one replica has a value and another says that it has expired, one of their clocks may be
+    wrong: the value wins, unless it has expired by the reader's clock (`wall_ms`) as well.
+    """
     newest: Found | None = None
     for answer in answers.values():
-        if type(answer) is Found and (newest is None or answer.version > newest.version):
+        if type(answer) is not Found:
+            continue
+        if newest is None or answer.version > newest.version:
             newest = answer
+        elif (answer.value is None) is not (newest.value is None):
+            newest = _truer(newest, answer, wall_ms)
     return newest
+
+
+def _truer(newest: Found, answer: Found, wall_ms: int) -> Found:
+    """Which of two to believe, of which one has a value, and the other none."""
+    if answer.version < newest.version:
+        return newest
+    value, end = (newest, answer) if answer.value is None else (answer, newest)
+    return end if 0 < value.expires_ms <= wall_ms else value
 
 
 def result_of(newest: Found | Missing | None, name: str | bytes) -> Found | KeyNotFoundError:
@@ -334,4 +350,7 @@ def repair(
 def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:
     if answer is None:
         return False
-    return isinstance(answer, Missing) or answer.version < newest.version
+    if isinstance(answer, Missing) or answer.version < newest.version:
+        return True
+    expired = answer.value is None and newest.value is not None
+    return expired and answer.version == newest.version

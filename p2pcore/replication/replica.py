@@ -37,6 +37,10 @@ from p2pcore.wire.messages import (
 __all__ = ["Replica"]
 
 TIDY_NS = 1_000_000_000  # how late an expired record may free its memory
+JUMP_MS = 1000  # of the time of day between two looks; slewing is below 0.1 s in a second
+STEADY_NS = 300_000_000_000
+"""So long after a jump no value is let go of because its time is over: the clock may jump back. As
+long as ntpd wants to see an offset before it believes in it (`stepout`)."""
 
 NOT_REPLICA, READY = Standing.NOT_REPLICA, Standing.READY
 
@@ -62,6 +66,8 @@ class Replica:
         self._ownership = ownership
         self._store = store
         self._max_offset_ms = max_offset_ms
+        self._offset_ms: int | None = None  # of the time of day from the monotonic clock
+        self._steady_ns = 0  # from then on what the time of day says is believed
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
         links.handlers |= {
             Store: self._on_store,
@@ -73,10 +79,19 @@ class Replica:
     def handle_timer(self, now: Instant) -> None:
         """Free the memory of records whose time is over, and do the store's bookkeeping."""
         if self.wake_at_ns is not None and now.mono_ns >= self.wake_at_ns:
-            self._store.expire(now.wall_ms)
+            if self._is_steady(now):
+                self._store.expire(now.wall_ms)
             self._store.tally()
             self.wake_at_ns = None
             self.tidy_later(now)
+
+    def _is_steady(self, now: Instant) -> bool:
+        """Whether the time of day has not jumped for a while."""
+        offset_ms = now.wall_ms - now.mono_ns // 1_000_000
+        if self._offset_ms is not None and abs(offset_ms - self._offset_ms) > JUMP_MS:
+            self._steady_ns = now.mono_ns + STEADY_NS
+        self._offset_ms = offset_ms
+        return now.mono_ns >= self._steady_ns
 
     def tidy_later(self, now: Instant) -> None:
         """The store has changed, and there may be records whose time will be over."""
@@ -109,10 +124,24 @@ class Replica:
             self.tidy_later(now)
         if newer is not None:
             self._links.reply(link, Stale(request.id, newer))
+        elif request.expires_ms and self._is_long_over(record, now):
+            over_ms = now.wall_ms - request.expires_ms
+            text = (
+                f"the record's time was over {over_ms} ms ago by this node's clock, "
+                f"the limit is {self._max_offset_ms} ms"
+            )
+            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
         elif standing is READY:
             self._links.reply(link, Stored(request.id))
         else:
             self._not_ready(link, request.id)
+
+    def _is_long_over(self, record: Record, now: Instant) -> bool:
+        """Whether, by this clock, a record was sent so long after its end that a clock is wrong. It
+        is kept, but this copy does not last, and must not count."""
+        return record.value is not None and (
+            0 < record.expires_ms < now.wall_ms - self._max_offset_ms
+        )
 
     def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
         self._links.counters.fetches += 1
@@ -149,7 +178,7 @@ class Replica:
             newer = self._store.put(Key(item.key), record, now.wall_ms)
         except StorageFullError:
             return False
-        return newer is None and standing is READY
+        return newer is None and standing is READY and not self._is_long_over(record, now)
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
         self._links.counters.fetches += len(request.keys)
@@ -157,8 +186,9 @@ class Replica:
         others: list[int] = []
         room = MAX_VALUE_BYTES  # a reply is one frame
         held = request.held and link.contact is not None
+        store = self._store
         for place, key in enumerate(request.keys):
-            record = self._store.get(Key(key), now.wall_ms)
+            record = store.held(Key(key)) if held else store.get(Key(key), now.wall_ms)
             size = len(record.value or b"") if record else 0
             if size > room or not (held or self._ownership.standing(point_of(key)) is READY):
                 others.append(place)

@@ -104,7 +104,7 @@ class _Pull(Call):
         self._asked = []
         while self._wanted and len(self._asked) < FETCH_ITEMS:
             entry = self._wanted.pop()
-            if sync.wants(entry.key, entry.version):  # another source may have given it meanwhile
+            if sync.wants(entry, now):  # another source may have given it meanwhile
                 self._asked.append(entry)
         if self._asked:
             keys = [entry.key for entry in self._asked]
@@ -125,7 +125,7 @@ class _Pull(Call):
             if reply.entries:
                 self._after = reply.entries[-1].key
             wants = self._session.sync.wants
-            self._wanted = [e for e in reply.entries if wants(e.key, e.version)]
+            self._wanted = [entry for entry in reply.entries if wants(entry, now)]
             self._session.sync.rng.shuffle(self._wanted)  # or all sources give the same at once
             self.proceed(now)
         elif isinstance(reply, FoundMany):
@@ -370,10 +370,10 @@ class Sync:
 
     # What pulls need
 
-    def wants(self, key: bytes, version: bytes) -> bool:
-        """True if this version is ours to keep, and newer than what we hold."""
-        held = self.store.version(Key(key))
-        if held is not None and held >= version:
+    def wants(self, entry: Entry, now: Instant) -> bool:
+        """True if this is ours to keep, and more than what we hold."""
+        key = Key(entry.key)
+        if not self.store.lacks(key, entry.version, entry.lasts_ms, now.wall_ms):
             return False
         return self.ownership.standing(point_of(key)) is not Standing.NOT_REPLICA
 
@@ -383,8 +383,9 @@ class Sync:
         self._paid_ns = max(self._paid_ns, now.mono_ns) + size * 1_000_000_000 // self._bytes_per_s
         self.links.counters.repair_bytes += size
         ahead_ms = wall_ms_of(item.version) - now.wall_ms
-        if ahead_ms > self._max_offset_ms or 0 < item.expires_ms <= now.wall_ms:
-            return True  # a false clock's, or over: nobody has to keep it
+        forgotten = item.value is None and 0 < item.expires_ms <= now.wall_ms
+        if ahead_ms > self._max_offset_ms or forgotten:
+            return True  # a false clock's, or an end too long ago: nobody has to keep it
         record = Record(Version(item.version), item.value, item.expires_ms)
         try:
             if self.store.put(key, record, now.wall_ms) is None:

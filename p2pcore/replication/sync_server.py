@@ -56,19 +56,19 @@ class SyncServer:
             if slot < first:
                 continue
             for key in self._store.keys(slot):
-                version = self._store.version(key)
-                if key > request.after and version is not None:
+                record = self._store.held(key)
+                if key > request.after and record is not None:
                     if len(entries) == MAX_BATCH_ITEMS:
                         self._links.reply(link, Listed(request.id, entries, True))
                         return
-                    entries.append(Entry(key, version))
+                    entries.append(Entry(key, record.version, record.lasts_ms))
         self._links.reply(link, Listed(request.id, entries, False))
 
     def _on_confirm(self, link: Link, request: Confirm, now: Instant) -> None:
         lacking, unready = [], []
         for place, entry in enumerate(request.entries):
-            held = self._store.version(Key(entry.key))
-            if held is None or held < entry.version:
+            key = Key(entry.key)
+            if self._store.lacks(key, entry.version, entry.lasts_ms, now.wall_ms):
                 lacking.append(place)
             if self._ownership.standing(point_of(entry.key)) is not Standing.READY:
                 unready.append(place)

@@ -4,8 +4,12 @@ Rule: knows time only as an argument, and nothing of quorums. A deleted or expir
 a tombstone for `tombstone_grace_ms`, so that a replica which missed the end of a record cannot
 bring it back to life.
 
+Nobody writes that a record has expired: each node derives it, from the record and its own clock,
+which may be wrong. So a value wins over the tombstone of its own expiry, which has the same
+version: a node that was too early takes the value again, and digests tell the two apart.
+
 Records are kept in slots, by the first SLOT_BITS of their keys, and each slot has a digest of the
-versions in it. Two nodes that compare digests learn which slots to compare record by record. This
+records in it. Two nodes that compare digests learn which slots to compare record by record. This
 is a Merkle tree of one level ("A Digital Signature Based on a Conventional Encryption Function",
 1987), used as by DeCandia et al., "Dynamo", section 4.7. A digest is the sum of key x version
 modulo a prime, so a record is changed without looking at the others: the universal hash of
@@ -46,6 +50,11 @@ class Record(Struct, frozen=True, gc=False):
     value: bytes | None
     expires_ms: int
 
+    @property
+    def lasts_ms(self) -> int:
+        """Until when its value lasts, in wall-clock time. 0: for ever, or there is none."""
+        return 0 if self.value is None else self.expires_ms
+
 
 class MemoryStore:
     """The records of one node.
@@ -62,7 +71,7 @@ class MemoryStore:
         self._records: dict[Key, Record] = {}
         self._slots: dict[int, dict[Key, None]] = {}  # those that have records
         self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
-        self._untallied: dict[Key, Version | None] = {}  # what the sums have
+        self._untallied: dict[Key, bytes | None] = {}  # what the sums have of a key
         self._ends: list[tuple[int, Key]] = []  # heap of (wall_ms, key); entries may be outdated
         self.size_bytes = 0
 
@@ -77,16 +86,32 @@ class MemoryStore:
             return Record(record.version, None, record.expires_ms + self._grace_ms)
         return record
 
+    def held(self, key: Key) -> Record | None:
+        """The record as it is kept here: its value also when its time is over, until `expire`."""
+        return self._records.get(key)
+
+    def lacks(self, key: Key, version: bytes, lasts_ms: int, wall_ms: int) -> bool:
+        """Whether what somebody holds of a key is more than what is held here: a newer version, or
+        the value of one that has expired here, and by this clock lasts until `lasts_ms`."""
+        held = self._records.get(key)
+        if held is None or held.version < version:
+            return True
+        return held.value is None and held.version == version and lasts_ms > wall_ms
+
     def put(self, key: Key, record: Record, wall_ms: int) -> Version | None:
-        """Take a version if it is the newest. Returns the newer one that stands against it, or
-        None if it was taken, or had been before.
+        """Take a version if it is the newest, or the value of the newest, which has expired here
+        too early. Returns the newer one that stands against it, or None if it was taken, or had
+        been before.
 
         Raises:
             StorageFullError: there is no room for it.
         """
         held = self._records.get(key)
         if held is not None and held.version >= record.version:
-            return held.version if held.version > record.version else None
+            if held.version > record.version:
+                return held.version
+            if not self.lacks(key, record.version, record.lasts_ms, wall_ms):
+                return None
         if record.value is None:
             # One that another replica hands on ends when it does there: if each copy lasted a
             # whole grace, reads that repair would keep a tombstone going round for ever.
@@ -100,7 +125,7 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
-        self._untallied.setdefault(key, held.version if held is not None else None)
+        self._untallied.setdefault(key, None if held is None else _face(held))
         if record.expires_ms:
             self._remember_end(record.expires_ms, key)
         return None
@@ -116,7 +141,7 @@ class MemoryStore:
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
         self.size_bytes -= _cost(held)
-        self._untallied.setdefault(key, held.version)
+        self._untallied.setdefault(key, _face(held))
 
     # By slot, for comparing replicas
 
@@ -132,7 +157,7 @@ class MemoryStore:
             record = self._records.get(key)
             factor = _number(key[:_KEY_BYTES])
             slot = factor >> _SLOT_SHIFT
-            new = record.version if record is not None else None
+            new = _face(record) if record is not None else None
             change = factor * (_number(new or b"") - _number(old or b""))
             self._sums[slot] = self._sums.get(slot, 0) + change
             if new is None:
@@ -195,9 +220,15 @@ class MemoryStore:
                 self._remove(key, record)
             else:
                 tombstone = Record(record.version, None, end_ms + self._grace_ms)
+                self._untallied.setdefault(key, _face(record))
                 self._records[key] = tombstone
                 self.size_bytes += _cost(tombstone) - _cost(record)
                 self._remember_end(tombstone.expires_ms, key)
+
+
+def _face(record: Record) -> bytes:
+    """What a digest has of a record: its version, and one byte more where the value is gone."""
+    return record.version if record.value is not None else record.version + b"\0"
 
 
 def _cost(record: Record) -> int:

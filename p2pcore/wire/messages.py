@@ -286,10 +286,12 @@ class ListKeys(_Base, frozen=True, tag=24):
 
 
 class Entry(_Base, frozen=True):
-    """A record without its value."""
+    """A record without its value. `lasts_ms`: until when there is one, in wall-clock time; 0: for
+    ever, or there is none."""
 
     key: IdField
     version: VersionField
+    lasts_ms: Milliseconds = 0
 
 
 class Listed(_Base, frozen=True, tag=25):

@@ -103,7 +103,8 @@ class StoreMachine(RuleBasedStateMachine):
         """Those of a store that came to the same records on a straight way are the same."""
         other = MemoryStore(capacity_bytes=1 << 30, tombstone_grace_ms=GRACE_MS)
         for key, held in self.model.items():
-            other.put(key, Record(held.version, b"", 0), self.now_ms)
+            value = None if held.value is None else b""
+            other.put(key, Record(held.version, value, 0), self.now_ms)
             assert self.store.version(key) == held.version
         assert list(self.store.slots()) == list(other.slots())
         for slot, digest in other.slots():
@@ -202,3 +203,31 @@ def test_slots_without_records_are_passed_over(store: MemoryStore) -> None:
     for key in KEYS:
         store.drop(key, version(1))
     assert store.slots_from(0, 1) == []
+
+
+def test_a_value_wins_over_its_own_expiry(store: MemoryStore) -> None:
+    """Of two stores with the same record, one had a wrong clock for one `expire`."""
+    record, other = (
+        Record(version(5), b"value", 10_000),
+        MemoryStore(capacity_bytes=1 << 20, tombstone_grace_ms=GRACE_MS),
+    )
+    for each in (store, other):
+        each.put(KEYS[0], record, 1000)
+    assert dict(store.slots()) == dict(other.slots())
+    store.expire(10_001)
+    assert dict(store.slots()) != dict(other.slots()), "equal digests are of equal contents"
+    assert store.lacks(KEYS[0], version(5), 10_000, 1000)
+    assert not other.lacks(KEYS[0], version(5), 0, 1000)
+    assert not store.lacks(KEYS[0], version(5), 10_000, 10_000), "it is over here as well"
+    assert store.put(KEYS[0], record, 10_000) is None
+    assert store.held(KEYS[0]) == Record(version(5), None, 10_000 + GRACE_MS)
+    assert store.put(KEYS[0], record, 1000) is None
+    assert store.held(KEYS[0]) == other.held(KEYS[0]) == record
+    assert dict(store.slots()) == dict(other.slots())
+    assert store.size_bytes == other.size_bytes
+
+
+def test_a_deletion_is_not_undone_by_what_has_no_end(store: MemoryStore) -> None:
+    store.put(KEYS[0], Record(version(5), None, 0), 1000)
+    store.put(KEYS[0], Record(version(5), b"of the same version", 0), 1000)
+    assert store.get(KEYS[0], 1000) == Record(version(5), None, 1000 + GRACE_MS)
