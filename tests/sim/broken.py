@@ -1,4 +1,4 @@
-"""The core, broken on purpose in eleven ways: what the checkers are there to catch.
+"""The core, broken on purpose in twelve ways: what the checkers are there to catch.
 
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
@@ -17,9 +17,11 @@ from p2pcore.replication import batch, operations
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.replication.replica import Replica
 from p2pcore.session.link import Call, Link
 from p2pcore.session.links import Links
 from p2pcore.session.pending import PendingCalls
+from p2pcore.storage import memory
 from p2pcore.storage.memory import MemoryStore, Record
 
 Patch = tuple[object, str, object]
@@ -46,6 +48,19 @@ def tombstone_lost() -> list[Patch]:
         return newer
 
     return [(MemoryStore, "put", put)]
+
+
+def expiry_is_a_write() -> list[Patch]:
+    """A record that has expired by one clock is a tombstone of its version, for good."""
+
+    def lacks(self: MemoryStore, key: Any, version: bytes, lasts_ms: int, wall_ms: int) -> bool:
+        return (self.version(key) or b"") < version
+
+    return [
+        (MemoryStore, "lacks", lacks),
+        (memory, "_face", lambda record: record.version),
+        (Replica, "_is_steady", lambda self, now: True),
+    ]
 
 
 def stale_version_acknowledged() -> list[Patch]:
@@ -137,6 +152,7 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "acknowledge before W": (acknowledge_before_w, ""),
     "no read repair": (no_read_repair, "halfway"),
     "tombstone lost": (tombstone_lost, ""),
+    "expiry is a write": (expiry_is_a_write, "clocks"),
     "stale version acknowledged": (stale_version_acknowledged, ""),
     "ready before hand-off": (ready_before_handoff, ""),
     "drop before confirmation": (drop_before_confirmation, ""),

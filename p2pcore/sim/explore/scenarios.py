@@ -36,6 +36,9 @@ class Scenario:
     reads: float = 0.5
     """Which part of the operations reads; of the others, one in five deletes."""
 
+    lasting: float = 0.3
+    """Which part of the stores has a time to live, beside some that have a short one."""
+
     over_s: float = 40.0
     """The operations begin at random moments of this time."""
 
@@ -222,7 +225,9 @@ def _clocks(rng: Stream, values: Table) -> Table:
     faults: list[Table] = [
         {
             "fault": "clock-jump", "at_s": at_s, "for_s": _span(rng, 2, 15), "count": 1,
-            "jump_ms": rng.choice((-60_000, -5_000, 5_000, 20_000, 60_000)),
+            "jump_ms": rng.choice(
+                (-3_600_000, -60_000, -5_000, 5_000, 20_000, 60_000, 3_600_000)
+            ),
         }
         for at_s in _times(rng, values, 8)
     ]  # fmt: skip

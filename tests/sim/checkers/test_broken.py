@@ -10,6 +10,7 @@ CAUGHT_BY = {
     "acknowledge before W": "quorum",
     "no read repair": "read repair",
     "tombstone lost": "quorum",
+    "expiry is a write": "contents",
     "stale version acknowledged": "order",
     "ready before hand-off": "readiness",
     "drop before confirmation": "ownership",
