@@ -96,7 +96,7 @@ class _Search:
         """Ask whoever is to be asked now, or finish."""
         if self.lookup.done:
             for query in self._queries.values():  # of some who turned out not to be the closest
-                self._links.drop(query)
+                self._links.enough(query)
             self._finish(self.lookup, now)
             return
         target = self.lookup.target.to_bytes(ID_BITS // 8)

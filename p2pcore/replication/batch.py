@@ -114,14 +114,14 @@ class _Batch:
     def cancel(self) -> None:
         """Give up: the caller does not wait for the results."""
         for part in self._parts:
-            self._context.links.drop(part)
+            self._context.links.enough(part)
         for single in self._singles.values():
             single.cancel()
         self._open = 0
 
     def part_over(self, part: _Part, now: Instant) -> None:
         """A replica has answered, or will not."""
-        self._context.links.drop(part)
+        self._context.links.enough(part)
         self._parts.remove(part)
         if not self._asking:
             self._settle(now)

@@ -154,7 +154,7 @@ class _Step:
     def end(self) -> None:
         self._ended = True
         for part in self._parts.values():
-            self.handover.links.drop(part)
+            self.handover.links.enough(part)
 
     def part_over(self, part: _Part, now: Instant) -> None:
         self.handover.links.drop(part)

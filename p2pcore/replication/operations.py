@@ -344,7 +344,7 @@ def repair(
         context.links.counters.repairs += len(behind)
         call_id = context.links.new_call_id()
         message = Store(call_id, key, newest.version, newest.value, newest.expires_ms)
-        context.links.tell(behind, message, now)
+        context.links.tell(behind, message, now, answered=True)
 
 
 def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:

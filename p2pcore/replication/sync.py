@@ -115,7 +115,7 @@ class _Pull(Call):
             self._session.over(self, None, now)
 
     def end(self) -> None:
-        self._session.sync.links.drop(self)
+        self._session.sync.links.enough(self)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if isinstance(reply, Surveyed):

@@ -10,7 +10,12 @@ from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
 from p2pcore.wire.messages import Reply, Role
 
-__all__ = ["Call", "Counters", "Link"]
+__all__ = ["ACCIDENTS", "Call", "Counters", "Link"]
+
+ACCIDENTS = (
+    "late_replies", "links_broken", "links_refused", "misbehaved", "retries", "timeouts",
+)  # fmt: skip
+"""Counters that stay at 0 while nothing goes wrong."""
 
 
 class Counters(Struct):
@@ -29,8 +34,9 @@ class Counters(Struct):
     pool_hits: int = 0  # questions to a node that was linked
     pool_misses: int = 0  # questions that had to wait for a connection
     misbehaved: int = 0
-    late_replies: int = 0
-    timeouts: int = 0
+    late_replies: int = 0  # after they were given up, or never asked for
+    timeouts: int = 0  # of questions to nodes that were linked
+    retries: int = 0  # of operations, by a round through a coordinator or after a pause
     repairs: int = 0  # by reads
     not_ready: int = 0  # answers that did not count because our range was still to come
     syncs: int = 0  # sessions in which our records were compared with others'

@@ -79,9 +79,11 @@ class Links:
         self.settings = settings
         self.counters = Counters()
         self.by_id: dict[LinkId, Link] = {}
-        self._pending = pending = PendingCalls(self.counters)
-        self.calls = pending.calls
-        self.slow = pending.slow
+        self.calls: dict[int, Call] = {}
+        self.pool = pool = Pool(self_id, pool_size, self.calls)
+        self._by_node = pool.by_node
+        self._pending = pending = PendingCalls(self.counters, self.calls, pool.by_node)
+        self.slow, self.enough = pending.slow, pending.enough
         self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
@@ -98,8 +100,6 @@ class Links:
         self._max_links = max_links
         self._incoming = 0  # links, of which there may be `max_links`
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
-        self.pool = Pool(self_id, pool_size, self.calls)
-        self._by_node = self.pool.by_node
         self.timeouts = Timeouts(self_id, self._by_node)
         self._to_self = Link(LinkId(0), self_id, "", incoming=False)
         self._reply_to_self: Reply | None = None
@@ -194,11 +194,14 @@ class Links:
         if self.self_id in call.outstanding:
             self._ask_self(call, message, now)
 
-    def tell(self, contacts: list[Contact], message: Message, now: Instant) -> None:
-        """Send to those that are linked, and to ourselves; nobody waits for the reply."""
-        links = [self._by_node[c.node_id].id for c in contacts if c.node_id in self._by_node]
-        if links:
-            self._effects.append(Send(tuple(links), message))
+    def tell(
+        self, contacts: list[Contact], message: Message, now: Instant, *, answered: bool = False
+    ) -> None:
+        """Send to those that are linked, and to ourselves; if it is `answered`, to no purpose."""
+        linked = [c.node_id for c in contacts if c.node_id in self._by_node]
+        if linked:
+            self._effects.append(Send(tuple(self._by_node[node].id for node in linked), message))
+            self._pending.expect(linked if answered else ())
         if any(contact.node_id == self.self_id for contact in contacts):
             self.handlers[type(message)](self._to_self, message, now)
             self._reply_to_self = None
@@ -382,6 +385,7 @@ class Links:
                 self.on_unreachable(link.address, link.peer_id, error, now)
             return
         if self.pool.remove(link):
+            self._pending.unneeded.pop(link.peer_id, None)
             self._pending.fail(list(self.calls.values()), link.peer_id, error, now)
         elif link.retiring:
             self._pending.fail(self.pool.waiting(link), link.peer_id, error, now)
