@@ -1,4 +1,4 @@
-"""The core, broken on purpose in twelve ways: what the checkers are there to catch.
+"""The core, broken on purpose in thirteen ways: what the checkers are there to catch.
 
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
@@ -21,6 +21,7 @@ from p2pcore.replication.replica import Replica
 from p2pcore.session.link import Call, Link
 from p2pcore.session.links import Links
 from p2pcore.session.pending import PendingCalls
+from p2pcore.session.timeouts import Timeouts
 from p2pcore.storage import memory
 from p2pcore.storage.memory import MemoryStore, Record
 
@@ -148,6 +149,11 @@ def reply_to_the_wrong_request() -> list[Patch]:
     return [(PendingCalls, "on_reply", on_reply)]
 
 
+def impatient() -> list[Patch]:
+    """An answer is waited for for as long as it takes on the way."""
+    return [(Timeouts, "of", lambda self, contacts, now: 1)]
+
+
 BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "acknowledge before W": (acknowledge_before_w, ""),
     "no read repair": (no_read_repair, "halfway"),
@@ -160,6 +166,7 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "lookup that stops a round early": (lookup_stops_early, "large"),
     "request table that grows": (request_table_grows, ""),
     "lost contacts that grow": (lost_contacts_stay_lost, ""),
+    "impatience": (impatient, "calm"),
     "reply matched to the wrong request": (reply_to_the_wrong_request, ""),
 }
 """Every way, with the scenario that is played; empty: the one that a sweep draws."""

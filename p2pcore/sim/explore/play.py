@@ -11,6 +11,7 @@ from traceback import format_exc
 from typing import Any
 
 from p2pcore.errors import P2PError
+from p2pcore.session.link import ACCIDENTS
 from p2pcore.sim.checkers import BrokenPromiseError, Checkers
 from p2pcore.sim.engine import StillError
 from p2pcore.sim.explore.scenarios import Scenario
@@ -130,6 +131,8 @@ class _Run:
         world.run(max(scenario.over_s, scenario.faults_end_s, severed_s))
         self.checkers.finish(self._clients[0])
         self._check_availability()
+        if scenario.is_healthy:
+            self._check_accidents()
 
     def _check_availability(self) -> None:
         records, most = self.checkers.records, self._scenario.max_failed
@@ -137,6 +140,15 @@ class _Run:
         if records.failed > most * count:
             text = f"{records.failed} of {count} operations failed, {most:.0%} may"
             raise BrokenPromiseError("availability", text)
+
+    def _check_accidents(self) -> None:
+        """Where nothing is wrong, nothing goes wrong."""
+        for process in self._world.processes:
+            counters = process.machine.counters
+            counts = {name: getattr(counters, name) for name in ACCIDENTS}
+            found = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+            if found:
+                raise BrokenPromiseError("accidents", f"{found} at {process} in a healthy run")
 
     # Clients
 

@@ -94,6 +94,13 @@ class Scenario:
         return tuple(range(len(self.faults))) if self.keep is None else self.keep
 
     @property
+    def is_healthy(self) -> bool:
+        """Whether nothing goes wrong, and answers come at once: no fault, no client that dies, no
+        load that may fail operations, no link that loses anything or is as long as a continent."""
+        at_once = self.link in ("ideal", "lan") and not self.regions and not self.max_failed
+        return at_once and not (self.kept or self.hangups or self.severed)
+
+    @property
     def faults_end_s(self) -> float:
         """When the last fault is over."""
         faults = [self.faults[place] for place in self.kept]
@@ -148,7 +155,7 @@ def _span(rng: Stream, low_s: float, high_s: float) -> float:
 def _calm(rng: Stream, values: Table) -> Table:
     """Nothing goes wrong; also networks of one or two nodes."""
     quorums = (1, 1, 1) if rng.random() < 0.2 else values["quorums"]
-    return {"nodes": 1 + rng.below(12), "quorums": quorums, "max_failed": 0.0}
+    return {"nodes": 1 + rng.below(12), "quorums": quorums, "max_failed": 0.0, "hangups": 0}
 
 
 def _partition(rng: Stream, values: Table) -> Table:

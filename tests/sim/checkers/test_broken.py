@@ -18,6 +18,7 @@ CAUGHT_BY = {
     "lookup that stops a round early": "lookups",
     "request table that grows": "bounds",
     "lost contacts that grow": "bounds",
+    "impatience": "accidents",
     "reply matched to the wrong request": "foreign value",
 }
 
