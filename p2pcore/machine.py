@@ -68,14 +68,15 @@ class Machine:
         self.bootstrap = Bootstrap(self.links, bootstrap)
         self.dials = Dials(self.links)
         self.liveness = Liveness(self.links, self.table if role is Role.NODE else None)
-        self.clock = HybridClock(node_id)
+        max_offset_ms = round(max_clock_offset_s * 1000)
+        self.clock = HybridClock(node_id, max_ahead_ms=max_offset_ms)
         self._context = OperationContext(
             self.links,
             self.directory,
             self.bootstrap,
             self.clock,
             streams("operations"),
-            max_clock_offset_ms=round(max_clock_offset_s * 1000),
+            max_clock_offset_ms=max_offset_ms,
             may_delegate=role is Role.CLIENT,
         )
         self._operations: dict[int, Started] = {}  # those of the application that may be cancelled

@@ -20,6 +20,7 @@ from p2pcore.replication.operations import (
     ReadOperation,
     StoreReceipt,
     WriteOperation,
+    is_false,
     newest_of,
     repair,
     result_of,
@@ -295,6 +296,8 @@ class BatchRead(_Batch):
             answers[node_id] = _as_answer(item)
             if len(answers) == needed:
                 newest = newest_of(answers, now.wall_ms)
+                if newest is not None and is_false(self._context, newest, now):
+                    continue  # which an operation of its own goes into
                 if newest is not None:
                     repair(
                         self._context, self._keys[place], self.replicas[place], answers, newest, now

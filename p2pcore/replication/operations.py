@@ -32,6 +32,7 @@ __all__ = [
     "ReadOperation",
     "StoreReceipt",
     "WriteOperation",
+    "is_false",
     "newest_of",
     "repair",
     "result_of",
@@ -265,7 +266,11 @@ class ReadOperation(Operation):
 
     def settle(self, now: Instant) -> None:
         missing = self.needed - len(self._answers) - len(self.outstanding)
-        if self.over or missing <= 0:
+        if self.over:
+            return
+        if missing <= 0:
+            if not self.outstanding:  # one more was asked about a false version, and refuses
+                self._conclude(now)
             return
         if len(self.replicas) - self._asked >= missing:
             self._ask_next(missing, now)
@@ -274,7 +279,10 @@ class ReadOperation(Operation):
 
     def expired(self, now: Instant) -> None:
         """Slow replicas are not waited for while there are others."""
-        if self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
+        if len(self._answers) >= self.needed:  # one more was asked about a false version
+            self._asked = len(self.replicas)
+            self._conclude(now)
+        elif self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
             wait_ns = self._context.links.timeouts.of(self.replicas[self._asked :], now)
             self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
             self._ask_next(len(self.replicas), now)
@@ -284,6 +292,16 @@ class ReadOperation(Operation):
     def _conclude(self, now: Instant) -> None:
         """Enough answers: the newest wins, and those that lack it get it."""
         newest = newest_of(self._answers, now.wall_ms)
+        if newest is not None and is_false(self._context, newest, now):
+            answers = self._answers.items()
+            believed = {
+                node: each for node, each in answers if not is_false(self._context, each, now)
+            }
+            if len(believed) >= self.needed:
+                self._answers, newest = believed, newest_of(believed, now.wall_ms)
+            elif self._asked < len(self.replicas):
+                self._ask_next(1, now)
+                return
         if newest is not None:
             repair(self._context, self.key, self.replicas, self._answers, newest, now)
         self.finish(result_of(newest, self._name), now)
@@ -296,6 +314,14 @@ class ReadOperation(Operation):
             return False
         self.finish(result_of(reply, self._name), now)
         return True
+
+
+def is_false(context: OperationContext, answer: Found | Missing, now: Instant) -> bool:
+    """Whether an answer has a version so far ahead of this clock that one of the two is wrong. If a
+    quorum has none like it, it was never acknowledged, and is not believed."""
+    return type(answer) is Found and (
+        wall_ms_of(answer.version) - now.wall_ms > context.max_clock_offset_ms
+    )
 
 
 def newest_of(answers: dict[NodeId, Found | Missing], wall_ms: int = 0) -> Found | None:

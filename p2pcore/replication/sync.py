@@ -384,8 +384,8 @@ class Sync:
         self.links.counters.repair_bytes += size
         ahead_ms = wall_ms_of(item.version) - now.wall_ms
         forgotten = item.value is None and 0 < item.expires_ms <= now.wall_ms
-        if ahead_ms > self._max_offset_ms or forgotten:
-            return True  # a false clock's, or an end too long ago: nobody has to keep it
+        if ahead_ms > self._max_offset_ms or (forgotten and self.store.held(key) is None):
+            return True  # a false clock's, or the end of what is not here: nobody has to keep it
         record = Record(Version(item.version), item.value, item.expires_ms)
         try:
             if self.store.put(key, record, now.wall_ms) is None:
