@@ -161,7 +161,7 @@ class Records:
         write = history.by_value.get(value) if value is not None else None
         if value is not None and write is None:
             self._broken("foreign value", history, f"it reads as {value!r}, never written there")
-        if self._applies(begun) and not self._possible(begun, write):
+        if self._applies(begun) and not self._possible(begun, write, operation.start_ns):
             newest = history.floor_write if history.floor == begun.floor else None
             deleted = newest is not None and newest.value is None
             what = f"the value of '{write}'" if write else "nothing"
@@ -170,12 +170,13 @@ class Records:
         if write is not None:
             self._expect_repair(history, write, operation)
 
-    def _possible(self, begun: _Begun, read: Write | None) -> bool:
-        """True if a read may give this: its write, or an end of the record (None)."""
+    def _possible(self, begun: _Begun, read: Write | None, start_ns: int) -> bool:
+        """True if a read that began then may give this: its write, or an end of the record (None).
+        A value whose time is over may have been on its way since before."""
         now_ns, floor = self._world.now_ns, begun.floor
         tolerance_ns = (self._offsets.look() + TOLERANCE_MS) * 1_000_000
         if read is not None:
-            if read.expires_ns is not None and read.expires_ns + tolerance_ns < now_ns:
+            if read.expires_ns is not None and read.expires_ns + tolerance_ns < start_ns:
                 return False
             return not read.version or read.version >= floor
         if not floor:

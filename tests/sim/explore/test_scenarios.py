@@ -45,6 +45,13 @@ def test_promises_are_kept(seed: int) -> None:
     assert outcome.read
 
 
+@pytest.mark.parametrize(("name", "seed"), [("tombstones", 97), ("exhaustion", 159)])
+def test_a_value_may_end_while_it_is_on_its_way(name: str, seed: int) -> None:
+    """A cut holds up the answer to a read; the value was good when the answer was given."""
+    outcome = play(draw(name, seed))
+    assert outcome.ok, f"{outcome.broken}: {outcome.text}"
+
+
 def test_a_healthy_run_has_no_accidents() -> None:
     """Time-outs, late replies, retries, misbehaviour and broken links: a checker counts them where
     nothing goes wrong."""
