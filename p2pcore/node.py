@@ -126,6 +126,7 @@ class Node(Machine):
         )
         rng = streams("handover")
         self._handover = Handover(links, self.directory, ownership, store, rng, bytes_per_s=rate)
+        self._replica.on_jump = lambda now: self._sync.membership_changed(now, returned=True)
         self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
         self._membership = Membership(

@@ -4,6 +4,8 @@ Rule: every request is answered at once, from what is here. Whether this node is
 and counts, is one look-up in `ownership.py`.
 """
 
+from collections.abc import Callable
+
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.errors import StorageFullError
@@ -68,6 +70,8 @@ class Replica:
         self._max_offset_ms = max_offset_ms
         self._offset_ms: int | None = None  # of the time of day from the monotonic clock
         self._steady_ns = 0  # from then on what the time of day says is believed
+        self.on_jump: Callable[[Instant], None] = _ignore
+        """Called when the time of day has jumped: what was refused, or has expired, may be ours."""
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
         links.handlers |= {
             Store: self._on_store,
@@ -77,21 +81,23 @@ class Replica:
         }
 
     def handle_timer(self, now: Instant) -> None:
-        """Free the memory of records whose time is over, and do the store's bookkeeping."""
+        """Free the memory of records whose time is over, and do the store's bookkeeping. To be
+        called whenever the node is woken, for the sake of its clocks."""
+        self._watch_clock(now)
         if self.wake_at_ns is not None and now.mono_ns >= self.wake_at_ns:
-            if self._is_steady(now):
+            if now.mono_ns >= self._steady_ns:
                 self._store.expire(now.wall_ms)
             self._store.tally()
             self.wake_at_ns = None
             self.tidy_later(now)
 
-    def _is_steady(self, now: Instant) -> bool:
-        """Whether the time of day has not jumped for a while."""
+    def _watch_clock(self, now: Instant) -> None:
+        """Notice when the time of day jumps."""
         offset_ms = now.wall_ms - now.mono_ns // 1_000_000
         if self._offset_ms is not None and abs(offset_ms - self._offset_ms) > JUMP_MS:
             self._steady_ns = now.mono_ns + STEADY_NS
+            self.on_jump(now)
         self._offset_ms = offset_ms
-        return now.mono_ns >= self._steady_ns
 
     def tidy_later(self, now: Instant) -> None:
         """The store has changed, and there may be records whose time will be over."""
@@ -214,3 +220,7 @@ class Replica:
     def _not_ready(self, link: Link, request_id: int) -> None:
         self._links.counters.not_ready += 1
         self._links.reply(link, NotReady(request_id))
+
+
+def _ignore(now: Instant) -> None:
+    """What the hook does until somebody listens."""

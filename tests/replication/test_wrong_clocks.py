@@ -241,6 +241,23 @@ def test_what_has_expired_too_early_comes_back_from_the_others() -> None:
     read_all(client, names)
 
 
+@pytest.mark.parametrize("offset_ms", HOURS)
+def test_a_clock_that_is_set_right_is_made_up_for_at_once(offset_ms: int) -> None:
+    """Of all neighbours, and not of one every half a minute: most hold nothing of a key."""
+    net = Net()
+    net.swarm(12)
+    wrong, ttl_ms = net.nodes[4], 100 * HOUR_MS
+    wrong.wall_offset_ms = offset_ms * 200
+    net.run(STEADY_NS / 1e9 + 60)
+    _, names = store_all(net, 120, ttl_ms=ttl_ms)
+    names = [name for name in names if wrong in net.replicas(name)]
+    assert len(names) > 10
+    assert not agree(net, names, b"value")
+    wrong.wall_offset_ms = 0
+    net.run(5)
+    assert agree(net, names, b"value")
+
+
 def test_expired_is_expired_though_one_clock_is_behind() -> None:
     """It still has the value; the reader's clock decides between it and the others."""
     net = Net()

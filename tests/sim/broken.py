@@ -60,7 +60,7 @@ def expiry_is_a_write() -> list[Patch]:
     return [
         (MemoryStore, "lacks", lacks),
         (memory, "_face", lambda record: record.version),
-        (Replica, "_is_steady", lambda self, now: True),
+        (Replica, "_watch_clock", _nothing),
     ]
 
 
