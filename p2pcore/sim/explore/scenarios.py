@@ -228,7 +228,7 @@ def _exhaustion(rng: Stream, values: Table) -> Table:
 
 
 def _clocks(rng: Stream, values: Table) -> Table:
-    """The time of day jumps, and clients disagree about it."""
+    """The time of day jumps, or is wrong for long, and clients disagree about it."""
     faults: list[Table] = [
         {
             "fault": "clock-jump", "at_s": at_s, "for_s": _span(rng, 2, 15), "count": 1,
@@ -240,6 +240,11 @@ def _clocks(rng: Stream, values: Table) -> Table:
     ]  # fmt: skip
     faults.append({"fault": "drift", "at_s": 1.0, "for_s": 0, "count": 2, "drift_ppm": 500})
     skews = tuple(rng.randrange(-20_000, 20_000) for _ in range(3))
+    if rng.random() < 0.4:  # for so long that nodes believe in it
+        faults.append({
+            "fault": "clock-jump", "at_s": _span(rng, 1, 20), "for_s": _span(rng, 310, 400),
+            "count": 1, "jump_ms": rng.choice((-3_600_000, 3_600_000)),
+        })  # fmt: skip
     return {"faults": tuple(faults), "skews_ms": skews}
 
 
