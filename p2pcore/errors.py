@@ -44,7 +44,19 @@ __all__ = [
     "StorageFullError",
     "UnreachableError",
     "UsageError",
+    "shown",
 ]
+
+MAX_SHOWN_CHARS = 100
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: short, and whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # a number of thousands of digits, or somebody else's class
+        return f"a {type(value).__name__} that can't be shown"
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}..."
 
 
 class P2PError(Exception):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+import warnings
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
@@ -10,11 +11,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from p2pcore.address import split_address
+from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.inquiries import Inquiries
 from p2pcore.config import ClientConfig, CoordinatorConfig
-from p2pcore.errors import ClosedError, ConfigError
+from p2pcore.errors import ClosedError, ConfigError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Streams
 from p2pcore.node import Node
@@ -38,12 +40,21 @@ class AdaptiveCoordinator(Inquiries):
     Args:
         config: its settings.
 
+    All calls belong to the event loop in which it was started: in another one they raise
+    UsageError, but for `shutdown`, which shuts down from anywhere. Keep a node and shut it down:
+    one that is dropped gives a ResourceWarning, and goes on serving.
+
     Raises:
         ConfigError: the data directory or the advertised address can't be used.
+        UsageError: that is no CoordinatorConfig.
     """
 
+    _host: Host | None = None
+
     def __init__(self, config: CoordinatorConfig | None = None) -> None:
-        self.config = config or CoordinatorConfig()
+        if not isinstance(config, CoordinatorConfig | None):
+            raise UsageError(f"a node takes a CoordinatorConfig, not {type(config).__name__}")
+        self.config = CoordinatorConfig() if config is None else config
         data_dir = self.config.data_dir
         self._identity = (
             Identity.of_directory(Path(data_dir)) if data_dir is not None else Identity.new()
@@ -51,8 +62,12 @@ class AdaptiveCoordinator(Inquiries):
         self._machine = self._node = Node(self.config, self._identity.node_id, entropy())
         self._node.read_clock = time.monotonic_ns
         self._default_timeout_s = ClientConfig.timeout_s
-        self._host: Host | None = None
         self._leaving = False
+
+    def __del__(self) -> None:
+        if self._host is not None and not self._host.closed:
+            text = f"unclosed {type(self).__name__}: use `async with`, or await shutdown()"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
     @property
     def node_id(self) -> NodeId:
@@ -145,8 +160,13 @@ class AdaptiveCoordinator(Inquiries):
         """Hand over what is held here, say goodbye and leave nothing open.
 
         Takes `leave_timeout_s` and a second or two at most. May be repeated: a second call, or
-        cancelling the first, cuts the handing over short.
+        cancelling the first, cuts the handing over short. May be called in another event loop or
+        thread.
         """
+        if self._host is not None:
+            await close_at_home(self._host, self._shut_down)
+
+    async def _shut_down(self) -> None:
         host = self._host
         if host is None or host.closed:
             return

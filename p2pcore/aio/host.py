@@ -9,18 +9,17 @@ it in one TLS record. There is one timer per host, and no task, future or timer 
 
 import asyncio
 import logging
-import os
-import socket
 import time
+from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from p2pcore.address import split_address
 from p2pcore.aio.connection import LINGER_S, NOT_READ, Connection, Stage
 from p2pcore.aio.identity import Credentials
+from p2pcore.aio.system import now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
-from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Send
-from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError
+from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Send
+from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
 from p2pcore.session.refusals import Refusals
@@ -31,35 +30,7 @@ __all__ = ["Host", "now", "reason_of"]
 
 log = logging.getLogger("p2pcore")
 
-READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a loop, which reads one at a time
 TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
-
-
-def now() -> Instant:
-    """This instant on both of the system's clocks."""
-    return Instant(time.monotonic_ns(), time.time_ns() // 1_000_000)
-
-
-_read_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
-
-
-def _read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
-    """What is read into is used up before the loop reads again: all of its hosts can share it."""
-    if loop not in _read_buffers:
-        _read_buffers[loop] = memoryview(bytearray(READ_BUFFER_BYTES))
-    return _read_buffers[loop]
-
-
-def reason_of(error: OSError | ValueError) -> str:
-    """The system's words for what went wrong; each event loop wraps them in its own.
-
-    A ValueError comes of a host that is no name at all.
-    """
-    if isinstance(error, ValueError):
-        return str(error)
-    if error.errno and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
 
 
 class Host:
@@ -87,7 +58,7 @@ class Host:
         self.machine = machine
         self.counters = machine.counters
         self._loop = asyncio.get_running_loop()
-        self.read_buffer = _read_buffer(self._loop)
+        self.read_buffer = read_buffer(self._loop)
         self.closed = False
         self._credentials = credentials
         self._connect_timeout_s = connect_timeout_s
@@ -108,6 +79,22 @@ class Host:
         self._refusals = Refusals(lambda line: log.info("%s", line))
         self._all_gone: asyncio.Event | None = None  # while closing
 
+    @property
+    def home(self) -> asyncio.AbstractEventLoop:
+        """The event loop in which all of this happens."""
+        return self._loop
+
+    @property
+    def transports(self) -> list[asyncio.BaseTransport]:
+        """Those of all connections, for whoever closes them where the loop does not."""
+        transports = [connection._transport for connection in self._connections.values()]
+        return [transport for transport in transports if transport is not None]
+
+    @property
+    def listeners(self) -> Sequence[object]:
+        """What asyncio shows of the sockets that accept connections, for the same purpose."""
+        return self._server.sockets if self._server is not None else ()
+
     # The application's side
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
@@ -124,6 +111,8 @@ class Host:
         """A number for an operation, and the future that its completion will resolve."""
         if self.closed:
             raise ClosedError("this was closed, or never opened")
+        if asyncio.get_running_loop() is not self._loop:
+            raise UsageError("this belongs to another event loop, the one in which it was opened")
         self._next_operation += 1
         future = self._futures[self._next_operation] = self._loop.create_future()
         return self._next_operation, future
@@ -142,18 +131,7 @@ class Host:
         if self.closed:
             return
         self.closed = True
-        if self._server is not None:
-            self._server.close()
-        for task in self._dials:
-            task.cancel()
-        self.pump()
-        for future in self._futures.values():
-            if not future.done():
-                future.set_exception(ClosedError("closed while the operation was in flight"))
-        self._futures.clear()
-        for timer in (self._timer, self._tick):
-            if timer is not None:
-                timer.cancel()
+        self._stop()
         try:
             for connection in list(self._connections.values()):
                 connection.close()
@@ -167,6 +145,28 @@ class Host:
                 connection.abort()
             if self._dials:
                 await asyncio.wait(self._dials)
+
+    def abort(self) -> None:
+        """The same at once, and without a goodbye."""
+        self.closed = True
+        self._stop()
+        for connection in list(self._connections.values()):
+            connection.abort()
+
+    def _stop(self) -> None:
+        """No new connection, and nobody waits for anything; the last words are on their way."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._dials:
+            task.cancel()
+        self.pump()
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(ClosedError("closed while the operation was in flight"))
+        self._futures.clear()
+        for timer in (self._timer, self._tick):
+            if timer is not None:
+                timer.cancel()
 
     # The machine's side
 

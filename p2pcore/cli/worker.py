@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,9 @@ def main() -> int:
     order = json.loads(line)
     log_to_stderr(order["log_level"], as_json=order["json"], worker=order["worker"])
     key = bytes.fromhex(order["network_key"])
-    config = CoordinatorConfig(network_key=key, **order["settings"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the parent has said it
+        config = CoordinatorConfig(network_key=key, **order["settings"])
     over = threading.Event()
 
     def make_stop(loop: asyncio.AbstractEventLoop) -> Stop:

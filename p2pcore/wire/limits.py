@@ -2,7 +2,6 @@
 
 __all__ = [
     "HEADER_BYTES",
-    "MAX_ADDRESS_CHARS",
     "MAX_BATCH_BYTES",
     "MAX_BATCH_ITEMS",
     "MAX_CONTACTS",
@@ -29,9 +28,6 @@ that a frame takes milliseconds, not seconds, of a connection that others share.
 
 MAX_FRAME_BYTES = MAX_VALUE_BYTES + 64 * 1024
 """The largest value plus everything that can stand beside it in one message."""
-
-MAX_ADDRESS_CHARS = 262
-"""The longest DNS name (253 characters), brackets of an IPv6 literal, a colon and a port."""
 
 MAX_CONTACTS = 20
 """One bucket: what Kademlia's FIND_NODE answers (section 2.3, k = 20)."""

@@ -11,9 +11,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from p2pcore.address import MAX_ADDRESS_CHARS
 from p2pcore.ids import ID_BYTES
 from p2pcore.wire.limits import (
-    MAX_ADDRESS_CHARS,
     MAX_BATCH_ITEMS,
     MAX_CONTACTS,
     MAX_COUNTERS,

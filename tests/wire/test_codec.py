@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2pcore.address import MAX_ADDRESS_CHARS
 from p2pcore.wire import codec
 from p2pcore.wire import messages as m
 from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
 from p2pcore.wire.limits import (
     HEADER_BYTES,
-    MAX_ADDRESS_CHARS,
     MAX_CONTACTS,
     MAX_FRAME_BYTES,
     MAX_TEXT_CHARS,
