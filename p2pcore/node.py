@@ -56,7 +56,7 @@ from p2pcore.wire.messages import (
 
 __all__ = ["Node"]
 
-MAX_COORDINATED = 256  # operations in flight for one peer; each holds its value in memory
+MAX_COORDINATED = 256  # operations in flight for one identity; each holds its value in memory
 MAX_BUDGET_MS = 60_000  # the longest that a peer may keep an operation in flight here
 
 _REASONS: dict[type[P2PError], Reason] = {
@@ -134,7 +134,10 @@ class Node(Machine):
         )
         upkeep = self.liveness, self._membership, self.lost
         self._timed: tuple[_Timed, ...] = links, *upkeep, self._sync, self._handover, self._replica
+        self._coordinated: dict[NodeId, int] = {}  # operations in flight, by who has asked
         self.links.pool.favoured = self._neighbours
+        self.links.admission.is_known = lambda node_id: node_id in table or node_id in self.lost
+        self.links.admission.count_known = lambda: table.size + len(self.lost)
         self.links.handlers |= {
             Ping: self._on_ping,
             FindNode: self._on_find_node,
@@ -310,7 +313,7 @@ class Node(Machine):
 
     def _on_put(self, link: Link, request: Put, now: Instant) -> None:
         def done(result: object, now: Instant) -> None:
-            link.coordinating -= 1
+            self._coordinate(link, -1)
             if isinstance(result, StoreReceipt):
                 reply = PutDone(request.id, result.version, result.replicas, result.acks)
                 self.links.reply(link, reply)
@@ -333,7 +336,7 @@ class Node(Machine):
 
     def _on_get(self, link: Link, request: Get, now: Instant) -> None:
         def done(result: object, now: Instant) -> None:
-            link.coordinating -= 1
+            self._coordinate(link, -1)
             if isinstance(result, Found):
                 reply = Found(request.id, result.version, result.value, result.expires_ms)
                 self.links.reply(link, reply)
@@ -348,12 +351,19 @@ class Node(Machine):
             ReadOperation(self._context, key, key, deadline_ns, done).start(now)
 
     def _may_coordinate(self, link: Link, request_id: int) -> bool:
-        if link.coordinating >= MAX_COORDINATED:
+        """An identity may have several links, and lose them: what it has asked for goes on."""
+        if self._coordinated.get(link.peer_id, 0) >= MAX_COORDINATED:
             text = f"{MAX_COORDINATED} operations are in flight for you, which is the limit"
             self.links.reply(link, Failed(request_id, Reason.BUSY, text))
             return False
-        link.coordinating += 1
+        self._coordinate(link, 1)
         return True
+
+    def _coordinate(self, link: Link, more: int) -> None:
+        link.coordinating += more
+        count = self._coordinated.pop(link.peer_id, 0) + more
+        if count:
+            self._coordinated[link.peer_id] = count
 
     def _reply_error(self, link: Link, request_id: int, error: object) -> None:
         reason = next((r for kind, r in _REASONS.items() if isinstance(error, kind)), None)

@@ -24,6 +24,7 @@ from p2pcore.errors import (
     UnreachableError,
 )
 from p2pcore.ids import NodeId
+from p2pcore.session.admission import Admission
 from p2pcore.session.greeting import farewell, greeting, objection
 from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.pending import PendingCalls
@@ -59,7 +60,7 @@ class Links:
         role: what we are.
         effects: where effects go, in order.
         settings: the network's, for a node; None for a client, which learns them.
-        max_links: incoming links beyond this are told to go away.
+        max_links: incoming links beyond this are told to go away (see `admission.py`).
         pool_size: outgoing links beyond this are given up when they are idle.
     """
 
@@ -98,7 +99,7 @@ class Links:
         self._effects = effects
         self._refusals = Refusals(lambda text: effects.append(Notice(text)))
         self._max_links = max_links
-        self._incoming = 0  # links, of which there may be `max_links`
+        self.admission = Admission()
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
         self.timeouts = Timeouts(self_id, self._by_node)
         self._to_self = Link(LinkId(0), self_id, "", incoming=False)
@@ -114,14 +115,13 @@ class Links:
         """A link to an authenticated peer is open; both sides greet."""
         link = self.by_id[link_id] = Link(link_id, peer_id, address, incoming)
         link.end_by_ns = now.mono_ns + GREETING_NS
-        self._incoming += incoming
+        self.admission.add(link)
         self._ungreeted[link_id] = link
         self._arm_sweep(now)
         if peer_id == self.self_id:
             self._turn_away(link, Reason.SELF, "that is this node itself", now)
-        elif self._incoming > self._max_links and incoming:
-            text = f"{self._max_links} connections are open, which is the limit here"
-            self._turn_away(link, Reason.TOO_MANY_CONNECTIONS, text, now)
+        elif (no := self.admission.objection(link, self._max_links)) is not None:
+            self._turn_away(link, *no, now)
         else:
             self._effects.append(Send((link_id,), greeting(self.role, self.address, self.settings)))
 
@@ -267,7 +267,7 @@ class Links:
             self._effects.append(Send(links, Goodbye(Reason.SHUTDOWN, text)))
         self._effects.extend(Close(link_id, text) for link_id in links)
         self.by_id.clear()
-        self._incoming = 0
+        self.admission.clear()
         self._ungreeted.clear()
         self.pool.clear()
         self._pending.waiting.clear()
@@ -373,7 +373,7 @@ class Links:
 
     def _forget(self, link: Link, error: P2PError, now: Instant, planned: bool = False) -> None:
         del self.by_id[link.id]
-        self._incoming -= link.incoming
+        self.admission.remove(link)
         if not link.retiring:
             self.slow.pop(link.peer_id, None)
         if link.role is None:
