@@ -5,13 +5,14 @@ thrown away, so that the kernel does not answer it with a reset that would overt
 """
 
 import asyncio
+import contextlib
 import enum
-import os
 import socket
 import time
 from typing import Protocol, cast
 
 from p2pcore.aio.outbox import Outbox
+from p2pcore.aio.system import socket_of
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
@@ -274,7 +275,7 @@ class Connection(asyncio.BufferedProtocol):
 
 def _keep_alive(descriptor: int) -> None:
     """Let the kernel find out about peers that vanish: nobody asks a client for signs of life."""
-    with socket.socket(fileno=os.dup(descriptor)) as twin:  # uvloop's own lets nobody set options
+    with contextlib.suppress(OSError), socket_of(descriptor) as twin:  # it may be reset already
         twin.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in KEEP_ALIVE.items():
             if hasattr(socket, name):  # not on every platform; then its own, longer times hold

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from p2pcore.address import split_address
+from p2pcore.aio.files import DirectoryLock
 from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
@@ -104,7 +105,7 @@ class AdaptiveCoordinator(Inquiries):
         """Listen, and join through the bootstrap addresses. On failure nothing is left open.
 
         Raises:
-            ConfigError: the listen address can't be used.
+            ConfigError: the listen address can't be used, or another node uses the data directory.
             UnreachableError: no member answered within `join_timeout_s`.
             AuthenticationError: the members that answered are of another network.
             IncompatibleError: their replication settings or protocol versions differ.
@@ -120,6 +121,8 @@ class AdaptiveCoordinator(Inquiries):
             max_handshakes=config.max_handshakes,
         )
         try:
+            if config.data_dir is not None:
+                host.keeps = DirectoryLock(Path(config.data_dir))
             try:
                 bound, port = await host.listen(*split_address(config.listen))
             except (OSError, ValueError) as error:
@@ -165,10 +168,14 @@ class AdaptiveCoordinator(Inquiries):
         """
         if self._host is not None:
             await close_at_home(self._host, self._shut_down)
+            if not self._host.home.is_running():
+                self._unlock(self._host)
 
     async def _shut_down(self) -> None:
         host = self._host
         if host is None or host.closed:
+            if host is not None and not self._leaving:
+                self._unlock(host)
             return
         try:
             if not self._leaving:
@@ -183,6 +190,11 @@ class AdaptiveCoordinator(Inquiries):
             if not host.closed:
                 self._node.leave()
                 await host.close()
+            self._unlock(host)
+
+    def _unlock(self, host: Host) -> None:
+        if isinstance(host.keeps, DirectoryLock):
+            host.keeps.release()
 
     def _target(self, address_or_id: str | bytes | None) -> Target:
         return super()._target(self.node_id if address_or_id is None else address_or_id)

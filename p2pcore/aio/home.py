@@ -10,12 +10,12 @@ Rule: closes, and does nothing else.
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from p2pcore.aio.host import Host
+from p2pcore.aio.system import socket_of
 
 __all__ = ["abandon", "close_at_home"]
 
@@ -58,10 +58,9 @@ def abandon(host: Host) -> bool:
 def _shut_sockets(host: Host) -> None:
     """Tell the peers: transports end in a turn of the loop, and there may be none any more."""
     for transport in host.transports:
-        with contextlib.suppress(OSError):
-            descriptor = os.dup(transport.get_extra_info("socket").fileno())
-            with socket.socket(fileno=descriptor) as twin:  # uvloop's own can't be shut
-                twin.shutdown(socket.SHUT_RDWR)
+        descriptor = transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError), socket_of(descriptor) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
 
 
 def _close_sockets(host: Host) -> None:

@@ -60,6 +60,7 @@ class Host:
         self._loop = asyncio.get_running_loop()
         self.read_buffer = read_buffer(self._loop)
         self.closed = False
+        self.keeps: object = None  # lives as long as this does: the lock of a data directory
         self._credentials = credentials
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_ns = round(stall_timeout_s * 1e9)
@@ -249,10 +250,10 @@ class Host:
             error: P2PError = UnreachableError(f"no answer in {self._connect_timeout_s:g} s")
         except P2PError as refused:
             error = refused
-        except OSError as os_error:
-            error = UnreachableError(reason_of(os_error))
-        except ValueError as value_error:  # peers tell us addresses: no name that can be resolved
-            error = UnreachableError(reason_of(value_error))
+        except (OSError, ValueError, LookupError, RuntimeError) as reason:
+            error = UnreachableError(
+                reason_of(reason)
+            )  # peers tell us addresses, also unusable ones
         if connection is not None:
             connection.abort()
         self.machine.connect_failed(address, node_id, error, now())

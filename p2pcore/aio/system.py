@@ -5,11 +5,13 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 from p2pcore.effects import Instant
 
-__all__ = ["now", "read_buffer", "reason_of"]
+__all__ = ["now", "read_buffer", "reason_of", "socket_of"]
 
 READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a loop, which reads one at a time
 
@@ -19,12 +21,24 @@ def now() -> Instant:
     return Instant(time.monotonic_ns(), time.time_ns() // 1_000_000)
 
 
-def reason_of(error: OSError | ValueError) -> str:
+@contextmanager
+def socket_of(descriptor: int) -> Iterator[socket.socket]:
+    """A transport's socket with all that sockets can do: uvloop's own allows little. It takes no
+    descriptor of its own, of which there may be none left."""
+    twin = socket.socket(fileno=descriptor)
+    try:
+        yield twin
+    finally:
+        twin.detach()
+
+
+def reason_of(error: Exception) -> str:
     """The system's words for what went wrong; each event loop wraps them in its own.
 
-    A ValueError comes of a host that is no name at all.
+    A ValueError comes of a host that is no name at all. At the limit of descriptors or threads, the
+    codec of host names gives a LookupError, and the thread that looks names up a RuntimeError.
     """
-    if isinstance(error, ValueError):
+    if not isinstance(error, OSError):
         return str(error)
     if error.errno and not isinstance(error, socket.gaierror):
         return os.strerror(error.errno)

@@ -4,10 +4,12 @@ Rule: knows the node's settings, not the words of the command line.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
 from p2pcore.config import CoordinatorConfig
@@ -18,6 +20,8 @@ __all__ = ["EXIT_S", "Announce", "Stop", "run_node"]
 log = logging.getLogger("p2pcore.cli")
 
 EXIT_S = 3.0  # beyond the handing over: for goodbyes, which take 1 s, and a look-up that hangs
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+EXHAUSTED_EVERY_S = 10.0  # at most so often there is a line about it
 SPARE_DESCRIPTORS = 128  # for a pool that is exceeded, files and the loop itself
 
 Announce = Callable[[AdaptiveCoordinator], None]
@@ -83,6 +87,7 @@ async def _serve(
     got into the network."""
     loop = asyncio.get_running_loop()
     stop = make_stop(loop)
+    loop.set_exception_handler(_LoopErrors())
     node = AdaptiveCoordinator(config)
     starting = loop.create_task(node.start())
     try:
@@ -100,6 +105,23 @@ async def _serve(
         starting.cancel()
         await asyncio.wait({starting})
         await node.shutdown()
+
+
+class _LoopErrors:
+    """Says what goes wrong in the loop itself. asyncio tries to accept 512 connections at a time,
+    and says of each that it could not: here it is one line."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in EXHAUSTED):
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._next_s:
+            self._next_s = loop.time() + EXHAUSTED_EVERY_S
+            text = "raise the limit (ulimit -n) or lower --max-connections"
+            log.warning("connections wait to be accepted: %s; %s", error.strerror, text)
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -32,7 +32,8 @@ from p2pcore.session.links import Links
 
 __all__ = ["Membership"]
 
-RETRY_NS = 250_000_000  # between attempts to get in
+RETRY_NS = 250_000_000  # after the first attempt to get in; doubles up to the longest
+LONGEST_RETRY_NS = 2_000_000_000  # several attempts within the time for joining, 10 s by default
 REFRESH_NS = 60_000_000_000  # a look around; finds nodes that joined behind a lost message
 ALONE_NS = 2_000_000_000  # between attempts to get back in
 FILL_WIDTH = 3  # of a lookup that fills a bucket: no single node says who gets into it
@@ -62,6 +63,7 @@ class Membership:
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
+        self._tries = 0  # to join
         self._to_fill: list[int] = []  # bucket indices still to be looked up
         self._again: int | None = None  # the one that is looked up though it may be full
         self._turn = 0
@@ -149,10 +151,13 @@ class Membership:
             self._wake_in(ALONE_NS, now)
             return
         final = isinstance(error, AuthenticationError | IncompatibleError)
-        if final or now.mono_ns + RETRY_NS >= self._deadline_ns:
+        left_ns = self._deadline_ns - now.mono_ns
+        if final or left_ns <= RETRY_NS:
             self._finish(error, now)
-        else:
-            self._wake_in(RETRY_NS, now)
+            return
+        delay_ns = min(RETRY_NS << min(self._tries, 10), LONGEST_RETRY_NS)
+        self._tries += 1
+        self._wake_in(max(RETRY_NS, min(delay_ns, left_ns - RETRY_NS)), now)
 
     def _settled(self, lookup: Lookup, now: Instant) -> None:
         closest = lookup.closest()

@@ -17,7 +17,6 @@ from typing import Any, get_args
 from p2pcore.contact import Contact
 from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
 from p2pcore.errors import (
-    AuthenticationError,
     BrokenError,
     IncompatibleError,
     P2PError,
@@ -148,10 +147,10 @@ class Links:
         if link.role is None and link.incoming:
             self._refusals.add(link.address, "it left before its greeting", now)
         elif link.role is None:
-            error = error or AuthenticationError(
-                f"{link.address} ended the connection before its greeting: "
-                "it does not accept our certificate (is the network key the same?)"
-            )
+            # It does not refuse us for good: TLS would have said so.
+            text = "it may be full, overloaded or stopping"
+            text = f"{link.address} ended the connection before its greeting: {text}"
+            error = error or UnreachableError(text)
         elif not link.retiring:
             self.counters.links_broken += 1
         self._forget(link, error or UnreachableError(f"{link.address} closed the link"), now)

@@ -62,6 +62,7 @@ async def test_a_known_node_comes_back_into_a_crowd(tmp_path: Path) -> None:
         await other.start()
         await eventually(lambda: node.known_nodes == 1)
         crash(other)
+        await other.shutdown()  # its process would have freed its data directory
         clients = 0
         for _ in range(20):
             with contextlib.suppress(BrokenError):

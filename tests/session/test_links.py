@@ -185,9 +185,16 @@ def test_a_link_that_ends_before_its_greeting_fails_its_questions(harness: Harne
     call = harness.ask(CONTACT)
     harness.connected(1, incoming=False)
     harness.links.disconnected(LinkId(1), None, harness.now)
-    assert call.told == [(PEER, AuthenticationError)]
+    assert call.told == [(PEER, UnreachableError)], "TLS has not said that it refuses us"
     harness.ask(CONTACT)
     assert Connect(CONTACT.address, PEER) in harness.drain()
+
+
+def test_what_tls_has_said_of_the_end_before_a_greeting_counts(harness: Harness) -> None:
+    call = harness.ask(CONTACT)
+    harness.connected(1, incoming=False)
+    harness.links.disconnected(LinkId(1), AuthenticationError("unknown ca"), harness.now)
+    assert call.told == [(PEER, AuthenticationError)]
 
 
 def test_a_peer_that_greets_as_a_client_where_a_node_was_expected_fails_questions(
