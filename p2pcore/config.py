@@ -131,6 +131,11 @@ class CoordinatorConfig:
     """Keeps the node's identity across restarts. None: a new identity at every start. Records
     are in memory in either case."""
 
+    allow_file: str | PurePath | None = None
+    """A file of the ids that may link, in any role: 64 hex digits a line, `#` begins a comment; a
+    line `any-client` lets clients of other ids in. It can be read anew without a stop
+    (`AdaptiveCoordinator.reload_allow_list`). None: whoever has the network key may link."""
+
     join_timeout_s: float = 10.0
     """How long `start` tries to get into the network."""
 
@@ -174,6 +179,7 @@ class CoordinatorConfig:
             port = _check_address("advertise", self.advertise)
             _check(port > 0, "advertise", self.advertise, "an address with a port of 1 to 65535")
         _check_path("data_dir", self.data_dir)
+        _check_path("allow_file", self.allow_file)
         self._settle_quorums()
         _check_ints(self, ("max_connections", "pool_size", "max_handshakes"), MAX_COUNT)
         _check_ints(self, ("max_store_bytes", "repair_bytes_per_s"), MAX_BYTES)
@@ -214,6 +220,10 @@ class ClientConfig:
     """The secret that members share: at least 16 random bytes, made by `p2pcore keygen network`.
     Strangers can test guesses of it offline, so a password will not do."""
 
+    data_dir: str | PurePath | None = None
+    """Keeps the client's identity, for networks with allow lists; several clients may share it.
+    None: a new identity for each client."""
+
     timeout_s: float = 5.0
     """The deadline of an operation, retries included; each call can set its own."""
 
@@ -234,6 +244,7 @@ class ClientConfig:
         object.__setattr__(self, "bootstrap", _addresses(self.bootstrap))
         _check(bool(self.bootstrap), "bootstrap", self.bootstrap, "at least one address")
         _check_network_key(self.network_key)
+        _check_path("data_dir", self.data_dir)
         _check_ints(self, ("max_in_flight", "pool_size"), MAX_COUNT)
         _check_seconds(self, ("timeout_s", "connect_timeout_s"))
         limit = f"below {MAX_TIMEOUT_S:g} seconds"

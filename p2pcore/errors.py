@@ -14,6 +14,7 @@ P2PError
     ├── IncompatibleError     no common protocol version, or other network settings
     ├── ProtocolError         the other side sent what cannot be understood
     ├── RefusedError          the other side said no, and why
+    │   ├── NotAllowedError       our id is not on its allow list
     │   ├── BusyError             it has too much to do
     │   ├── StorageFullError      it has no room
     │   └── ClockOffsetError      by so many replicas our clock is wrong that none is left to ask
@@ -37,6 +38,7 @@ __all__ = [
     "IncompatibleError",
     "KeyNotFoundError",
     "LimitError",
+    "NotAllowedError",
     "P2PError",
     "ProtocolError",
     "QuorumError",
@@ -129,6 +131,10 @@ class ProtocolError(BrokenError):
 
 class RefusedError(BrokenError):
     """The other side understood and said no."""
+
+
+class NotAllowedError(RefusedError):
+    """One side's id is not on the other's allow list: it was expelled, or was never on it."""
 
 
 class BusyError(RefusedError):

@@ -27,6 +27,7 @@ from p2pcore.replication.ownership import Ownership
 from p2pcore.replication.replica import Replica
 from p2pcore.replication.sync import Sync
 from p2pcore.replication.sync_server import SyncServer
+from p2pcore.session.admission import AllowList
 from p2pcore.session.link import Link
 from p2pcore.storage.memory import MemoryStore
 from p2pcore.version import __version__
@@ -134,6 +135,7 @@ class Node(Machine):
         )
         upkeep = self.liveness, self._membership, self.lost
         self._timed: tuple[_Timed, ...] = links, *upkeep, self._sync, self._handover, self._replica
+        self.links.on_expelled = self._on_expelled
         self._coordinated: dict[NodeId, int] = {}  # operations in flight, by who has asked
         self.links.pool.favoured = self._neighbours
         self.links.admission.is_known = lambda node_id: node_id in table or node_id in self.lost
@@ -156,6 +158,15 @@ class Node(Machine):
     def open(self, address: str) -> None:
         """Others reach this node at `address` from now on."""
         self.links.address = address
+
+    def allow(self, allowed: AllowList | None, now: Instant) -> None:
+        """Only these ids may link from now on; None: whoever is of the network. Others are told so,
+        their links are closed, and they are forgotten: a loss of the records that they hold."""
+        admission = self.links.admission
+        self.links.allow(allowed, now)
+        self.lost.expel(admission.admits)
+        self.directory.expel(admission.admits)
+        self._notice_change(now)
 
     def join(self, operation: int, now: Instant) -> None:
         """Get into the network; completes with None, or with why it was not possible."""
@@ -247,6 +258,10 @@ class Node(Machine):
         self._membership.on_unreachable(node_id, error, now)
         super()._on_unreachable(address, node_id, error, now)
         self._notice_change(now)
+
+    def _on_expelled(self, error: P2PError) -> None:
+        self.ownership.expelled()
+        self._membership.refused = error
 
     def _on_met(self, now: Instant) -> None:
         self._membership.look_around_soon(now)

@@ -92,7 +92,8 @@ WRONG_TYPES = [None, True, 2.5, "3", b"3", [3], {3: 3}, object(), 1j, 10**5000]
 """For every setting; those few that a setting takes are left out below."""
 
 TAKEN: dict[str, tuple[object, ...]] = {
-    "advertise": (None,), "data_dir": (None, "3"), "write_quorum": (None,), "read_quorum": (None,),
+    "advertise": (None,), "data_dir": (None, "3"), "allow_file": (None, "3"),
+    "write_quorum": (None,), "read_quorum": (None,),
 }  # fmt: skip
 
 

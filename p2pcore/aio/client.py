@@ -4,6 +4,7 @@ import asyncio
 import time
 import warnings
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from p2pcore.aio.inquiries import Inquiries
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
 from p2pcore.errors import ClosedError, UsageError
-from p2pcore.ids import key_of
+from p2pcore.ids import NodeId, key_of
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.requests import (
     Name,
@@ -48,6 +49,7 @@ class AdaptiveClient(Inquiries):
 
     Raises:
         UsageError: that is no ClientConfig.
+        ConfigError: the data directory can't be used.
     """
 
     _host: Host | None = None
@@ -56,7 +58,10 @@ class AdaptiveClient(Inquiries):
         if not isinstance(config, ClientConfig):
             raise UsageError(f"a client takes a ClientConfig, not {type(config).__name__}")
         self.config = config
-        self._identity = Identity.new()
+        data_dir = config.data_dir
+        self._identity = (
+            Identity.new() if data_dir is None else Identity.of_directory(Path(data_dir))
+        )
         self._machine = self._client = Client(config, self._identity.node_id, entropy())
         self._default_timeout_s = config.timeout_s
 
@@ -65,6 +70,11 @@ class AdaptiveClient(Inquiries):
         if host is not None and abandon(host):
             text = f"unclosed {type(self).__name__}: use `async with`, or await close()"
             warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+
+    @property
+    def client_id(self) -> NodeId:
+        """32 bytes: the hash of the client's public key, for allow lists."""
+        return self._identity.node_id
 
     @property
     def stats(self) -> Counters:
@@ -77,6 +87,7 @@ class AdaptiveClient(Inquiries):
         Raises:
             UnreachableError: no bootstrap address answered.
             AuthenticationError: those that answered are of another network.
+            NotAllowedError: their allow lists do not have this client's id.
             IncompatibleError: they speak other protocol versions.
         """
         if self._host is not None:

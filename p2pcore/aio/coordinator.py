@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from p2pcore.address import split_address
-from p2pcore.aio.files import DirectoryLock
+from p2pcore.aio.files import DirectoryLock, read_allow_list
 from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
@@ -46,7 +46,7 @@ class AdaptiveCoordinator(Inquiries):
     one that is dropped gives a ResourceWarning, and goes on serving.
 
     Raises:
-        ConfigError: the data directory or the advertised address can't be used.
+        ConfigError: the data directory, the allow list or the advertised address can't be used.
         UsageError: that is no CoordinatorConfig.
     """
 
@@ -64,6 +64,8 @@ class AdaptiveCoordinator(Inquiries):
         self._node.read_clock = time.monotonic_ns
         self._default_timeout_s = ClientConfig.timeout_s
         self._leaving = False
+        if self.config.allow_file is not None:
+            self._node.allow(read_allow_list(Path(self.config.allow_file)), now())
 
     def __del__(self) -> None:
         if self._host is not None and not self._host.closed:
@@ -108,6 +110,7 @@ class AdaptiveCoordinator(Inquiries):
             ConfigError: the listen address can't be used, or another node uses the data directory.
             UnreachableError: no member answered within `join_timeout_s`.
             AuthenticationError: the members that answered are of another network.
+            NotAllowedError: they are not on this node's allow list, or it is not on theirs.
             IncompatibleError: their replication settings or protocol versions differ.
         """
         if self._host is not None:
@@ -158,6 +161,27 @@ class AdaptiveCoordinator(Inquiries):
         finally:
             host.forget(operation)
             self._node.stop_waiting(operation)
+
+    def reload_allow_list(self) -> int:
+        """Read `allow_file` anew. Links of ids that are not on it any more are closed, and these
+        nodes forgotten, as if they were lost: expel one at a time, and wait until all are ready.
+
+        Returns:
+            How many ids there are now.
+
+        Raises:
+            ConfigError: it can't be used; the old list stays.
+            UsageError: there is no `allow_file`, or this is not the node's event loop.
+        """
+        if self.config.allow_file is None:
+            raise UsageError("there is no allow_file to read")
+        if self._host is not None:
+            self._host.check_home()
+        allowed = read_allow_list(Path(self.config.allow_file))
+        self._node.allow(allowed, now())
+        if self._host is not None:
+            self._host.pump()
+        return len(allowed.ids)
 
     async def shutdown(self) -> None:
         """Hand over what is held here, say goodbye and leave nothing open.

@@ -9,17 +9,21 @@ import os
 import tempfile
 from pathlib import Path
 
-from p2pcore.errors import ConfigError
+from p2pcore.address import parse_node_id
+from p2pcore.errors import ConfigError, shown
+from p2pcore.session.admission import AllowList
 
 try:
     import fcntl
 except ImportError:  # not a POSIX system: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["LOCK_FILE", "DirectoryLock", "sync_directory", "write_new"]
+__all__ = ["LOCK_FILE", "DirectoryLock", "read_allow_list", "sync_directory", "write_new"]
 
 LOCK_FILE = "lock"
 OWNER_ONLY = 0o600
+ANY_CLIENT = "any-client"
+MAX_ALLOW_BYTES = 8 << 20  # a hundred thousand ids, read within a turn of the loop
 NO_LINKS_HERE = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 MAX_PID_DIGITS = 20
 
@@ -63,6 +67,37 @@ def sync_directory(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def read_allow_list(path: Path) -> AllowList:
+    """The ids in a file: one a line, `#` begins a comment, `any-client` lets any client in.
+
+    Raises:
+        ConfigError: it can't be read, holds something else, or no id at all.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_ALLOW_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"allow_file: {path} can't be read: {reason or error}") from error
+    if len(content) > MAX_ALLOW_BYTES:
+        raise ConfigError(f"allow_file: {path} has more than {MAX_ALLOW_BYTES} bytes, the limit")
+    ids, any_client = set(), False
+    for number, line in enumerate(text.splitlines(), 1):
+        word = line.partition("#")[0].strip()
+        node_id = parse_node_id(word)
+        if node_id is not None:
+            ids.add(node_id)
+        elif word == ANY_CLIENT:
+            any_client = True
+        elif word:
+            expected = f"an id of 64 hex digits, or {ANY_CLIENT}"
+            raise ConfigError(f"allow_file: {path}, line {number}: {shown(word)} is not {expected}")
+    if not ids:
+        raise ConfigError(f"allow_file: {path} holds no id; it would expel everybody")
+    return AllowList(frozenset(ids), any_client)
 
 
 class DirectoryLock:

@@ -112,11 +112,15 @@ class Host:
         """A number for an operation, and the future that its completion will resolve."""
         if self.closed:
             raise ClosedError("this was closed, or never opened")
-        if asyncio.get_running_loop() is not self._loop:
-            raise UsageError("this belongs to another event loop, the one in which it was opened")
+        self.check_home()
         self._next_operation += 1
         future = self._futures[self._next_operation] = self._loop.create_future()
         return self._next_operation, future
+
+    def check_home(self) -> None:
+        """Raises UsageError outside the event loop in which this was opened."""
+        if asyncio._get_running_loop() is not self._loop:
+            raise UsageError("this belongs to another event loop, the one in which it was opened")
 
     def forget(self, operation: int) -> None:
         """Give this operation up: the caller does not wait for it."""

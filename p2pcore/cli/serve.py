@@ -49,6 +49,7 @@ def config_of(args: argparse.Namespace) -> CoordinatorConfig:
             read_quorum=args.read_quorum,
             network_key=network_key(args),
             data_dir=args.data_dir,
+            allow_file=args.allow,
             **{setting: getattr(args, setting) for _, setting, _, _ in LIMITS},
         )
     for warning in told:

@@ -67,6 +67,7 @@ class _Query(Call):
                 for c in reply.contacts
                 if c.address and not knows(c.node_id)
             ]
+            contacts = self.search.admitted(contacts)
         self.search.heard(self, contacts, now)
 
     def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
@@ -105,6 +106,13 @@ class _Search:
             query = _Query(self._links.new_call_id(), due_ns, self, contact)
             self._queries[query.id] = query
             self._links.ask(query, [contact], FindNode(query.id, target), now)
+
+    def admitted(self, contacts: list[Contact]) -> list[Contact]:
+        """Without those that this node's allow list does not have."""
+        admission = self._links.admission
+        if admission.allowed is None:
+            return contacts
+        return [contact for contact in contacts if admission.admits(contact.node_id)]
 
     def late(self, query: _Query, now: Instant) -> None:
         self.lookup.late(query.contact.node_id)
@@ -182,6 +190,15 @@ class Directory:
             if any(contact.node_id == node_id for contact in known):
                 region.ranking = Ranking(c for c in known if c.node_id != node_id)
 
+    def expel(self, admits: Callable[[NodeId], bool]) -> None:
+        """Forget everybody who is not admitted."""
+        for region in self._regions.values():
+            known = region.ranking.contacts
+            if not all(admits(contact.node_id) for contact in known):
+                region.ranking = Ranking(c for c in known if admits(c.node_id))
+        for node_id in self._table.expel(admits):
+            self._table.remove(node_id)
+
     # What is found out
 
     def locate(self, point: int, count: int, now: Instant, placed: Placed) -> None:
@@ -215,7 +232,8 @@ class Directory:
     def _learn(self, lookup: Lookup, count: int, now: Instant) -> list[Contact]:
         """Keep what a finished lookup tells of the region around its target."""
         target = lookup.target
-        contacts = lookup.closest(BUCKET_SIZE)
+        admits = self._links.admission.admits  # the list may have changed while it was looked up
+        contacts = [c for c in lookup.closest(BUCKET_SIZE) if admits(c.node_id)]
         depth = 0
         if len(contacts) == BUCKET_SIZE:
             depth = shared_prefix_bits(target, contacts[-1].point) + 1

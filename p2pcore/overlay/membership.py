@@ -17,6 +17,7 @@ from p2pcore.errors import (
     AuthenticationError,
     BusyError,
     IncompatibleError,
+    NotAllowedError,
     P2PError,
     UnreachableError,
 )
@@ -37,6 +38,8 @@ LONGEST_RETRY_NS = 2_000_000_000  # several attempts within the time for joining
 REFRESH_NS = 60_000_000_000  # a look around; finds nodes that joined behind a lost message
 ALONE_NS = 2_000_000_000  # between attempts to get back in
 FILL_WIDTH = 3  # of a lookup that fills a bucket: no single node says who gets into it
+
+FINAL = (AuthenticationError, IncompatibleError, NotAllowedError)  # no use to try again soon
 
 Joined = Callable[[P2PError | None, Instant], None]
 
@@ -64,6 +67,7 @@ class Membership:
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
         self._tries = 0  # to join
+        self.refused: P2PError | None = None  # by a member that had let us in, since the last try
         self._to_fill: list[int] = []  # bucket indices still to be looked up
         self._again: int | None = None  # the one that is looked up though it may be full
         self._turn = 0
@@ -127,7 +131,7 @@ class Membership:
         if node_id is None or self._links.is_linked(node_id) or isinstance(error, BusyError):
             return
         contact = self._table.get(node_id)
-        if isinstance(error, AuthenticationError | IncompatibleError):
+        if isinstance(error, FINAL):
             self.lost.remove(node_id)
         elif contact is not None:
             self.lost.add(contact, now)
@@ -141,6 +145,7 @@ class Membership:
     # Getting in
 
     def _try(self, now: Instant) -> None:
+        self.refused = None
         self._bootstrap.ensure(now, self._linked)
 
     def _linked(self, error: P2PError | None, now: Instant) -> None:
@@ -150,7 +155,7 @@ class Membership:
         if self._joined is None:
             self._wake_in(ALONE_NS, now)
             return
-        final = isinstance(error, AuthenticationError | IncompatibleError)
+        final = isinstance(error, FINAL)
         left_ns = self._deadline_ns - now.mono_ns
         if final or left_ns <= RETRY_NS:
             self._finish(error, now)
@@ -176,7 +181,8 @@ class Membership:
         elif lookup.closest():
             self._finish(None, now)
         else:
-            self._linked(UnreachableError("the member that let us in has gone"), now)
+            gone = UnreachableError("the member that let us in has gone")
+            self._linked(self.refused or gone, now)
 
     def _fill_next(self, now: Instant) -> None:
         """Look up a random id in the next range that is still to be filled. Others fill our buckets

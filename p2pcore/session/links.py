@@ -16,15 +16,10 @@ from typing import Any, get_args
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
-from p2pcore.errors import (
-    BrokenError,
-    IncompatibleError,
-    P2PError,
-    UnreachableError,
-)
+from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import NodeId
-from p2pcore.session.admission import Admission
-from p2pcore.session.greeting import farewell, greeting, objection
+from p2pcore.session.admission import Admission, AllowList
+from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained
 from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.pending import PendingCalls
 from p2pcore.session.pool import Pool
@@ -95,6 +90,7 @@ class Links:
         self.on_link: Callable[[Link, Instant], None] = _ignore
         self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
         self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
+        self.on_expelled: Callable[[P2PError], None] = _ignore
         self._effects = effects
         self._refusals = Refusals(lambda text: effects.append(Notice(text)))
         self._max_links = max_links
@@ -147,10 +143,7 @@ class Links:
         if link.role is None and link.incoming:
             self._refusals.add(link.address, "it left before its greeting", now)
         elif link.role is None:
-            # It does not refuse us for good: TLS would have said so.
-            text = "it may be full, overloaded or stopping"
-            text = f"{link.address} ended the connection before its greeting: {text}"
-            error = error or UnreachableError(text)
+            error = error or unexplained(link.address)
         elif not link.retiring:
             self.counters.links_broken += 1
         self._forget(link, error or UnreachableError(f"{link.address} closed the link"), now)
@@ -259,6 +252,14 @@ class Links:
         elif link.id in self.by_id:
             self._effects.append(Send((link.id,), reply))
 
+    def allow(self, allowed: AllowList | None, now: Instant) -> None:
+        """From now on, only these may link; links of others are closed."""
+        self.admission.allowed = allowed
+        for link in list(self.by_id.values()):
+            no = self.admission.expels(link, link.role)
+            if no is not None and link.id in self.by_id:
+                self._turn_away(link, *no, now)
+
     def goodbye(self, text: str) -> None:
         """Tell everybody that we leave, and close every link."""
         links = tuple(self.by_id)
@@ -300,16 +301,10 @@ class Links:
     # Handlers of what every peer may say
 
     def _on_ready(self, link: Link, message: Ready, now: Instant) -> None:
-        if link.role is not None:
-            self._turn_away(link, Reason.MISBEHAVED, "a second Ready", now)
-            return
         ours = greeting(self.role, self.address, self.settings)
-        text = objection(ours, message)
-        if text is not None:
-            self._turn_away(link, Reason.INCOMPATIBLE, text, now)
-            return
-        if not link.incoming and message.role is not Role.NODE:
-            self._turn_away(link, Reason.MISBEHAVED, "a client answers where a node should", now)
+        no = refusal(link, ours, message) or self.admission.expels(link, message.role)
+        if no is not None:
+            self._turn_away(link, *no, now)
             return
         link.role = message.role
         del self._ungreeted[link.id]
@@ -337,7 +332,10 @@ class Links:
         self._effects.append(Close(link.id, str(error)))
         if link.role is None:
             self._effects.append(Notice(str(error)))
-        self._forget(link, error, now, planned=message.reason == Reason.SHUTDOWN)
+        if message.reason == Reason.NOT_ALLOWED:
+            self.on_expelled(error)
+        gone = message.reason in (Reason.SHUTDOWN, Reason.NOT_ALLOWED)
+        self._forget(link, error, now, planned=gone)
 
     def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
         text = f"this version knows no message with tag {message.tag}"
@@ -367,8 +365,8 @@ class Links:
         self._effects.append(Close(link.id, text))
         self._refusals.add(link.address, text, now)
         self._arm_sweep(now)
-        error = IncompatibleError if reason is Reason.INCOMPATIBLE else BrokenError
-        self._forget(link, error(f"refused {link.address}: {text}"), now)
+        error = error_of(reason, f"refused {link.address}: {text}")
+        self._forget(link, error, now, planned=reason is Reason.NOT_ALLOWED)
 
     def _forget(self, link: Link, error: P2PError, now: Instant, planned: bool = False) -> None:
         del self.by_id[link.id]
