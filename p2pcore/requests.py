@@ -29,6 +29,8 @@ __all__ = [
 MIN_TTL_S = 0.001  # clocks are read in milliseconds
 MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
 
+NUMBERS = (int, float)
+
 Name = TypeVar("Name", bound=str | bytes)
 """What an application calls its records; a batch of str gives a dict of str."""
 
@@ -43,12 +45,14 @@ def checked_value(value: Value) -> bytes:
         UsageError: it is of another type, or a memoryview that was released.
         LimitError: it is too long.
     """
+    if type(value) is bytes and len(value) <= MAX_VALUE_BYTES:
+        return value  # as nearly always
     if not isinstance(value, Value):
         raise UsageError(f"a value is bytes, not {type(value).__name__}")
     try:
         size = value.nbytes if isinstance(value, memoryview) else len(value)
         if size <= MAX_VALUE_BYTES:
-            return value if type(value) is bytes else bytes(value)
+            return bytes(value)
     except ValueError as error:
         raise UsageError(f"a value can't be read: {error}") from None
     raise LimitError(f"a value of {size} bytes, the limit is {MAX_VALUE_BYTES}")
@@ -92,7 +96,7 @@ def _several(things: object, expected: str) -> Iterable[Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is float or (isinstance(value, NUMBERS) and not isinstance(value, bool))
 
 
 def checked_count(name: str, value: int) -> int:

@@ -236,7 +236,7 @@ class AdaptiveClient(Inquiries):
         return values_of(names, await self._result(host, operation, future))
 
     def _begin(self, trace: Trace | None = None) -> tuple[Host, int, asyncio.Future[Any]]:
-        if not isinstance(trace, Trace | None):
+        if trace is not None and not isinstance(trace, Trace):
             raise UsageError(f"trace is a Trace, not {type(trace).__name__}")
         host = self._host
         if host is None:

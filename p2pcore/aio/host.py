@@ -112,7 +112,8 @@ class Host:
         """A number for an operation, and the future that its completion will resolve."""
         if self.closed:
             raise ClosedError("this was closed, or never opened")
-        self.check_home()
+        if asyncio._get_running_loop() is not self._loop:
+            self.check_home()  # and be told so
         self._next_operation += 1
         future = self._futures[self._next_operation] = self._loop.create_future()
         return self._next_operation, future
