@@ -180,7 +180,7 @@ class Directory:
             region = self._regions.get(place)
             if region is not None and now.mono_ns - region.learned_ns >= MIN_REGION_AGE_NS:
                 del self._regions[place]
-        self._count_depths()
+                self._count_depths()
 
     def forget(self, node_id: NodeId) -> None:
         """This node is gone."""

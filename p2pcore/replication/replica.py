@@ -43,6 +43,7 @@ JUMP_MS = 1000  # of the time of day between two looks; slewing is below 0.1 s i
 STEADY_NS = 300_000_000_000
 """So long after a jump no value is let go of because its time is over: the clock may jump back. As
 long as ntpd wants to see an offset before it believes in it (`stepout`)."""
+SLICE_NS = 2_000_000  # between slices where many end at once: four times what one takes
 
 NOT_REPLICA, READY = Standing.NOT_REPLICA, Standing.READY
 
@@ -85,11 +86,16 @@ class Replica:
         called whenever the node is woken, for the sake of its clocks."""
         self._watch_clock(now)
         if self.wake_at_ns is not None and now.mono_ns >= self.wake_at_ns:
-            if now.mono_ns >= self._steady_ns:
+            steady = now.mono_ns >= self._steady_ns
+            if steady:
                 self._store.expire(now.wall_ms)
             self._store.tally()
             self.wake_at_ns = None
-            self.tidy_later(now)
+            end_ms = self._store.next_end_ms()
+            if steady and end_ms is not None and end_ms <= now.wall_ms:
+                self.wake_at_ns = now.mono_ns + SLICE_NS
+            else:
+                self.tidy_later(now)
 
     def _watch_clock(self, now: Instant) -> None:
         """Notice when the time of day jumps."""

@@ -15,15 +15,19 @@ is a Merkle tree of one level ("A Digital Signature Based on a Conventional Encr
 modulo a prime, so a record is changed without looking at the others: the universal hash of
 Carter and Wegman ("Universal Classes of Hash Functions", 1979), and keys are random because they
 are hashes. It is no defence against a replica that lies.
+
+No call looks at more than a bounded number of records, however many there are: what a put leaves to
+be tallied is tallied by the put that makes it TALLY_RECORDS, keys are listed in pages, and `expire`
+ends EXPIRE_RECORDS at a time.
 """
 
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
 
 from msgspec import Struct
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
+from p2pcore.storage.ordered import Ordered
 from p2pcore.versions import Version
 from p2pcore.wire.limits import SLOT_BITS
 
@@ -34,8 +38,12 @@ _SLOT_SHIFT = 8 * _KEY_BYTES - SLOT_BITS
 _PRIME = (1 << 61) - 1
 _number = int.from_bytes
 
+TALLY_RECORDS = 512  # 1 us each: so long may one put take, or the first look at the slots
+EXPIRE_RECORDS = 512  # 1 us each, as well
+_END_BYTES = 8
+
 RECORD_OVERHEAD_BYTES = 400
-"""What a record costs beyond its value, rounded up: dict entry, key, version, expiry, heap."""
+"""What a record costs beyond its value, rounded up: dict entry, key, version, expiry, places."""
 
 
 def slot_of(key: bytes) -> int:
@@ -69,10 +77,11 @@ class MemoryStore:
         self._capacity_bytes = capacity_bytes
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
-        self._slots: dict[int, dict[Key, None]] = {}  # those that have records
+        self._keys = Ordered()
+        self._slots: dict[int, int] = {}  # how many keys are in those that have records
         self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
         self._untallied: dict[Key, bytes | None] = {}  # what the sums have of a key
-        self._ends: list[tuple[int, Key]] = []  # heap of (wall_ms, key); entries may be outdated
+        self._ends = Ordered()  # wall_ms and key of every record that has an end
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -125,9 +134,11 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
-        self._untallied.setdefault(key, None if held is None else _face(held))
+        self._note(key, held)
+        if held is not None and held.expires_ms:
+            self._ends.remove(_end_of(held, key))
         if record.expires_ms:
-            self._remember_end(record.expires_ms, key)
+            self._ends.add(_end_of(record, key))
         return None
 
     def drop(self, key: Key, version: Version) -> bool:
@@ -141,7 +152,15 @@ class MemoryStore:
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
         self.size_bytes -= _cost(held)
-        self._untallied.setdefault(key, _face(held))
+        self._note(key, held)
+        if held.expires_ms:
+            self._ends.remove(_end_of(held, key))
+
+    def _note(self, key: Key, held: Record | None) -> None:
+        """The record under this key is another than the sums have."""
+        self._untallied.setdefault(key, _face(held) if held is not None else None)
+        if len(self._untallied) >= TALLY_RECORDS:
+            self.tally()
 
     # By slot, for comparing replicas
 
@@ -160,26 +179,26 @@ class MemoryStore:
             new = _face(record) if record is not None else None
             change = factor * (_number(new or b"") - _number(old or b""))
             self._sums[slot] = self._sums.get(slot, 0) + change
-            if new is None:
-                keys = self._slots.get(slot, {})
-                keys.pop(key, None)
-                if not keys:
-                    self._slots.pop(slot, None)
-                    self._sums.pop(slot, None)  # nothing is held there, so it was 0
-            elif old is None:
-                self._slots.setdefault(slot, {})[key] = None
+            if new is None and old is not None:
+                self._keys.remove(key)
+                self._count(slot, -1)
+            elif old is None and new is not None:
+                self._keys.add(key)
+                self._count(slot, 1)
         self._untallied.clear()
+
+    def _count(self, slot: int, change: int) -> None:
+        count = self._slots.get(slot, 0) + change
+        if count:
+            self._slots[slot] = count
+        else:
+            self._slots.pop(slot, None)
+            self._sums.pop(slot, None)  # nothing is held there, so the sum is 0
 
     def slots(self) -> Iterator[tuple[int, int]]:
         """(slot, digest) of every slot that has records, in order."""
         self.tally()
         return ((slot, self._sums[slot] % _PRIME) for slot in sorted(self._slots))
-
-    def slots_from(self, first: int, count: int) -> list[int]:
-        """The next slots that have records, from `first` on, in order; `count` of them at most."""
-        if self._untallied:
-            self.tally()
-        return sorted(slot for slot in self._slots if slot >= first)[:count]
 
     def digest(self, slot: int) -> int:
         """A number that two replicas have in common when they hold the same in a slot."""
@@ -187,43 +206,56 @@ class MemoryStore:
             self.tally()
         return self._sums.get(slot, 0) % _PRIME
 
-    def keys(self, slot: int) -> list[Key]:
-        """The keys in a slot, in order."""
+    def keys(self, slot: int, after: bytes = b"", count: int = 1 << 62) -> list[Key]:
+        """The keys in a slot beyond `after`, in order; `count` of them at most."""
         if self._untallied:
             self.tally()
-        return sorted(self._slots.get(slot, ()))
+        if slot not in self._slots:
+            return []
+        after = max(after, (slot << _SLOT_SHIFT).to_bytes(_KEY_BYTES))
+        count = min(count, self._slots[slot])
+        return [Key(key) for key in self._keys.after(after, count) if slot_of(key) == slot]
+
+    def keys_after(self, after: bytes, count: int) -> list[Key]:
+        """The next keys of all beyond `after`, in order; `count` of them at most."""
+        if self._untallied:
+            self.tally()
+        return [Key(key) for key in self._keys.after(after, count)]
 
     def version(self, key: Key) -> Version | None:
         """The newest version held, tombstones included."""
         record = self._records.get(key)
         return record.version if record is not None else None
 
-    def _remember_end(self, end_ms: int, key: Key) -> None:
-        """Note when a record ends; drop the outdated notes when they outnumber the records."""
-        heappush(self._ends, (end_ms, key))
-        if len(self._ends) > 64 + 2 * len(self._records):
-            self._ends = [(r.expires_ms, k) for k, r in self._records.items() if r.expires_ms]
-            heapify(self._ends)
-
     def next_end_ms(self) -> int | None:
         """When `expire` has something to do next, in wall-clock time."""
-        return self._ends[0][0] if self._ends else None
+        first = self._ends.first
+        return _number(first[:_END_BYTES]) if first is not None else None
 
     def expire(self, wall_ms: int) -> None:
-        """Turn records whose time is over into tombstones, and forget old tombstones."""
-        while self._ends and self._ends[0][0] <= wall_ms:
-            end_ms, key = heappop(self._ends)
-            record = self._records.get(key)
-            if record is None or record.expires_ms != end_ms:
-                continue
+        """Turn records whose time is over into tombstones, and forget old tombstones: as many as
+        EXPIRE_RECORDS. Where `next_end_ms` is over still, there are more."""
+        for _ in range(EXPIRE_RECORDS):
+            end = self._ends.first
+            if end is None or _number(end[:_END_BYTES]) > wall_ms:
+                break
+            end_ms, key = _number(end[:_END_BYTES]), Key(end[_END_BYTES:])
+            record = self._records[key]
             if record.value is None:
                 self._remove(key, record)
             else:
                 tombstone = Record(record.version, None, end_ms + self._grace_ms)
-                self._untallied.setdefault(key, _face(record))
                 self._records[key] = tombstone
+                self._note(key, record)
                 self.size_bytes += _cost(tombstone) - _cost(record)
-                self._remember_end(tombstone.expires_ms, key)
+                self._ends.remove(end)
+                self._ends.add(_end_of(tombstone, key))
+
+
+def _end_of(record: Record, key: Key) -> bytes:
+    """Where a record stands among the ends. The wire does not bound times: what lies beyond 64
+    bits (584 million years) ends there."""
+    return min(record.expires_ms, (1 << 64) - 1).to_bytes(_END_BYTES) + key
 
 
 def _face(record: Record) -> bytes:

@@ -88,8 +88,8 @@ def drop_before_confirmation() -> list[Patch]:
     """What is not a node's any more is gone at once."""
     gather = Handover._extras
 
-    def extras(self: Handover, slot: int) -> list[Any]:
-        for entry in gather(self, slot):
+    def extras(self: Handover, keys: list[Any]) -> list[Any]:
+        for entry in gather(self, keys):
             self._store.drop(entry.key, entry.version)
         return []
 
