@@ -17,6 +17,7 @@ from p2pcore.overlay.table import BUCKET_SIZE
 __all__ = ["PARALLEL", "Lookup"]
 
 PARALLEL = 3  # Kademlia's alpha
+MAX_ASKED = 256  # several times as many as any lookup needs: liars must not make one endless
 
 
 class _Progress(enum.Enum):
@@ -60,7 +61,8 @@ class Lookup:
         self._owner = owner
         self._entries: dict[NodeId, _Entry] = {}
         self._ranked: list[_Entry] = []  # all that did not fail, nearest first
-        self._asked = 0
+        self._asked = 0  # and not heard of since
+        self._asked_ever = 0
         self._hear(seeds, depth=0)
 
     def _hear(self, contacts: list[Contact], depth: int) -> None:
@@ -81,8 +83,15 @@ class Lookup:
     @property
     def done(self) -> bool:
         """True if nothing is left to ask; then `closest` is the result (empty: all failed)."""
+        if self._exhausted:
+            return not self._asked
         nearest = self._ranked[: self._width]
         return all(entry.progress is _Progress.ANSWERED for entry in nearest)
+
+    @property
+    def _exhausted(self) -> bool:
+        """True if nobody else is asked: then those who have answered are the result."""
+        return self._asked_ever >= MAX_ASKED
 
     def knows(self, node_id: bytes) -> bool:
         """True if this contact was heard of: nothing new can be heard of it."""
@@ -92,11 +101,12 @@ class Lookup:
         """Whom to ask now, marked as asked: as many as keep PARALLEL questions in flight."""
         chosen = []
         for entry in self._ranked[: self._width]:
-            if self._asked >= PARALLEL:
+            if self._asked >= PARALLEL or self._exhausted:
                 break
             if entry.progress is _Progress.HEARD:
                 entry.progress = _Progress.ASKED
                 self._asked += 1
+                self._asked_ever += 1
                 chosen.append(entry.contact)
         return chosen
 
@@ -130,7 +140,10 @@ class Lookup:
 
     def closest(self, count: int = BUCKET_SIZE) -> list[Contact]:
         """The closest that are not known to be gone, nearest first."""
-        return [entry.contact for entry in self._ranked[:count]]
+        ranked = self._ranked
+        if self._exhausted:
+            ranked = [entry for entry in ranked if entry.progress is _Progress.ANSWERED]
+        return [entry.contact for entry in ranked[:count]]
 
     def silent(self) -> list[Contact]:
         """Those that were asked and have not answered, in the order in which they were heard of."""

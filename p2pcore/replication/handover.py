@@ -20,7 +20,7 @@ from random import Random
 
 from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Instant, earliest
-from p2pcore.errors import P2PError
+from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.directory import Directory, Placed
 from p2pcore.replication.ownership import Ownership, Standing
@@ -86,13 +86,14 @@ class _Part(Call):
             self._fail(now)
 
     def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        if isinstance(error, ProtocolError):
+            self._step.handover.avoid(self.contact)
         self._fail(now)
 
     def expired(self, now: Instant) -> None:
         self._fail(now)
 
     def _fail(self, now: Instant) -> None:
-        self._step.handover.avoid(self.contact)
         self.lacking = dict.fromkeys(range(len(self.entries)))
         self._step.part_over(self, now)
 
@@ -199,7 +200,7 @@ class Handover:
         self._swept = False  # whether that was the last of all
         self._left = False  # whether this sweep had to leave something
         self._retries = 0
-        self._avoided: dict[NodeId, None] = {}  # while leaving: they did not take what they should
+        self._avoided: dict[NodeId, None] = {}  # while leaving: their answers are false
         self._paid_ns = 0  # what was sent is paid for by then
         self._next_ns: int | None = None  # the next step or sweep
         self._leave_by_ns: int | None = None
@@ -344,7 +345,6 @@ class Handover:
         """Find out who is to hold a record that we give up: as many as there are, up to N. In a
         network larger than our table, those closest to a distant key are looked up."""
         point, count = point_of(entry.key), self._ownership.replicas
-        count += len(self._avoided)
         known = self._directory.replicas(point, count, now)
         if known is not None:
             placed(self._heirs(known), now)
@@ -356,12 +356,11 @@ class Handover:
     def _heirs(self, found: list[Contact] | P2PError) -> list[Contact] | P2PError:
         if not self._avoided or isinstance(found, P2PError):
             return found
-        heirs = [contact for contact in found if contact.node_id not in self._avoided]
-        return heirs[: self._ownership.replicas]
+        return [contact for contact in found if contact.node_id not in self._avoided]
 
     def avoid(self, contact: Contact) -> None:
-        """This one did not take what it should. Who stays asks it again; who leaves has no time
-        for that: the next closest gets the records in its place."""
+        """This one answers what no honest node does. Who stays asks it again in the next sweep; who
+        leaves does not wait for it: the other heirs have the records, and are copied from."""
         if self.leaving:
             self._avoided[contact.node_id] = None
 

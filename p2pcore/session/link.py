@@ -8,7 +8,7 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
-from p2pcore.wire.messages import Reply, Role
+from p2pcore.wire.messages import Message, Reply, Role
 
 __all__ = ["ACCIDENTS", "Call", "Counters", "Link"]
 
@@ -44,6 +44,7 @@ class Counters(Struct):
     records_pushed: int = 0
     records_dropped: int = 0  # handed over to others and confirmed by them
     repair_bytes: int = 0  # of records pulled and pushed, overheads included
+    requests_refused: int = 0  # what only nodes ask, and what was asked by who does not read
 
 
 class Link:
@@ -90,9 +91,10 @@ class Link:
 class Call:
     """One question in flight. Owners subclass it; all three methods may call back in."""
 
-    __slots__ = ("due_ns", "id", "outstanding")
+    __slots__ = ("due_ns", "id", "outstanding", "question")
 
     def __init__(self, call_id: int, due_ns: int) -> None:
+        self.question: Message | None = None  # what was asked last under this id
         self.id = call_id
         self.due_ns = due_ns
         self.outstanding: dict[NodeId, None] = {}  # a dict: sets of bytes have no stable order

@@ -77,13 +77,13 @@ class Links:
         self.calls: dict[int, Call] = {}
         self.pool = pool = Pool(self_id, pool_size, self.calls)
         self._by_node = pool.by_node
-        self._pending = pending = PendingCalls(self.counters, self.calls, pool.by_node)
+        self._pending = pending = PendingCalls(self.counters, self.accuse, self.calls, pool.by_node)
         self.slow, self.enough = pending.slow, pending.enough
         self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
             Unknown: self._on_unknown,
-            Malformed: self._on_malformed,
+            Malformed: lambda link, message, now: self.accuse(link, message.text, now),
             **dict.fromkeys(get_args(Reply), pending.on_reply),
             Pong: pending.on_pong,
         }
@@ -129,9 +129,9 @@ class Links:
         handler = self.handlers.get(type(message))
         if handler is None:
             name = type(message).__name__
-            self._turn_away(link, Reason.MISBEHAVED, f"{name} is nothing to ask here", now)
+            self.accuse(link, f"{name} is nothing to ask here", now)
         elif link.role is None and type(message) not in _BEFORE_GREETING:
-            self._turn_away(link, Reason.MISBEHAVED, "the first frame must be Ready", now)
+            self.accuse(link, "the first frame must be Ready", now)
         else:
             handler(link, message, now)
 
@@ -168,6 +168,7 @@ class Links:
     def ask(self, call: Call, contacts: list[Contact], message: Message, now: Instant) -> None:
         """Put one question to several nodes; links that are missing are opened."""
         self.calls[call.id] = call
+        call.question = message
         self._arm_sweep(now)
         links = []
         for contact in contacts:
@@ -260,6 +261,11 @@ class Links:
             if no is not None and link.id in self.by_id:
                 self._turn_away(link, *no, now)
 
+    def accuse(self, link: Link, text: str, now: Instant) -> None:
+        """The peer has done what no honest one does: it is told so, and the link ends."""
+        if link.id in self.by_id:
+            self._turn_away(link, Reason.MISBEHAVED, text, now)
+
     def goodbye(self, text: str) -> None:
         """Tell everybody that we leave, and close every link."""
         links = tuple(self.by_id)
@@ -340,9 +346,6 @@ class Links:
     def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
         text = f"this version knows no message with tag {message.tag}"
         self.reply(link, Failed(message.id, Reason.UNKNOWN_MESSAGE, text))
-
-    def _on_malformed(self, link: Link, message: Malformed, now: Instant) -> None:
-        self._turn_away(link, Reason.MISBEHAVED, message.text, now)
 
     # Ends
 

@@ -4,11 +4,12 @@ Rule: finds the call that a reply, a broken link or the time concerns, and tells
 what calls mean nor how links come about.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from p2pcore.effects import Instant
-from p2pcore.errors import P2PError
+from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import NodeId
+from p2pcore.session.answers import objection
 from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.wire.messages import Message, Pong, Reply
@@ -20,14 +21,20 @@ class PendingCalls:
     """The calls of one machine.
 
     Args:
+        accuse: ends a link whose peer has done what no honest one does.
         calls: those in flight, by id.
         by_node: the links on which nodes are asked; their owner keeps them.
     """
 
     def __init__(
-        self, counters: Counters, calls: dict[int, Call], by_node: Mapping[NodeId, Link]
+        self,
+        counters: Counters,
+        accuse: Callable[[Link, str, Instant], None],
+        calls: dict[int, Call],
+        by_node: Mapping[NodeId, Link],
     ) -> None:
         self.calls = calls
+        self._accuse = accuse
         self._by_node = by_node
         self.slow: dict[NodeId, bool] = {}
         """Who did not answer in time, and not since: to be asked last. False: was not even linked
@@ -38,7 +45,8 @@ class PendingCalls:
         self._counters = counters
 
     def on_reply(self, link: Link, message: Reply, now: Instant) -> None:
-        """A reply belongs to the pair of peer and call."""
+        """A reply belongs to the pair of peer and call. One that can't be an answer to what was
+        asked fails the call as a broken link does, and ends the link."""
         if self.slow:
             self.slow.pop(link.peer_id, None)
         call = self.calls.get(message.id)
@@ -46,8 +54,17 @@ class PendingCalls:
             self._on_unmatched(link.peer_id)
             return
         del call.outstanding[link.peer_id]
-        link.used_ns = now.mono_ns
-        call.replied(link.peer_id, message, now)
+        problem = objection(call.question, message) if call.question is not None else None
+        if problem is None:
+            link.used_ns = now.mono_ns
+            call.replied(link.peer_id, message, now)
+        else:
+            self._deny(call, link, f"{_names(call.question, message)}: {problem}", now)
+
+    def _deny(self, call: Call, link: Link, text: str, now: Instant) -> None:
+        self._accuse(link, text, now)
+        if call.id in self.calls:
+            call.failed(link.peer_id, ProtocolError(f"{link.address}: {text}"), now)
 
     def _on_unmatched(self, peer_id: NodeId) -> None:
         """An answer that nobody waits for. It is no accident if its question has had enough."""
@@ -110,3 +127,7 @@ class PendingCalls:
     def unreachable(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
         """What has waited for a link to this node will not be asked."""
         self.fail([call for call, _ in self.waiting.pop(node_id, ())], node_id, error, now)
+
+
+def _names(question: object, reply: object) -> str:
+    return f"{type(reply).__name__} in answer to {type(question).__name__}"

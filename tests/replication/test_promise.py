@@ -7,7 +7,7 @@ import pytest
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.ids import Key, NodeId, key_of
-from p2pcore.replication import handover, ownership, sync
+from p2pcore.replication import handover, ownership, pull_context, sync
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.operations import ReadOperation
 from p2pcore.replication.ownership import Ownership, Standing
@@ -88,7 +88,7 @@ def test_dropped_before_it_was_confirmed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_nothing_copied_after_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync.Sync, "wants", lambda *_: False)
+    monkeypatch.setattr(pull_context.PullContext, "wants", lambda *_: False)
     notices()
 
 
