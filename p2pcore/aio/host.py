@@ -16,6 +16,7 @@ from typing import Any
 from p2pcore.address import split_address
 from p2pcore.aio.connection import LINGER_S, NOT_READ, Connection, Stage
 from p2pcore.aio.identity import Credentials
+from p2pcore.aio.intake import REPLIES, Intake
 from p2pcore.aio.system import now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Send
@@ -23,7 +24,7 @@ from p2pcore.errors import AuthenticationError, ClosedError, P2PError, Unreachab
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
 from p2pcore.session.refusals import Refusals
-from p2pcore.wire.codec import Incoming, encode_frame
+from p2pcore.wire.codec import encode_frame
 from p2pcore.wire.messages import Malformed, Role
 
 __all__ = ["Host", "now", "reason_of"]
@@ -57,6 +58,7 @@ class Host:
     ) -> None:
         self.machine = machine
         self.counters = machine.counters
+        self.serves = machine.links.role is Role.NODE
         self._loop = asyncio.get_running_loop()
         self.read_buffer = read_buffer(self._loop)
         self.closed = False
@@ -70,7 +72,7 @@ class Host:
         self._dials: set[asyncio.Task[None]] = set()
         self._futures: dict[int, asyncio.Future[Any]] = {}
         self._unflushed: list[Connection] = []
-        self._being_served: Connection | None = None  # flushed at the end of this very read
+        self.intake = Intake(self, self._loop)
         self._server: asyncio.Server | None = None
         self._next_link = 0
         self._next_operation = 0
@@ -207,12 +209,15 @@ class Host:
             if outbox.is_full:
                 if not outbox.put_later(effect.message):
                     self._loop.call_soon(connection.fail, UnreachableError(NOT_READ))
+                self.intake.weigh(connection)
                 continue
             frame = frame or encode_frame(effect.message)
             outbox.put(frame)
+            if type(effect.message) in REPLIES:
+                outbox.reply_bytes += len(frame)
             if not connection.unflushed:
                 connection.unflushed = True
-                if connection is not self._being_served:
+                if connection is not self.intake.being_served:
                     if not self._unflushed:
                         self._loop.call_soon(self._flush)
                     self._unflushed.append(connection)
@@ -311,31 +316,10 @@ class Host:
         self.pump()
         return connection.stage is Stage.OPEN
 
-    def received(self, connection: Connection, messages: list[Incoming], size: int) -> None:
-        """`size` bytes of plain text came in within one loop turn, with these messages in it."""
-        instant = now()
-        connection.heard_ns = instant.mono_ns
-        link_id, receive = connection.link_id, self.machine.receive
-        for message in messages:
-            receive(link_id, message, instant)
-        counters = self.counters
-        counters.messages_in += len(messages)
-        counters.bytes_in += size
-        self._being_served = connection
-        self.pump()
-        self._being_served = None
-        if connection.unflushed:
-            connection.flush()
-        if not connection.parser.pending_bytes:
-            connection.frame_since_ns = 0
-        else:
-            if messages or not connection.frame_since_ns:
-                connection.frame_since_ns = instant.mono_ns
-            self.watch_stalls()
-
     def gone(self, connection: Connection, error: P2PError | None, *, told: bool) -> None:
         """A connection ended. `told`: the machine knows, because it asked for it."""
         self._connections.pop(connection.link_id, None)
+        self.intake.weigh(connection)
         was_shaking = self._shaking.pop(connection.link_id, None) is not None
         if self._all_gone is not None and not self._connections:
             self._all_gone.set()

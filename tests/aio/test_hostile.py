@@ -327,6 +327,59 @@ async def test_a_member_that_asks_for_much_and_never_reads(
     assert "does not read" in log
 
 
+def fill(node: Victim, count: int, size: int) -> list[Key]:
+    """Store so many records of this size; returns those that the node took."""
+    writer = member(node)
+    keys = [key_of(f"{size} bytes, {number}") for number in range(count)]
+    writer.say(CLIENT, *(m.Store(1, key, b"\1" + bytes(15), bytes(size)) for key in keys))
+    writer.say(m.Goodbye(m.Reason.SHUTDOWN))
+    assert sum(reply == m.Stored(1) for reply in writer.heard()) > count // 2
+    return keys
+
+
+async def test_surveys_whose_answers_are_not_read(node: Victim) -> None:
+    """Ten bytes each, answered by thousands of slots: 2,000 were a gigabyte and 42 s."""
+
+    def attack() -> None:
+        fill(node, 4000, 1)
+        stranger = Stranger(node, NETWORK_KEY, small=True)
+        surveys = [m.Survey(number, False, []) for number in range(8000)]
+        with stranger.socket, contextlib.suppress(OSError):
+            stranger.say(NODE, *surveys)
+            wait_until(lambda: node.connections == 1)
+
+    assert "does not read" in await under_attack(node, attack)
+
+
+async def test_clients_are_refused_what_nodes_ask(node: Victim) -> None:
+    def attack() -> None:
+        stranger = member(node)
+        surveys = [m.Survey(number, False, []) for number in range(2000)]
+        stranger.say(CLIENT, *surveys, m.ListKeys(7, [1] * 4096), m.Goodbye(m.Reason.SHUTDOWN))
+        _, *refusals = stranger.heard()
+        assert len(refusals) == 2001
+        assert all(isinstance(each, m.Failed) for each in refusals)
+
+    await under_attack(node, attack)
+
+
+async def test_forty_that_do_not_read(node: Victim) -> None:
+    """Each asks for 200 MB. All together may make no more of memory wait than one."""
+
+    def attack() -> None:
+        keys = fill(node, 20, 100_000)
+        fetches = [m.Fetch(number, keys[number % len(keys)]) for number in range(2000)]
+        strangers = [Stranger(node, NETWORK_KEY, small=True) for _ in range(40)]
+        for stranger in strangers:
+            with contextlib.suppress(OSError):
+                stranger.say(CLIENT, *fetches)
+        wait_until(lambda: node.connections == 1)
+        for stranger in strangers:
+            stranger.socket.close()
+
+    assert "does not read" in await under_attack(node, attack)
+
+
 async def test_more_members_than_connections(node: Victim) -> None:
     def attack() -> None:
         strangers = []
