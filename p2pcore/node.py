@@ -58,6 +58,7 @@ from p2pcore.wire.messages import (
 __all__ = ["Node"]
 
 MAX_COORDINATED = 256  # operations in flight for one identity; each holds its value in memory
+MAX_COORDINATED_IN_ALL = 4096  # for all peers: some 3 KiB each beside their values
 MAX_BUDGET_MS = 60_000  # the longest that a peer may keep an operation in flight here
 
 _REASONS: dict[type[P2PError], Reason] = {
@@ -135,12 +136,18 @@ class Node(Machine):
         )
         upkeep = self.liveness, self._membership, self.lost
         self._timed: tuple[_Timed, ...] = links, *upkeep, self._sync, self._handover, self._replica
-        self.links.on_expelled = self._on_expelled
-        self._coordinated: dict[NodeId, int] = {}  # operations in flight, by who has asked
-        self.links.pool.favoured = self._neighbours
-        self.links.admission.is_known = lambda node_id: node_id in table or node_id in self.lost
-        self.links.admission.count_known = lambda: table.size + len(self.lost)
-        self.links.handlers |= {
+        self._coordinating = 0  # operations in flight that we run for peers
+        self._coordinated: dict[NodeId, int] = {}  # ... by who has asked
+        self._serve_links()
+
+    def _serve_links(self) -> None:
+        """What the links ask of this node, and what peers do."""
+        links, table, lost = self.links, self.table, self.lost
+        links.on_expelled = self._on_expelled
+        links.pool.favoured = self._neighbours
+        links.admission.is_known = lambda node_id: node_id in table or node_id in lost
+        links.admission.count_known = lambda: table.size + len(lost)
+        links.handlers |= {
             Ping: self._on_ping,
             FindNode: self._on_find_node,
             Put: self._on_put,
@@ -371,11 +378,16 @@ class Node(Machine):
             text = f"{MAX_COORDINATED} operations are in flight for you, which is the limit"
             self.links.reply(link, Failed(request_id, Reason.BUSY, text))
             return False
+        if self._coordinating >= MAX_COORDINATED_IN_ALL:
+            text = f"{MAX_COORDINATED_IN_ALL} operations are in flight here, which is the limit"
+            self.links.reply(link, Failed(request_id, Reason.BUSY, text))
+            return False
         self._coordinate(link, 1)
         return True
 
     def _coordinate(self, link: Link, more: int) -> None:
         link.coordinating += more
+        self._coordinating += more
         count = self._coordinated.pop(link.peer_id, 0) + more
         if count:
             self._coordinated[link.peer_id] = count

@@ -43,7 +43,7 @@ class ConnectionIntake(Protocol):
 
     def received(self, connection: "Connection", data: bytes) -> None: ...
 
-    def go_on(self, connection: "Connection") -> None: ...
+    def drained(self, connection: "Connection") -> None: ...
 
     def weigh(self, connection: "Connection") -> None: ...
 
@@ -197,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None and not self._transport.is_closing():
             self.flush()
             self._host.intake.weigh(self)
-            self._host.intake.go_on(self)
+            self._host.intake.drained(self)
 
     # What the intake calls
 

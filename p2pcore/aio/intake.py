@@ -17,6 +17,7 @@ Rule: decides who has to wait; what is answered, the machine decides.
 
 import asyncio
 import time
+from collections import deque
 from typing import Protocol, get_args
 
 from p2pcore.aio.connection import NOT_READ, Connection, Stage
@@ -24,15 +25,16 @@ from p2pcore.aio.system import now
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import UnreachableError
 from p2pcore.machine import Machine
-from p2pcore.wire.codec import Incoming
+from p2pcore.wire.codec import NO_LIMIT, Incoming
 from p2pcore.wire.limits import MAX_UNREAD_BYTES, MAX_WAITING_BYTES
 from p2pcore.wire.messages import Reply
 
 __all__ = ["REPLIES", "SLICE", "Intake"]
 
 SLICE = 64  # messages of one peer in one turn: half a millisecond, where they are ordinary ones
-TURN_NS = 2_000_000  # ... and where they are not; only one that takes longer itself goes beyond
-HELD_BYTES = 256 * 1024  # that wait for their turn, as much as one read brings
+TURN_NS = 500_000  # ... and where they are not; only one that takes longer itself goes beyond
+QUEUE_NS = 1_000_000  # of a turn, for all together who have more to be handled than a slice
+HELD_BYTES = 64 * 1024  # that wait for their turn, beside what one read brings
 ROOM_BYTES = MAX_WAITING_BYTES * 3 // 4
 """Left when some had to go, so that it is not done for each frame."""
 
@@ -43,6 +45,7 @@ class IntakeOwner(Protocol):
     """What the intake needs of its host."""
 
     machine: Machine
+    serves: bool
 
     def pump(self) -> None: ...
 
@@ -60,6 +63,10 @@ class Intake:
         self._machine = host.machine
         self._held: dict[Connection, int] = {}  # bytes that wait, of those that have any
         self._total = 0
+        serves = host.serves  # a client has asked for whatever comes, and serves nobody else
+        self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, NO_LIMIT)
+        self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
+        self._planned = False  # whether the next turn goes on with them
         self.being_served: Connection | None = None  # flushed at the end of this very slice
 
     def received(self, connection: Connection, data: bytes) -> None:
@@ -71,14 +78,14 @@ class Intake:
             connection.parser.feed(data, 0)
             self._serve(connection, [], instant)
         else:
-            self._serve(connection, connection.parser.feed(data, SLICE), instant)
+            self._serve(connection, connection.parser.feed(data, self._slice), instant)
 
     def _serve(self, connection: Connection, messages: list[Incoming], instant: Instant) -> None:
         machine, link_id = self._machine, connection.link_id
         receive, clock = machine.receive, time.monotonic_ns
         if connection.outbox.reply_bytes > MAX_UNREAD_BYTES:
             receive = machine.receive_unread
-        served, end_ns = 0, instant.mono_ns + TURN_NS
+        served, end_ns = 0, instant.mono_ns + self._turn_ns
         for message in messages:
             receive(link_id, message, instant)
             served += 1
@@ -124,17 +131,43 @@ class Intake:
             connection.stop_reading()
         if connection.has_unserved and not connection.put_off:
             connection.put_off = True
-            self._loop.call_soon(self.go_on, connection)
+            self._queue.append(connection)
+            self._plan()
+
+    def _plan(self) -> None:
+        if self._queue and not self._planned:
+            self._planned = True
+            self._loop.call_soon(self._work_off)
+
+    def drained(self, connection: Connection) -> None:
+        """The peer has read: it may ask again, in its turn."""
+        if connection.has_unserved:
+            self._put_off(connection)
+        else:
+            self.go_on(connection)
+
+    def _work_off(self) -> None:
+        """A slice for each of those that have more, until this turn's time is over. However many
+        they are, who has asked little does not wait for them."""
+        end_ns = time.monotonic_ns() + QUEUE_NS
+        self._planned = True  # until this is over
+        for _ in range(len(self._queue)):
+            connection = self._queue.popleft()
+            connection.put_off = False
+            self.go_on(connection)
+            if time.monotonic_ns() > end_ns:
+                break
+        self._planned = False
+        self._plan()
 
     def go_on(self, connection: Connection) -> None:
         """The next slice, unless the peer has to read first; or the next read."""
-        connection.put_off = False
         if connection.stage is not Stage.OPEN or self._must_wait(connection):
             return
         instant = now()
         messages, connection.unserved = connection.unserved, []
         if not messages and connection.parser.has_more:
-            messages = connection.parser.feed(b"", SLICE)
+            messages = connection.parser.feed(b"", self._slice)
         if messages:
             self._serve(connection, messages, instant)
         held = connection.parser.pending_bytes > HELD_BYTES

@@ -11,7 +11,7 @@ import msgspec
 from p2pcore.wire.limits import HEADER_BYTES, MAX_FRAME_BYTES
 from p2pcore.wire.messages import Malformed, Message, Unknown
 
-__all__ = ["FrameParser", "Incoming", "encode_frame"]
+__all__ = ["NO_LIMIT", "FrameParser", "Incoming", "encode_frame"]
 
 Incoming = Message | Unknown | Malformed
 
