@@ -134,9 +134,14 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
-        self._note(key, held)
-        if held is not None and held.expires_ms:
-            self._ends.remove(_end_of(held, key))
+        if held is None:
+            self._untallied.setdefault(key, None)
+        else:
+            self._untallied.setdefault(key, _face(held))
+            if held.expires_ms:
+                self._ends.remove(_end_of(held, key))
+        if len(self._untallied) >= TALLY_RECORDS:
+            self.tally()
         if record.expires_ms:
             self._ends.add(_end_of(record, key))
         return None
@@ -152,15 +157,11 @@ class MemoryStore:
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
         self.size_bytes -= _cost(held)
-        self._note(key, held)
-        if held.expires_ms:
-            self._ends.remove(_end_of(held, key))
-
-    def _note(self, key: Key, held: Record | None) -> None:
-        """The record under this key is another than the sums have."""
-        self._untallied.setdefault(key, _face(held) if held is not None else None)
+        self._untallied.setdefault(key, _face(held))
         if len(self._untallied) >= TALLY_RECORDS:
             self.tally()
+        if held.expires_ms:
+            self._ends.remove(_end_of(held, key))
 
     # By slot, for comparing replicas
 
@@ -179,12 +180,13 @@ class MemoryStore:
             new = _face(record) if record is not None else None
             change = factor * (_number(new or b"") - _number(old or b""))
             self._sums[slot] = self._sums.get(slot, 0) + change
-            if new is None and old is not None:
+            if old is None:
+                if new is not None:
+                    self._keys.add(key)
+                    self._count(slot, 1)
+            elif new is None:
                 self._keys.remove(key)
                 self._count(slot, -1)
-            elif old is None and new is not None:
-                self._keys.add(key)
-                self._count(slot, 1)
         self._untallied.clear()
 
     def _count(self, slot: int, change: int) -> None:
@@ -246,7 +248,9 @@ class MemoryStore:
             else:
                 tombstone = Record(record.version, None, end_ms + self._grace_ms)
                 self._records[key] = tombstone
-                self._note(key, record)
+                self._untallied.setdefault(key, _face(record))
+                if len(self._untallied) >= TALLY_RECORDS:
+                    self.tally()
                 self.size_bytes += _cost(tombstone) - _cost(record)
                 self._ends.remove(end)
                 self._ends.add(_end_of(tombstone, key))
