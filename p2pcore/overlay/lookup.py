@@ -67,7 +67,7 @@ class Lookup:
 
     def _hear(self, contacts: list[Contact], depth: int) -> None:
         heard = len(self._ranked)
-        for contact in contacts:
+        for contact in contacts if not self._exhausted else ():
             if contact.node_id != self._owner and contact.node_id not in self._entries:
                 entry = _Entry(contact, contact.point ^ self.target, depth)
                 self._entries[contact.node_id] = entry
@@ -108,6 +108,8 @@ class Lookup:
                 self._asked += 1
                 self._asked_ever += 1
                 chosen.append(entry.contact)
+        if self._exhausted:  # who was only heard of is no part of the result
+            self._ranked = [e for e in self._ranked if e.progress is not _Progress.HEARD]
         return chosen
 
     def answered(self, node_id: NodeId, contacts: list[Contact]) -> None:
@@ -140,10 +142,7 @@ class Lookup:
 
     def closest(self, count: int = BUCKET_SIZE) -> list[Contact]:
         """The closest that are not known to be gone, nearest first."""
-        ranked = self._ranked
-        if self._exhausted:
-            ranked = [entry for entry in ranked if entry.progress is _Progress.ANSWERED]
-        return [entry.contact for entry in ranked[:count]]
+        return [entry.contact for entry in self._ranked[:count]]
 
     def silent(self) -> list[Contact]:
         """Those that were asked and have not answered, in the order in which they were heard of."""
