@@ -9,7 +9,6 @@ import contextlib
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -24,7 +23,7 @@ from p2pcore.wire import messages as m
 from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
 from p2pcore.wire.limits import MAX_FRAME_BYTES, MAX_VALUE_BYTES
 from tests.aio.support import eventually
-from tests.aio.victim import NETWORK_KEY, Victim, victim
+from tests.aio.victim import NETWORK_KEY, Victim, victim, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])  # of the attackers
 
@@ -86,14 +85,6 @@ class Stranger:
 
 def member(node: Victim) -> Stranger:
     return Stranger(node, NETWORK_KEY)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """As `eventually`, in the thread of an attack."""
-    end_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
 
 
 async def under_attack(node: Victim, attack: Callable[[], object], serving: int = 20) -> str:
@@ -328,12 +319,16 @@ async def test_a_member_that_asks_for_much_and_never_reads(
 
 
 def fill(node: Victim, count: int, size: int) -> list[Key]:
-    """Store so many records of this size; returns those that the node took."""
-    writer = member(node)
+    """Store so many records of this size, once no stranger who said it is a node is one to it."""
     keys = [key_of(f"{size} bytes, {number}") for number in range(count)]
-    writer.say(CLIENT, *(m.Store(1, key, b"\1" + bytes(15), bytes(size)) for key in keys))
-    writer.say(m.Goodbye(m.Reason.SHUTDOWN))
-    assert sum(reply == m.Stored(1) for reply in writer.heard()) > count // 2
+    stores = [m.Store(1, key, b"\1" + bytes(15), bytes(size)) for key in keys]
+
+    def is_filled() -> bool:
+        writer = member(node)
+        writer.say(CLIENT, *stores, m.Goodbye(m.Reason.SHUTDOWN))
+        return writer.heard().count(m.Stored(1)) == count
+
+    wait_until(is_filled)
     return keys
 
 
