@@ -127,7 +127,7 @@ class Intake:
         if self._must_wait(connection):
             connection.stop_reading()
             return
-        if connection.parser.pending_bytes > HELD_BYTES:
+        if _is_behind(connection):
             connection.stop_reading()
         if connection.has_unserved and not connection.put_off:
             connection.put_off = True
@@ -170,8 +170,8 @@ class Intake:
             messages = connection.parser.feed(b"", self._slice)
         if messages:
             self._serve(connection, messages, instant)
-        held = connection.parser.pending_bytes > HELD_BYTES
-        if connection.stage is Stage.OPEN and not held and not self._must_wait(connection):
+        waits = _is_behind(connection) or self._must_wait(connection)
+        if connection.stage is Stage.OPEN and not waits:
             connection.read_on(instant.mono_ns)
 
     # How much waits
@@ -197,3 +197,9 @@ class Intake:
                 break
             connection.fail(UnreachableError(NOT_READ))
             self.weigh(connection)
+
+
+def _is_behind(connection: Connection) -> bool:
+    """True if as much waits for its turn as may. Half a frame alone waits for the peer, not for us:
+    its other half has to be read."""
+    return connection.has_unserved and connection.parser.pending_bytes > HELD_BYTES
