@@ -1,9 +1,13 @@
 """Where a node is reached: `host:port`, with or without the id that must answer there."""
 
-from p2pcore.errors import UsageError
+from p2pcore.errors import UsageError, shown
 from p2pcore.ids import ID_BYTES, NodeId
 
-__all__ = ["parse_address", "split_address"]
+__all__ = ["MAX_ADDRESS_CHARS", "parse_address", "parse_node_id", "split_address"]
+
+MAX_PORT = 65535
+MAX_ADDRESS_CHARS = 262
+"""The longest DNS name (253 characters), brackets of an IPv6 literal, a colon and a port."""
 
 
 def parse_address(text: str) -> tuple[str, NodeId | None]:
@@ -14,17 +18,25 @@ def parse_address(text: str) -> tuple[str, NodeId | None]:
     Raises:
         UsageError: the text is neither.
     """
-    address, hash_sign, id_text = text.partition("#")
+    address, hash_sign, id_text = _text(text).partition("#")
     split_address(address)
     if not hash_sign:
         return address, None
+    node_id = parse_node_id(id_text)
+    if node_id is None:
+        raise UsageError(f"a node id has {2 * ID_BYTES} hex digits: {shown(text)} has another form")
+    return address, node_id
+
+
+def parse_node_id(text: str) -> NodeId | None:
+    """An id that is written as 64 hex digits; None if the text has another form."""
     try:
-        node_id = bytes.fromhex(id_text)
+        node_id = bytes.fromhex(text)
     except ValueError:
-        node_id = b""
-    if len(node_id) != ID_BYTES or len(id_text) != 2 * ID_BYTES:  # fromhex skips white space
-        raise UsageError(f"a node id has {2 * ID_BYTES} hex digits: {text!r} has another form")
-    return address, NodeId(node_id)
+        return None
+    if len(node_id) != ID_BYTES or len(text) != 2 * ID_BYTES:  # fromhex skips white space
+        return None
+    return NodeId(node_id)
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -33,11 +45,29 @@ def split_address(address: str) -> tuple[str, int]:
     Raises:
         UsageError: the text has another form, or the port is not 0 to 65535.
     """
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"an address is host:port or host:port#id, not {address!r}")
+    host, colon, port = _text(address).rpartition(":")
+    if not colon or not host or not _is_port(port):
+        raise UsageError(f"an address is host:port or host:port#id, not {shown(address)}")
+    if len(address) > MAX_ADDRESS_CHARS:
+        limit = f"the limit is {MAX_ADDRESS_CHARS}"
+        raise UsageError(f"an address of {len(address)} characters, {limit}: {address[:40]!r}...")
+    try:
+        address.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"an address must have a UTF-8 form: {address!r}") from None
     if ":" in host:
         if not (host.startswith("[") and host.endswith("]")):
             raise UsageError(f"an IPv6 address stands in brackets, [{host}]:{port}")
         host = host[1:-1]
     return host, int(port)
+
+
+def _text(address: object) -> str:
+    if not isinstance(address, str):
+        raise UsageError(f"an address is text, host:port or host:port#id, not {shown(address)}")
+    return address
+
+
+def _is_port(text: str) -> bool:
+    """The length first: Python refuses to read numbers of thousands of digits."""
+    return len(text) <= 8 and text.isascii() and text.isdigit() and int(text) <= MAX_PORT

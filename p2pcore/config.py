@@ -3,43 +3,97 @@
 Rule: plain frozen data; every field has its unit and its meaning in one line.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import PurePath
+from typing import Any, cast
 
 from p2pcore.address import parse_address, split_address
-from p2pcore.errors import ConfigError, UsageError
+from p2pcore.errors import ConfigError, UsageError, shown
 
-__all__ = ["MIN_NETWORK_KEY_BYTES", "OPEN_NETWORK_KEY", "ClientConfig", "CoordinatorConfig"]
+__all__ = [
+    "MAX_TIMEOUT_S",
+    "MIN_NETWORK_KEY_BYTES",
+    "OPEN_NETWORK_KEY",
+    "ClientConfig",
+    "CoordinatorConfig",
+]
 
 MIN_NETWORK_KEY_BYTES = 16
 OPEN_NETWORK_KEY = b"p2pcore open network: no secret."
 """The key of a network that anybody may join: published, so encryption but no admission."""
 
+MAX_TIMEOUT_S = 1e6  # of one operation, so that no sum of times overflows; eleven days
+MAX_SECONDS = 1e9  # of any setting: 31 years, what no timer or clock takes amiss
+MAX_COUNT = 2**31 - 1
+MAX_BYTES = 2**63 - 1  # what a node can say of itself on the wire
+MAX_REPLICAS = 20
+
 
 def _check(condition: bool, name: str, value: object, allowed: str) -> None:
     if not condition:
-        raise ConfigError(f"{name} must be {allowed}, not {value!r}")
+        raise ConfigError(f"{name} must be {allowed}, not {shown(value)}")
 
 
-def _check_network_key(network_key: bytes) -> None:
-    _check(isinstance(network_key, bytes), "network_key", type(network_key).__name__, "bytes")
-    if len(network_key) < MIN_NETWORK_KEY_BYTES:
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_ints(config: Any, names: Iterable[str], most: int, allowed: str = "") -> None:
+    """These settings are whole numbers from 1 to `most`."""
+    for name in names:
+        value = getattr(config, name)
+        _check(_is_int(value), name, value, "a whole number")
+        _check(1 <= value <= most, name, value, allowed or f"at least 1 and at most {most}")
+
+
+def _check_seconds(config: Any, names: Iterable[str], *, zero: bool = False) -> None:
+    """These settings are times; `zero`: also none at all."""
+    least = "0 or more" if zero else "more than 0"
+    for name in names:
+        value = getattr(config, name)
+        _check(_is_int(value) or isinstance(value, float), name, value, "a number of seconds")
+        in_range = 0 <= value <= MAX_SECONDS and (zero or value > 0)
+        _check(in_range, name, value, f"{least} and at most {MAX_SECONDS:g} seconds")
+
+
+def _check_network_key(network_key: object) -> None:
+    _check(isinstance(network_key, bytes), "network_key", type(network_key), "bytes")
+    size = len(cast(bytes, network_key))
+    if size < MIN_NETWORK_KEY_BYTES:
         raise ConfigError(
             f"network_key must have at least {MIN_NETWORK_KEY_BYTES} random bytes, "
-            f"this one has {len(network_key)}; `p2pcore keygen` makes one"
+            f"this one has {size}; `p2pcore keygen network` makes one"
         )
 
 
-def _addresses(bootstrap: Sequence[str]) -> tuple[str, ...]:
-    _check(not isinstance(bootstrap, str), "bootstrap", bootstrap, "a list of addresses")
-    for text in bootstrap:
+def _check_path(name: str, path: object) -> None:
+    if path is None:
+        return
+    _check(isinstance(path, str | PurePath), name, path, "a path, as text or a Path")
+    _check(str(path) != "" and "\0" not in str(path), name, path, "a path that can be there")
+
+
+def _check_address(name: str, address: object) -> int:
+    """Returns the port."""
+    try:
+        return split_address(cast(str, address))[1]
+    except UsageError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+def _addresses(bootstrap: object) -> tuple[str, ...]:
+    allowed = "a list of addresses"
+    _check(isinstance(bootstrap, Iterable), "bootstrap", bootstrap, allowed)
+    _check(not isinstance(bootstrap, str | bytes | bytearray), "bootstrap", bootstrap, allowed)
+    addresses = tuple(cast(Iterable[str], bootstrap))
+    for text in addresses:
         try:
             parse_address(text)
         except UsageError as error:
             raise ConfigError(f"bootstrap: {error}") from None
-    return tuple(bootstrap)
+    return addresses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +116,25 @@ class CoordinatorConfig:
     replication_factor: int = 3
     """N: replicas of each record. N, W and R are one setting for a whole network."""
 
-    write_quorum: int = 2
-    """W: replicas that must confirm a store before it is acknowledged."""
+    write_quorum: int = cast(int, None)  # the majority, put in when the configuration is made
+    """W: replicas that must confirm a store before it is acknowledged. Default: most of N."""
 
-    read_quorum: int = 2
-    """R: replicas that must answer a retrieve. Unless R + W > N, a retrieve may miss a store that
-    was just acknowledged."""
+    read_quorum: int = cast(int, None)
+    """R: replicas that must answer a retrieve. Default: most of N. Unless R + W > N, a retrieve may
+    miss a store that was just acknowledged: that gives a warning."""
 
     network_key: bytes = field(default=OPEN_NETWORK_KEY, repr=False)
-    """The secret that members share: at least 16 random bytes."""
+    """The secret that members share: at least 16 random bytes, made by `p2pcore keygen network`.
+    Strangers can test guesses of it offline, so a password will not do."""
 
     data_dir: str | PurePath | None = None
     """Keeps the node's identity across restarts. None: a new identity at every start. Records
     are in memory in either case."""
+
+    allow_file: str | PurePath | None = None
+    """A file of the ids that may link, in any role: 64 hex digits a line, `#` begins a comment; a
+    line `any-client` lets clients of other ids in. It can be read anew without a stop
+    (`AdaptiveCoordinator.reload_allow_list`). None: whoever has the network key may link."""
 
     join_timeout_s: float = 10.0
     """How long `start` tries to get into the network."""
@@ -114,33 +174,35 @@ class CoordinatorConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "bootstrap", _addresses(self.bootstrap))
         _check_network_key(self.network_key)
-        for name in ("listen", "advertise"):
-            address = getattr(self, name)
-            if address is not None:
-                try:
-                    split_address(address)
-                except UsageError as error:
-                    raise ConfigError(f"{name}: {error}") from None
+        _check_address("listen", self.listen)
+        if self.advertise is not None:
+            port = _check_address("advertise", self.advertise)
+            _check(port > 0, "advertise", self.advertise, "an address with a port of 1 to 65535")
+        _check_path("data_dir", self.data_dir)
+        _check_path("allow_file", self.allow_file)
+        self._settle_quorums()
+        _check_ints(self, ("max_connections", "pool_size", "max_handshakes"), MAX_COUNT)
+        _check_ints(self, ("max_store_bytes", "repair_bytes_per_s"), MAX_BYTES)
+        _check_seconds(self, ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"))
+        _check_seconds(self, ("max_clock_offset_s", "leave_timeout_s"), zero=True)
+
+    def _settle_quorums(self) -> None:
+        """W and R are most of N where they were not stated."""
+        allowed = f"1 to {MAX_REPLICAS} (the size of a bucket)"
+        _check_ints(self, ("replication_factor",), MAX_REPLICAS, allowed)
         n = self.replication_factor
-        _check(1 <= n <= 20, "replication_factor", n, "1 to 20 (the size of a bucket)")
-        for name in ("write_quorum", "read_quorum"):
-            value = getattr(self, name)
-            _check(1 <= value <= n, name, value, f"1 to replication_factor, which is {n}")
-        for name in ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"):
-            value = getattr(self, name)
-            _check(0 < value < inf, name, value, "more than 0 and finite")
-        for name in (
-            "max_connections",
-            "pool_size",
-            "max_handshakes",
-            "max_store_bytes",
-            "repair_bytes_per_s",
-        ):
-            value = getattr(self, name)
-            _check(value >= 1, name, value, "at least 1")
-        for name in ("max_clock_offset_s", "leave_timeout_s"):
-            value = getattr(self, name)
-            _check(0 <= value < inf, name, value, "0 or more and finite")
+        quorums = ("write_quorum", "read_quorum")
+        for name in quorums:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, n // 2 + 1)
+        _check_ints(self, quorums, n, f"1 to replication_factor, which is {n}")
+        total = self.write_quorum + self.read_quorum
+        if total <= n:
+            text = f"{total}, which is not more than replication_factor {n}"
+            warnings.warn(
+                f"read_quorum + write_quorum is {text}: a retrieve may miss an acknowledged store",
+                stacklevel=4,  # whoever makes the configuration
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +217,12 @@ class ClientConfig:
     """Members to ask first: `host:port` or `host:port#id`. At least one."""
 
     network_key: bytes = field(default=OPEN_NETWORK_KEY, repr=False)
-    """The secret that members share: at least 16 random bytes."""
+    """The secret that members share: at least 16 random bytes, made by `p2pcore keygen network`.
+    Strangers can test guesses of it offline, so a password will not do."""
+
+    data_dir: str | PurePath | None = None
+    """Keeps the client's identity, for networks with allow lists; several clients may share it.
+    None: a new identity for each client."""
 
     timeout_s: float = 5.0
     """The deadline of an operation, retries included; each call can set its own."""
@@ -177,10 +244,9 @@ class ClientConfig:
         object.__setattr__(self, "bootstrap", _addresses(self.bootstrap))
         _check(bool(self.bootstrap), "bootstrap", self.bootstrap, "at least one address")
         _check_network_key(self.network_key)
-        for name in ("timeout_s", "connect_timeout_s"):
-            value = getattr(self, name)
-            _check(0 < value < inf, name, value, "more than 0 and finite")
-        for name in ("max_in_flight", "pool_size"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        offset = self.max_clock_offset_s
-        _check(0 <= offset < inf, "max_clock_offset_s", offset, "0 or more and finite")
+        _check_path("data_dir", self.data_dir)
+        _check_ints(self, ("max_in_flight", "pool_size"), MAX_COUNT)
+        _check_seconds(self, ("timeout_s", "connect_timeout_s"))
+        limit = f"below {MAX_TIMEOUT_S:g} seconds"
+        _check(self.timeout_s < MAX_TIMEOUT_S, "timeout_s", self.timeout_s, limit)
+        _check_seconds(self, ("max_clock_offset_s",), zero=True)

@@ -14,9 +14,10 @@ P2PError
     ├── IncompatibleError     no common protocol version, or other network settings
     ├── ProtocolError         the other side sent what cannot be understood
     ├── RefusedError          the other side said no, and why
+    │   ├── NotAllowedError       our id is not on its allow list
     │   ├── BusyError             it has too much to do
     │   ├── StorageFullError      it has no room
-    │   └── ClockOffsetError      our clock is too far ahead of its own
+    │   └── ClockOffsetError      by so many replicas our clock is wrong that none is left to ask
     └── QuorumError           fewer replicas took part than the operation needs
 
 Rule: names and words only; no logic that could fail while it reports a failure.
@@ -37,6 +38,7 @@ __all__ = [
     "IncompatibleError",
     "KeyNotFoundError",
     "LimitError",
+    "NotAllowedError",
     "P2PError",
     "ProtocolError",
     "QuorumError",
@@ -44,7 +46,19 @@ __all__ = [
     "StorageFullError",
     "UnreachableError",
     "UsageError",
+    "shown",
 ]
+
+MAX_SHOWN_CHARS = 100
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: short, and whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # a number of thousands of digits, or somebody else's class
+        return f"a {type(value).__name__} that can't be shown"
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}..."
 
 
 class P2PError(Exception):
@@ -119,6 +133,10 @@ class RefusedError(BrokenError):
     """The other side understood and said no."""
 
 
+class NotAllowedError(RefusedError):
+    """One side's id is not on the other's allow list: it was expelled, or was never on it."""
+
+
 class BusyError(RefusedError):
     """The other side, or this one, has as many requests in flight as it allows."""
 
@@ -128,7 +146,8 @@ class StorageFullError(RefusedError):
 
 
 class ClockOffsetError(RefusedError):
-    """A version lies further in the future than a replica's clock allows."""
+    """Our clock is wrong by those of so many replicas that the others are too few for a quorum.
+    The message names them, and how far the clocks differ."""
 
 
 class QuorumError(BrokenError):

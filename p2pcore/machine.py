@@ -25,6 +25,7 @@ from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import ReadOperation, WriteOperation
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
+from p2pcore.session.manners import BULKY, refuse_unread
 from p2pcore.versions import HybridClock
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import Role, Settings, StoreItem
@@ -68,14 +69,15 @@ class Machine:
         self.bootstrap = Bootstrap(self.links, bootstrap)
         self.dials = Dials(self.links)
         self.liveness = Liveness(self.links, self.table if role is Role.NODE else None)
-        self.clock = HybridClock(node_id)
+        max_offset_ms = round(max_clock_offset_s * 1000)
+        self.clock = HybridClock(node_id, max_ahead_ms=max_offset_ms)
         self._context = OperationContext(
             self.links,
             self.directory,
             self.bootstrap,
             self.clock,
             streams("operations"),
-            max_clock_offset_ms=round(max_clock_offset_s * 1000),
+            max_clock_offset_ms=max_offset_ms,
             may_delegate=role is Role.CLIENT,
         )
         self._operations: dict[int, Started] = {}  # those of the application that may be cancelled
@@ -94,6 +96,15 @@ class Machine:
     def receive(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
         """A message came in. Never raises for what a peer sent."""
         self.links.receive(link_id, message, now)
+
+    def receive_unread(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
+        """A message of a peer that does not read what it has asked for: it is refused what has
+        large answers."""
+        link = self.links.by_id.get(link_id)
+        if link is not None and link.role is not None and isinstance(message, BULKY):
+            refuse_unread(self.links, link, message)
+        else:
+            self.links.receive(link_id, message, now)
 
     def disconnected(self, link_id: LinkId, error: P2PError | None, now: Instant) -> None:
         """A link ended that no `Close` asked for."""

@@ -27,6 +27,7 @@ from p2pcore.replication.ownership import Ownership
 from p2pcore.replication.replica import Replica
 from p2pcore.replication.sync import Sync
 from p2pcore.replication.sync_server import SyncServer
+from p2pcore.session.admission import AllowList
 from p2pcore.session.link import Link
 from p2pcore.storage.memory import MemoryStore
 from p2pcore.version import __version__
@@ -56,7 +57,8 @@ from p2pcore.wire.messages import (
 
 __all__ = ["Node"]
 
-MAX_COORDINATED = 256  # operations in flight for one peer; each holds its value in memory
+MAX_COORDINATED = 256  # operations in flight for one identity; each holds its value in memory
+MAX_COORDINATED_IN_ALL = 4096  # for all peers: some 3 KiB each beside their values
 MAX_BUDGET_MS = 60_000  # the longest that a peer may keep an operation in flight here
 
 _REASONS: dict[type[P2PError], Reason] = {
@@ -126,6 +128,7 @@ class Node(Machine):
         )
         rng = streams("handover")
         self._handover = Handover(links, self.directory, ownership, store, rng, bytes_per_s=rate)
+        self._replica.on_jump = lambda now: self._sync.membership_changed(now, returned=True)
         self._leave_timeout_ns = round(config.leave_timeout_s * 1e9)
         self._join_timeout_ns = round(config.join_timeout_s * 1e9)
         self._membership = Membership(
@@ -133,8 +136,18 @@ class Node(Machine):
         )
         upkeep = self.liveness, self._membership, self.lost
         self._timed: tuple[_Timed, ...] = links, *upkeep, self._sync, self._handover, self._replica
-        self.links.pool.favoured = self._neighbours
-        self.links.handlers |= {
+        self._coordinating = 0  # operations in flight that we run for peers
+        self._coordinated: dict[NodeId, int] = {}  # ... by who has asked
+        self._serve_links()
+
+    def _serve_links(self) -> None:
+        """What the links ask of this node, and what peers do."""
+        links, table, lost = self.links, self.table, self.lost
+        links.on_expelled = self._on_expelled
+        links.pool.favoured = self._neighbours
+        links.admission.is_known = lambda node_id: node_id in table or node_id in lost
+        links.admission.count_known = lambda: table.size + len(lost)
+        links.handlers |= {
             Ping: self._on_ping,
             FindNode: self._on_find_node,
             Put: self._on_put,
@@ -152,6 +165,15 @@ class Node(Machine):
     def open(self, address: str) -> None:
         """Others reach this node at `address` from now on."""
         self.links.address = address
+
+    def allow(self, allowed: AllowList | None, now: Instant) -> None:
+        """Only these ids may link from now on; None: whoever is of the network. Others are told so,
+        their links are closed, and they are forgotten: a loss of the records that they hold."""
+        admission = self.links.admission
+        self.links.allow(allowed, now)
+        self.lost.expel(admission.admits)
+        self.directory.expel(admission.admits)
+        self._notice_change(now)
 
     def join(self, operation: int, now: Instant) -> None:
         """Get into the network; completes with None, or with why it was not possible."""
@@ -244,6 +266,10 @@ class Node(Machine):
         super()._on_unreachable(address, node_id, error, now)
         self._notice_change(now)
 
+    def _on_expelled(self, error: P2PError) -> None:
+        self.ownership.expelled()
+        self._membership.refused = error
+
     def _on_met(self, now: Instant) -> None:
         self._membership.look_around_soon(now)
 
@@ -309,7 +335,7 @@ class Node(Machine):
 
     def _on_put(self, link: Link, request: Put, now: Instant) -> None:
         def done(result: object, now: Instant) -> None:
-            link.coordinating -= 1
+            self._coordinate(link, -1)
             if isinstance(result, StoreReceipt):
                 reply = PutDone(request.id, result.version, result.replicas, result.acks)
                 self.links.reply(link, reply)
@@ -332,7 +358,7 @@ class Node(Machine):
 
     def _on_get(self, link: Link, request: Get, now: Instant) -> None:
         def done(result: object, now: Instant) -> None:
-            link.coordinating -= 1
+            self._coordinate(link, -1)
             if isinstance(result, Found):
                 reply = Found(request.id, result.version, result.value, result.expires_ms)
                 self.links.reply(link, reply)
@@ -347,12 +373,24 @@ class Node(Machine):
             ReadOperation(self._context, key, key, deadline_ns, done).start(now)
 
     def _may_coordinate(self, link: Link, request_id: int) -> bool:
-        if link.coordinating >= MAX_COORDINATED:
+        """An identity may have several links, and lose them: what it has asked for goes on."""
+        if self._coordinated.get(link.peer_id, 0) >= MAX_COORDINATED:
             text = f"{MAX_COORDINATED} operations are in flight for you, which is the limit"
             self.links.reply(link, Failed(request_id, Reason.BUSY, text))
             return False
-        link.coordinating += 1
+        if self._coordinating >= MAX_COORDINATED_IN_ALL:
+            text = f"{MAX_COORDINATED_IN_ALL} operations are in flight here, which is the limit"
+            self.links.reply(link, Failed(request_id, Reason.BUSY, text))
+            return False
+        self._coordinate(link, 1)
         return True
+
+    def _coordinate(self, link: Link, more: int) -> None:
+        link.coordinating += more
+        self._coordinating += more
+        count = self._coordinated.pop(link.peer_id, 0) + more
+        if count:
+            self._coordinated[link.peer_id] = count
 
     def _reply_error(self, link: Link, request_id: int, error: object) -> None:
         reason = next((r for kind, r in _REASONS.items() if isinstance(error, kind)), None)

@@ -4,34 +4,107 @@ Rule: pure functions, called before anything is sent or after everything has com
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
-from p2pcore.errors import BatchError, BusyError, KeyNotFoundError, LimitError, P2PError, UsageError
+from p2pcore.config import MAX_TIMEOUT_S
+from p2pcore.errors import (
+    BatchError,
+    BusyError,
+    KeyNotFoundError,
+    LimitError,
+    P2PError,
+    UsageError,
+    shown,
+)
+from p2pcore.ids import Key, key_of
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 
 __all__ = [
-    "budget_ns", "checked_value", "lifetime_ms", "receipts_of", "room_for_one", "values_of",
+    "Name", "Value", "budget_ns", "checked_count", "checked_value", "lifetime_ms", "placed_items",
+    "placed_names", "receipts_of", "room_for_one", "values_of",
 ]  # fmt: skip
 
+MIN_TTL_S = 0.001  # clocks are read in milliseconds
 MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
-MAX_TIMEOUT_S = 1e6  # so that no sum of times overflows; eleven days
 
-Name = str | bytes
+NUMBERS = (int, float)
+
+Name = TypeVar("Name", bound=str | bytes)
+"""What an application calls its records; a batch of str gives a dict of str."""
+
+Value = bytes | bytearray | memoryview
+"""What can be stored. It is copied unless it is bytes, which nobody can change meanwhile."""
 
 
-def checked_value(value: bytes) -> bytes:
-    """The value, which can be stored.
+def checked_value(value: Value) -> bytes:
+    """The value as it is stored.
 
     Raises:
-        UsageError: it is of another type.
+        UsageError: it is of another type, or a memoryview that was released.
         LimitError: it is too long.
     """
-    if not isinstance(value, bytes):
+    if type(value) is bytes and len(value) <= MAX_VALUE_BYTES:
+        return value  # as nearly always
+    if not isinstance(value, Value):
         raise UsageError(f"a value is bytes, not {type(value).__name__}")
-    if len(value) > MAX_VALUE_BYTES:
-        raise LimitError(f"a value of {len(value)} bytes, the limit is {MAX_VALUE_BYTES}")
+    try:
+        size = value.nbytes if isinstance(value, memoryview) else len(value)
+        if size <= MAX_VALUE_BYTES:
+            return bytes(value)
+    except ValueError as error:
+        raise UsageError(f"a value can't be read: {error}") from None
+    raise LimitError(f"a value of {size} bytes, the limit is {MAX_VALUE_BYTES}")
+
+
+def placed_items(
+    items: Mapping[Name, Value] | Iterable[tuple[Name, Value]],
+) -> tuple[list[Name], list[tuple[Key, bytes]]]:
+    """The names of a batch, and the place and the value of each. Of pairs with the same name the
+    last one counts, as in a dict.
+
+    Raises:
+        UsageError, LimitError: an item can't be stored, or these are no items.
+    """
+    pairs: object = items.items() if isinstance(items, Mapping) else items
+    expected = "store_many takes a mapping, or an iterable of (key, value)"
+    placed: dict[Name, tuple[Key, bytes]] = {}
+    for pair in _several(pairs, expected):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise UsageError(f"{expected}; {shown(pair)} is no such pair")
+        name, value = pair
+        placed[name] = key_of(name), checked_value(value)  # the right side first
+    return list(placed), list(placed.values())
+
+
+def placed_names(names: Iterable[Name]) -> tuple[list[Name], list[Key]]:
+    """The names of a batch, each once, and their places. Raises UsageError for what is no key."""
+    places = {}
+    for name in _several(names, "retrieve_many takes an iterable of keys"):
+        places[name] = key_of(name)
+    return list(places), list(places.values())
+
+
+def _several(things: object, expected: str) -> Iterable[Any]:
+    """These can be gone through, and are not a single key or value, whose parts are none."""
+    if isinstance(things, str | bytes | bytearray | memoryview):
+        raise UsageError(f"{expected}, and {shown(things)} is one {type(things).__name__}")
+    if not isinstance(things, Iterable):
+        raise UsageError(f"{expected}, not {type(things).__name__}")
+    return things
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is float or (isinstance(value, NUMBERS) and not isinstance(value, bool))
+
+
+def checked_count(name: str, value: int) -> int:
+    """The value, which is a whole number of 1 or more. Raises UsageError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{name} must be a whole number, not {shown(value)}")
+    if value < 1:
+        raise UsageError(f"{name} must be at least 1: {value}")
     return value
 
 
@@ -39,12 +112,15 @@ def lifetime_ms(ttl_s: float | None) -> int | None:
     """A time to live in whole milliseconds, at least one; None: for ever.
 
     Raises:
-        UsageError: it is no positive number, or too large.
+        UsageError: it is no number, less than a millisecond, or too large.
     """
     if ttl_s is None:
         return None
-    if not 0 < ttl_s <= MAX_TTL_S:
-        raise UsageError(f"ttl_s must be more than 0 and at most {MAX_TTL_S:g}: {ttl_s}")
+    if not _is_number(ttl_s):
+        raise UsageError(f"ttl_s must be a number of seconds, not {shown(ttl_s)}")
+    if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
+        limits = f"{MIN_TTL_S:g} (a millisecond) to {MAX_TTL_S:g}"
+        raise UsageError(f"ttl_s must be more than 0, {limits}, or None: {shown(ttl_s)}")
     return math.ceil(ttl_s * 1000)
 
 
@@ -54,8 +130,10 @@ def budget_ns(timeout_s: float) -> int:
     Raises:
         UsageError: it is no positive number, or too large.
     """
+    if not _is_number(timeout_s):
+        raise UsageError(f"timeout_s must be a number of seconds, not {shown(timeout_s)}")
     if not 0 < timeout_s < MAX_TIMEOUT_S:
-        raise UsageError(f"timeout_s must be more than 0 and below a million: {timeout_s}")
+        raise UsageError(f"timeout_s must be more than 0 and below a million: {shown(timeout_s)}")
     return round(timeout_s * 1e9)
 
 

@@ -28,18 +28,40 @@ def wall_ms_of(version: bytes) -> int:
 
 
 class HybridClock:
-    """Makes versions newer than any that it made or observed, and close to the time of day."""
+    """Makes versions newer than any that it made or observed, and close to the time of day.
 
-    __slots__ = ("_last", "_writer")
+    Args:
+        writer: whose versions these are.
+        max_ahead_ms: a reading further ahead of the time of day is of a clock that was wrong, and
+            is forgotten: replicas would refuse all that follow it. None: never.
+    """
 
-    def __init__(self, writer: NodeId) -> None:
+    __slots__ = ("_forgotten", "_last", "_max_ahead", "_writer", "_writer_id")
+
+    def __init__(self, writer: NodeId, *, max_ahead_ms: int | None = None) -> None:
+        self._writer_id = writer
         self._writer = writer[:WRITER_BYTES]
+        self._max_ahead = None if max_ahead_ms is None else (max_ahead_ms + 1) << COUNTER_BITS
+        self._forgotten = 0  # how often
         self._last = 0
 
     def next(self, wall_ms: int) -> Version:
         """A version for a write that happens now."""
-        self._last = max(self._last + 1, wall_ms << COUNTER_BITS)
+        wall = wall_ms << COUNTER_BITS
+        self._last += 1
+        if self._last < wall:
+            self._last = wall
+        elif self._max_ahead is not None and self._last - wall >= self._max_ahead:
+            self._forget(wall)
         return Version(self._last.to_bytes(TIME_BYTES) + self._writer)
+
+    def _forget(self, wall: int) -> None:
+        """Begin anew, and as another part of the writer's id: when the time of day comes by what
+        was forgotten, the same version must not be made again."""
+        self._last = wall
+        self._forgotten += 1
+        first = self._forgotten * WRITER_BYTES % len(self._writer_id)
+        self._writer = self._writer_id[first : first + WRITER_BYTES]
 
     def observe(self, version: bytes) -> None:
         """Somebody made this version: the next of ours will be newer.

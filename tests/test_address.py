@@ -35,6 +35,16 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         parse_address(text)
 
 
+@pytest.mark.parametrize(
+    "text", [None, 7, b"host:1", ["host:1"], "host:" + "1" * 5000, "h" * 300 + ":1", "\ud800:1"]
+)
+def test_what_is_no_text_of_that_length_is_refused(text: str) -> None:
+    for read in (split_address, parse_address):
+        with pytest.raises(UsageError) as refusal:
+            read(text)
+    assert len(str(refusal.value)) < 6000
+
+
 def test_parse_with_and_without_id() -> None:
     assert parse_address("host:1") == ("host:1", None)
     assert parse_address(f"[::1]:1#{ID}") == ("[::1]:1", bytes.fromhex(ID))

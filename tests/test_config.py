@@ -1,8 +1,11 @@
 """Configuration: every value out of its range is refused by name when it is set."""
 
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +85,82 @@ def test_a_configuration_is_frozen_and_its_addresses_too() -> None:
     assert config.bootstrap == ("127.0.0.1:1",)
     with pytest.raises(FrozenInstanceError):
         config.timeout_s = 1  # type: ignore[misc]
+
+
+SHARED: dict[str, Any] = {"bootstrap": ["127.0.0.1:1"]}
+WRONG_TYPES = [None, True, 2.5, "3", b"3", [3], {3: 3}, object(), 1j, 10**5000]
+"""For every setting; those few that a setting takes are left out below."""
+
+TAKEN: dict[str, tuple[object, ...]] = {
+    "advertise": (None,), "data_dir": (None, "3"), "allow_file": (None, "3"),
+    "write_quorum": (None,), "read_quorum": (None,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [CoordinatorConfig, ClientConfig])
+def test_no_setting_takes_a_value_of_another_type(kind: Any) -> None:
+    for field in fields(kind):
+        for value in WRONG_TYPES:
+            if any(value is taken or value == taken for taken in TAKEN.get(field.name, ())):
+                continue
+            if field.name.endswith("_s") and value == 2.5:
+                continue  # a time
+            with pytest.raises(ConfigError, match=field.name):
+                kind(**SHARED | {field.name: value})
+
+
+@pytest.mark.parametrize("name", ["max_connections", "pool_size", "max_handshakes"])
+def test_counts_have_an_end_and_the_message_names_it(name: str) -> None:
+    assert getattr(CoordinatorConfig(**{name: 2**31 - 1}), name) == 2**31 - 1  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"{name} must be .* at most 2147483647, not 2147483648"):
+        CoordinatorConfig(**{name: 2**31})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (CoordinatorConfig, "max_store_bytes", 2**63),
+        (CoordinatorConfig, "repair_bytes_per_s", 2**63),
+        (CoordinatorConfig, "join_timeout_s", 1e308),
+        (CoordinatorConfig, "leave_timeout_s", 1.1e9),
+        (CoordinatorConfig, "tombstone_grace_s", 10**400),
+        (CoordinatorConfig, "advertise", "host:0"),
+        (CoordinatorConfig, "advertise", "h" * 300 + ":1"),
+        (CoordinatorConfig, "listen", "host:" + "1" * 5000),
+        (CoordinatorConfig, "listen", "\ud800:1"),
+        (CoordinatorConfig, "data_dir", ""),
+        (CoordinatorConfig, "data_dir", "a\0b"),
+        (ClientConfig, "timeout_s", 1e6),
+        (ClientConfig, "connect_timeout_s", 1e300),
+        (ClientConfig, "max_in_flight", 2**31),
+    ],
+)
+def test_what_would_overflow_later_is_refused_at_once(
+    kind: Callable[..., object], name: str, value: object
+) -> None:
+    with pytest.raises(ConfigError, match=name) as refusal:
+        kind(**SHARED | {name: value})
+    assert len(str(refusal.value)) < 400, "one readable line"
+
+
+def test_addresses_may_come_from_anything_that_can_be_gone_through() -> None:
+    """A generator is gone through once: empty would mean "the first node"."""
+    config = CoordinatorConfig(bootstrap=(f"host:{port}" for port in (1, 2)))  # type: ignore[arg-type]
+    assert config.bootstrap == ("host:1", "host:2")
+
+
+@pytest.mark.parametrize(("n", "majority"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (20, 11)])
+def test_quorums_are_majorities_unless_stated(n: int, majority: int) -> None:
+    config = CoordinatorConfig(replication_factor=n)
+    assert (config.write_quorum, config.read_quorum) == (majority, majority)
+    stated = CoordinatorConfig(replication_factor=n, write_quorum=n)
+    assert (stated.write_quorum, stated.read_quorum) == (n, majority)
+
+
+def test_quorums_that_need_not_meet_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match="read_quorum . write_quorum is 4, .* 5") as told:
+        CoordinatorConfig(replication_factor=5, write_quorum=2, read_quorum=2)
+    assert Path(told[0].filename) == Path(__file__)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CoordinatorConfig(replication_factor=5, write_quorum=2, read_quorum=4)

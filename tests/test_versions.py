@@ -7,6 +7,7 @@ from p2pcore.ids import NodeId
 from p2pcore.versions import COUNTER_BITS, HybridClock, wall_ms_of
 
 WRITER, OTHER = NodeId(b"w" * 32), NodeId(b"o" * 32)
+OTHER_FALSE = HybridClock(OTHER).next(2**40)
 walls = st.integers(0, 2**44)
 readings = st.lists(st.tuples(st.booleans(), walls), max_size=30)
 
@@ -54,6 +55,20 @@ def test_a_full_counter_carries_into_the_milliseconds() -> None:
     assert versions == sorted(set(versions))
     assert wall_ms_of(versions[0]) == wall_ms_of(versions[-2]) == 7
     assert wall_ms_of(versions[-1]) == 8
+
+
+def test_a_reading_of_a_wrong_clock_is_forgotten_and_not_made_again() -> None:
+    clock = HybridClock(NodeId(bytes(range(32))), max_ahead_ms=1000)
+    false = clock.next(90_000)
+    near = clock.next(89_000)
+    assert near > false, "within the limit it never goes back"
+    again = clock.next(80_000)
+    assert (wall_ms_of(again), again[8:]) == (80_000, bytes(range(8, 16)))
+    assert clock.next(80_000) > again
+    assert clock.next(90_000) != false
+    for _ in range(9):
+        clock.observe(OTHER_FALSE)
+        assert len(clock.next(80_000)) == 16
 
 
 def test_observing_an_older_version_changes_nothing() -> None:

@@ -5,13 +5,14 @@ thrown away, so that the kernel does not answer it with a reset that would overt
 """
 
 import asyncio
+import contextlib
 import enum
-import os
 import socket
 import time
 from typing import Protocol, cast
 
 from p2pcore.aio.outbox import Outbox
+from p2pcore.aio.system import socket_of
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
@@ -21,7 +22,7 @@ from p2pcore.wire.codec import FrameParser, Incoming
 
 __all__ = ["FRAME_STALLS", "LINGER_S", "NOT_READ", "Connection", "Stage"]
 
-HIGH_WATER_BYTES = 1024 * 1024  # in the transport, before we stop to read a client's requests
+HIGH_WATER_BYTES = 64 * 1024  # in the transport, before we stop to read a client's requests
 FRAME_STALLS = 6  # time-outs for a whole frame: with the default 5 s, 1 MiB at 290 kbit/s
 LINGER_S = 1.0  # for a peer to take our goodbye
 NOT_READ = "it does not read what it asked for"
@@ -37,18 +38,31 @@ class Stage(enum.Enum):
     GONE = enum.auto()
 
 
+class ConnectionIntake(Protocol):
+    """What a connection needs of whoever handles what comes in."""
+
+    def received(self, connection: "Connection", data: bytes) -> None: ...
+
+    def drained(self, connection: "Connection") -> None: ...
+
+    def weigh(self, connection: "Connection") -> None: ...
+
+
 class ConnectionOwner(Protocol):
     """What a connection needs of its host, which it tells of everything that happens."""
 
     counters: Counters
+    serves: bool
+    """True for a node: what it answers is for others."""
     read_buffer: memoryview
     """What bytes are read into: one for all connections of a loop, which reads one at a time."""
+
+    @property
+    def intake(self) -> ConnectionIntake: ...
 
     def shaking(self, connection: "Connection") -> None: ...
 
     def authenticated(self, connection: "Connection", peer_id: NodeId) -> bool: ...
-
-    def received(self, connection: "Connection", messages: list[Incoming], size: int) -> None: ...
 
     def gone(self, connection: "Connection", error: P2PError | None, *, told: bool) -> None: ...
 
@@ -70,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_host",
+        "_reading",
         "_tls",
         "_transport",
         "_waiting_bytes",
@@ -84,8 +99,10 @@ class Connection(asyncio.BufferedProtocol):
         "outbox",
         "parser",
         "paused",
+        "put_off",
         "stage",
         "unflushed",
+        "unserved",
     )
 
     def __init__(
@@ -101,6 +118,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self.outbox = Outbox(host.counters)
         self.paused = False
+        self._reading = True
         self._waiting_bytes = 0  # for the peer to read, when last looked at
         self._waiting_since_ns = 0
         self.link_id = link_id
@@ -112,6 +130,8 @@ class Connection(asyncio.BufferedProtocol):
         self.heard_ns = 0
         self.frame_since_ns = 0  # when the unfinished frame began; 0 if there is none
         self.unflushed = False
+        self.unserved: list[Incoming] = []  # what a turn had no time for; then the parser has more
+        self.put_off = False  # whether the next turn goes on with that
         self.opened: asyncio.Future[None] | None = None  # somebody waits for the handshake
 
     # What asyncio calls
@@ -150,7 +170,7 @@ class Connection(asyncio.BufferedProtocol):
             if not self._host.authenticated(self, self._tls.peer_id):
                 return
         if plain:
-            self._host.received(self, self.parser.feed(plain), len(plain))
+            self._host.intake.received(self, plain)
         if self._tls.ended and self.stage is Stage.OPEN:
             self.fail(None)
 
@@ -171,14 +191,55 @@ class Connection(asyncio.BufferedProtocol):
         self.paused = True
         self._waiting_bytes = 0
         self._host.watch_stalls()
-        if self._host.is_client(self.link_id) and self._transport is not None:
-            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self.paused = False
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
             self.flush()
+            self._host.intake.weigh(self)
+            self._host.intake.drained(self)
+
+    # What the intake calls
+
+    def stop_reading(self) -> None:
+        """Read nothing for now."""
+        if self._reading and self._transport is not None and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def read_on(self, now_ns: int) -> None:
+        """Read again; the peer's silence was ours."""
+        if not self._reading and self._transport is not None:
+            self._reading = True
+            self.heard_ns = now_ns
+            if self.frame_since_ns:
+                self.frame_since_ns = now_ns
+            self._transport.resume_reading()
+
+    @property
+    def has_unserved(self) -> bool:
+        """Whether messages have come that wait for their turn."""
+        return bool(self.unserved) or self.parser.has_more
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits because of the peer: answers that it does not read, and what it has sent that
+        is no whole frame, or has to wait."""
+        size = self.parser.pending_bytes + self.outbox.reply_bytes
+        if self._host.serves:
+            size += self.outbox.later_bytes  # a client's own operations are its own affair
+        if self.paused and self._transport is not None:
+            size += self._transport.get_write_buffer_size()
+        return size
+
+    @property
+    def took_something(self) -> bool:
+        """Whether the peer has read anything of what waits for it since the last look."""
+        return (
+            self.paused
+            and self._transport is not None
+            and (self._transport.get_write_buffer_size() != self._waiting_bytes)
+        )
 
     # What the host calls
 
@@ -198,7 +259,8 @@ class Connection(asyncio.BufferedProtocol):
             return "it does not close"
         if self.stage is Stage.HANDSHAKING and self.incoming and silent_ns > limit_ns:
             return f"no handshake within {limit_ns / 1e9:g} s"
-        if self.stage is Stage.OPEN and self.parser.pending_bytes:
+        waits_for_us = self.has_unserved or not self._reading
+        if self.stage is Stage.OPEN and self.parser.pending_bytes and not waits_for_us:
             if silent_ns > limit_ns:
                 return f"half a frame, and nothing more for {limit_ns / 1e9:g} s"
             if now_ns - self.frame_since_ns > FRAME_STALLS * limit_ns:
@@ -236,7 +298,7 @@ class Connection(asyncio.BufferedProtocol):
             if self.paused or not self._transport.can_write_eof():
                 self._abort()
                 return
-            self._transport.resume_reading()
+            self.read_on(self.heard_ns)
             try:
                 self._transport.write_eof()
             except OSError:  # the peer has reset the connection since the last write
@@ -274,7 +336,7 @@ class Connection(asyncio.BufferedProtocol):
 
 def _keep_alive(descriptor: int) -> None:
     """Let the kernel find out about peers that vanish: nobody asks a client for signs of life."""
-    with socket.socket(fileno=os.dup(descriptor)) as twin:  # uvloop's own lets nobody set options
+    with contextlib.suppress(OSError), socket_of(descriptor) as twin:  # it may be reset already
         twin.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in KEEP_ALIVE.items():
             if hasattr(socket, name):  # not on every platform; then its own, longer times hold

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+import warnings
 from ipaddress import ip_address
 from pathlib import Path
 from random import Random
@@ -10,11 +11,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from p2pcore.address import split_address
+from p2pcore.aio.files import DirectoryLock, read_allow_list
+from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.inquiries import Inquiries
 from p2pcore.config import ClientConfig, CoordinatorConfig
-from p2pcore.errors import ClosedError, ConfigError
+from p2pcore.errors import ClosedError, ConfigError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Streams
 from p2pcore.node import Node
@@ -38,12 +41,21 @@ class AdaptiveCoordinator(Inquiries):
     Args:
         config: its settings.
 
+    All calls belong to the event loop in which it was started: in another one they raise
+    UsageError, but for `shutdown`, which shuts down from anywhere. Keep a node and shut it down:
+    one that is dropped gives a ResourceWarning, and goes on serving.
+
     Raises:
-        ConfigError: the data directory or the advertised address can't be used.
+        ConfigError: the data directory, the allow list or the advertised address can't be used.
+        UsageError: that is no CoordinatorConfig.
     """
 
+    _host: Host | None = None
+
     def __init__(self, config: CoordinatorConfig | None = None) -> None:
-        self.config = config or CoordinatorConfig()
+        if not isinstance(config, CoordinatorConfig | None):
+            raise UsageError(f"a node takes a CoordinatorConfig, not {type(config).__name__}")
+        self.config = CoordinatorConfig() if config is None else config
         data_dir = self.config.data_dir
         self._identity = (
             Identity.of_directory(Path(data_dir)) if data_dir is not None else Identity.new()
@@ -51,8 +63,14 @@ class AdaptiveCoordinator(Inquiries):
         self._machine = self._node = Node(self.config, self._identity.node_id, entropy())
         self._node.read_clock = time.monotonic_ns
         self._default_timeout_s = ClientConfig.timeout_s
-        self._host: Host | None = None
         self._leaving = False
+        if self.config.allow_file is not None:
+            self._node.allow(read_allow_list(Path(self.config.allow_file)), now())
+
+    def __del__(self) -> None:
+        if self._host is not None and not self._host.closed:
+            text = f"unclosed {type(self).__name__}: use `async with`, or await shutdown()"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
     @property
     def node_id(self) -> NodeId:
@@ -89,9 +107,10 @@ class AdaptiveCoordinator(Inquiries):
         """Listen, and join through the bootstrap addresses. On failure nothing is left open.
 
         Raises:
-            ConfigError: the listen address can't be used.
+            ConfigError: the listen address can't be used, or another node uses the data directory.
             UnreachableError: no member answered within `join_timeout_s`.
             AuthenticationError: the members that answered are of another network.
+            NotAllowedError: they are not on this node's allow list, or it is not on theirs.
             IncompatibleError: their replication settings or protocol versions differ.
         """
         if self._host is not None:
@@ -105,6 +124,8 @@ class AdaptiveCoordinator(Inquiries):
             max_handshakes=config.max_handshakes,
         )
         try:
+            if config.data_dir is not None:
+                host.keeps = DirectoryLock(Path(config.data_dir))
             try:
                 bound, port = await host.listen(*split_address(config.listen))
             except (OSError, ValueError) as error:
@@ -141,14 +162,44 @@ class AdaptiveCoordinator(Inquiries):
             host.forget(operation)
             self._node.stop_waiting(operation)
 
+    def reload_allow_list(self) -> int:
+        """Read `allow_file` anew. Links of ids that are not on it any more are closed, and these
+        nodes forgotten, as if they were lost: expel one at a time, and wait until all are ready.
+
+        Returns:
+            How many ids there are now.
+
+        Raises:
+            ConfigError: it can't be used; the old list stays.
+            UsageError: there is no `allow_file`, or this is not the node's event loop.
+        """
+        if self.config.allow_file is None:
+            raise UsageError("there is no allow_file to read")
+        if self._host is not None:
+            self._host.check_home()
+        allowed = read_allow_list(Path(self.config.allow_file))
+        self._node.allow(allowed, now())
+        if self._host is not None:
+            self._host.pump()
+        return len(allowed.ids)
+
     async def shutdown(self) -> None:
         """Hand over what is held here, say goodbye and leave nothing open.
 
         Takes `leave_timeout_s` and a second or two at most. May be repeated: a second call, or
-        cancelling the first, cuts the handing over short.
+        cancelling the first, cuts the handing over short. May be called in another event loop or
+        thread.
         """
+        if self._host is not None:
+            await close_at_home(self._host, self._shut_down)
+            if not self._host.home.is_running():
+                self._unlock(self._host)
+
+    async def _shut_down(self) -> None:
         host = self._host
         if host is None or host.closed:
+            if host is not None and not self._leaving:
+                self._unlock(host)
             return
         try:
             if not self._leaving:
@@ -163,6 +214,11 @@ class AdaptiveCoordinator(Inquiries):
             if not host.closed:
                 self._node.leave()
                 await host.close()
+            self._unlock(host)
+
+    def _unlock(self, host: Host) -> None:
+        if isinstance(host.keeps, DirectoryLock):
+            host.keeps.release()
 
     def _target(self, address_or_id: str | bytes | None) -> Target:
         return super()._target(self.node_id if address_or_id is None else address_or_id)

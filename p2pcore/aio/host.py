@@ -9,57 +9,29 @@ it in one TLS record. There is one timer per host, and no task, future or timer 
 
 import asyncio
 import logging
-import os
-import socket
 import time
+from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from p2pcore.address import split_address
 from p2pcore.aio.connection import LINGER_S, NOT_READ, Connection, Stage
 from p2pcore.aio.identity import Credentials
+from p2pcore.aio.intake import REPLIES, Intake
+from p2pcore.aio.system import now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
-from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Send
-from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError
+from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Send
+from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
 from p2pcore.session.refusals import Refusals
-from p2pcore.wire.codec import Incoming, encode_frame
+from p2pcore.wire.codec import encode_frame
 from p2pcore.wire.messages import Malformed, Role
 
 __all__ = ["Host", "now", "reason_of"]
 
 log = logging.getLogger("p2pcore")
 
-READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a loop, which reads one at a time
 TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
-
-
-def now() -> Instant:
-    """This instant on both of the system's clocks."""
-    return Instant(time.monotonic_ns(), time.time_ns() // 1_000_000)
-
-
-_read_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
-
-
-def _read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
-    """What is read into is used up before the loop reads again: all of its hosts can share it."""
-    if loop not in _read_buffers:
-        _read_buffers[loop] = memoryview(bytearray(READ_BUFFER_BYTES))
-    return _read_buffers[loop]
-
-
-def reason_of(error: OSError | ValueError) -> str:
-    """The system's words for what went wrong; each event loop wraps them in its own.
-
-    A ValueError comes of a host that is no name at all.
-    """
-    if isinstance(error, ValueError):
-        return str(error)
-    if error.errno and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
 
 
 class Host:
@@ -86,9 +58,11 @@ class Host:
     ) -> None:
         self.machine = machine
         self.counters = machine.counters
+        self.serves = machine.links.role is Role.NODE
         self._loop = asyncio.get_running_loop()
-        self.read_buffer = _read_buffer(self._loop)
+        self.read_buffer = read_buffer(self._loop)
         self.closed = False
+        self.keeps: object = None  # lives as long as this does: the lock of a data directory
         self._credentials = credentials
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_ns = round(stall_timeout_s * 1e9)
@@ -98,7 +72,7 @@ class Host:
         self._dials: set[asyncio.Task[None]] = set()
         self._futures: dict[int, asyncio.Future[Any]] = {}
         self._unflushed: list[Connection] = []
-        self._being_served: Connection | None = None  # flushed at the end of this very read
+        self.intake = Intake(self, self._loop)
         self._server: asyncio.Server | None = None
         self._next_link = 0
         self._next_operation = 0
@@ -107,6 +81,22 @@ class Host:
         self._tick: asyncio.TimerHandle | None = None
         self._refusals = Refusals(lambda line: log.info("%s", line))
         self._all_gone: asyncio.Event | None = None  # while closing
+
+    @property
+    def home(self) -> asyncio.AbstractEventLoop:
+        """The event loop in which all of this happens."""
+        return self._loop
+
+    @property
+    def transports(self) -> list[asyncio.BaseTransport]:
+        """Those of all connections, for whoever closes them where the loop does not."""
+        transports = [connection._transport for connection in self._connections.values()]
+        return [transport for transport in transports if transport is not None]
+
+    @property
+    def listeners(self) -> Sequence[object]:
+        """What asyncio shows of the sockets that accept connections, for the same purpose."""
+        return self._server.sockets if self._server is not None else ()
 
     # The application's side
 
@@ -124,9 +114,16 @@ class Host:
         """A number for an operation, and the future that its completion will resolve."""
         if self.closed:
             raise ClosedError("this was closed, or never opened")
+        if asyncio._get_running_loop() is not self._loop:
+            self.check_home()  # and be told so
         self._next_operation += 1
         future = self._futures[self._next_operation] = self._loop.create_future()
         return self._next_operation, future
+
+    def check_home(self) -> None:
+        """Raises UsageError outside the event loop in which this was opened."""
+        if asyncio._get_running_loop() is not self._loop:
+            raise UsageError("this belongs to another event loop, the one in which it was opened")
 
     def forget(self, operation: int) -> None:
         """Give this operation up: the caller does not wait for it."""
@@ -142,18 +139,7 @@ class Host:
         if self.closed:
             return
         self.closed = True
-        if self._server is not None:
-            self._server.close()
-        for task in self._dials:
-            task.cancel()
-        self.pump()
-        for future in self._futures.values():
-            if not future.done():
-                future.set_exception(ClosedError("closed while the operation was in flight"))
-        self._futures.clear()
-        for timer in (self._timer, self._tick):
-            if timer is not None:
-                timer.cancel()
+        self._stop()
         try:
             for connection in list(self._connections.values()):
                 connection.close()
@@ -167,6 +153,28 @@ class Host:
                 connection.abort()
             if self._dials:
                 await asyncio.wait(self._dials)
+
+    def abort(self) -> None:
+        """The same at once, and without a goodbye."""
+        self.closed = True
+        self._stop()
+        for connection in list(self._connections.values()):
+            connection.abort()
+
+    def _stop(self) -> None:
+        """No new connection, and nobody waits for anything; the last words are on their way."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._dials:
+            task.cancel()
+        self.pump()
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(ClosedError("closed while the operation was in flight"))
+        self._futures.clear()
+        for timer in (self._timer, self._tick):
+            if timer is not None:
+                timer.cancel()
 
     # The machine's side
 
@@ -201,12 +209,15 @@ class Host:
             if outbox.is_full:
                 if not outbox.put_later(effect.message):
                     self._loop.call_soon(connection.fail, UnreachableError(NOT_READ))
+                self.intake.weigh(connection)
                 continue
             frame = frame or encode_frame(effect.message)
             outbox.put(frame)
+            if type(effect.message) in REPLIES:
+                outbox.reply_bytes += len(frame)
             if not connection.unflushed:
                 connection.unflushed = True
-                if connection is not self._being_served:
+                if connection is not self.intake.being_served:
                     if not self._unflushed:
                         self._loop.call_soon(self._flush)
                     self._unflushed.append(connection)
@@ -249,10 +260,10 @@ class Host:
             error: P2PError = UnreachableError(f"no answer in {self._connect_timeout_s:g} s")
         except P2PError as refused:
             error = refused
-        except OSError as os_error:
-            error = UnreachableError(reason_of(os_error))
-        except ValueError as value_error:  # peers tell us addresses: no name that can be resolved
-            error = UnreachableError(reason_of(value_error))
+        except (OSError, ValueError, LookupError, RuntimeError) as reason:
+            error = UnreachableError(
+                reason_of(reason)
+            )  # peers tell us addresses, also unusable ones
         if connection is not None:
             connection.abort()
         self.machine.connect_failed(address, node_id, error, now())
@@ -305,31 +316,10 @@ class Host:
         self.pump()
         return connection.stage is Stage.OPEN
 
-    def received(self, connection: Connection, messages: list[Incoming], size: int) -> None:
-        """`size` bytes of plain text came in within one loop turn, with these messages in it."""
-        instant = now()
-        connection.heard_ns = instant.mono_ns
-        link_id, receive = connection.link_id, self.machine.receive
-        for message in messages:
-            receive(link_id, message, instant)
-        counters = self.counters
-        counters.messages_in += len(messages)
-        counters.bytes_in += size
-        self._being_served = connection
-        self.pump()
-        self._being_served = None
-        if connection.unflushed:
-            connection.flush()
-        if not connection.parser.pending_bytes:
-            connection.frame_since_ns = 0
-        else:
-            if messages or not connection.frame_since_ns:
-                connection.frame_since_ns = instant.mono_ns
-            self.watch_stalls()
-
     def gone(self, connection: Connection, error: P2PError | None, *, told: bool) -> None:
         """A connection ended. `told`: the machine knows, because it asked for it."""
         self._connections.pop(connection.link_id, None)
+        self.intake.weigh(connection)
         was_shaking = self._shaking.pop(connection.link_id, None) is not None
         if self._all_gone is not None and not self._connections:
             self._all_gone.set()

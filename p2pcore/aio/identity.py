@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import NameOID
 
+from p2pcore.aio.files import write_new
+from p2pcore.config import MIN_NETWORK_KEY_BYTES
 from p2pcore.errors import AuthenticationError, ConfigError
 from p2pcore.ids import NodeId, node_id_of
 
@@ -78,16 +80,7 @@ class Identity:
         Raises:
             FileExistsError: the file is there; an identity is never overwritten.
         """
-        # Written beside it and linked: a crash leaves the whole key there, or nothing.
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._pem())
-                file.flush()
-                os.fsync(descriptor)
-            os.link(draft, path)
-        finally:
-            os.unlink(draft)
+        write_new(path, self._pem())
 
     @classmethod
     def of_directory(cls, directory: Path) -> "Identity":
@@ -132,9 +125,15 @@ class Credentials:
     Args:
         identity: who we are.
         network_key: the secret that makes us a member; at least 16 random bytes.
+
+    Raises:
+        ConfigError: the key is shorter.
     """
 
     def __init__(self, identity: Identity, network_key: bytes) -> None:
+        if len(network_key) < MIN_NETWORK_KEY_BYTES:
+            limit = f"at least {MIN_NETWORK_KEY_BYTES} random bytes"
+            raise ConfigError(f"network_key must have {limit}, this one has {len(network_key)}")
         self.node_id = identity.node_id
         authority_key = _authority_key(network_key)
         authority = _authority(authority_key)

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from p2pcore.address import parse_address
+from p2pcore.address import parse_address, parse_node_id
 from p2pcore.aio.host import Host, now
 from p2pcore.effects import Instant
-from p2pcore.errors import UsageError
+from p2pcore.errors import UsageError, shown
 from p2pcore.ids import ID_BYTES, NodeId
 from p2pcore.machine import Machine
 from p2pcore.overlay.crawl import NetworkStats, PeerContact
 from p2pcore.overlay.inspection import NodeInfo, Target
-from p2pcore.requests import budget_ns
+from p2pcore.requests import budget_ns, checked_count
 
 __all__ = ["Inquiries"]
 
@@ -70,11 +70,10 @@ class Inquiries:
             timeout_s: the deadline of this call; the configuration's by default, of a node 5 s.
 
         Raises:
-            UsageError: `max_nodes` is less than 1.
+            UsageError: `max_nodes` is no whole number of 1 or more.
             UnreachableError, IncompatibleError, DeadlineError: no node gave an answer.
         """
-        if max_nodes < 1:
-            raise UsageError(f"max_nodes must be at least 1: {max_nodes}")
+        checked_count("max_nodes", max_nodes)
         machine = self._machine
         stats: NetworkStats = await self._ask(
             lambda operation, due_ns, now: machine.crawl(operation, max_nodes, due_ns, now),
@@ -114,19 +113,17 @@ class Inquiries:
     def _target(self, address_or_id: str | bytes | None) -> Target:
         if address_or_id is None:
             return None, None
+        node_id = None
         if isinstance(address_or_id, bytes):
-            node_id = address_or_id
-        elif ":" in address_or_id:
-            return parse_address(address_or_id)
-        else:
-            try:
-                node_id = bytes.fromhex(address_or_id)
-            except ValueError:
-                node_id = b""
-        if len(node_id) != ID_BYTES:
+            node_id = NodeId(address_or_id) if len(address_or_id) == ID_BYTES else None
+        elif isinstance(address_or_id, str):
+            if ":" in address_or_id:
+                return parse_address(address_or_id)
+            node_id = parse_node_id(address_or_id)
+        if node_id is None:
             text = "host:port, host:port#id, or an id of 32 bytes or 64 hex digits"
-            raise UsageError(f"a node is named by {text}, not {address_or_id!r}")
-        return None, NodeId(node_id)
+            raise UsageError(f"a node is named by {text}, not {shown(address_or_id)}")
+        return None, node_id
 
     async def _ask(self, begin: Begin, timeout_s: float | None) -> Any:
         """Start an operation and wait for its result."""

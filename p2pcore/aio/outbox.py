@@ -9,25 +9,27 @@ from collections import deque
 
 from p2pcore.session.link import Counters
 from p2pcore.wire.codec import encode_frame
-from p2pcore.wire.messages import Message
+from p2pcore.wire.messages import Found, FoundMany, Message, Put, Store, StoreMany
 
 __all__ = ["Outbox"]
 
-FULL_BYTES = 4 * 1024 * 1024  # of encoded frames, the size of four of the largest values
+FULL_BYTES = 1024 * 1024  # of encoded frames, the size of one of the largest values
 MAX_MESSAGES = 10_000  # waiting beside them; more than the requests in one read
-FLUSH_BYTES = 1024 * 1024  # taken at a time: on its way, it is copied three times
+FLUSH_BYTES = 256 * 1024  # taken at a time: on its way, it is copied three times
 
 
 class Outbox:
     """Frames and messages in the order in which they leave, counted as they are encoded."""
 
-    __slots__ = ("_counters", "_frames", "_later", "_size_bytes")
+    __slots__ = ("_counters", "_frames", "_later", "_size_bytes", "later_bytes", "reply_bytes")
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._frames: list[bytes] = []
+        self._frames: deque[bytes] = deque()
         self._size_bytes = 0
+        self.reply_bytes = 0  # of frames that answer the peer, at most
         self._later: deque[Message] = deque()
+        self.later_bytes = 0  # of the values in these
 
     def __bool__(self) -> bool:
         """True if anything waits."""
@@ -49,20 +51,35 @@ class Outbox:
         """Another message, to be encoded when there is room. Returns False if there are too many:
         the peer asks, and does not read."""
         self._later.append(message)
+        self.later_bytes += _bulk(message)
         return len(self._later) <= MAX_MESSAGES
 
     def take(self) -> bytes:
         """What leaves now: everything, or about FLUSH_BYTES of it."""
-        frames, self._frames = self._frames, []
+        frames = self._frames
         if self._size_bytes > FLUSH_BYTES:
-            count = size_bytes = 0
+            taken: list[bytes] = []
+            size_bytes = 0
             while size_bytes < FLUSH_BYTES:
-                size_bytes += len(frames[count])
-                count += 1
-            frames, self._frames = frames[:count], frames[count:]
+                taken.append(frames.popleft())
+                size_bytes += len(taken[-1])
             self._size_bytes -= size_bytes
         else:
+            taken = list(frames)
+            frames.clear()
             self._size_bytes = 0
         while self._later and self._size_bytes <= FLUSH_BYTES:
-            self.put(encode_frame(self._later.popleft()))
-        return frames[0] if len(frames) == 1 else b"".join(frames)
+            message = self._later.popleft()
+            self.later_bytes -= _bulk(message)
+            self.put(encode_frame(message))
+        self.reply_bytes = min(self.reply_bytes, self._size_bytes)
+        return taken[0] if len(taken) == 1 else b"".join(taken)
+
+
+def _bulk(message: Message) -> int:
+    """About how much memory a message keeps: its values."""
+    if isinstance(message, Store | Put | Found):
+        return len(message.value or b"")
+    if isinstance(message, StoreMany | FoundMany):
+        return sum(len(item.value or b"") for item in message.items if item is not None)
+    return 0

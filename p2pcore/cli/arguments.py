@@ -102,6 +102,12 @@ def _add_serve(commands: "Commands[_Parser]") -> None:
     _add_network_key(command)
     add("--data-dir", metavar="DIR", help="keep the node's identity here across restarts")
     add(
+        "--allow",
+        metavar="FILE",
+        help="let only the ids in this file in, one a line; SIGHUP reads it anew (default: whoever "
+        "has the network key)",
+    )
+    add(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="info",
@@ -275,6 +281,12 @@ def _add_keygen(commands: "Commands[_Parser]") -> None:
 def _add_client(command: _Parser, *, required: bool = True) -> None:
     _add_bootstrap(command, "--via", required=required, help="a member to go through")
     _add_network_key(command)
+    command.add_argument(
+        "--identity",
+        metavar="DIR",
+        help="keep the client's identity here, for networks that let in listed ids only "
+        "(default: a new one each time)",
+    )
     command.add_argument(
         "--timeout",
         type=seconds,

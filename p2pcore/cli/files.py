@@ -12,6 +12,7 @@ import stat
 import sys
 from pathlib import Path
 
+from p2pcore.aio.files import sync_directory
 from p2pcore.cli.output import OutputError
 from p2pcore.errors import LimitError, UsageError
 from p2pcore.wire.limits import MAX_VALUE_BYTES
@@ -114,6 +115,7 @@ class Destination:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self._path)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise OutputError(error, self.name) from error
         finally:

@@ -53,17 +53,16 @@ def make_network_key(args: argparse.Namespace) -> None:
         else:
             say(text)
         return
+    from p2pcore.aio.files import write_new
+
     path = Path(args.output)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(descriptor)
+        write_new(path, f"{text}\n".encode())
     except FileExistsError:
         raise ConfigError(f"{path} is there already; a key is never overwritten") from None
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path} can't be written: {reason or error}") from error
     if args.json:
         say_json({"network_key_file": str(path)})
     else:
@@ -94,8 +93,9 @@ def _read_key(path: Path) -> bytes:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             content = file.read(MAX_KEY_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"network key file {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"network key file {path}: {reason or error}") from error
     mode = stat.S_IMODE(status.st_mode)
     # A pipe, as in --network-key-file <(pass show network), has no permissions worth a look.
     if os.name == "posix" and stat.S_ISREG(status.st_mode) and mode & 0o077:

@@ -4,21 +4,28 @@ Rule: knows the node's settings, not the words of the command line.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
 from p2pcore.config import CoordinatorConfig
-from p2pcore.errors import ConfigError
+from p2pcore.errors import ConfigError, P2PError
 
-__all__ = ["EXIT_S", "Announce", "Stop", "run_node"]
+__all__ = ["EXIT_S", "Announce", "OnReload", "Stop", "at_hangup", "run_node"]
 
 log = logging.getLogger("p2pcore.cli")
 
 EXIT_S = 3.0  # beyond the handing over: for goodbyes, which take 1 s, and a look-up that hangs
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+EXHAUSTED_EVERY_S = 10.0  # at most so often there is a line about it
 SPARE_DESCRIPTORS = 128  # for a pool that is exceeded, files and the loop itself
+
+OnReload = Callable[[asyncio.AbstractEventLoop, Callable[[], None]], None]
+"""Sees to it that a node's allow list is read anew when somebody wants that."""
 
 Announce = Callable[[AdaptiveCoordinator], None]
 """Called once a node is in its network."""
@@ -65,25 +72,31 @@ def run_node(
     loop_name: str,
     announce: Announce,
     make_stop: Callable[[asyncio.AbstractEventLoop], Stop] = Stop,
+    on_reload: OnReload | None = None,
 ) -> None:
-    """Run one node until it is to stop. Raises what `AdaptiveCoordinator.start` raises."""
+    """Run one node until it is to stop; `on_reload` is given what reads its allow list anew. Raises
+    what `AdaptiveCoordinator.start` raises."""
     loop_factory = _loop_factory(loop_name)
     connections = config.max_connections + config.max_handshakes + config.pool_size
     _allow_descriptors(connections + SPARE_DESCRIPTORS)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(_serve(config, announce, make_stop))
+        runner.run(_serve(config, announce, make_stop, on_reload or at_hangup))
 
 
 async def _serve(
     config: CoordinatorConfig,
     announce: Announce,
     make_stop: Callable[[asyncio.AbstractEventLoop], Stop],
+    on_reload: OnReload,
 ) -> None:
     """Start a node, say where it is, and stop it when that is asked for, also before it has
     got into the network."""
     loop = asyncio.get_running_loop()
     stop = make_stop(loop)
+    loop.set_exception_handler(_LoopErrors())
     node = AdaptiveCoordinator(config)
+    if config.allow_file is not None:
+        on_reload(loop, lambda: _reload(node))
     starting = loop.create_task(node.start())
     try:
         await asyncio.wait({starting, stop.wanted}, return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +113,39 @@ async def _serve(
         starting.cancel()
         await asyncio.wait({starting})
         await node.shutdown()
+
+
+def at_hangup(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> None:
+    """Call back on each SIGHUP, where there is such a signal."""
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def _reload(node: AdaptiveCoordinator) -> None:
+    """Read the allow list anew; one that is broken changes nothing."""
+    try:
+        count = node.reload_allow_list()
+    except P2PError as error:
+        log.warning("the allow list stays as it was: %s", error)
+    else:
+        log.info("the allow list has %d ids now", count)
+
+
+class _LoopErrors:
+    """Says what goes wrong in the loop itself. asyncio tries to accept 512 connections at a time,
+    and says of each that it could not: here it is one line."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in EXHAUSTED):
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._next_s:
+            self._next_s = loop.time() + EXHAUSTED_EVERY_S
+            text = "raise the limit (ulimit -n) or lower --max-connections"
+            log.warning("connections wait to be accepted: %s; %s", error.strerror, text)
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

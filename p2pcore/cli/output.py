@@ -41,7 +41,9 @@ def one_line(text: str) -> str:
     """The text with control characters, line ends and broken characters escaped."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    # Not by a codec: the first use of one opens a file, and the log must also work at the limit of
+    # descriptors.
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def say(text: str) -> None:

@@ -1,12 +1,13 @@
 """`serve`: one node in the foreground, or several in processes of their own."""
 
 import argparse
+import warnings
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
 from p2pcore.cli.arguments import LIMITS
 from p2pcore.cli.keys import network_key, warn_if_open
 from p2pcore.cli.node_process import run_node
-from p2pcore.cli.output import log_to_stderr, say, say_json
+from p2pcore.cli.output import log_to_stderr, say, say_json, warn
 from p2pcore.config import CoordinatorConfig
 
 __all__ = ["config_of", "serve"]
@@ -35,19 +36,25 @@ def serve(args: argparse.Namespace) -> None:
 
 
 def config_of(args: argparse.Namespace) -> CoordinatorConfig:
-    """What the words of the command line mean to a node. Raises ConfigError."""
-    quorum = args.replicas // 2 + 1
-    return CoordinatorConfig(
-        listen=args.listen,
-        advertise=args.advertise,
-        bootstrap=args.bootstrap,
-        replication_factor=args.replicas,
-        write_quorum=quorum if args.write_quorum is None else args.write_quorum,
-        read_quorum=quorum if args.read_quorum is None else args.read_quorum,
-        network_key=network_key(args),
-        data_dir=args.data_dir,
-        **{setting: getattr(args, setting) for _, setting, _, _ in LIMITS},
-    )
+    """What the words of the command line mean to a node, and a line for each thing that it had
+    better not mean. Raises ConfigError."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        config = CoordinatorConfig(
+            listen=args.listen,
+            advertise=args.advertise,
+            bootstrap=args.bootstrap,
+            replication_factor=args.replicas,
+            write_quorum=args.write_quorum,
+            read_quorum=args.read_quorum,
+            network_key=network_key(args),
+            data_dir=args.data_dir,
+            allow_file=args.allow,
+            **{setting: getattr(args, setting) for _, setting, _, _ in LIMITS},
+        )
+    for warning in told:
+        warn(str(warning.message), as_json=args.json)
+    return config
 
 
 def _announce(node: AdaptiveCoordinator, *, as_json: bool) -> None:

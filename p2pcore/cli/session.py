@@ -24,6 +24,7 @@ def with_client(args: argparse.Namespace, work: Work) -> None:
     config = ClientConfig(
         bootstrap=args.bootstrap,
         network_key=network_key(args),
+        data_dir=args.identity,
         timeout_s=args.timeout,
         connect_timeout_s=args.timeout,
     )

@@ -1,10 +1,11 @@
 """A worker of `serve --workers`: one node, in a process that can't outlive its parent.
 
 Theory of operation. The first line of standard input says what to serve: a network key is no
-business of the process list. Standard output gets one line, that the node is ready or why it is
-not. When standard input ends, the parent wants the node to leave, or has died in whatever way: the
-kernel closes that pipe. A thread waits for it, so that a loop which hangs ends as well. Ctrl-C in
-a terminal reaches all processes: it is left to the parent.
+business of the process list. Further lines want the allow list to be read anew. Standard output
+gets one line, that the node is ready or why it is not. When standard input ends, the parent wants
+the node to leave, or has died in whatever way: the kernel closes that pipe. A thread waits for it,
+so that a loop which hangs ends as well. Ctrl-C in a terminal reaches all processes: it is left to
+the parent.
 
 Rule: knows nothing of other workers.
 """
@@ -16,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -34,15 +36,23 @@ STDIN = 0
 
 def main() -> int:
     """Serve as the parent says; returns an exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in (
+        "SIGINT",
+        "SIGHUP",
+    ):  # a terminal sends them to all: the parent says what they mean
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     line = _read_line()
     if not line:
         return Exit.OK  # the parent has gone before it said anything
     order = json.loads(line)
     log_to_stderr(order["log_level"], as_json=order["json"], worker=order["worker"])
     key = bytes.fromhex(order["network_key"])
-    config = CoordinatorConfig(network_key=key, **order["settings"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the parent has said it
+        config = CoordinatorConfig(network_key=key, **order["settings"])
     over = threading.Event()
+    reloads: list[Callable[[], None]] = []
 
     def make_stop(loop: asyncio.AbstractEventLoop) -> Stop:
         stop = Stop(loop, (signal.SIGTERM,))
@@ -52,12 +62,19 @@ def main() -> int:
                 loop.call_soon_threadsafe(stop.ask, "the parent wants it, or has gone")
 
         limit_s = config.leave_timeout_s + EXIT_S + GRACE_S
-        arguments = (leave, over, limit_s)
+        arguments = (reloads, leave, over, limit_s)
         threading.Thread(target=_follow_parent, args=arguments, daemon=True).start()
         return stop
 
+    def on_reload(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> None:
+        def ask() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(reload)
+
+        reloads.append(ask)
+
     try:
-        run_node(config, order["loop"], _announce, make_stop)
+        run_node(config, order["loop"], _announce, make_stop, on_reload)
     except P2PError as error:
         _tell({"error": str(error), "kind": type(error).__name__})
         return exit_of(error)
@@ -86,10 +103,16 @@ def _read_line() -> bytes:
     return line
 
 
-def _follow_parent(leave: Callable[[], None], over: threading.Event, limit_s: float) -> None:
+def _follow_parent(
+    reloads: list[Callable[[], None]],
+    leave: Callable[[], None],
+    over: threading.Event,
+    limit_s: float,
+) -> None:
     # Not sys.stdin: a thread that waits inside its lock would hold up the interpreter's end.
-    while os.read(STDIN, 1 << 16):
-        pass
+    while os.read(STDIN, 1 << 16):  # each line says that there is something to be read anew
+        for reload in reloads:
+            reload()
     leave()
     if not over.wait(limit_s):
         os._exit(Exit.BUG)

@@ -24,7 +24,8 @@ from typing import Any
 import p2pcore
 from p2pcore import errors
 from p2pcore.address import split_address
-from p2pcore.cli.node_process import EXIT_S, Stop
+from p2pcore.aio.files import read_allow_list
+from p2pcore.cli.node_process import EXIT_S, Stop, at_hangup
 from p2pcore.cli.output import OutputError, say, say_json
 from p2pcore.cli.worker import GRACE_S
 from p2pcore.config import CoordinatorConfig
@@ -50,6 +51,8 @@ def settings_of_worker(config: CoordinatorConfig, number: int) -> dict[str, Any]
             settings[name] = _port_up(settings[name], number)
     if config.data_dir is not None:
         settings["data_dir"] = str(Path(config.data_dir) / f"worker-{number}")
+    if config.allow_file is not None:
+        settings["allow_file"] = str(config.allow_file)
     return settings
 
 
@@ -70,6 +73,12 @@ class _Worker:
         self.process: asyncio.subprocess.Process | None = None
         self.address: str | None = None  # where it served last
         self.serving = False
+
+    def reload(self) -> None:
+        """Have it read its allow list anew; one that is only starting does so anyway."""
+        process = self.process
+        if process is not None and process.returncode is None and process.stdin is not None:
+            process.stdin.write(b"reload\n")
 
     def close_pipe(self) -> None:
         """Ask it to leave."""
@@ -113,6 +122,9 @@ class Supervisor:
     async def _run(self) -> None:
         """Start all, keep them running, and end them all together."""
         stop = Stop(asyncio.get_running_loop(), at_once=self._kill_all)
+        if self._config.allow_file is not None:
+            read_allow_list(Path(self._config.allow_file))  # one error, before there are workers
+            at_hangup(asyncio.get_running_loop(), self._reload)
         if self._config.bootstrap:
             self._begun.set()
         tasks = [asyncio.create_task(self._keep(worker)) for worker in self._workers]
@@ -218,6 +230,10 @@ class Supervisor:
             log.warning("workers that have not left in %g s are killed", limit_s)
             self._kill_all()
             await asyncio.gather(*(process.wait() for process in processes))
+
+    def _reload(self) -> None:
+        for worker in self._workers:
+            worker.reload()
 
     def _kill_all(self) -> None:
         for worker in self._workers:

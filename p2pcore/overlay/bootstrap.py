@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 from p2pcore.address import parse_address
 from p2pcore.effects import Instant
-from p2pcore.errors import AuthenticationError, IncompatibleError, P2PError, UnreachableError
+from p2pcore.errors import (
+    AuthenticationError,
+    IncompatibleError,
+    NotAllowedError,
+    P2PError,
+    UnreachableError,
+)
 from p2pcore.session.links import Links
 
 __all__ = ["Bootstrap"]
@@ -57,7 +63,7 @@ class Bootstrap:
         words = "; ".join(f"{address}: {error}" for address, error in self._errors.items())
         text = f"no way into the network: {words}"
         kinds = {type(error) for error in self._errors.values()}
-        for kind in (AuthenticationError, IncompatibleError):
+        for kind in (AuthenticationError, IncompatibleError, NotAllowedError):
             if kinds == {kind}:
                 return kind(text)
         return UnreachableError(text)

@@ -274,4 +274,4 @@ class Crawl(Call):
     def cancel(self) -> None:
         """Give up: the caller does not wait for the result."""
         self.over = True
-        self._links.drop(self)
+        self._links.enough(self)

@@ -67,6 +67,7 @@ class _Query(Call):
                 for c in reply.contacts
                 if c.address and not knows(c.node_id)
             ]
+            contacts = self.search.admitted(contacts)
         self.search.heard(self, contacts, now)
 
     def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
@@ -96,7 +97,7 @@ class _Search:
         """Ask whoever is to be asked now, or finish."""
         if self.lookup.done:
             for query in self._queries.values():  # of some who turned out not to be the closest
-                self._links.drop(query)
+                self._links.enough(query)
             self._finish(self.lookup, now)
             return
         target = self.lookup.target.to_bytes(ID_BITS // 8)
@@ -105,6 +106,13 @@ class _Search:
             query = _Query(self._links.new_call_id(), due_ns, self, contact)
             self._queries[query.id] = query
             self._links.ask(query, [contact], FindNode(query.id, target), now)
+
+    def admitted(self, contacts: list[Contact]) -> list[Contact]:
+        """Without those that this node's allow list does not have."""
+        admission = self._links.admission
+        if admission.allowed is None:
+            return contacts
+        return [contact for contact in contacts if admission.admits(contact.node_id)]
 
     def late(self, query: _Query, now: Instant) -> None:
         self.lookup.late(query.contact.node_id)
@@ -172,7 +180,7 @@ class Directory:
             region = self._regions.get(place)
             if region is not None and now.mono_ns - region.learned_ns >= MIN_REGION_AGE_NS:
                 del self._regions[place]
-        self._count_depths()
+                self._count_depths()
 
     def forget(self, node_id: NodeId) -> None:
         """This node is gone."""
@@ -181,6 +189,15 @@ class Directory:
             known = region.ranking.contacts
             if any(contact.node_id == node_id for contact in known):
                 region.ranking = Ranking(c for c in known if c.node_id != node_id)
+
+    def expel(self, admits: Callable[[NodeId], bool]) -> None:
+        """Forget everybody who is not admitted."""
+        for region in self._regions.values():
+            known = region.ranking.contacts
+            if not all(admits(contact.node_id) for contact in known):
+                region.ranking = Ranking(c for c in known if admits(c.node_id))
+        for node_id in self._table.expel(admits):
+            self._table.remove(node_id)
 
     # What is found out
 
@@ -215,7 +232,8 @@ class Directory:
     def _learn(self, lookup: Lookup, count: int, now: Instant) -> list[Contact]:
         """Keep what a finished lookup tells of the region around its target."""
         target = lookup.target
-        contacts = lookup.closest(BUCKET_SIZE)
+        admits = self._links.admission.admits  # the list may have changed while it was looked up
+        contacts = [c for c in lookup.closest(BUCKET_SIZE) if admits(c.node_id)]
         depth = 0
         if len(contacts) == BUCKET_SIZE:
             depth = shared_prefix_bits(target, contacts[-1].point) + 1

@@ -186,6 +186,6 @@ class Inspection(Call):
     def cancel(self) -> None:
         """Give up: the caller does not wait for the result."""
         self.over = True
-        self._links.drop(self)
+        self._links.enough(self)
         if self._meeting is not None:
             self._meeting.cancel()

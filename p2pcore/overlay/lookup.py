@@ -17,6 +17,7 @@ from p2pcore.overlay.table import BUCKET_SIZE
 __all__ = ["PARALLEL", "Lookup"]
 
 PARALLEL = 3  # Kademlia's alpha
+MAX_ASKED = 256  # several times as many as any lookup needs: liars must not make one endless
 
 
 class _Progress(enum.Enum):
@@ -60,12 +61,13 @@ class Lookup:
         self._owner = owner
         self._entries: dict[NodeId, _Entry] = {}
         self._ranked: list[_Entry] = []  # all that did not fail, nearest first
-        self._asked = 0
+        self._asked = 0  # and not heard of since
+        self._asked_ever = 0
         self._hear(seeds, depth=0)
 
     def _hear(self, contacts: list[Contact], depth: int) -> None:
         heard = len(self._ranked)
-        for contact in contacts:
+        for contact in contacts if not self._exhausted else ():
             if contact.node_id != self._owner and contact.node_id not in self._entries:
                 entry = _Entry(contact, contact.point ^ self.target, depth)
                 self._entries[contact.node_id] = entry
@@ -81,8 +83,15 @@ class Lookup:
     @property
     def done(self) -> bool:
         """True if nothing is left to ask; then `closest` is the result (empty: all failed)."""
+        if self._exhausted:
+            return not self._asked
         nearest = self._ranked[: self._width]
         return all(entry.progress is _Progress.ANSWERED for entry in nearest)
+
+    @property
+    def _exhausted(self) -> bool:
+        """True if nobody else is asked: then those who have answered are the result."""
+        return self._asked_ever >= MAX_ASKED
 
     def knows(self, node_id: bytes) -> bool:
         """True if this contact was heard of: nothing new can be heard of it."""
@@ -92,12 +101,15 @@ class Lookup:
         """Whom to ask now, marked as asked: as many as keep PARALLEL questions in flight."""
         chosen = []
         for entry in self._ranked[: self._width]:
-            if self._asked >= PARALLEL:
+            if self._asked >= PARALLEL or self._exhausted:
                 break
             if entry.progress is _Progress.HEARD:
                 entry.progress = _Progress.ASKED
                 self._asked += 1
+                self._asked_ever += 1
                 chosen.append(entry.contact)
+        if self._exhausted:  # who was only heard of is no part of the result
+            self._ranked = [e for e in self._ranked if e.progress is not _Progress.HEARD]
         return chosen
 
     def answered(self, node_id: NodeId, contacts: list[Contact]) -> None:

@@ -7,6 +7,7 @@ of everybody else by looking around.
 Rule: says whom to dial and when; does not dial.
 """
 
+from collections.abc import Callable
 from random import Random
 
 from p2pcore.contact import Contact
@@ -58,6 +59,11 @@ class LostContacts:
         """This contact is there again, or will not come back."""
         if self._entries.pop(node_id, None) is not None:
             self._arm()
+
+    def expel(self, admits: Callable[[NodeId], bool]) -> None:
+        """Look no more for those that are not admitted."""
+        for node_id in [node_id for node_id in self._entries if not admits(node_id)]:
+            self.remove(node_id)
 
     def due(self, now: Instant) -> list[Contact]:
         """Whom to look for now; each is due again later, until KEPT_NS are over."""

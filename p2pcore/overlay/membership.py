@@ -17,6 +17,7 @@ from p2pcore.errors import (
     AuthenticationError,
     BusyError,
     IncompatibleError,
+    NotAllowedError,
     P2PError,
     UnreachableError,
 )
@@ -32,10 +33,13 @@ from p2pcore.session.links import Links
 
 __all__ = ["Membership"]
 
-RETRY_NS = 250_000_000  # between attempts to get in
+RETRY_NS = 250_000_000  # after the first attempt to get in; doubles up to the longest
+LONGEST_RETRY_NS = 2_000_000_000  # several attempts within the time for joining, 10 s by default
 REFRESH_NS = 60_000_000_000  # a look around; finds nodes that joined behind a lost message
 ALONE_NS = 2_000_000_000  # between attempts to get back in
 FILL_WIDTH = 3  # of a lookup that fills a bucket: no single node says who gets into it
+
+FINAL = (AuthenticationError, IncompatibleError, NotAllowedError)  # no use to try again soon
 
 Joined = Callable[[P2PError | None, Instant], None]
 
@@ -62,6 +66,8 @@ class Membership:
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
+        self._tries = 0  # to join
+        self.refused: P2PError | None = None  # by a member that had let us in, since the last try
         self._to_fill: list[int] = []  # bucket indices still to be looked up
         self._again: int | None = None  # the one that is looked up though it may be full
         self._turn = 0
@@ -125,7 +131,7 @@ class Membership:
         if node_id is None or self._links.is_linked(node_id) or isinstance(error, BusyError):
             return
         contact = self._table.get(node_id)
-        if isinstance(error, AuthenticationError | IncompatibleError):
+        if isinstance(error, FINAL):
             self.lost.remove(node_id)
         elif contact is not None:
             self.lost.add(contact, now)
@@ -139,6 +145,7 @@ class Membership:
     # Getting in
 
     def _try(self, now: Instant) -> None:
+        self.refused = None
         self._bootstrap.ensure(now, self._linked)
 
     def _linked(self, error: P2PError | None, now: Instant) -> None:
@@ -148,11 +155,14 @@ class Membership:
         if self._joined is None:
             self._wake_in(ALONE_NS, now)
             return
-        final = isinstance(error, AuthenticationError | IncompatibleError)
-        if final or now.mono_ns + RETRY_NS >= self._deadline_ns:
+        final = isinstance(error, FINAL)
+        left_ns = self._deadline_ns - now.mono_ns
+        if final or left_ns <= RETRY_NS:
             self._finish(error, now)
-        else:
-            self._wake_in(RETRY_NS, now)
+            return
+        delay_ns = min(RETRY_NS << min(self._tries, 10), LONGEST_RETRY_NS)
+        self._tries += 1
+        self._wake_in(max(RETRY_NS, min(delay_ns, left_ns - RETRY_NS)), now)
 
     def _settled(self, lookup: Lookup, now: Instant) -> None:
         closest = lookup.closest()
@@ -171,7 +181,8 @@ class Membership:
         elif lookup.closest():
             self._finish(None, now)
         else:
-            self._linked(UnreachableError("the member that let us in has gone"), now)
+            gone = UnreachableError("the member that let us in has gone")
+            self._linked(self.refused or gone, now)
 
     def _fill_next(self, now: Instant) -> None:
         """Look up a random id in the next range that is still to be filled. Others fill our buckets

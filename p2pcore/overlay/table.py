@@ -127,6 +127,13 @@ class ContactTable:
                 self._changed(candidate, added=True)
                 break
 
+    def expel(self, admits: Callable[[NodeId], bool]) -> list[NodeId]:
+        """Forget the candidates that are not admitted. Returns the members that are not."""
+        for bucket in self._buckets.values():
+            for node_id in [n for n in bucket.candidates if not admits(n)]:
+                del bucket.candidates[node_id]
+        return [c.node_id for c in self.contacts() if not admits(c.node_id)]
+
     def closest(self, target: int, count: int) -> list[Contact]:
         """The `count` members closest to a point, nearest first (the owner is not among them)."""
         shared = shared_prefix_bits(self.point, target)

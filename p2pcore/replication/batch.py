@@ -20,6 +20,7 @@ from p2pcore.replication.operations import (
     ReadOperation,
     StoreReceipt,
     WriteOperation,
+    is_false,
     newest_of,
     repair,
     result_of,
@@ -114,14 +115,14 @@ class _Batch:
     def cancel(self) -> None:
         """Give up: the caller does not wait for the results."""
         for part in self._parts:
-            self._context.links.drop(part)
+            self._context.links.enough(part)
         for single in self._singles.values():
             single.cancel()
         self._open = 0
 
     def part_over(self, part: _Part, now: Instant) -> None:
         """A replica has answered, or will not."""
-        self._context.links.drop(part)
+        self._context.links.enough(part)
         self._parts.remove(part)
         if not self._asking:
             self._settle(now)
@@ -294,7 +295,9 @@ class BatchRead(_Batch):
             answers = self._answers[place]
             answers[node_id] = _as_answer(item)
             if len(answers) == needed:
-                newest = newest_of(answers)
+                newest = newest_of(answers, now.wall_ms)
+                if newest is not None and is_false(self._context, newest, now):
+                    continue  # which an operation of its own goes into
                 if newest is not None:
                     repair(
                         self._context, self._keys[place], self.replicas[place], answers, newest, now

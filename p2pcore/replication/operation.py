@@ -165,9 +165,9 @@ class Operation(Call):
 
     def cancel(self) -> None:
         """Give up: the caller does not wait for the result."""
-        self._context.links.drop(self)
+        self._context.links.enough(self)
         if self._delegated is not None:
-            self._context.links.drop(self._delegated)
+            self._context.links.enough(self._delegated)
 
     def finish(self, result: object, now: Instant) -> None:
         """The end; happens once."""
@@ -250,6 +250,7 @@ class Operation(Call):
             return  # the next round is on its way
         self._located = False
         self._context.directory.invalidate(self.point, now)
+        self._context.links.counters.retries += 1
         self._round += 1
         if self._context.may_delegate and self._round % 2 and self._delegate(now):
             return
@@ -281,7 +282,7 @@ class Operation(Call):
     def delegation_over(self, reply: Reply | None, now: Instant) -> None:
         """The coordinator answered, or is gone."""
         if self._delegated is not None:
-            self._context.links.drop(self._delegated)
+            self._context.links.enough(self._delegated)
             self._delegated = None
         if self.over or (reply is not None and self.delegated_reply(reply, now)):
             return

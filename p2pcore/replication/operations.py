@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Done, Instant
-from p2pcore.errors import ClockOffsetError, KeyNotFoundError
+from p2pcore.errors import ClockOffsetError, KeyNotFoundError, RefusedError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
@@ -32,10 +32,18 @@ __all__ = [
     "ReadOperation",
     "StoreReceipt",
     "WriteOperation",
+    "is_false",
     "newest_of",
     "repair",
     "result_of",
 ]
+
+
+MAX_STALES = 8
+"""Newer versions that one replica may tell of to one write. A write that contends with others for
+a key hears of a few; a replica that always knows of a newer one must not hold it up for ever."""
+
+MAX_NAMED = 3  # replicas in one error
 
 
 class StoreReceipt(Struct, frozen=True):
@@ -56,7 +64,15 @@ class WriteOperation(Operation):
     """A store, or a delete (`value` None). Its result is a StoreReceipt; a coordinator's may be the
     Stale of a replica."""
 
-    __slots__ = ("_acked", "_expires_ms", "_oldest_ns", "_value", "_version")
+    __slots__ = (
+        "_acked",
+        "_clocks",
+        "_expires_ms",
+        "_oldest_ns",
+        "_stales",
+        "_value",
+        "_version",
+    )
     verb = "store"
 
     def __init__(
@@ -75,6 +91,8 @@ class WriteOperation(Operation):
         self._expires_ms = expires_ms
         self._acked: dict[NodeId, int] = {}  # when, in monotonic ns
         self._oldest_ns = 0  # of these; there may be none as old any more
+        self._clocks: dict[NodeId, str] = {}  # how far they say that clocks differ
+        self._stales: dict[NodeId, int] = {}  # how often they told of a newer version
 
     @property
     def needed(self) -> int:
@@ -105,17 +123,56 @@ class WriteOperation(Operation):
                         return
                 receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
                 self.finish(receipt, now)
-        elif isinstance(reply, Stale) and self._context.may_delegate:
-            self._version_anew(reply.version, now)
         elif isinstance(reply, Stale):
-            # Whether it shall still be the newest is for the writer to say. What it asked of us may
-            # have been on its way through a whole partition, and others have written meanwhile.
-            self.finish(reply, now)
+            self._on_stale(node_id, reply, now)
         elif isinstance(reply, Failed) and reply.reason == Reason.CLOCK_OFFSET:
-            self.finish(ClockOffsetError(reply.text), now)
+            self._clock_refused(node_id, reply.text, now)
         else:
             self.refused(reply, now)
             self.settle(now)
+
+    def _on_stale(self, node_id: NodeId, reply: Stale, now: Instant) -> None:
+        """A replica holds a newer version, or says so."""
+        stales = self._stales[node_id] = self._stales.get(node_id, 0) + 1
+        text = self._too_new(reply.version, now)
+        if text:
+            self._clock_refused(node_id, text, now)
+        elif reply.version <= self._version or stales > MAX_STALES:
+            self._last_error = RefusedError(f"{self._name(node_id)}: a newer version, once more")
+            self.settle(now)
+        elif self._context.may_delegate:
+            self._version_anew(reply.version, now)
+        else:
+            # Whether it shall still be the newest is for the writer to say. What it asked of us may
+            # have been on its way through a whole partition, and others have written meanwhile.
+            self.finish(reply, now)
+
+    def _too_new(self, version: bytes, now: Instant) -> str:
+        """What is wrong with a version that is too far ahead of this clock; else nothing."""
+        limit_ms = self._context.max_clock_offset_ms
+        ahead_ms = wall_ms_of(version) - now.wall_ms
+        if ahead_ms <= limit_ms:
+            return ""
+        return f"it holds a version {ahead_ms} ms ahead of this clock, the limit is {limit_ms} ms"
+
+    def _clock_refused(self, node_id: NodeId, text: str, now: Instant) -> None:
+        """By a replica's clock, ours is wrong. One such clock may itself be wrong: it counts like
+        any other refusal. If so many say it that W can't be reached without them, ours is."""
+        self._clocks[node_id] = text
+        count = self._context.settings.replicas  # some of which may be away
+        saying = [c.node_id for c in self.replicas if c.node_id in self._clocks]
+        if count - len(saying) >= self.needed:
+            self._last_error = RefusedError(f"{self._name(node_id)}: {text}")
+            self.settle(now)
+            return
+        named = [f"{self._name(node)}: {self._clocks[node]}" for node in saying[:MAX_NAMED]]
+        text = f"by {len(saying)} of {count} replicas this clock is wrong; {'; '.join(named)}"
+        self.finish(ClockOffsetError(text), now)
+
+    def _name(self, node_id: NodeId) -> str:
+        """A replica, for people: where it is, and the beginning of its id."""
+        found = [contact.address for contact in self.replicas if contact.node_id == node_id]
+        return f"{found[0] if found else 'a node'} ({node_id.hex()[:8]})"
 
     def _forget_old_acks(self, now: Instant) -> None:
         """Acknowledgements count together only if they are of about the same time: one from before
@@ -132,20 +189,13 @@ class WriteOperation(Operation):
     def _version_anew(self, newer: bytes, now: Instant) -> None:
         """Somebody else's write is newer than ours was meant to be: ours becomes the newest."""
         context = self._context
-        ahead_ms = wall_ms_of(newer) - now.wall_ms
-        if ahead_ms > context.max_clock_offset_ms:
-            text = (
-                f"a replica holds a version {ahead_ms} ms ahead of this clock, "
-                f"the limit is {context.max_clock_offset_ms} ms"
-            )
-            self.finish(ClockOffsetError(text), now)
-            return
         context.clock.observe(newer)
         self.cancel()
         self._delegated = None  # whoever wrote the old version for us: its receipt would be false
         self.id = context.links.new_call_id()
         self._version = context.clock.next(now.wall_ms)
         self._acked.clear()
+        self._clocks.clear()
         self.outstanding.clear()
         self.start(now)
 
@@ -154,6 +204,10 @@ class WriteOperation(Operation):
 
     def delegated_reply(self, reply: Reply, now: Instant) -> bool:
         if isinstance(reply, Stale):
+            text = self._too_new(reply.version, now)
+            if text or reply.version <= self._version:
+                self._last_error = RefusedError(f"a coordinator was told: {text or 'stale'}")
+                return False
             self._version_anew(reply.version, now)
             return True
         if not isinstance(reply, PutDone):
@@ -212,7 +266,11 @@ class ReadOperation(Operation):
 
     def settle(self, now: Instant) -> None:
         missing = self.needed - len(self._answers) - len(self.outstanding)
-        if self.over or missing <= 0:
+        if self.over:
+            return
+        if missing <= 0:
+            if not self.outstanding:  # one more was asked about a false version, and refuses
+                self._conclude(now)
             return
         if len(self.replicas) - self._asked >= missing:
             self._ask_next(missing, now)
@@ -221,7 +279,10 @@ class ReadOperation(Operation):
 
     def expired(self, now: Instant) -> None:
         """Slow replicas are not waited for while there are others."""
-        if self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
+        if len(self._answers) >= self.needed:  # one more was asked about a false version
+            self._asked = len(self.replicas)
+            self._conclude(now)
+        elif self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
             wait_ns = self._context.links.timeouts.of(self.replicas[self._asked :], now)
             self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
             self._ask_next(len(self.replicas), now)
@@ -230,7 +291,17 @@ class ReadOperation(Operation):
 
     def _conclude(self, now: Instant) -> None:
         """Enough answers: the newest wins, and those that lack it get it."""
-        newest = newest_of(self._answers)
+        newest = newest_of(self._answers, now.wall_ms)
+        if newest is not None and is_false(self._context, newest, now):
+            answers = self._answers.items()
+            believed = {
+                node: each for node, each in answers if not is_false(self._context, each, now)
+            }
+            if len(believed) >= self.needed:
+                self._answers, newest = believed, newest_of(believed, now.wall_ms)
+            elif self._asked < len(self.replicas):
+                self._ask_next(1, now)
+                return
         if newest is not None:
             repair(self._context, self.key, self.replicas, self._answers, newest, now)
         self.finish(result_of(newest, self._name), now)
@@ -245,13 +316,37 @@ class ReadOperation(Operation):
         return True
 
 
-def newest_of(answers: dict[NodeId, Found | Missing]) -> Found | None:
-    """The answer with the newest version, tombstones included; None if nobody holds any."""
+def is_false(context: OperationContext, answer: Found | Missing, now: Instant) -> bool:
+    """Whether an answer has a version so far ahead of this clock that one of the two is wrong. If a
+    quorum has none like it, it was never acknowledged, and is not believed."""
+    return type(answer) is Found and (
+        wall_ms_of(answer.version) - now.wall_ms > context.max_clock_offset_ms
+    )
+
+
+def newest_of(answers: dict[NodeId, Found | Missing], wall_ms: int = 0) -> Found | None:
+    """The answer with the newest version, tombstones included; None if nobody holds any.
+
+    Where one replica has a value and another says that it has expired, one of their clocks may be
+    wrong: the value wins, unless it has expired by the reader's clock (`wall_ms`) as well.
+    """
     newest: Found | None = None
     for answer in answers.values():
-        if type(answer) is Found and (newest is None or answer.version > newest.version):
+        if type(answer) is not Found:
+            continue
+        if newest is None or answer.version > newest.version:
             newest = answer
+        elif (answer.value is None) is not (newest.value is None):
+            newest = _truer(newest, answer, wall_ms)
     return newest
+
+
+def _truer(newest: Found, answer: Found, wall_ms: int) -> Found:
+    """Which of two to believe, of which one has a value, and the other none."""
+    if answer.version < newest.version:
+        return newest
+    value, end = (newest, answer) if answer.value is None else (answer, newest)
+    return end if 0 < value.expires_ms <= wall_ms else value
 
 
 def result_of(newest: Found | Missing | None, name: str | bytes) -> Found | KeyNotFoundError:
@@ -275,10 +370,13 @@ def repair(
         context.links.counters.repairs += len(behind)
         call_id = context.links.new_call_id()
         message = Store(call_id, key, newest.version, newest.value, newest.expires_ms)
-        context.links.tell(behind, message, now)
+        context.links.tell(behind, message, now, answered=True)
 
 
 def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:
     if answer is None:
         return False
-    return isinstance(answer, Missing) or answer.version < newest.version
+    if isinstance(answer, Missing) or answer.version < newest.version:
+        return True
+    expired = answer.value is None and newest.value is not None
+    return expired and answer.version == newest.version

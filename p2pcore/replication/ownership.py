@@ -102,6 +102,14 @@ class Ownership:
         self._lost = {node_id: held for node_id, held in lost if held[1] > epoch}
         self._forget()
 
+    def expelled(self) -> None:
+        """Somebody says that we are not on the allow list. What we hold counts for nothing until
+        those who still have us have handed over to us all that is ours: clients that are linked to
+        us may take us for a replica, and the others don't."""
+        self.joined = self.alone = False
+        self._added_epoch = self.epoch = self.epoch + 1
+        self._forget()
+
     def leave(self) -> None:
         """From now on this node is a replica of nothing."""
         self.leaving = True

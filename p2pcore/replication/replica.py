@@ -4,6 +4,8 @@ Rule: every request is answered at once, from what is here. Whether this node is
 and counts, is one look-up in `ownership.py`.
 """
 
+from collections.abc import Callable
+
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.errors import StorageFullError
@@ -37,6 +39,11 @@ from p2pcore.wire.messages import (
 __all__ = ["Replica"]
 
 TIDY_NS = 1_000_000_000  # how late an expired record may free its memory
+JUMP_MS = 1000  # of the time of day between two looks; slewing is below 0.1 s in a second
+STEADY_NS = 300_000_000_000
+"""So long after a jump no value is let go of because its time is over: the clock may jump back. As
+long as ntpd wants to see an offset before it believes in it (`stepout`)."""
+SLICE_NS = 2_000_000  # between slices where many end at once: four times what one takes
 
 NOT_REPLICA, READY = Standing.NOT_REPLICA, Standing.READY
 
@@ -62,6 +69,10 @@ class Replica:
         self._ownership = ownership
         self._store = store
         self._max_offset_ms = max_offset_ms
+        self._offset_ms: int | None = None  # of the time of day from the monotonic clock
+        self._steady_ns = 0  # from then on what the time of day says is believed
+        self.on_jump: Callable[[Instant], None] = _ignore
+        """Called when the time of day has jumped: what was refused, or has expired, may be ours."""
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
         links.handlers |= {
             Store: self._on_store,
@@ -71,12 +82,28 @@ class Replica:
         }
 
     def handle_timer(self, now: Instant) -> None:
-        """Free the memory of records whose time is over, and do the store's bookkeeping."""
+        """Free the memory of records whose time is over, and do the store's bookkeeping. To be
+        called whenever the node is woken, for the sake of its clocks."""
+        self._watch_clock(now)
         if self.wake_at_ns is not None and now.mono_ns >= self.wake_at_ns:
-            self._store.expire(now.wall_ms)
+            steady = now.mono_ns >= self._steady_ns
+            if steady:
+                self._store.expire(now.wall_ms)
             self._store.tally()
             self.wake_at_ns = None
-            self.tidy_later(now)
+            end_ms = self._store.next_end_ms()
+            if steady and end_ms is not None and end_ms <= now.wall_ms:
+                self.wake_at_ns = now.mono_ns + SLICE_NS
+            else:
+                self.tidy_later(now)
+
+    def _watch_clock(self, now: Instant) -> None:
+        """Notice when the time of day jumps."""
+        offset_ms = now.wall_ms - now.mono_ns // 1_000_000
+        if self._offset_ms is not None and abs(offset_ms - self._offset_ms) > JUMP_MS:
+            self._steady_ns = now.mono_ns + STEADY_NS
+            self.on_jump(now)
+        self._offset_ms = offset_ms
 
     def tidy_later(self, now: Instant) -> None:
         """The store has changed, and there may be records whose time will be over."""
@@ -109,10 +136,24 @@ class Replica:
             self.tidy_later(now)
         if newer is not None:
             self._links.reply(link, Stale(request.id, newer))
+        elif request.expires_ms and self._is_long_over(record, now):
+            over_ms = now.wall_ms - request.expires_ms
+            text = (
+                f"the record's time was over {over_ms} ms ago by this node's clock, "
+                f"the limit is {self._max_offset_ms} ms"
+            )
+            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
         elif standing is READY:
             self._links.reply(link, Stored(request.id))
         else:
             self._not_ready(link, request.id)
+
+    def _is_long_over(self, record: Record, now: Instant) -> bool:
+        """Whether, by this clock, a record was sent so long after its end that a clock is wrong. It
+        is kept, but this copy does not last, and must not count."""
+        return record.value is not None and (
+            0 < record.expires_ms < now.wall_ms - self._max_offset_ms
+        )
 
     def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
         self._links.counters.fetches += 1
@@ -149,7 +190,7 @@ class Replica:
             newer = self._store.put(Key(item.key), record, now.wall_ms)
         except StorageFullError:
             return False
-        return newer is None and standing is READY
+        return newer is None and standing is READY and not self._is_long_over(record, now)
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
         self._links.counters.fetches += len(request.keys)
@@ -157,8 +198,9 @@ class Replica:
         others: list[int] = []
         room = MAX_VALUE_BYTES  # a reply is one frame
         held = request.held and link.contact is not None
+        store = self._store
         for place, key in enumerate(request.keys):
-            record = self._store.get(Key(key), now.wall_ms)
+            record = store.held(Key(key)) if held else store.get(Key(key), now.wall_ms)
             size = len(record.value or b"") if record else 0
             if size > room or not (held or self._ownership.standing(point_of(key)) is READY):
                 others.append(place)
@@ -184,3 +226,7 @@ class Replica:
     def _not_ready(self, link: Link, request_id: int) -> None:
         self._links.counters.not_ready += 1
         self._links.reply(link, NotReady(request_id))
+
+
+def _ignore(now: Instant) -> None:
+    """What the hook does until somebody listens."""

@@ -10,7 +10,8 @@ old picture of the network meanwhile), with one in turn later. Comparing equals 
 
 Who was never ready holds nothing acknowledged that others lack, and is not waited for: nodes that
 all join through each other would wait for ever. Whoever can't be asked to the end is asked again,
-or has left the table by then, which is a change and another session.
+or has left the table by then, which is a change and another session. Whose answers no honest node
+gives (see `session/answers.py` and `progress.py`) is told so and done without.
 
 Nodes that join at the same time need not have met when their first sessions end, and would both
 count for the same keys. So each looks around once more before it is ready for the first time: its
@@ -29,143 +30,24 @@ Rule: pulls only. Nothing that is held here is given up or sent by this.
 from collections.abc import Callable
 from random import Random
 
-from p2pcore.contact import Contact, point_of
+from p2pcore.contact import Contact
 from p2pcore.effects import Instant, earliest
-from p2pcore.errors import P2PError, StorageFullError
-from p2pcore.ids import Key, NodeId
+from p2pcore.ids import NodeId
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
-from p2pcore.replication.ownership import SETTLE_NS, Ownership, Standing
-from p2pcore.session.link import Call
+from p2pcore.replication.ownership import SETTLE_NS, Ownership
+from p2pcore.replication.pull import Pull
+from p2pcore.replication.pull_context import PullContext
 from p2pcore.session.links import Links
-from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
-from p2pcore.versions import Version, wall_ms_of
-from p2pcore.wire.messages import (
-    Entry,
-    FetchMany,
-    FoundItem,
-    FoundMany,
-    Listed,
-    ListKeys,
-    Message,
-    Reply,
-    Survey,
-    Surveyed,
-)
+from p2pcore.storage.memory import MemoryStore
 
 __all__ = ["Sync"]
 
 ANTI_ENTROPY_NS = 30_000_000_000  # between sessions when nothing has changed
 GROWTH_NS = 1_000_000_000  # newcomers come in groups, and nothing of theirs is missed meanwhile
 RECENT_NS = 2 * ANTI_ENTROPY_NS  # so long clients may place records as before a change
-STEP_TIMEOUT_NS = 3_000_000_000  # for one answer; far above any pause of a node that is alive
 MAX_FAILURES = 3  # questions to one source that go wrong, in as many sessions
 FIRST_RETRY_NS = 250_000_000
 LONGEST_RETRY_NS = 30_000_000_000
-FETCH_ITEMS = 64  # records per question, so that an answer takes well below a millisecond to make
-BURST_NS = 50_000_000  # how far ahead of `bytes_per_s` a piece may run
-
-
-class _Pull(Call):
-    """What is asked of one source in one session."""
-
-    __slots__ = (
-        "_after",
-        "_asked",
-        "_more",
-        "_session",
-        "_slots",
-        "_wanted",
-        "contact",
-        "resume_ns",
-    )
-
-    def __init__(self, session: "_Session", contact: Contact) -> None:
-        super().__init__(0, 0)
-        self.contact = contact
-        self.resume_ns: int | None = None  # while it waits for its records to be paid for
-        self._session = session
-        self._slots: list[int] = []  # whose digests differ
-        self._after = b""
-        self._more = False
-        self._wanted: list[Entry] = []
-        self._asked: list[Entry] = []
-
-    def begin(self, members: list[bytes], now: Instant) -> None:
-        ready = self._session.sync.ownership.joined
-        self._ask(lambda call_id: Survey(call_id, ready, members), now)
-
-    def proceed(self, now: Instant) -> None:
-        """Take the next step: records that are wanted, then the next page, then the end."""
-        sync = self._session.sync
-        self.resume_ns = sync.paid_until(now) if self._wanted else None
-        if self.resume_ns is not None:
-            self._session.paced = True
-            return
-        self._asked = []
-        while self._wanted and len(self._asked) < FETCH_ITEMS:
-            entry = self._wanted.pop()
-            if sync.wants(entry.key, entry.version):  # another source may have given it meanwhile
-                self._asked.append(entry)
-        if self._asked:
-            keys = [entry.key for entry in self._asked]
-            self._ask(lambda call_id: FetchMany(call_id, keys, held=True), now)
-        elif self._more:
-            self._ask(lambda call_id: ListKeys(call_id, self._slots, self._after), now)
-        else:
-            self._session.over(self, None, now)
-
-    def end(self) -> None:
-        self._session.sync.links.drop(self)
-
-    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
-        if isinstance(reply, Surveyed):
-            self._on_surveyed(reply, now)
-        elif isinstance(reply, Listed):
-            self._more = reply.more and bool(reply.entries)
-            if reply.entries:
-                self._after = reply.entries[-1].key
-            wants = self._session.sync.wants
-            self._wanted = [e for e in reply.entries if wants(e.key, e.version)]
-            self._session.sync.rng.shuffle(self._wanted)  # or all sources give the same at once
-            self.proceed(now)
-        elif isinstance(reply, FoundMany):
-            self._on_found(reply, now)
-        else:
-            self._session.over(self, "it does not answer what it was asked", now)
-
-    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
-        self._session.over(self, str(error), now)
-
-    def expired(self, now: Instant) -> None:
-        self._session.over(self, "no answer", now)
-
-    def _on_surveyed(self, reply: Surveyed, now: Instant) -> None:
-        self._session.sync.ownership.met(ready=reply.ready)
-        if reply.ready:
-            store = self._session.sync.store
-            self._slots = [slot for slot, digest in reply.slots if store.digest(slot) != digest]
-            self._more = bool(self._slots)
-        self.proceed(now)
-
-    def _on_found(self, reply: FoundMany, now: Instant) -> None:
-        others = dict.fromkeys(reply.others)
-        if len(reply.items) != len(self._asked) or len(others) >= len(self._asked):
-            self._session.over(self, "it does not answer what it was asked", now)
-            return
-        for place, (entry, item) in enumerate(zip(self._asked, reply.items, strict=True)):
-            if place in others:
-                self._wanted.append(entry)  # there was no room for it in the reply
-            elif item is not None and not self._session.sync.take(Key(entry.key), item, now):
-                self._session.over(self, "no room for what is ours", now, excusable=False)
-                return
-        self.proceed(now)
-
-    def _ask(self, question: Callable[[int], Message], now: Instant) -> None:
-        links = self._session.sync.links
-        links.drop(self)
-        self.id = links.new_call_id()
-        self.due_ns = now.mono_ns + STEP_TIMEOUT_NS
-        links.ask(self, [self.contact], question(self.id), now)
 
 
 class _Session:
@@ -176,20 +58,26 @@ class _Session:
     def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
         self.sync = sync
         self.full = full
-        self.epoch = sync.ownership.epoch
+        self.epoch = sync.context.ownership.epoch
         self.begun_ns = now.mono_ns
         self.failed = False
         self.paced = False  # whether a source ever had to wait for its records to be paid for
-        self.pulls = {contact.node_id: _Pull(self, contact) for contact in sources}
+        self.pulls = {contact.node_id: Pull(self, sync.context, contact) for contact in sources}
 
     def over(
-        self, pull: _Pull, problem: str | None, now: Instant, *, excusable: bool = True
+        self,
+        pull: Pull,
+        problem: str | None,
+        now: Instant,
+        *,
+        excusable: bool = True,
+        false: bool = False,
     ) -> None:
-        """A source has given all it has, or will not."""
+        """A source has given all it has, or will not. `false`: it is no honest one."""
         pull.end()
         if self.pulls.pop(pull.contact.node_id, None) is None:
             return
-        if not self.sync.excused(pull.contact.node_id, problem) or not excusable:
+        if not self.sync.excused(pull.contact.node_id, problem, false) or not excusable:
             self.failed = True
         if not self.pulls:
             self.sync.session_over(self, now)
@@ -218,14 +106,14 @@ class Sync:
         look: Callable[[Callable[[Instant], None], Instant], None],
         changed: Callable[[Instant], None],
     ) -> None:
-        self.links = links
-        self.ownership = ownership
-        self.store = store
+        self._links = links
+        self._ownership = ownership
         self._look = look
         self._table = table
-        self.rng = rng
-        self._bytes_per_s = bytes_per_s
-        self._max_offset_ms = max_offset_ms
+        self._rng = rng
+        self.context = PullContext(
+            links, ownership, store, rng, bytes_per_s=bytes_per_s, max_offset_ms=max_offset_ms
+        )
         self._changed = changed
         self._started = False
         self._session: _Session | None = None
@@ -233,7 +121,6 @@ class Sync:
         self._changed_ns = 0  # when the membership last did
         self._looked = False  # for others who joined at the same time
         self._full_due = True  # whether it did since all neighbours were asked
-        self._paid_ns = 0  # what was pulled is paid for by then
         self._returned = False  # whether somebody has come back whom we had given up
         self._failing: dict[NodeId, int] = {}  # how often in a row, by source
         self._failures = 0
@@ -256,7 +143,7 @@ class Sync:
         if settled:
             self._full_due = False
             self._changed_ns = now.mono_ns - RECENT_NS
-            self._begin_ns = now.mono_ns + round(ANTI_ENTROPY_NS * self.rng.uniform(0, 1))
+            self._begin_ns = now.mono_ns + round(ANTI_ENTROPY_NS * self._rng.uniform(0, 1))
             return
         self._changed_ns = now.mono_ns
         self._plan(self._due_ns(now), now)
@@ -292,9 +179,9 @@ class Sync:
     def _due_ns(self, now: Instant) -> int:
         """When to begin, the membership having changed."""
         due_ns = self._changed_ns
-        if self.ownership.missed:
+        if self._ownership.missed:
             due_ns += SETTLE_NS
-        elif self.ownership.settled and not self._returned and not self.ownership.alone:
+        elif self._ownership.settled and not self._returned and not self._ownership.alone:
             due_ns += GROWTH_NS
         return max(due_ns, now.mono_ns)
 
@@ -311,7 +198,7 @@ class Sync:
         near = {contact.node_id: None for contact in neighbours}
         self._failing = {node_id: n for node_id, n in self._failing.items() if node_id in near}
         recent = now.mono_ns - self._changed_ns < RECENT_NS
-        full = recent or self._full_due or not self.ownership.settled
+        full = recent or self._full_due or not self._ownership.settled
         sources = neighbours
         if not full and neighbours:
             self._turn += 1
@@ -327,7 +214,7 @@ class Sync:
         """Every source has given what it has, or will not."""
         if self._session is not session:
             return
-        ownership = self.ownership
+        ownership = self._ownership
         # The lost can't be asked for a write that they had taken and that is still half way.
         settled = not ownership.missed or session.begun_ns - self._changed_ns >= SETTLE_NS
         alone = not self._table.size and not ownership.joined  # nobody there who could have told
@@ -337,7 +224,7 @@ class Sync:
             self._look(lambda now: self.session_over(session, now), now)
             return
         self._session = None
-        self.links.counters.syncs += 1
+        self._links.counters.syncs += 1
         if complete:
             ownership.synced(session.epoch)
         self._changed(now)
@@ -348,52 +235,23 @@ class Sync:
         if session.failed:
             self._failures += 1
             retry_ns = min(LONGEST_RETRY_NS, FIRST_RETRY_NS << min(self._failures, 10))
-            return now.mono_ns + round(retry_ns * self.rng.uniform(0.5, 1.0))
+            return now.mono_ns + round(retry_ns * self._rng.uniform(0.5, 1.0))
         self._failures = 0
-        if self.ownership.epoch != session.epoch:
+        if self._ownership.epoch != session.epoch:
             return self._due_ns(now)
-        if self.ownership.settled:
+        if self._ownership.settled:
             self._full_due = False
-            return now.mono_ns + round(ANTI_ENTROPY_NS * self.rng.uniform(0.75, 1.25))
+            return now.mono_ns + round(ANTI_ENTROPY_NS * self._rng.uniform(0.75, 1.25))
         if not self._table.size:
             return None  # the next member will be a change
         return max(now.mono_ns, self._changed_ns + SETTLE_NS)
 
-    def excused(self, node_id: NodeId, problem: str | None) -> bool:
+    def excused(self, node_id: NodeId, problem: str | None, false: bool) -> bool:
         """True if a session is complete with what this source has given. One that answers pings,
-        but no questions, several times over, is not waited for any longer than one that is lost."""
+        but no questions, several times over, is not waited for any longer than one that is lost;
+        nor is one whose answers are false."""
         if problem is None:
             self._failing.pop(node_id, None)
             return True
-        self._failing[node_id] = self._failing.get(node_id, 0) + 1
+        self._failing[node_id] = MAX_FAILURES if false else self._failing.get(node_id, 0) + 1
         return self._failing[node_id] >= MAX_FAILURES
-
-    # What pulls need
-
-    def wants(self, key: bytes, version: bytes) -> bool:
-        """True if this version is ours to keep, and newer than what we hold."""
-        held = self.store.version(Key(key))
-        if held is not None and held >= version:
-            return False
-        return self.ownership.standing(point_of(key)) is not Standing.NOT_REPLICA
-
-    def take(self, key: Key, item: FoundItem, now: Instant) -> bool:
-        """Keep a record that was pulled; returns whether there was room for it."""
-        size = RECORD_OVERHEAD_BYTES + len(item.value or b"")
-        self._paid_ns = max(self._paid_ns, now.mono_ns) + size * 1_000_000_000 // self._bytes_per_s
-        self.links.counters.repair_bytes += size
-        ahead_ms = wall_ms_of(item.version) - now.wall_ms
-        if ahead_ms > self._max_offset_ms or 0 < item.expires_ms <= now.wall_ms:
-            return True  # a false clock's, or over: nobody has to keep it
-        record = Record(Version(item.version), item.value, item.expires_ms)
-        try:
-            if self.store.put(key, record, now.wall_ms) is None:
-                self.links.counters.records_pulled += 1
-        except StorageFullError:
-            return False
-        return True
-
-    def paid_until(self, now: Instant) -> int | None:
-        """When the next records may be asked for; None: now."""
-        ahead_ns = self._paid_ns - now.mono_ns
-        return self._paid_ns - BURST_NS if ahead_ns > BURST_NS else None

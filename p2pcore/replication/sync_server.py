@@ -1,6 +1,10 @@
 """What a node answers when its peers compare their records with its own.
 
-Rule: answers from what is held, whoever asks for it; `ownership.py` says which records count.
+Only nodes are answered. No answer takes long, however many records there are: what a `Survey` needs
+is kept up to date slot by slot, and keys are listed in pages.
+
+Rule: answers from what is held, whatever node asks for it; whether a record counts is
+`Ownership`'s business.
 """
 
 from p2pcore.contact import point_of
@@ -9,11 +13,15 @@ from p2pcore.ids import ID_BITS, Key
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
+from p2pcore.session.manners import for_nodes
 from p2pcore.storage.memory import MemoryStore, slot_of
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, SLOT_BITS
 from p2pcore.wire.messages import Confirm, Confirmed, Entry, Listed, ListKeys, Survey, Surveyed
 
 __all__ = ["SyncServer"]
+
+HALF = SLOT_BITS // 2
+HALF_MASK = (1 << HALF) - 1
 
 
 class SyncServer:
@@ -24,9 +32,9 @@ class SyncServer:
         self._store = store
         self._ownership = ownership
         links.handlers |= {
-            Survey: self._on_survey,
-            ListKeys: self._on_list_keys,
-            Confirm: self._on_confirm,
+            Survey: for_nodes(links, self._on_survey),
+            ListKeys: for_nodes(links, self._on_list_keys),
+            Confirm: for_nodes(links, self._on_confirm),
         }
 
     def _on_survey(self, link: Link, request: Survey, now: Instant) -> None:
@@ -40,36 +48,54 @@ class SyncServer:
         """(slot, digest) of those that may be the asker's, being one of these members."""
         shift = ID_BITS - SLOT_BITS
         asker >>= shift
-        others = [point_of(member) >> shift for member in members]
+        weights = [0] * (SLOT_BITS + 1)  # members by the first bit in which they differ from it
+        for member in members:
+            weights[(asker ^ point_of(member) >> shift).bit_length()] += 1
+        # A member is closer to a slot than the asker is, if the slot differs in that bit as well.
+        low, high = _sums(weights[1 : HALF + 1]), _sums(weights[HALF + 1 :])
         replicas = self._ownership.replicas
         slots = []
         for slot, digest in self._store.slots():
-            distance = asker ^ slot
-            if len([1 for other in others if other ^ slot < distance]) < replicas:
+            bits = asker ^ slot
+            if low[bits & HALF_MASK] + high[bits >> HALF] < replicas:
                 slots.append((slot, digest))
         return slots
 
     def _on_list_keys(self, link: Link, request: ListKeys, now: Instant) -> None:
+        slots = dict.fromkeys(sorted(request.slots))
+        if len(slots) < len(request.slots):
+            text = f"{len(request.slots)} slots are named, of which {len(slots)} are different"
+            self._links.accuse(link, text, now)
+            return
         first = slot_of(request.after) if request.after else 0
         entries: list[Entry] = []
-        for slot in sorted(request.slots):
+        for slot in slots:
             if slot < first:
                 continue
-            for key in self._store.keys(slot):
-                version = self._store.version(key)
-                if key > request.after and version is not None:
-                    if len(entries) == MAX_BATCH_ITEMS:
-                        self._links.reply(link, Listed(request.id, entries, True))
-                        return
-                    entries.append(Entry(key, version))
+            room = MAX_BATCH_ITEMS - len(entries)
+            for key in self._store.keys(slot, request.after, room + 1):
+                record = self._store.held(key)
+                if len(entries) == MAX_BATCH_ITEMS:
+                    self._links.reply(link, Listed(request.id, entries, True))
+                    return
+                if record is not None:
+                    entries.append(Entry(key, record.version, record.lasts_ms))
         self._links.reply(link, Listed(request.id, entries, False))
 
     def _on_confirm(self, link: Link, request: Confirm, now: Instant) -> None:
         lacking, unready = [], []
         for place, entry in enumerate(request.entries):
-            held = self._store.version(Key(entry.key))
-            if held is None or held < entry.version:
+            key = Key(entry.key)
+            if self._store.lacks(key, entry.version, entry.lasts_ms, now.wall_ms):
                 lacking.append(place)
             if self._ownership.standing(point_of(entry.key)) is not Standing.READY:
                 unready.append(place)
         self._links.reply(link, Confirmed(request.id, lacking, unready))
+
+
+def _sums(weights: list[int]) -> list[int]:
+    """By every combination of bits, the sum of the weights of those that are set."""
+    sums = [0]
+    for weight in weights:
+        sums += [before + weight for before in sums]
+    return sums

@@ -3,15 +3,29 @@
 Rule: pure functions of these frames.
 """
 
-from p2pcore.errors import BusyError, IncompatibleError, P2PError, RefusedError, UnreachableError
+from p2pcore.errors import (
+    BrokenError,
+    BusyError,
+    IncompatibleError,
+    NotAllowedError,
+    P2PError,
+    RefusedError,
+    UnreachableError,
+)
+from p2pcore.session.link import Link
 from p2pcore.wire.limits import PROTOCOL_MAX, PROTOCOL_MIN
 from p2pcore.wire.messages import Goodbye, Ready, Reason, Role, Settings, words_of
 
-__all__ = ["farewell", "greeting", "objection"]
+__all__ = ["error_of", "farewell", "greeting", "objection", "refusal", "unexplained"]
 
+_REFUSALS: dict[int, type[P2PError]] = {
+    Reason.INCOMPATIBLE: IncompatibleError,
+    Reason.NOT_ALLOWED: NotAllowedError,
+}
 _FAREWELLS: dict[int, type[P2PError]] = {
     Reason.INCOMPATIBLE: IncompatibleError,
     Reason.TOO_MANY_CONNECTIONS: BusyError,
+    Reason.NOT_ALLOWED: NotAllowedError,
     Reason.SHUTDOWN: UnreachableError,
 }
 
@@ -46,10 +60,34 @@ def objection(ours: Ready, theirs: Ready) -> str | None:
     return None
 
 
+def refusal(link: Link, ours: Ready, theirs: Ready) -> tuple[Reason, str] | None:
+    """Why this greeting ends the link; None if it does not."""
+    if link.role is not None:
+        return Reason.MISBEHAVED, "a second Ready"
+    text = objection(ours, theirs)
+    if text is not None:
+        return Reason.INCOMPATIBLE, text
+    if not link.incoming and theirs.role is not Role.NODE:
+        return Reason.MISBEHAVED, "a client answers where a node should"
+    return None
+
+
 def farewell(theirs: Goodbye, address: str) -> P2PError:
     """What whoever waited for an answer of this peer is told."""
     kind = _FAREWELLS.get(theirs.reason, RefusedError)
     return kind(f"{address} said goodbye: {theirs.text or words_of(theirs.reason)}")
+
+
+def unexplained(address: str) -> P2PError:
+    """What whoever dialled is told where the end came before the greeting, and TLS did not say that
+    we are refused: that is not for good."""
+    text = "it may be full, overloaded or stopping"
+    return UnreachableError(f"{address} ended the connection before its greeting: {text}")
+
+
+def error_of(reason: Reason, text: str) -> P2PError:
+    """What whoever dialled is told where we turn the other side away."""
+    return _REFUSALS.get(reason, BrokenError)(text)
 
 
 def _words(settings: Settings) -> str:

@@ -8,9 +8,14 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
-from p2pcore.wire.messages import Reply, Role
+from p2pcore.wire.messages import Message, Reply, Role
 
-__all__ = ["Call", "Counters", "Link"]
+__all__ = ["ACCIDENTS", "Call", "Counters", "Link"]
+
+ACCIDENTS = (
+    "late_replies", "links_broken", "links_refused", "misbehaved", "retries", "timeouts",
+)  # fmt: skip
+"""Counters that stay at 0 while nothing goes wrong."""
 
 
 class Counters(Struct):
@@ -29,8 +34,9 @@ class Counters(Struct):
     pool_hits: int = 0  # questions to a node that was linked
     pool_misses: int = 0  # questions that had to wait for a connection
     misbehaved: int = 0
-    late_replies: int = 0
-    timeouts: int = 0
+    late_replies: int = 0  # after they were given up, or never asked for
+    timeouts: int = 0  # of questions to nodes that were linked
+    retries: int = 0  # of operations, by a round through a coordinator or after a pause
     repairs: int = 0  # by reads
     not_ready: int = 0  # answers that did not count because our range was still to come
     syncs: int = 0  # sessions in which our records were compared with others'
@@ -38,6 +44,7 @@ class Counters(Struct):
     records_pushed: int = 0
     records_dropped: int = 0  # handed over to others and confirmed by them
     repair_bytes: int = 0  # of records pulled and pushed, overheads included
+    requests_refused: int = 0  # what only nodes ask, and what was asked by who does not read
 
 
 class Link:
@@ -84,9 +91,10 @@ class Link:
 class Call:
     """One question in flight. Owners subclass it; all three methods may call back in."""
 
-    __slots__ = ("due_ns", "id", "outstanding")
+    __slots__ = ("due_ns", "id", "outstanding", "question")
 
     def __init__(self, call_id: int, due_ns: int) -> None:
+        self.question: Message | None = None  # what was asked last under this id
         self.id = call_id
         self.due_ns = due_ns
         self.outstanding: dict[NodeId, None] = {}  # a dict: sets of bytes have no stable order

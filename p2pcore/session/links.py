@@ -16,15 +16,10 @@ from typing import Any, get_args
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
-from p2pcore.errors import (
-    AuthenticationError,
-    BrokenError,
-    IncompatibleError,
-    P2PError,
-    UnreachableError,
-)
+from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import NodeId
-from p2pcore.session.greeting import farewell, greeting, objection
+from p2pcore.session.admission import Admission, AllowList
+from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained
 from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.pending import PendingCalls
 from p2pcore.session.pool import Pool
@@ -59,7 +54,7 @@ class Links:
         role: what we are.
         effects: where effects go, in order.
         settings: the network's, for a node; None for a client, which learns them.
-        max_links: incoming links beyond this are told to go away.
+        max_links: incoming links beyond this are told to go away (see `admission.py`).
         pool_size: outgoing links beyond this are given up when they are idle.
     """
 
@@ -79,27 +74,28 @@ class Links:
         self.settings = settings
         self.counters = Counters()
         self.by_id: dict[LinkId, Link] = {}
-        self._pending = pending = PendingCalls(self.counters)
-        self.calls = pending.calls
-        self.slow = pending.slow
+        self.calls: dict[int, Call] = {}
+        self.pool = pool = Pool(self_id, pool_size, self.calls)
+        self._by_node = pool.by_node
+        self._pending = pending = PendingCalls(self.counters, self.accuse, self.calls, pool.by_node)
+        self.slow, self.enough = pending.slow, pending.enough
         self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
             Unknown: self._on_unknown,
-            Malformed: self._on_malformed,
+            Malformed: lambda link, message, now: self.accuse(link, message.text, now),
             **dict.fromkeys(get_args(Reply), pending.on_reply),
             Pong: pending.on_pong,
         }
         self.on_link: Callable[[Link, Instant], None] = _ignore
         self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
         self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
+        self.on_expelled: Callable[[P2PError], None] = _ignore
         self._effects = effects
         self._refusals = Refusals(lambda text: effects.append(Notice(text)))
         self._max_links = max_links
-        self._incoming = 0  # links, of which there may be `max_links`
+        self.admission = Admission()
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
-        self.pool = Pool(self_id, pool_size, self.calls)
-        self._by_node = self.pool.by_node
         self.timeouts = Timeouts(self_id, self._by_node)
         self._to_self = Link(LinkId(0), self_id, "", incoming=False)
         self._reply_to_self: Reply | None = None
@@ -114,14 +110,13 @@ class Links:
         """A link to an authenticated peer is open; both sides greet."""
         link = self.by_id[link_id] = Link(link_id, peer_id, address, incoming)
         link.end_by_ns = now.mono_ns + GREETING_NS
-        self._incoming += incoming
+        self.admission.add(link)
         self._ungreeted[link_id] = link
         self._arm_sweep(now)
         if peer_id == self.self_id:
             self._turn_away(link, Reason.SELF, "that is this node itself", now)
-        elif self._incoming > self._max_links and incoming:
-            text = f"{self._max_links} connections are open, which is the limit here"
-            self._turn_away(link, Reason.TOO_MANY_CONNECTIONS, text, now)
+        elif (no := self.admission.objection(link, self._max_links)) is not None:
+            self._turn_away(link, *no, now)
         else:
             self._effects.append(Send((link_id,), greeting(self.role, self.address, self.settings)))
 
@@ -134,9 +129,9 @@ class Links:
         handler = self.handlers.get(type(message))
         if handler is None:
             name = type(message).__name__
-            self._turn_away(link, Reason.MISBEHAVED, f"{name} is nothing to ask here", now)
+            self.accuse(link, f"{name} is nothing to ask here", now)
         elif link.role is None and type(message) not in _BEFORE_GREETING:
-            self._turn_away(link, Reason.MISBEHAVED, "the first frame must be Ready", now)
+            self.accuse(link, "the first frame must be Ready", now)
         else:
             handler(link, message, now)
 
@@ -148,10 +143,7 @@ class Links:
         if link.role is None and link.incoming:
             self._refusals.add(link.address, "it left before its greeting", now)
         elif link.role is None:
-            error = error or AuthenticationError(
-                f"{link.address} ended the connection before its greeting: "
-                "it does not accept our certificate (is the network key the same?)"
-            )
+            error = error or unexplained(link.address)
         elif not link.retiring:
             self.counters.links_broken += 1
         self._forget(link, error or UnreachableError(f"{link.address} closed the link"), now)
@@ -176,6 +168,7 @@ class Links:
     def ask(self, call: Call, contacts: list[Contact], message: Message, now: Instant) -> None:
         """Put one question to several nodes; links that are missing are opened."""
         self.calls[call.id] = call
+        call.question = message
         self._arm_sweep(now)
         links = []
         for contact in contacts:
@@ -194,11 +187,14 @@ class Links:
         if self.self_id in call.outstanding:
             self._ask_self(call, message, now)
 
-    def tell(self, contacts: list[Contact], message: Message, now: Instant) -> None:
-        """Send to those that are linked, and to ourselves; nobody waits for the reply."""
-        links = [self._by_node[c.node_id].id for c in contacts if c.node_id in self._by_node]
-        if links:
-            self._effects.append(Send(tuple(links), message))
+    def tell(
+        self, contacts: list[Contact], message: Message, now: Instant, *, answered: bool = False
+    ) -> None:
+        """Send to those that are linked, and to ourselves; if it is `answered`, to no purpose."""
+        linked = [c.node_id for c in contacts if c.node_id in self._by_node]
+        if linked:
+            self._effects.append(Send(tuple(self._by_node[node].id for node in linked), message))
+            self._pending.expect(linked if answered else ())
         if any(contact.node_id == self.self_id for contact in contacts):
             self.handlers[type(message)](self._to_self, message, now)
             self._reply_to_self = None
@@ -257,6 +253,19 @@ class Links:
         elif link.id in self.by_id:
             self._effects.append(Send((link.id,), reply))
 
+    def allow(self, allowed: AllowList | None, now: Instant) -> None:
+        """From now on, only these may link; links of others are closed."""
+        self.admission.allowed = allowed
+        for link in list(self.by_id.values()):
+            no = self.admission.expels(link, link.role)
+            if no is not None and link.id in self.by_id:
+                self._turn_away(link, *no, now)
+
+    def accuse(self, link: Link, text: str, now: Instant) -> None:
+        """The peer has done what no honest one does: it is told so, and the link ends."""
+        if link.id in self.by_id:
+            self._turn_away(link, Reason.MISBEHAVED, text, now)
+
     def goodbye(self, text: str) -> None:
         """Tell everybody that we leave, and close every link."""
         links = tuple(self.by_id)
@@ -264,7 +273,7 @@ class Links:
             self._effects.append(Send(links, Goodbye(Reason.SHUTDOWN, text)))
         self._effects.extend(Close(link_id, text) for link_id in links)
         self.by_id.clear()
-        self._incoming = 0
+        self.admission.clear()
         self._ungreeted.clear()
         self.pool.clear()
         self._pending.waiting.clear()
@@ -298,16 +307,10 @@ class Links:
     # Handlers of what every peer may say
 
     def _on_ready(self, link: Link, message: Ready, now: Instant) -> None:
-        if link.role is not None:
-            self._turn_away(link, Reason.MISBEHAVED, "a second Ready", now)
-            return
         ours = greeting(self.role, self.address, self.settings)
-        text = objection(ours, message)
-        if text is not None:
-            self._turn_away(link, Reason.INCOMPATIBLE, text, now)
-            return
-        if not link.incoming and message.role is not Role.NODE:
-            self._turn_away(link, Reason.MISBEHAVED, "a client answers where a node should", now)
+        no = refusal(link, ours, message) or self.admission.expels(link, message.role)
+        if no is not None:
+            self._turn_away(link, *no, now)
             return
         link.role = message.role
         del self._ungreeted[link.id]
@@ -335,14 +338,14 @@ class Links:
         self._effects.append(Close(link.id, str(error)))
         if link.role is None:
             self._effects.append(Notice(str(error)))
-        self._forget(link, error, now, planned=message.reason == Reason.SHUTDOWN)
+        if message.reason == Reason.NOT_ALLOWED:
+            self.on_expelled(error)
+        gone = message.reason in (Reason.SHUTDOWN, Reason.NOT_ALLOWED)
+        self._forget(link, error, now, planned=gone)
 
     def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
         text = f"this version knows no message with tag {message.tag}"
         self.reply(link, Failed(message.id, Reason.UNKNOWN_MESSAGE, text))
-
-    def _on_malformed(self, link: Link, message: Malformed, now: Instant) -> None:
-        self._turn_away(link, Reason.MISBEHAVED, message.text, now)
 
     # Ends
 
@@ -365,12 +368,12 @@ class Links:
         self._effects.append(Close(link.id, text))
         self._refusals.add(link.address, text, now)
         self._arm_sweep(now)
-        error = IncompatibleError if reason is Reason.INCOMPATIBLE else BrokenError
-        self._forget(link, error(f"refused {link.address}: {text}"), now)
+        error = error_of(reason, f"refused {link.address}: {text}")
+        self._forget(link, error, now, planned=reason is Reason.NOT_ALLOWED)
 
     def _forget(self, link: Link, error: P2PError, now: Instant, planned: bool = False) -> None:
         del self.by_id[link.id]
-        self._incoming -= link.incoming
+        self.admission.remove(link)
         if not link.retiring:
             self.slow.pop(link.peer_id, None)
         if link.role is None:
@@ -382,6 +385,7 @@ class Links:
                 self.on_unreachable(link.address, link.peer_id, error, now)
             return
         if self.pool.remove(link):
+            self._pending.unneeded.pop(link.peer_id, None)
             self._pending.fail(list(self.calls.values()), link.peer_id, error, now)
         elif link.retiring:
             self._pending.fail(self.pool.waiting(link), link.peer_id, error, now)

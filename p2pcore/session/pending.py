@@ -4,37 +4,89 @@ Rule: finds the call that a reply, a broken link or the time concerns, and tells
 what calls mean nor how links come about.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from p2pcore.effects import Instant
-from p2pcore.errors import P2PError
+from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import NodeId
+from p2pcore.session.answers import objection
 from p2pcore.session.link import Call, Counters, Link
+from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.wire.messages import Message, Pong, Reply
 
 __all__ = ["PendingCalls"]
 
 
 class PendingCalls:
-    """The calls of one machine."""
+    """The calls of one machine.
 
-    def __init__(self, counters: Counters) -> None:
-        self.calls: dict[int, Call] = {}
-        self.slow: dict[NodeId, None] = {}  # did not answer in time, and not since: ask them last
+    Args:
+        accuse: ends a link whose peer has done what no honest one does.
+        calls: those in flight, by id.
+        by_node: the links on which nodes are asked; their owner keeps them.
+    """
+
+    def __init__(
+        self,
+        counters: Counters,
+        accuse: Callable[[Link, str, Instant], None],
+        calls: dict[int, Call],
+        by_node: Mapping[NodeId, Link],
+    ) -> None:
+        self.calls = calls
+        self._accuse = accuse
+        self._by_node = by_node
+        self.slow: dict[NodeId, bool] = {}
+        """Who did not answer in time, and not since: to be asked last. False: was not even linked
+        for so long."""
+        self.unneeded: dict[NodeId, int] = {}
+        """How many answers of linked nodes are still to come that nobody needs any more."""
         self.waiting: dict[NodeId, list[tuple[Call, Message]]] = {}  # for a link to be opened
         self._counters = counters
 
     def on_reply(self, link: Link, message: Reply, now: Instant) -> None:
-        """A reply belongs to the pair of peer and call."""
+        """A reply belongs to the pair of peer and call. One that can't be an answer to what was
+        asked fails the call as a broken link does, and ends the link."""
         if self.slow:
             self.slow.pop(link.peer_id, None)
         call = self.calls.get(message.id)
         if call is None or link.peer_id not in call.outstanding:
-            self._counters.late_replies += 1
+            self._on_unmatched(link.peer_id)
             return
         del call.outstanding[link.peer_id]
-        link.used_ns = now.mono_ns
-        call.replied(link.peer_id, message, now)
+        problem = objection(call.question, message) if call.question is not None else None
+        if problem is None:
+            link.used_ns = now.mono_ns
+            call.replied(link.peer_id, message, now)
+        else:
+            self._deny(call, link, f"{_names(call.question, message)}: {problem}", now)
+
+    def _deny(self, call: Call, link: Link, text: str, now: Instant) -> None:
+        self._accuse(link, text, now)
+        if call.id in self.calls:
+            call.failed(link.peer_id, ProtocolError(f"{link.address}: {text}"), now)
+
+    def _on_unmatched(self, peer_id: NodeId) -> None:
+        """An answer that nobody waits for. It is no accident if its question has had enough."""
+        unneeded = self.unneeded.get(peer_id, 0)
+        if unneeded > 1:
+            self.unneeded[peer_id] = unneeded - 1
+        elif unneeded:
+            del self.unneeded[peer_id]
+        else:
+            self._counters.late_replies += 1
+
+    def enough(self, call: Call) -> None:
+        """The call is over in good order: answers that it would still get are not late."""
+        if self.calls.pop(call.id, None) is not None:
+            slow, linked = self.slow, self._by_node
+            self.expect(n for n in call.outstanding if n in linked and not slow.get(n))
+
+    def expect(self, node_ids: Iterable[NodeId]) -> None:
+        """One more answer of each of these will come that nobody needs."""
+        unneeded = self.unneeded
+        for node_id in node_ids:
+            unneeded[node_id] = unneeded.get(node_id, 0) + 1
 
     def on_pong(self, link: Link, message: Pong, now: Instant) -> None:
         """A sign of life is a reply, but no use of the link."""
@@ -43,12 +95,18 @@ class PendingCalls:
         link.used_ns = used_ns
 
     def expire(self, now: Instant) -> None:
-        """Tell the calls that are due."""
+        """Tell the calls that are due. It is a time-out if somebody was asked for so long, and not
+        if a pause is over, or a link was only to be opened."""
         for call in list(self.calls.values()):
             if now.mono_ns >= call.due_ns and call.id in self.calls:
-                self._counters.timeouts += 1
-                self.slow.update(call.outstanding)
+                asked = {node_id: self._was_asked(node_id, now) for node_id in call.outstanding}
+                self._counters.timeouts += any(asked.values())
+                self.slow.update(asked)
                 call.expired(now)
+
+    def _was_asked(self, node_id: NodeId, now: Instant) -> bool:
+        link = self._by_node.get(node_id)
+        return link is not None and now.mono_ns - link.since_ns >= LEAST_NS
 
     def fail(self, calls: Iterable[Call], node_id: NodeId, error: P2PError, now: Instant) -> None:
         """This node will not answer these calls, where it was to."""
@@ -58,13 +116,18 @@ class PendingCalls:
                 call.failed(node_id, error, now)
 
     def linked(self, node_id: NodeId) -> list[Message]:
-        """What has waited for a link to this node, and is still to be asked."""
-        return [
-            question
+        """What has waited for a link to this node, and is still to be asked, once each."""
+        questions = {
+            call.id: question
             for call, question in self.waiting.pop(node_id, ())
             if call.id in self.calls and node_id in call.outstanding
-        ]
+        }
+        return list(questions.values())
 
     def unreachable(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
         """What has waited for a link to this node will not be asked."""
         self.fail([call for call, _ in self.waiting.pop(node_id, ())], node_id, error, now)
+
+
+def _names(question: object, reply: object) -> str:
+    return f"{type(reply).__name__} in answer to {type(question).__name__}"

@@ -97,7 +97,8 @@ class Trace:
             call.outstanding[links.by_id[link].peer_id] = None
         links.calls[call.id] = call
         self._marks.append(call)
-        return Send(request.links, Mark(call.id))
+        call.question = mark = Mark(call.id)
+        return Send(request.links, mark)
 
     def _told(self, node_id: NodeId, marked: Marked, now: Instant) -> None:
         """The reply itself came just before this."""

@@ -4,22 +4,30 @@ Rule: knows time only as an argument, and nothing of quorums. A deleted or expir
 a tombstone for `tombstone_grace_ms`, so that a replica which missed the end of a record cannot
 bring it back to life.
 
+Nobody writes that a record has expired: each node derives it, from the record and its own clock,
+which may be wrong. So a value wins over the tombstone of its own expiry, which has the same
+version: a node that was too early takes the value again, and digests tell the two apart.
+
 Records are kept in slots, by the first SLOT_BITS of their keys, and each slot has a digest of the
-versions in it. Two nodes that compare digests learn which slots to compare record by record. This
+records in it. Two nodes that compare digests learn which slots to compare record by record. This
 is a Merkle tree of one level ("A Digital Signature Based on a Conventional Encryption Function",
 1987), used as by DeCandia et al., "Dynamo", section 4.7. A digest is the sum of key x version
 modulo a prime, so a record is changed without looking at the others: the universal hash of
 Carter and Wegman ("Universal Classes of Hash Functions", 1979), and keys are random because they
 are hashes. It is no defence against a replica that lies.
+
+No call looks at more than a bounded number of records, however many there are: what a put leaves to
+be tallied is tallied by the put that makes it TALLY_RECORDS, keys are listed in pages, and `expire`
+ends EXPIRE_RECORDS at a time.
 """
 
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
 
 from msgspec import Struct
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
+from p2pcore.storage.ordered import Ordered
 from p2pcore.versions import Version
 from p2pcore.wire.limits import SLOT_BITS
 
@@ -30,8 +38,12 @@ _SLOT_SHIFT = 8 * _KEY_BYTES - SLOT_BITS
 _PRIME = (1 << 61) - 1
 _number = int.from_bytes
 
+TALLY_RECORDS = 512  # 1 us each: so long may one put take, or the first look at the slots
+EXPIRE_RECORDS = 512  # 1 us each, as well
+_END_BYTES = 8
+
 RECORD_OVERHEAD_BYTES = 400
-"""What a record costs beyond its value, rounded up: dict entry, key, version, expiry, heap."""
+"""What a record costs beyond its value, rounded up: dict entry, key, version, expiry, places."""
 
 
 def slot_of(key: bytes) -> int:
@@ -45,6 +57,11 @@ class Record(Struct, frozen=True, gc=False):
     version: Version
     value: bytes | None
     expires_ms: int
+
+    @property
+    def lasts_ms(self) -> int:
+        """Until when its value lasts, in wall-clock time. 0: for ever, or there is none."""
+        return 0 if self.value is None else self.expires_ms
 
 
 class MemoryStore:
@@ -60,10 +77,11 @@ class MemoryStore:
         self._capacity_bytes = capacity_bytes
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
-        self._slots: dict[int, dict[Key, None]] = {}  # those that have records
+        self._keys = Ordered()
+        self._slots: dict[int, int] = {}  # how many keys are in those that have records
         self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
-        self._untallied: dict[Key, Version | None] = {}  # what the sums have
-        self._ends: list[tuple[int, Key]] = []  # heap of (wall_ms, key); entries may be outdated
+        self._untallied: dict[Key, bytes | None] = {}  # what the sums have of a key
+        self._ends = Ordered()  # wall_ms and key of every record that has an end
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -77,16 +95,32 @@ class MemoryStore:
             return Record(record.version, None, record.expires_ms + self._grace_ms)
         return record
 
+    def held(self, key: Key) -> Record | None:
+        """The record as it is kept here: its value also when its time is over, until `expire`."""
+        return self._records.get(key)
+
+    def lacks(self, key: Key, version: bytes, lasts_ms: int, wall_ms: int) -> bool:
+        """Whether what somebody holds of a key is more than what is held here: a newer version, or
+        the value of one that has expired here, and by this clock lasts until `lasts_ms`."""
+        held = self._records.get(key)
+        if held is None or held.version < version:
+            return True
+        return held.value is None and held.version == version and lasts_ms > wall_ms
+
     def put(self, key: Key, record: Record, wall_ms: int) -> Version | None:
-        """Take a version if it is the newest. Returns the newer one that stands against it, or
-        None if it was taken, or had been before.
+        """Take a version if it is the newest, or the value of the newest, which has expired here
+        too early. Returns the newer one that stands against it, or None if it was taken, or had
+        been before.
 
         Raises:
             StorageFullError: there is no room for it.
         """
         held = self._records.get(key)
         if held is not None and held.version >= record.version:
-            return held.version if held.version > record.version else None
+            if held.version > record.version:
+                return held.version
+            if not self.lacks(key, record.version, record.lasts_ms, wall_ms):
+                return None
         if record.value is None:
             # One that another replica hands on ends when it does there: if each copy lasted a
             # whole grace, reads that repair would keep a tombstone going round for ever.
@@ -100,9 +134,16 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
-        self._untallied.setdefault(key, held.version if held is not None else None)
+        if held is None:
+            self._untallied.setdefault(key, None)
+        else:
+            self._untallied.setdefault(key, _face(held))
+            if held.expires_ms:
+                self._ends.remove(_end_of(held, key))
+        if len(self._untallied) >= TALLY_RECORDS:
+            self.tally()
         if record.expires_ms:
-            self._remember_end(record.expires_ms, key)
+            self._ends.add(_end_of(record, key))
         return None
 
     def drop(self, key: Key, version: Version) -> bool:
@@ -116,7 +157,11 @@ class MemoryStore:
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
         self.size_bytes -= _cost(held)
-        self._untallied.setdefault(key, held.version)
+        self._untallied.setdefault(key, _face(held))
+        if len(self._untallied) >= TALLY_RECORDS:
+            self.tally()
+        if held.expires_ms:
+            self._ends.remove(_end_of(held, key))
 
     # By slot, for comparing replicas
 
@@ -132,29 +177,30 @@ class MemoryStore:
             record = self._records.get(key)
             factor = _number(key[:_KEY_BYTES])
             slot = factor >> _SLOT_SHIFT
-            new = record.version if record is not None else None
+            new = _face(record) if record is not None else None
             change = factor * (_number(new or b"") - _number(old or b""))
             self._sums[slot] = self._sums.get(slot, 0) + change
-            if new is None:
-                keys = self._slots.get(slot, {})
-                keys.pop(key, None)
-                if not keys:
-                    self._slots.pop(slot, None)
-                    self._sums.pop(slot, None)  # nothing is held there, so it was 0
-            elif old is None:
-                self._slots.setdefault(slot, {})[key] = None
+            if old is None:
+                if new is not None:
+                    self._keys.add(key)
+                    self._count(slot, 1)
+            elif new is None:
+                self._keys.remove(key)
+                self._count(slot, -1)
         self._untallied.clear()
+
+    def _count(self, slot: int, change: int) -> None:
+        count = self._slots.get(slot, 0) + change
+        if count:
+            self._slots[slot] = count
+        else:
+            self._slots.pop(slot, None)
+            self._sums.pop(slot, None)  # nothing is held there, so the sum is 0
 
     def slots(self) -> Iterator[tuple[int, int]]:
         """(slot, digest) of every slot that has records, in order."""
         self.tally()
         return ((slot, self._sums[slot] % _PRIME) for slot in sorted(self._slots))
-
-    def slots_from(self, first: int, count: int) -> list[int]:
-        """The next slots that have records, from `first` on, in order; `count` of them at most."""
-        if self._untallied:
-            self.tally()
-        return sorted(slot for slot in self._slots if slot >= first)[:count]
 
     def digest(self, slot: int) -> int:
         """A number that two replicas have in common when they hold the same in a slot."""
@@ -162,42 +208,63 @@ class MemoryStore:
             self.tally()
         return self._sums.get(slot, 0) % _PRIME
 
-    def keys(self, slot: int) -> list[Key]:
-        """The keys in a slot, in order."""
+    def keys(self, slot: int, after: bytes = b"", count: int = 1 << 62) -> list[Key]:
+        """The keys in a slot beyond `after`, in order; `count` of them at most."""
         if self._untallied:
             self.tally()
-        return sorted(self._slots.get(slot, ()))
+        if slot not in self._slots:
+            return []
+        after = max(after, (slot << _SLOT_SHIFT).to_bytes(_KEY_BYTES))
+        count = min(count, self._slots[slot])
+        return [Key(key) for key in self._keys.after(after, count) if slot_of(key) == slot]
+
+    def keys_after(self, after: bytes, count: int) -> list[Key]:
+        """The next keys of all beyond `after`, in order; `count` of them at most."""
+        if self._untallied:
+            self.tally()
+        return [Key(key) for key in self._keys.after(after, count)]
 
     def version(self, key: Key) -> Version | None:
         """The newest version held, tombstones included."""
         record = self._records.get(key)
         return record.version if record is not None else None
 
-    def _remember_end(self, end_ms: int, key: Key) -> None:
-        """Note when a record ends; drop the outdated notes when they outnumber the records."""
-        heappush(self._ends, (end_ms, key))
-        if len(self._ends) > 64 + 2 * len(self._records):
-            self._ends = [(r.expires_ms, k) for k, r in self._records.items() if r.expires_ms]
-            heapify(self._ends)
-
     def next_end_ms(self) -> int | None:
         """When `expire` has something to do next, in wall-clock time."""
-        return self._ends[0][0] if self._ends else None
+        first = self._ends.first
+        return _number(first[:_END_BYTES]) if first is not None else None
 
     def expire(self, wall_ms: int) -> None:
-        """Turn records whose time is over into tombstones, and forget old tombstones."""
-        while self._ends and self._ends[0][0] <= wall_ms:
-            end_ms, key = heappop(self._ends)
-            record = self._records.get(key)
-            if record is None or record.expires_ms != end_ms:
-                continue
+        """Turn records whose time is over into tombstones, and forget old tombstones: as many as
+        EXPIRE_RECORDS. Where `next_end_ms` is over still, there are more."""
+        for _ in range(EXPIRE_RECORDS):
+            end = self._ends.first
+            if end is None or _number(end[:_END_BYTES]) > wall_ms:
+                break
+            end_ms, key = _number(end[:_END_BYTES]), Key(end[_END_BYTES:])
+            record = self._records[key]
             if record.value is None:
                 self._remove(key, record)
             else:
                 tombstone = Record(record.version, None, end_ms + self._grace_ms)
                 self._records[key] = tombstone
+                self._untallied.setdefault(key, _face(record))
+                if len(self._untallied) >= TALLY_RECORDS:
+                    self.tally()
                 self.size_bytes += _cost(tombstone) - _cost(record)
-                self._remember_end(tombstone.expires_ms, key)
+                self._ends.remove(end)
+                self._ends.add(_end_of(tombstone, key))
+
+
+def _end_of(record: Record, key: Key) -> bytes:
+    """Where a record stands among the ends. The wire does not bound times: what lies beyond 64
+    bits (584 million years) ends there."""
+    return min(record.expires_ms, (1 << 64) - 1).to_bytes(_END_BYTES) + key
+
+
+def _face(record: Record) -> bytes:
+    """What a digest has of a record: its version, and one byte more where the value is gone."""
+    return record.version if record.value is not None else record.version + b"\0"
 
 
 def _cost(record: Record) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from p2pcore.wire.limits import HEADER_BYTES, MAX_FRAME_BYTES
 from p2pcore.wire.messages import Malformed, Message, Unknown
 
-__all__ = ["FrameParser", "Incoming", "encode_frame"]
+__all__ = ["NO_LIMIT", "FrameParser", "Incoming", "encode_frame"]
 
 Incoming = Message | Unknown | Malformed
 
@@ -29,33 +29,48 @@ def encode_frame(message: Message) -> bytes:
     return len(body).to_bytes(HEADER_BYTES) + body
 
 
-class FrameParser:
-    """Cuts one connection's bytes into messages. Holds at most one unfinished frame."""
+NO_LIMIT = 1 << 62
 
-    __slots__ = ("_broken", "_needed", "_pending")
+
+class FrameParser:
+    """Cuts one connection's bytes into messages. Holds at most one unfinished frame, and the frames
+    beyond the limit of `feed`: as bytes, for messages may take ten times as much memory."""
+
+    __slots__ = ("_at", "_broken", "_held", "_needed", "_pending")
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._needed = 0  # bytes that `_pending` must have before another look is worth it
+        self._held = b""  # from `_at` on: whole frames that were too many, and what follows them
+        self._at = 0
         self._broken = False
 
     @property
     def pending_bytes(self) -> int:
-        """How much of an unfinished frame is held."""
-        return len(self._pending)
+        """How much is held: of an unfinished frame, and of frames that were too many."""
+        return len(self._pending) + len(self._held) - self._at
 
-    def feed(self, data: bytes) -> list[Incoming]:
-        """The messages that these bytes complete, in order."""
+    @property
+    def has_more(self) -> bool:
+        """Whether there are frames that were too many: feed nothing to have the next."""
+        return bool(self._held)
+
+    def feed(self, data: bytes, limit: int = NO_LIMIT) -> list[Incoming]:
+        """The messages that these bytes complete, in order; `limit` of them at most."""
         if self._broken:
             return []
-        if self._pending:
+        start = 0
+        if self._held:
+            start, self._at = self._at, 0
+            data, self._held = self._held + data if data else self._held, b""
+        elif self._pending:
             self._pending += data
             if len(self._pending) < self._needed:
                 return []
             data = bytes(self._pending)
             self._pending.clear()
         messages: list[Incoming] = []
-        start, end = 0, len(data)
+        end = len(data)
         while end - start >= HEADER_BYTES:
             body = start + HEADER_BYTES
             size = int.from_bytes(data[start:body])
@@ -63,6 +78,9 @@ class FrameParser:
                 return self._break(messages, f"frame of {size} bytes, limit {MAX_FRAME_BYTES}")
             if body + size > end:
                 break
+            if len(messages) >= limit:
+                self._held, self._at = data, start
+                return messages
             start = body + size
             try:
                 messages.append(_decode(data[body:start]))

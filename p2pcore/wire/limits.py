@@ -2,7 +2,6 @@
 
 __all__ = [
     "HEADER_BYTES",
-    "MAX_ADDRESS_CHARS",
     "MAX_BATCH_BYTES",
     "MAX_BATCH_ITEMS",
     "MAX_CONTACTS",
@@ -10,7 +9,9 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_NAME_CHARS",
     "MAX_TEXT_CHARS",
+    "MAX_UNREAD_BYTES",
     "MAX_VALUE_BYTES",
+    "MAX_WAITING_BYTES",
     "PROTOCOL_MAX",
     "PROTOCOL_MIN",
     "SLOTS",
@@ -30,9 +31,6 @@ that a frame takes milliseconds, not seconds, of a connection that others share.
 MAX_FRAME_BYTES = MAX_VALUE_BYTES + 64 * 1024
 """The largest value plus everything that can stand beside it in one message."""
 
-MAX_ADDRESS_CHARS = 262
-"""The longest DNS name (253 characters), brackets of an IPv6 literal, a colon and a port."""
-
 MAX_CONTACTS = 20
 """One bucket: what Kademlia's FIND_NODE answers (section 2.3, k = 20)."""
 
@@ -40,6 +38,14 @@ MAX_BATCH_ITEMS = 1000
 MAX_BATCH_BYTES = 256 * 1024
 """Bytes of values in one batch, unless a single one is larger: batches save per-message cost, which
 a few hundred records do; longer ones only make whoever shares the connection wait."""
+
+MAX_UNREAD_BYTES = 1024 * 1024
+"""Of answers that a peer has not read, as much as one of the largest values: then a client is not
+read from, and a node is refused what has large answers; beyond twice that, it is not read from."""
+
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""On all links of a process: answers that are not read, half frames, and what waits for its turn.
+Beyond it, the links end on which most waits."""
 
 MAX_TEXT_CHARS = 512
 """Reasons are for people: a few sentences."""

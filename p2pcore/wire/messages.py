@@ -11,9 +11,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from p2pcore.address import MAX_ADDRESS_CHARS
 from p2pcore.ids import ID_BYTES
 from p2pcore.wire.limits import (
-    MAX_ADDRESS_CHARS,
     MAX_BATCH_ITEMS,
     MAX_CONTACTS,
     MAX_COUNTERS,
@@ -286,10 +286,12 @@ class ListKeys(_Base, frozen=True, tag=24):
 
 
 class Entry(_Base, frozen=True):
-    """A record without its value."""
+    """A record without its value. `lasts_ms`: until when there is one, in wall-clock time; 0: for
+    ever, or there is none."""
 
     key: IdField
     version: VersionField
+    lasts_ms: Milliseconds = 0
 
 
 class Listed(_Base, frozen=True, tag=25):

@@ -32,6 +32,7 @@ class Reason(enum.IntEnum):
     SELF = 11  # you have connected to yourself
     SLOW_READER = 12  # you do not take what you asked for
     SURPLUS = 13  # more links than are kept: I stay, answer what you have asked, and you close
+    NOT_ALLOWED = 14  # your id is not on the allow list
 
 
 def words_of(reason: int) -> str:

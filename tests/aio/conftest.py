@@ -17,6 +17,9 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
 }
 
+# libuv opens pipes of its own with a process's first loop: before any test counts what is open.
+uvloop.new_event_loop().close()
+
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return LOOPS

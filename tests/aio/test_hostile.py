@@ -9,7 +9,6 @@ import contextlib
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -24,7 +23,7 @@ from p2pcore.wire import messages as m
 from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
 from p2pcore.wire.limits import MAX_FRAME_BYTES, MAX_VALUE_BYTES
 from tests.aio.support import eventually
-from tests.aio.victim import NETWORK_KEY, Victim, victim
+from tests.aio.victim import NETWORK_KEY, Victim, victim, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])  # of the attackers
 
@@ -86,14 +85,6 @@ class Stranger:
 
 def member(node: Victim) -> Stranger:
     return Stranger(node, NETWORK_KEY)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """As `eventually`, in the thread of an attack."""
-    end_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
 
 
 async def under_attack(node: Victim, attack: Callable[[], object], serving: int = 20) -> str:
@@ -327,12 +318,70 @@ async def test_a_member_that_asks_for_much_and_never_reads(
     assert "does not read" in log
 
 
+def fill(node: Victim, count: int, size: int) -> list[Key]:
+    """Store so many records of this size, once no stranger who said it is a node is one to it."""
+    keys = [key_of(f"{size} bytes, {number}") for number in range(count)]
+    stores = [m.Store(1, key, b"\1" + bytes(15), bytes(size)) for key in keys]
+
+    def is_filled() -> bool:
+        writer = member(node)
+        writer.say(CLIENT, *stores, m.Goodbye(m.Reason.SHUTDOWN))
+        return writer.heard().count(m.Stored(1)) == count
+
+    wait_until(is_filled)
+    return keys
+
+
+async def test_surveys_whose_answers_are_not_read(node: Victim) -> None:
+    """Ten bytes each, answered by thousands of slots: 2,000 were a gigabyte and 42 s."""
+
+    def attack() -> None:
+        fill(node, 4000, 1)
+        stranger = Stranger(node, NETWORK_KEY, small=True)
+        surveys = [m.Survey(number, False, []) for number in range(8000)]
+        with stranger.socket, contextlib.suppress(OSError):
+            stranger.say(NODE, *surveys)
+            wait_until(lambda: node.connections == 1)
+
+    assert "does not read" in await under_attack(node, attack)
+
+
+async def test_clients_are_refused_what_nodes_ask(node: Victim) -> None:
+    def attack() -> None:
+        stranger = member(node)
+        surveys = [m.Survey(number, False, []) for number in range(2000)]
+        stranger.say(CLIENT, *surveys, m.ListKeys(7, [1] * 4096), m.Goodbye(m.Reason.SHUTDOWN))
+        _, *refusals = stranger.heard()
+        assert len(refusals) == 2001
+        assert all(isinstance(each, m.Failed) for each in refusals)
+
+    await under_attack(node, attack)
+
+
+async def test_forty_that_do_not_read(node: Victim) -> None:
+    """Each asks for 200 MB. All together may make no more of memory wait than one."""
+
+    def attack() -> None:
+        keys = fill(node, 20, 100_000)
+        fetches = [m.Fetch(number, keys[number % len(keys)]) for number in range(2000)]
+        strangers = [Stranger(node, NETWORK_KEY, small=True) for _ in range(40)]
+        for stranger in strangers:
+            with contextlib.suppress(OSError):
+                stranger.say(CLIENT, *fetches)
+        wait_until(lambda: node.connections == 1)
+        for stranger in strangers:
+            stranger.socket.close()
+
+    assert "does not read" in await under_attack(node, attack)
+
+
 async def test_more_members_than_connections(node: Victim) -> None:
     def attack() -> None:
         strangers = []
         for _ in range(70):  # each greets at once: on a busy machine all of them take seconds
             strangers.append(member(node))
-            strangers[-1].say(CLIENT)
+            with contextlib.suppress(ConnectionError, ssl.SSLError):  # refused a second ago
+                strangers[-1].say(CLIENT)
         for stranger in strangers:
             with contextlib.suppress(ConnectionError, ssl.SSLError):  # it was one too many
                 stranger.say(m.Goodbye(m.Reason.SHUTDOWN))

@@ -19,6 +19,7 @@ from p2pcore import (
 )
 from p2pcore.aio.identity import (
     IDENTITY_FILE,
+    Credentials,
     Identity,
     _authority,
     _authority_key,
@@ -146,3 +147,10 @@ def test_the_id_is_the_hash_of_the_key() -> None:
 def test_what_is_no_certificate_proves_nothing(shown: bytes | None) -> None:
     with pytest.raises(AuthenticationError):
         peer_id_of(shown)
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 15])
+def test_a_short_network_key_makes_no_credentials(key: bytes) -> None:
+    """Wherever it comes from: strangers can test guesses of it offline."""
+    with pytest.raises(ConfigError, match="at least 16 random bytes"):
+        Credentials(Identity.new(), key)

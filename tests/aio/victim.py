@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-__all__ = ["NETWORK_KEY", "Victim", "victim"]
+__all__ = ["NETWORK_KEY", "Victim", "victim", "wait_until"]
 
 NETWORK_KEY = b"the network key of the victim..."
 
@@ -86,3 +87,11 @@ def victim(loop: str, log: Path) -> Iterator[Victim]:
         finally:
             process.kill()
     assert "Traceback" not in log.read_text()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """As `eventually`, in the thread of an attack."""
+    end_s = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)

@@ -202,6 +202,16 @@ def test_every_option_reaches_its_setting() -> None:
     assert defaults == CoordinatorConfig()
 
 
+def test_quorums_that_need_not_meet_are_warned_of_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["serve", "--replicas", "5", "--write-quorum", "2", "--read-quorum", "2"]
+    config = config_of(parser().parse_args(words))
+    assert (config.write_quorum, config.read_quorum) == (2, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("p2pcore: warning: read_quorum + write_quorum is 4")
+
+
 def test_a_leave_longer_than_the_grace_of_the_process_is_not_cut_off(
     serve: Callable[..., Any], launch: Callable[..., Any]
 ) -> None:

@@ -182,7 +182,7 @@ def test_meeting_joins_two_networks(net: Net) -> None:
 
 def test_other_settings_and_full_nodes(net: Net) -> None:
     node = net.swarm(1, max_connections=1)[0]
-    with pytest.raises(IncompatibleError, match="N=5 W=2 R=2"):
+    with pytest.raises(IncompatibleError, match="N=5 W=3 R=3"):
         meet(net.node(join=False, replication_factor=5), node.address)
     net.client()
     late = net.client(connect=False)

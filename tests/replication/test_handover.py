@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from p2pcore.ids import key_of
-from p2pcore.replication.handover import SWEEP_NS
+from p2pcore.replication.handover import STEP_RECORDS, SWEEP_NS
+from p2pcore.storage.memory import Record
+from p2pcore.versions import Version
 from p2pcore.wire.messages import Confirm, Confirmed, Leaving, Message, StoreMany
 from tests.net import DROP, PASS, Net, Peer
 
@@ -149,3 +151,34 @@ def test_the_last_one_leaves_at_once(net: Net) -> None:
     for node in net.nodes:
         net.leave(node)
     assert net.mono_ns - begun_ns < 1_000_000_000
+
+
+def test_the_last_one_leaves_whatever_it_holds() -> None:
+    """Steps that had nobody to ask ended within each other: 60,000 records, RecursionError."""
+    net = Net()
+    (node,) = net.swarm(1, replication_factor=1, write_quorum=1, read_quorum=1)
+    hold(node, 80_000)
+    begun_ns = net.mono_ns
+    net.leave(node)
+    assert net.mono_ns == begun_ns
+
+
+def test_who_leaves_asks_in_steps_of_their_own_turn() -> None:
+    """Also where every step is over at once, since nobody can be reached any more."""
+    net = Net()
+    nodes = net.swarm(2, replication_factor=2, write_quorum=1, read_quorum=2)
+    hold(nodes[0], 5000)
+    sweeps: list[int] = []
+    net.judge = lambda source, target, message: (
+        (sweeps.append(len(message.entries)), PASS)[1] if isinstance(message, Confirm) else PASS
+    )
+    net.leave(nodes[0])
+    assert len(nodes[1].machine.store) == 5000
+    assert max(sweeps) <= STEP_RECORDS
+
+
+def hold(node: Peer, count: int) -> None:
+    """So many records, as if they had been stored there."""
+    for number in range(count):
+        record = Record(Version(number.to_bytes(16)), b"v", 0)
+        node.machine.store.put(key_of(f"held {number}"), record, node.now.wall_ms)

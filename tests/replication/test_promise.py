@@ -7,11 +7,10 @@ import pytest
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.ids import Key, NodeId, key_of
-from p2pcore.replication import handover, ownership, sync
+from p2pcore.replication import handover, ownership, pull_context, sync
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.operations import ReadOperation
 from p2pcore.replication.ownership import Ownership, Standing
-from p2pcore.wire.limits import SLOTS
 from p2pcore.wire.messages import Message, Missing, NotReady, Put, Reply, Store
 from tests.net import DROP, HOLD, PASS, Net, Peer
 from tests.promise import play
@@ -76,20 +75,20 @@ def test_not_ready_counted_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_dropped_before_it_was_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As soon as somebody is closer. Where two newcomers push out two holders, that loses."""
 
-    def careless(self: Handover, slot: int) -> list[Any]:
-        for entry in extras(self, slot):
+    def careless(self: Handover, keys: list[Key]) -> list[Any]:
+        for entry in extras(self, keys):
             self._store.drop(Key(entry.key), entry.version)  # type: ignore[arg-type]
         return []
 
     extras = Handover._extras
     monkeypatch.setattr(Handover, "_extras", careless)
     monkeypatch.setattr(handover, "AFTER_CHANGE_NS", 0)
-    monkeypatch.setattr(handover, "STEP_SLOTS", SLOTS)
+    monkeypatch.setattr(handover, "STEP_LOOKS", 1 << 20)
     notices()
 
 
 def test_nothing_copied_after_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync.Sync, "wants", lambda *_: False)
+    monkeypatch.setattr(pull_context.PullContext, "wants", lambda *_: False)
     notices()
 
 

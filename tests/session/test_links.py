@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pcore.contact import Contact
-from p2pcore.effects import Close, Connect, LinkId, Notice, Send
+from p2pcore.effects import Close, Connect, Instant, LinkId, Notice, Send
 from p2pcore.errors import (
     AuthenticationError,
     BrokenError,
@@ -23,6 +23,7 @@ from tests.session.harness import (
     OTHER,
     PEER,
     SETTINGS,
+    Asked,
     Harness,
 )
 from tests.wire.strategies import by_type
@@ -184,9 +185,16 @@ def test_a_link_that_ends_before_its_greeting_fails_its_questions(harness: Harne
     call = harness.ask(CONTACT)
     harness.connected(1, incoming=False)
     harness.links.disconnected(LinkId(1), None, harness.now)
-    assert call.told == [(PEER, AuthenticationError)]
+    assert call.told == [(PEER, UnreachableError)], "TLS has not said that it refuses us"
     harness.ask(CONTACT)
     assert Connect(CONTACT.address, PEER) in harness.drain()
+
+
+def test_what_tls_has_said_of_the_end_before_a_greeting_counts(harness: Harness) -> None:
+    call = harness.ask(CONTACT)
+    harness.connected(1, incoming=False)
+    harness.links.disconnected(LinkId(1), AuthenticationError("unknown ca"), harness.now)
+    assert call.told == [(PEER, AuthenticationError)]
 
 
 def test_a_peer_that_greets_as_a_client_where_a_node_was_expected_fails_questions(
@@ -212,6 +220,64 @@ def test_replies_that_nobody_waits_for_are_counted(harness: Harness) -> None:
     harness.receive(1, m.Pong(10**9))
     assert len(call.told) == 1
     assert harness.links.counters.late_replies == 3
+
+
+def test_a_reply_that_is_not_needed_any_more_is_no_accident(harness: Harness) -> None:
+    """The third of three, where two make the quorum."""
+    harness.greeted(1)
+    harness.greeted(2, OTHER)
+    for _ in range(3):
+        call = harness.ask(CONTACT, Contact.of(OTHER, "10.0.0.3:1"))
+        harness.receive(1, m.Pong(call.id))
+        harness.links.enough(call)
+        harness.links.enough(call)  # of a call that is over already, there is nothing to come
+        harness.receive(2, m.Pong(call.id))
+    harness.links.tell([CONTACT], m.Ping(0), harness.now, answered=True)
+    harness.receive(1, m.Pong(0))
+    assert harness.links.counters.late_replies == 0
+    harness.receive(2, m.Pong(call.id))
+    assert harness.links.counters.late_replies == 1
+
+
+def test_a_reply_that_was_given_up_is_late(harness: Harness) -> None:
+    harness.greeted(1)
+    harness.now = Instant(harness.now.mono_ns + 10**9, harness.now.wall_ms)
+    call = harness.ask(CONTACT, due_ns=harness.now.mono_ns + 1)
+    harness.sweep(10**9)
+    assert call.told == ["expired"]
+    harness.links.enough(call)
+    harness.receive(1, m.Pong(call.id))
+    counters = harness.links.counters
+    assert (counters.timeouts, counters.late_replies) == (1, 1)
+
+
+def test_neither_a_pause_nor_a_dial_is_a_time_out(harness: Harness) -> None:
+    pause = Asked(harness.links, harness.now.mono_ns + 1)
+    harness.links.watch(pause, harness.now)
+    dial = harness.ask(CONTACT, due_ns=harness.now.mono_ns + 1)
+    harness.sweep(10**9)
+    assert pause.told == dial.told == ["expired"]
+    assert list(harness.links.slow) == [PEER], "it is asked last all the same"
+    assert harness.links.counters.timeouts == 0
+
+
+def test_what_a_broken_link_owes_is_not_waited_for(harness: Harness) -> None:
+    harness.greeted(1)
+    call = harness.ask(CONTACT)
+    harness.links.enough(call)
+    harness.links.disconnected(LinkId(1), None, harness.now)
+    harness.greeted(2)
+    harness.receive(2, m.Pong(10**9))
+    assert harness.links.counters.late_replies == 1
+
+
+def test_what_waits_for_a_link_is_asked_once(harness: Harness) -> None:
+    """Though it was put again meanwhile."""
+    call = harness.ask(CONTACT)
+    harness.links.ask(call, [CONTACT], m.Ping(call.id), harness.now)
+    harness.drain()
+    harness.connected(1)
+    assert harness.receive(1, NODE_READY) == [Send((LinkId(1),), m.Ping(call.id))]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The core, broken on purpose in eleven ways: what the checkers are there to catch.
+"""The core, broken on purpose in thirteen ways: what the checkers are there to catch.
 
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
@@ -17,9 +17,12 @@ from p2pcore.replication import batch, operations
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.replication.replica import Replica
 from p2pcore.session.link import Call, Link
 from p2pcore.session.links import Links
 from p2pcore.session.pending import PendingCalls
+from p2pcore.session.timeouts import Timeouts
+from p2pcore.storage import memory
 from p2pcore.storage.memory import MemoryStore, Record
 
 Patch = tuple[object, str, object]
@@ -48,6 +51,19 @@ def tombstone_lost() -> list[Patch]:
     return [(MemoryStore, "put", put)]
 
 
+def expiry_is_a_write() -> list[Patch]:
+    """A record that has expired by one clock is a tombstone of its version, for good."""
+
+    def lacks(self: MemoryStore, key: Any, version: bytes, lasts_ms: int, wall_ms: int) -> bool:
+        return (self.version(key) or b"") < version
+
+    return [
+        (MemoryStore, "lacks", lacks),
+        (memory, "_face", lambda record: record.version),
+        (Replica, "_watch_clock", _nothing),
+    ]
+
+
 def stale_version_acknowledged() -> list[Patch]:
     """A replica that holds a newer version says that it has stored the older one."""
     keep = MemoryStore.put
@@ -72,8 +88,8 @@ def drop_before_confirmation() -> list[Patch]:
     """What is not a node's any more is gone at once."""
     gather = Handover._extras
 
-    def extras(self: Handover, slot: int) -> list[Any]:
-        for entry in gather(self, slot):
+    def extras(self: Handover, keys: list[Any]) -> list[Any]:
+        for entry in gather(self, keys):
             self._store.drop(entry.key, entry.version)
         return []
 
@@ -133,10 +149,16 @@ def reply_to_the_wrong_request() -> list[Patch]:
     return [(PendingCalls, "on_reply", on_reply)]
 
 
+def impatient() -> list[Patch]:
+    """An answer is waited for for as long as it takes on the way."""
+    return [(Timeouts, "of", lambda self, contacts, now: 1)]
+
+
 BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "acknowledge before W": (acknowledge_before_w, ""),
     "no read repair": (no_read_repair, "halfway"),
     "tombstone lost": (tombstone_lost, ""),
+    "expiry is a write": (expiry_is_a_write, "clocks"),
     "stale version acknowledged": (stale_version_acknowledged, ""),
     "ready before hand-off": (ready_before_handoff, ""),
     "drop before confirmation": (drop_before_confirmation, ""),
@@ -144,6 +166,7 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "lookup that stops a round early": (lookup_stops_early, "large"),
     "request table that grows": (request_table_grows, ""),
     "lost contacts that grow": (lost_contacts_stay_lost, ""),
+    "impatience": (impatient, "calm"),
     "reply matched to the wrong request": (reply_to_the_wrong_request, ""),
 }
 """Every way, with the scenario that is played; empty: the one that a sweep draws."""

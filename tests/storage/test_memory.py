@@ -6,8 +6,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from p2pcore.errors import StorageFullError
-from p2pcore.ids import Key
-from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record, slot_of
+from p2pcore.ids import Key, key_of
+from p2pcore.storage.memory import (
+    EXPIRE_RECORDS,
+    RECORD_OVERHEAD_BYTES,
+    TALLY_RECORDS,
+    MemoryStore,
+    Record,
+    slot_of,
+)
 from p2pcore.versions import Version
 
 GRACE_MS = 50
@@ -103,7 +110,8 @@ class StoreMachine(RuleBasedStateMachine):
         """Those of a store that came to the same records on a straight way are the same."""
         other = MemoryStore(capacity_bytes=1 << 30, tombstone_grace_ms=GRACE_MS)
         for key, held in self.model.items():
-            other.put(key, Record(held.version, b"", 0), self.now_ms)
+            value = None if held.value is None else b""
+            other.put(key, Record(held.version, value, 0), self.now_ms)
             assert self.store.version(key) == held.version
         assert list(self.store.slots()) == list(other.slots())
         for slot, digest in other.slots():
@@ -192,13 +200,63 @@ def test_digests_differ_where_records_do(store: MemoryStore) -> None:
     assert store.digest(slot + 1) == other.digest(slot + 1) == 0
 
 
-def test_slots_without_records_are_passed_over(store: MemoryStore) -> None:
+def test_keys_are_listed_in_pages(store: MemoryStore) -> None:
     for key in KEYS:
         store.put(key, Record(version(1), b"", 0), 0)
-    slots = sorted({slot_of(key) for key in KEYS})
-    assert store.slots_from(0, 4096) == slots
-    assert store.slots_from(slots[1], 2) == slots[1:3]
-    assert store.slots_from(slots[-1] + 1, 1) == []
+    ordered = sorted(KEYS)
+    assert store.keys_after(b"", 4096) == ordered
+    assert store.keys_after(ordered[0], 2) == ordered[1:3]
+    assert store.keys_after(ordered[-1], 1) == []
+    first, second = sorted((KEYS[0], KEYS[3]))  # of one slot
+    slot = slot_of(first)
+    assert store.keys(slot, b"", 1) == [first]
+    assert store.keys(slot, first, 5) == [second]
+    assert store.keys(slot, second) == []
     for key in KEYS:
         store.drop(key, version(1))
-    assert store.slots_from(0, 1) == []
+    assert store.keys_after(b"", 1) == store.keys(slot) == []
+
+
+def test_a_value_wins_over_its_own_expiry(store: MemoryStore) -> None:
+    """Of two stores with the same record, one had a wrong clock for one `expire`."""
+    record, other = (
+        Record(version(5), b"value", 10_000),
+        MemoryStore(capacity_bytes=1 << 20, tombstone_grace_ms=GRACE_MS),
+    )
+    for each in (store, other):
+        each.put(KEYS[0], record, 1000)
+    assert dict(store.slots()) == dict(other.slots())
+    store.expire(10_001)
+    assert dict(store.slots()) != dict(other.slots()), "equal digests are of equal contents"
+    assert store.lacks(KEYS[0], version(5), 10_000, 1000)
+    assert not other.lacks(KEYS[0], version(5), 0, 1000)
+    assert not store.lacks(KEYS[0], version(5), 10_000, 10_000), "it is over here as well"
+    assert store.put(KEYS[0], record, 10_000) is None
+    assert store.held(KEYS[0]) == Record(version(5), None, 10_000 + GRACE_MS)
+    assert store.put(KEYS[0], record, 1000) is None
+    assert store.held(KEYS[0]) == other.held(KEYS[0]) == record
+    assert dict(store.slots()) == dict(other.slots())
+    assert store.size_bytes == other.size_bytes
+
+
+def test_a_deletion_is_not_undone_by_what_has_no_end(store: MemoryStore) -> None:
+    store.put(KEYS[0], Record(version(5), None, 0), 1000)
+    store.put(KEYS[0], Record(version(5), b"of the same version", 0), 1000)
+    assert store.get(KEYS[0], 1000) == Record(version(5), None, 1000 + GRACE_MS)
+
+
+def test_no_call_looks_at_more_records_than_is_said() -> None:
+    """Puts are tallied a few at a time, and so do records end."""
+    store = MemoryStore(capacity_bytes=1 << 30, tombstone_grace_ms=GRACE_MS)
+    ours = [key_of(f"key {number}") for number in range(3000)]
+    for key in ours:
+        store.put(key, Record(version(1), b"v", 2000), 1000)
+        assert len(store._untallied) < TALLY_RECORDS
+    for turn in range(1, 7):  # 3,000 at the same millisecond
+        assert store.next_end_ms() == 2000
+        store.expire(2000)
+        live = sum(store._records[key].value is not None for key in ours)
+        assert live == max(0, len(ours) - turn * EXPIRE_RECORDS)
+    assert store.next_end_ms() == 2000 + GRACE_MS
+    store.expire(2000 + GRACE_MS)
+    assert len(store) == len(ours) - EXPIRE_RECORDS

@@ -2,9 +2,9 @@
 
 from hypothesis import strategies as st
 
+from p2pcore.address import MAX_ADDRESS_CHARS
 from p2pcore.wire import messages as m
 from p2pcore.wire.limits import (
-    MAX_ADDRESS_CHARS,
     MAX_CONTACTS,
     MAX_NAME_CHARS,
     MAX_TEXT_CHARS,

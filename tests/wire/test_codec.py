@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2pcore.address import MAX_ADDRESS_CHARS
 from p2pcore.wire import codec
 from p2pcore.wire import messages as m
 from p2pcore.wire.codec import FrameParser, Incoming, encode_frame
 from p2pcore.wire.limits import (
     HEADER_BYTES,
-    MAX_ADDRESS_CHARS,
     MAX_CONTACTS,
     MAX_FRAME_BYTES,
     MAX_TEXT_CHARS,
@@ -197,3 +197,22 @@ def test_a_reason_of_a_later_version_is_readable() -> None:
         assert FrameParser().feed(encode_frame(message)) == [message]
     assert m.words_of(99) == "reason 99"
     assert m.words_of(m.Reason.STORAGE_FULL) == "storage full"
+
+
+@given(messages=st.lists(any_message, max_size=12), limit=st.integers(1, 5), data=st.data())
+def test_what_is_too_much_for_one_turn_waits_as_bytes(
+    messages: list[m.Message], limit: int, data: st.DataObject
+) -> None:
+    """In the same order, however the bytes come and whenever the next are asked for."""
+    whole = b"".join(map(encode_frame, messages))
+    parser, out = FrameParser(), []
+    while whole or parser.has_more:
+        size = data.draw(st.integers(0, len(whole)))
+        if not size and not parser.has_more:
+            size = len(whole)
+        found = parser.feed(whole[:size], limit)
+        whole = whole[size:]
+        assert len(found) <= limit
+        out += found
+    assert out == messages
+    assert parser.pending_bytes == 0

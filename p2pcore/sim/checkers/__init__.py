@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.bounds import Bounds
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
+from p2pcore.sim.checkers.contents import Contents, Offsets
 from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.checkers.overlay import Overlay
 from p2pcore.sim.checkers.records import Records
@@ -61,7 +62,9 @@ class Checkers:
             clocks_s=clocks_s,
             durable=durable,
         )
-        self.records = Records(world, self.histories, self.assumptions, quorums, clocks_s)
+        self._offsets = Offsets(world)
+        self.contents = Contents(world, self._offsets)
+        self.records = Records(world, self.histories, self.assumptions, quorums, self._offsets)
         self.overlay = Overlay(world, self.assumptions, world.stream("checkers"))
         self._bounds = Bounds(world)
         self._timeout_s = timeout_s
@@ -80,6 +83,7 @@ class Checkers:
         """Check all that must be true at any time. Happens by itself every LOOK_S."""
         self.assumptions.look_closely()
         self.records.look()
+        self.contents.look(self.histories.values())
         self.overlay.look()
         self._bounds.look(self.records.items_in_flight)
 
@@ -132,7 +136,11 @@ class Checkers:
         if text is not None:
             return text, []
         for history in self.histories.values():
-            text = self.assumptions.unrepaired(history) or self.records.scattered(history)
+            text = (
+                self.assumptions.unrepaired(history)
+                or self.records.scattered(history)
+                or self.contents.unlike(history)
+            )
             if text is not None:
                 return text, history.story
         return None

@@ -17,6 +17,7 @@ from p2pcore.replication.operations import StoreReceipt
 from p2pcore.replication.ownership import Standing
 from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
+from p2pcore.sim.checkers.contents import Offsets
 from p2pcore.sim.checkers.history import KeyHistory, Write
 from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.hosts.operations import SimOperation
@@ -27,6 +28,7 @@ __all__ = ["Records"]
 REPAIR_NS = 1_000_000_000  # after a read; a repair is one message to a node that has just answered
 CALM_NS = 2_000_000_000  # without faults before a read from which a repair can be expected
 CLOCKS_MS = 1000  # clocks of clients are off as well, by up to 20 s of the 30 s that are tolerated
+TOLERANCE_MS = 1000  # of ends, where clocks agree: they drift, and operations take their time
 STORE = frozenset(("store", "delete", "store_many"))
 READ = frozenset(("retrieve", "retrieve_many"))
 
@@ -49,18 +51,18 @@ class Records:
         histories: by the names that the workload uses.
         assumptions: whether the promise applies.
         quorums: N, W and R.
-        clocks_s: how far clocks may be off: expiry is judged no more finely.
+        offsets: how far clocks are off: expiry is judged no more finely.
     """
 
     def __init__(
         self, world: World, histories: dict[str, KeyHistory], assumptions: Assumptions,
-        quorums: tuple[int, int, int], clocks_s: float,
+        quorums: tuple[int, int, int], offsets: Offsets,
     ) -> None:  # fmt: skip
         self._world = world
         self._histories = histories
         self._assumptions = assumptions
         self._replicas, self._writes, self._reads = quorums
-        self._tolerance_ns = round((clocks_s + 1.0) * 1e9)
+        self._offsets = offsets
         self._begun: dict[SimOperation, list[_Begun]] = {}
         self._held: dict[KeyHistory, dict[tuple[SimNode, int], bytes]] = {}
         self._disturbed_ns = 0
@@ -103,7 +105,10 @@ class Records:
         history, now_ns, write = self._histories[name], self._world.now_ns, None
         if operation.kind in STORE:
             ttl_s = self.ttl_s.get(value) if value is not None else None
-            write = Write(value, now_ns, None if ttl_s is None else now_ns + round(ttl_s * 1e9))
+            end_ns = None if ttl_s is None else now_ns + round(ttl_s * 1e9)
+            if end_ns is not None:  # it is reckoned by the writer's clock
+                end_ns += operation.process.clock.wall_offset_ms * 1_000_000
+            write = Write(value, now_ns, end_ns)
             history.begin(write)
         return _Begun(
             history, write, history.floor, history.leniences,
@@ -156,7 +161,7 @@ class Records:
         write = history.by_value.get(value) if value is not None else None
         if value is not None and write is None:
             self._broken("foreign value", history, f"it reads as {value!r}, never written there")
-        if self._applies(begun) and not self._possible(begun, write):
+        if self._applies(begun) and not self._possible(begun, write, operation.start_ns):
             newest = history.floor_write if history.floor == begun.floor else None
             deleted = newest is not None and newest.value is None
             what = f"the value of '{write}'" if write else "nothing"
@@ -165,11 +170,13 @@ class Records:
         if write is not None:
             self._expect_repair(history, write, operation)
 
-    def _possible(self, begun: _Begun, read: Write | None) -> bool:
-        """True if a read may give this: its write, or an end of the record (None)."""
-        now_ns, floor, tolerance_ns = self._world.now_ns, begun.floor, self._tolerance_ns
+    def _possible(self, begun: _Begun, read: Write | None, start_ns: int) -> bool:
+        """True if a read that began then may give this: its write, or an end of the record (None).
+        A value whose time is over may have been on its way since before."""
+        now_ns, floor = self._world.now_ns, begun.floor
+        tolerance_ns = (self._offsets.look() + TOLERANCE_MS) * 1_000_000
         if read is not None:
-            if read.expires_ns is not None and read.expires_ns + tolerance_ns < now_ns:
+            if read.expires_ns is not None and read.expires_ns + tolerance_ns < start_ns:
                 return False
             return not read.version or read.version >= floor
         if not floor:

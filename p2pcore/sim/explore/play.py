@@ -11,6 +11,7 @@ from traceback import format_exc
 from typing import Any
 
 from p2pcore.errors import P2PError
+from p2pcore.session.link import ACCIDENTS
 from p2pcore.sim.checkers import BrokenPromiseError, Checkers
 from p2pcore.sim.engine import StillError
 from p2pcore.sim.explore.scenarios import Scenario
@@ -26,6 +27,7 @@ __all__ = ["Outcome", "play"]
 TIMEOUT_S = 6.0  # of each operation: a round that fails, and a connection that does, fit in
 SEVERED_S = 3.0  # less than what others would notice
 SEVERED_GAP_S = 8.0
+SHORTEST_S, LONGEST_S = 2.0, 7200.0  # lifetimes of records that have one
 MAX_ZIPF = 4  # draws of which the smallest names the key: the first keys are the hottest
 
 
@@ -96,6 +98,7 @@ class _Run:
             node.service = Service(message_us=scenario.message_us)
         self._settings = settings
         self._rng = world.stream("workload")
+        self._lifetimes = world.stream("lifetimes")
         self._clients: list[SimClient] = []  # those that are connected
         for _ in range(scenario.clients):
             self._add_client()
@@ -128,6 +131,8 @@ class _Run:
         world.run(max(scenario.over_s, scenario.faults_end_s, severed_s))
         self.checkers.finish(self._clients[0])
         self._check_availability()
+        if scenario.is_healthy:
+            self._check_accidents()
 
     def _check_availability(self) -> None:
         records, most = self.checkers.records, self._scenario.max_failed
@@ -135,6 +140,15 @@ class _Run:
         if records.failed > most * count:
             text = f"{records.failed} of {count} operations failed, {most:.0%} may"
             raise BrokenPromiseError("availability", text)
+
+    def _check_accidents(self) -> None:
+        """Where nothing is wrong, nothing goes wrong."""
+        for process in self._world.processes:
+            counters = process.machine.counters
+            counts = {name: getattr(counters, name) for name in ACCIDENTS}
+            found = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+            if found:
+                raise BrokenPromiseError("accidents", f"{found} at {process} in a healthy run")
 
     # Clients
 
@@ -171,7 +185,10 @@ class _Run:
         self._add_client()
         self._world.apply(Partition(side=(client.name, node.name), for_s=SEVERED_S))
         values = {key: self._value(key) for key in self._some_keys()}
-        self._world.after(0.1, lambda: [client.start_store(*each) for each in values.items()])
+        ttl_s = self._lifetime(*values.values())
+        self._world.after(
+            0.1, lambda: [client.start_store(*each, ttl_s=ttl_s) for each in values.items()]
+        )
         self._world.after(SEVERED_S / 2, lambda: client.crash(power=True))
 
     # Operations
@@ -185,7 +202,9 @@ class _Run:
         elif reads:
             client.start_retrieve(key)
         elif batch:
-            client.start_store_many({each: self._value(each) for each in self._some_keys()})
+            values: dict[str | bytes, bytes]
+            values = {each: self._value(each) for each in self._some_keys()}
+            client.start_store_many(values, ttl_s=self._lifetime(*values.values()))
         else:
             self._write(client, key)
 
@@ -199,7 +218,17 @@ class _Run:
             self.checkers.records.ttl_s[value] = ttl_s
             client.start_store(key, value, ttl_s=ttl_s)
         else:
-            client.start_store(key, value)
+            client.start_store(key, value, ttl_s=self._lifetime(value))
+
+    def _lifetime(self, *values: bytes) -> float | None:
+        """How long these are to be kept: of any order, from less than a clock may be off to more
+        than a run takes; or for ever."""
+        rng = self._lifetimes
+        if rng.random() >= self._scenario.lasting:
+            return None
+        ttl_s: float = round(SHORTEST_S * (LONGEST_S / SHORTEST_S) ** rng.random(), 3)
+        self.checkers.records.ttl_s.update(dict.fromkeys(values, ttl_s))
+        return ttl_s
 
     def _key(self) -> str:
         draws = 1 + self._rng.below(MAX_ZIPF)

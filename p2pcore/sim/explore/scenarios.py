@@ -36,6 +36,9 @@ class Scenario:
     reads: float = 0.5
     """Which part of the operations reads; of the others, one in five deletes."""
 
+    lasting: float = 0.3
+    """Which part of the stores has a time to live, beside some that have a short one."""
+
     over_s: float = 40.0
     """The operations begin at random moments of this time."""
 
@@ -89,6 +92,13 @@ class Scenario:
     def kept(self) -> tuple[int, ...]:
         """The places of the faults that happen."""
         return tuple(range(len(self.faults))) if self.keep is None else self.keep
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing goes wrong, and answers come at once: no fault, no client that dies, no
+        load that may fail operations, no link that loses anything or is as long as a continent."""
+        at_once = self.link in ("ideal", "lan") and not self.regions and not self.max_failed
+        return at_once and not (self.kept or self.hangups or self.severed)
 
     @property
     def faults_end_s(self) -> float:
@@ -145,7 +155,7 @@ def _span(rng: Stream, low_s: float, high_s: float) -> float:
 def _calm(rng: Stream, values: Table) -> Table:
     """Nothing goes wrong; also networks of one or two nodes."""
     quorums = (1, 1, 1) if rng.random() < 0.2 else values["quorums"]
-    return {"nodes": 1 + rng.below(12), "quorums": quorums, "max_failed": 0.0}
+    return {"nodes": 1 + rng.below(12), "quorums": quorums, "max_failed": 0.0, "hangups": 0}
 
 
 def _partition(rng: Stream, values: Table) -> Table:
@@ -218,16 +228,23 @@ def _exhaustion(rng: Stream, values: Table) -> Table:
 
 
 def _clocks(rng: Stream, values: Table) -> Table:
-    """The time of day jumps, and clients disagree about it."""
+    """The time of day jumps, or is wrong for long, and clients disagree about it."""
     faults: list[Table] = [
         {
             "fault": "clock-jump", "at_s": at_s, "for_s": _span(rng, 2, 15), "count": 1,
-            "jump_ms": rng.choice((-60_000, -5_000, 5_000, 20_000, 60_000)),
+            "jump_ms": rng.choice(
+                (-3_600_000, -60_000, -5_000, 5_000, 20_000, 60_000, 3_600_000)
+            ),
         }
         for at_s in _times(rng, values, 8)
     ]  # fmt: skip
     faults.append({"fault": "drift", "at_s": 1.0, "for_s": 0, "count": 2, "drift_ppm": 500})
     skews = tuple(rng.randrange(-20_000, 20_000) for _ in range(3))
+    if rng.random() < 0.4:  # for so long that nodes believe in it
+        faults.append({
+            "fault": "clock-jump", "at_s": _span(rng, 1, 20), "for_s": _span(rng, 310, 400),
+            "count": 1, "jump_ms": rng.choice((-3_600_000, 3_600_000)),
+        })  # fmt: skip
     return {"faults": tuple(faults), "skews_ms": skews}
 
 

@@ -16,7 +16,7 @@ from typing import Any, get_args
 from p2pcore.effects import Instant
 from p2pcore.session.link import Link
 from p2pcore.sim.hosts.applications import SimNode
-from p2pcore.sim.network.tcp import RawFrame
+from p2pcore.sim.network.connection import RawFrame
 from p2pcore.wire.limits import MAX_CONTACTS
 from p2pcore.wire.messages import (
     Contacts,

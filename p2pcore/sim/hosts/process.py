@@ -25,6 +25,7 @@ from p2pcore.sim.network.links import LAN, Uplink
 from p2pcore.sim.network.tcp import Network
 from p2pcore.sim.streams import Stream
 from p2pcore.wire.codec import Incoming
+from p2pcore.wire.limits import MAX_UNREAD_BYTES
 
 __all__ = ["Process", "Service"]
 
@@ -116,7 +117,10 @@ class Process:
         counters.bytes_in += size
         busy_ns = self.busy_until_ns
         self.busy_until_ns = (busy_ns if busy_ns > now_ns else now_ns) + self._cost_ns
-        machine.receive(link_id, message, self.clock.instant(now_ns))
+        end = self.ends.get(link_id)
+        unread = end is not None and end.unread_bytes > MAX_UNREAD_BYTES
+        receive = machine.receive_unread if unread else machine.receive
+        receive(link_id, message, self.clock.instant(now_ns))
         self.pump()
 
     def connected(self, end: End, address: str, *, incoming: bool) -> None:

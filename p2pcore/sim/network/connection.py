@@ -3,7 +3,8 @@
 Rule: remembers; `tcp.py` moves messages.
 """
 
-from typing import Any, Protocol
+from collections import deque
+from typing import Any, Protocol, get_args
 
 from p2pcore.effects import Connect, LinkId
 from p2pcore.errors import P2PError
@@ -13,8 +14,14 @@ from p2pcore.sim.engine import Action
 from p2pcore.sim.network.links import LinkProfile, Path, Uplink
 from p2pcore.sim.streams import Stream
 from p2pcore.wire.codec import FrameParser, Incoming
+from p2pcore.wire.limits import HEADER_BYTES, MAX_UNREAD_BYTES
+from p2pcore.wire.messages import Reply, Role
 
-__all__ = ["ConnectionAttempt", "End", "EndOwner"]
+__all__ = ["ConnectionAttempt", "End", "EndOwner", "RawFrame", "is_answer"]
+
+_REPLIES = frozenset(get_args(Reply))
+_TAGS = frozenset(kind.__struct_config__.tag for kind in _REPLIES)
+_TAG_AT = HEADER_BYTES + 1  # behind the mark of a short array
 
 
 class EndOwner(Protocol):
@@ -66,7 +73,7 @@ class End:
 
     __slots__ = (
         "accepted", "closed", "dark_since_ns", "far", "held", "last_due_ns", "link_id", "owner",
-        "parser", "path", "said_end",
+        "parser", "path", "said_end", "unread_bytes", "unserved",
     )  # fmt: skip
 
     far: "End"
@@ -82,6 +89,36 @@ class End:
         self.held: list[tuple[int, Action, Any, int]] | None = None  # while the way is blocked
         self.dark_since_ns: int | None = None  # since when the way there or back is blocked
         self.parser: FrameParser | None = None  # only where bytes are parsed
+        self.unread_bytes = 0  # of answers sent from here, that the far process has not handled
+        self.unserved: deque[tuple[Any, int]] = deque()  # came, and waits for them to be read
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether nothing is read here until the far side has read (`aio/intake.py`)."""
+        if self.unread_bytes <= MAX_UNREAD_BYTES:
+            return False
+        return self._far_is_client or self.unread_bytes > 2 * MAX_UNREAD_BYTES
+
+    @property
+    def _far_is_client(self) -> bool:
+        link = self.owner.machine.links.by_id.get(self.link_id)
+        return link is not None and link.role is Role.CLIENT
+
+
+class RawFrame:
+    """Bytes that a byzantine node sends in place of a message."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+def is_answer(payload: Any) -> bool:
+    """Whether a message, or its frame, answers something."""
+    if type(payload) is bytes:
+        return len(payload) > _TAG_AT and payload[_TAG_AT] in _TAGS
+    return type(payload) in _REPLIES
 
 
 class ConnectionAttempt:

@@ -12,6 +12,7 @@ after GIVE_UP_NS.
 Rule: moves messages; does not look into them.
 """
 
+from collections import deque
 from typing import Any
 from zlib import crc32
 
@@ -19,27 +20,19 @@ from p2pcore.effects import Connect, LinkId
 from p2pcore.errors import AuthenticationError, P2PError, UnreachableError
 from p2pcore.sim.engine import Action, Engine
 from p2pcore.sim.network.accounting import Accounting
-from p2pcore.sim.network.connection import ConnectionAttempt, End, EndOwner
+from p2pcore.sim.network.connection import ConnectionAttempt, End, EndOwner, RawFrame, is_answer
 from p2pcore.sim.network.links import LinkProfile, Path
 from p2pcore.sim.trace import EventTrace
 from p2pcore.wire.codec import FrameParser, encode_frame
 from p2pcore.wire.messages import Message
 
-__all__ = ["Network", "RawFrame"]
+__all__ = ["Network"]
 
 SYN_RETRY_NS = 1_000_000_000  # RFC 6298, section 2.1; doubles
 KEEP_IDLE_NS = 30_000_000_000  # aio/connection.py: TCP probes a connection that idle
 KEEP_ALIVE_NS = 60_000_000_000  # ... and gives it up after 3 probes of 10 s each
+STALL_NS = 5_000_000_000  # handshake_timeout_s: nothing taken of what waits to be read
 GIVE_UP_NS = 924_600_000_000  # Linux's tcp_retries2 = 15: unanswered for so long
-
-
-class RawFrame:
-    """Bytes that a byzantine node sends in place of a message."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
 
 
 class Network:
@@ -80,8 +73,12 @@ class Network:
         accounting.bytes_sent += size * count
         accounting.kinds[kind] = accounting.kinds.get(kind, 0) + count
         payload = frame if raw or self._full_codec else message
+        answer = is_answer(payload)
         for link_id in links:  # a KeyError: the machine sends on a link that it knows is closed
-            self._transmit(process.ends[link_id], self._arrive, payload, size, depart_ns)
+            end = process.ends[link_id]
+            if answer:
+                end.unread_bytes += size
+            self._transmit(end, self._arrive, payload, size, depart_ns)
 
     def _transmit(self, end: End, action: Action, payload: Any, size: int, depart_ns: int) -> None:
         """Let `action(far end, payload, size)` happen when that much has arrived there."""
@@ -113,6 +110,12 @@ class Network:
             self.accounting.in_flight -= 1
             self.accounting.dropped += 1
             self._reset_by(end)
+        elif end.unserved or (end.unread_bytes and end.must_wait):
+            end.unserved.append((payload, size))
+            if len(end.unserved) == 1:
+                self.engine.at(
+                    self.engine.now_ns + STALL_NS, self._look_for_stall, end, end.unread_bytes
+                )
         elif not process.is_busy:
             self._handle(end, payload, size)
         elif not process.queue_is_full:
@@ -130,6 +133,8 @@ class Network:
             accounting.dropped += 1
             return
         accounting.delivered += 1
+        if is_answer(payload):
+            self._was_read(end.far, size)
         trace.note(self.engine.now_ns, end.link_id, size)
         if trace.story is not None:
             trace.tell(self.engine.now_ns, f"{end.far.owner.name} -> {end.owner.name} {payload!r}")
@@ -141,6 +146,24 @@ class Network:
         for message in end.parser.feed(payload):
             end.owner.receive(end.link_id, message, size)
             size = 0  # counted with the first
+
+    def _was_read(self, end: End, size: int) -> None:
+        """The far process has handled an answer: who sent it may go on to read."""
+        end.unread_bytes -= size
+        if end.unserved and not end.must_wait:
+            unserved, end.unserved = end.unserved, deque()
+            for payload, waiting in unserved:
+                self.engine.at(self.engine.now_ns, self._arrive, end, payload, waiting)
+
+    def _look_for_stall(self, end: End, unread_bytes: int, _: None) -> None:
+        """A peer that has read nothing for so long is given up."""
+        if end.closed or not end.unserved:
+            return
+        if end.unread_bytes >= unread_bytes:
+            self._break(end, UnreachableError("it does not read what it asked for"))
+        else:
+            now_ns = self.engine.now_ns
+            self.engine.at(now_ns + STALL_NS, self._look_for_stall, end, end.unread_bytes)
 
     # Opening
 
@@ -240,6 +263,9 @@ class Network:
 
     def _drop_end(self, end: End) -> None:
         end.closed = True
+        self.accounting.in_flight -= len(end.unserved)
+        self.accounting.dropped += len(end.unserved)
+        end.unserved.clear()
         end.owner.ends.pop(end.link_id, None)
 
     def _forget_held(self, end: End) -> None:
@@ -365,7 +391,7 @@ class Network:
             count += (rest[0] if action == self._land else action) in messages
         for process in self.by_address.values():
             count += process.count_waiting(messages)
-            count += sum(_held(end, messages) for end in process.ends.values())
+            count += sum(_held(end, messages) + len(end.unserved) for end in process.ends.values())
         return count + sum(_held(end, messages) for end in self._lingering)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.common.counting.static_swarm import LATENCY_NS, StaticMember, StaticSwarm
 from benchmarks.common.subject import NetworkSettings
+from p2pcore.session.link import ACCIDENTS
 from p2pcore.wire.codec import encode_frame
 from p2pcore.wire.messages import Store, Stored
 
@@ -113,3 +114,23 @@ def test_what_never_ends_is_noticed() -> None:
         node.gone = True
     with pytest.raises(AssertionError, match="does not come to an end"):
         swarm.finish(client, lambda: False)
+
+
+def test_a_counted_run_has_no_accidents() -> None:
+    """Joins, operations of every kind, five minutes of upkeep: nothing is late or broken."""
+    for seed in range(5):
+        swarm = StaticSwarm(8, NetworkSettings(), seed)
+        client = connected(swarm)
+        for number in range(20):
+            store(client, f"key {number}")
+            assert retrieve(client, f"key {number}") == VALUE
+        machine, deadline_ns = client.machine, swarm.deadline_ns
+        items = [(swarm.core.key_of(f"batch {number}"), VALUE) for number in range(50)]
+        client.operate(machine.write_many, items, None, deadline_ns)
+        keys = [key for key, _ in items]
+        found = client.operate(machine.read_many, keys, [bytes(key) for key in keys], deadline_ns)
+        assert found == [VALUE] * 50
+        swarm.run(300_000_000_000)
+        for member in swarm._members.values():
+            counters = member.machine.counters
+            assert {n: getattr(counters, n) for n in ACCIDENTS if getattr(counters, n)} == {}

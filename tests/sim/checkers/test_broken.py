@@ -10,6 +10,7 @@ CAUGHT_BY = {
     "acknowledge before W": "quorum",
     "no read repair": "read repair",
     "tombstone lost": "quorum",
+    "expiry is a write": "contents",
     "stale version acknowledged": "order",
     "ready before hand-off": "readiness",
     "drop before confirmation": "ownership",
@@ -17,6 +18,7 @@ CAUGHT_BY = {
     "lookup that stops a round early": "lookups",
     "request table that grows": "bounds",
     "lost contacts that grow": "bounds",
+    "impatience": "accidents",
     "reply matched to the wrong request": "foreign value",
 }
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,41 @@ def test_promises_are_kept(seed: int) -> None:
     assert outcome.ok or known, f"{outcome.broken}: {outcome.text}\n" + "\n".join(outcome.story)
     assert outcome.acknowledged
     assert outcome.read
+
+
+@pytest.mark.parametrize(("name", "seed"), [("tombstones", 97), ("exhaustion", 159)])
+def test_a_value_may_end_while_it_is_on_its_way(name: str, seed: int) -> None:
+    """A cut holds up the answer to a read; the value was good when the answer was given."""
+    outcome = play(draw(name, seed))
+    assert outcome.ok, f"{outcome.broken}: {outcome.text}"
+
+
+def test_a_healthy_run_has_no_accidents() -> None:
+    """Time-outs, late replies, retries, misbehaviour and broken links: a checker counts them where
+    nothing goes wrong."""
+    healthy = 0
+    for seed in range(1, 31):
+        scenario = draw("calm", seed)
+        outcome = play(scenario)
+        assert outcome.ok, f"{outcome.broken}: {outcome.text}"
+        healthy += scenario.is_healthy
+    assert healthy > 15
+    scenario = replace(draw("large", 2), faults=(), hangups=0, max_failed=0.0)
+    assert scenario.is_healthy
+    assert play(scenario).ok
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hangups": 1}, {"severed": 1}, {"max_failed": 0.1}, {"link": "wan"},
+        {"regions": ("london", "tokyo")}, {"faults": ({"fault": "crash", "at_s": 1.0},)},
+    ],
+)  # fmt: skip
+def test_what_is_not_healthy(change: dict[str, Any]) -> None:
+    scenario = replace(draw("calm", 1), link="lan", regions=())
+    assert scenario.is_healthy
+    assert not replace(scenario, **change).is_healthy
 
 
 def test_what_is_left_out_does_not_happen() -> None:

@@ -20,6 +20,13 @@ from p2pcore.sim.explore.scenarios import draw
         # same keys: readiness.
         ("calm", 5),
         ("tombstones", 3),
+        # A clock that was an hour ahead for seconds made tombstones of records that had not ended,
+        # of the same versions, for ever: contents.
+        ("clocks", 2),
+        ("clocks", 3),
+        # What had expired too early came back from one neighbour in turn, which most hold nothing
+        # of: contents.
+        ("clocks", 30),
         # A newcomer took itself for a replica of distant keys, pulled their records, and could
         # not find those who were to have them, so that it kept them for ever: convergence.
         pytest.param("large", 1111, marks=pytest.mark.slow),

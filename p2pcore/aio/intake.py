@@ -1,0 +1,205 @@
+"""What peers ask, a slice at a time; and how much may wait for them to read.
+
+Theory of operation. One read may bring thousands of requests, whose answers are thousands of times
+as large. So SLICE of them at most are handled in a turn, or what TURN_NS allows; the rest waits, as
+the bytes that it came as, and beyond HELD_BYTES nothing more is read from that peer. A client that
+does not take its answers is not read from until it does. A node is: what it answers us has to come
+through, or two nodes that answer each other would wait for each other for ever. Beyond
+MAX_UNREAD_BYTES of answers it is refused what has large ones (`session/manners.py`), and beyond
+twice that it is not read from either.
+
+What waits on all links together (answers to be read, half frames, requests that wait for a turn)
+stays below MAX_WAITING_BYTES: beyond it, those links end on which most waits, and first of all
+those that have taken nothing for a while. So memory is bounded, and who reads is served.
+
+Rule: decides who has to wait; what is answered, the machine decides.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol, get_args
+
+from p2pcore.aio.connection import NOT_READ, Connection, Stage
+from p2pcore.aio.system import now
+from p2pcore.effects import Instant, LinkId
+from p2pcore.errors import UnreachableError
+from p2pcore.machine import Machine
+from p2pcore.wire.codec import NO_LIMIT, Incoming
+from p2pcore.wire.limits import MAX_UNREAD_BYTES, MAX_WAITING_BYTES
+from p2pcore.wire.messages import Reply
+
+__all__ = ["REPLIES", "SLICE", "Intake"]
+
+SLICE = 64  # messages of one peer in one turn: half a millisecond, where they are ordinary ones
+TURN_NS = 500_000  # ... and where they are not; only one that takes longer itself goes beyond
+QUEUE_NS = 1_000_000  # of a turn, for all together who have more to be handled than a slice
+HELD_BYTES = 64 * 1024  # that wait for their turn, beside what one read brings
+ROOM_BYTES = MAX_WAITING_BYTES * 3 // 4
+"""Left when some had to go, so that it is not done for each frame."""
+
+REPLIES = frozenset(get_args(Reply))
+
+
+class IntakeOwner(Protocol):
+    """What the intake needs of its host."""
+
+    machine: Machine
+    serves: bool
+
+    def pump(self) -> None: ...
+
+    def is_client(self, link_id: LinkId) -> bool: ...
+
+    def watch_stalls(self) -> None: ...
+
+
+class Intake:
+    """The incoming side of a host."""
+
+    def __init__(self, host: IntakeOwner, loop: asyncio.AbstractEventLoop) -> None:
+        self._host = host
+        self._loop = loop
+        self._machine = host.machine
+        self._held: dict[Connection, int] = {}  # bytes that wait, of those that have any
+        self._total = 0
+        serves = host.serves  # a client has asked for whatever comes, and serves nobody else
+        self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, NO_LIMIT)
+        self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
+        self._planned = False  # whether the next turn goes on with them
+        self.being_served: Connection | None = None  # flushed at the end of this very slice
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        """Plain text came in within one loop turn."""
+        instant = now()
+        connection.heard_ns = instant.mono_ns
+        self._machine.counters.bytes_in += len(data)
+        if connection.has_unserved or self._must_wait(connection):
+            connection.parser.feed(data, 0)
+            self._serve(connection, [], instant)
+        else:
+            self._serve(connection, connection.parser.feed(data, self._slice), instant)
+
+    def _serve(self, connection: Connection, messages: list[Incoming], instant: Instant) -> None:
+        machine, link_id = self._machine, connection.link_id
+        receive, clock = machine.receive, time.monotonic_ns
+        if connection.outbox.reply_bytes > MAX_UNREAD_BYTES:
+            receive = machine.receive_unread
+        served, end_ns = 0, instant.mono_ns + self._turn_ns
+        for message in messages:
+            receive(link_id, message, instant)
+            served += 1
+            if clock() > end_ns:
+                connection.unserved = messages[served:]
+                break
+        machine.counters.messages_in += served
+        self.being_served = connection
+        self._host.pump()
+        self.being_served = None
+        if connection.unflushed:
+            connection.flush()
+        if connection.has_unserved or connection.paused:
+            self._put_off(connection)
+        self._watch(connection, served > 0, instant)
+
+    def _watch(self, connection: Connection, progress: bool, instant: Instant) -> None:
+        """Of half a frame, the rest has to come in time; and what waits is counted."""
+        pending_bytes = connection.parser.pending_bytes
+        if not pending_bytes:
+            connection.frame_since_ns = 0
+        else:
+            if progress or not connection.frame_since_ns:
+                connection.frame_since_ns = instant.mono_ns
+            self._host.watch_stalls()
+        if pending_bytes or connection.paused or connection in self._held:
+            self.weigh(connection)
+
+    def _must_wait(self, connection: Connection) -> bool:
+        """Whether the peer has to read first."""
+        if not connection.paused:
+            return False
+        if self._host.is_client(connection.link_id):
+            return True
+        return connection.outbox.reply_bytes > 2 * MAX_UNREAD_BYTES
+
+    def _put_off(self, connection: Connection) -> None:
+        """Not all of what came was handled, or the peer has to read first."""
+        if self._must_wait(connection):
+            connection.stop_reading()
+            return
+        if _is_behind(connection):
+            connection.stop_reading()
+        if connection.has_unserved and not connection.put_off:
+            connection.put_off = True
+            self._queue.append(connection)
+            self._plan()
+
+    def _plan(self) -> None:
+        if self._queue and not self._planned:
+            self._planned = True
+            self._loop.call_soon(self._work_off)
+
+    def drained(self, connection: Connection) -> None:
+        """The peer has read: it may ask again, in its turn."""
+        if connection.has_unserved:
+            self._put_off(connection)
+        else:
+            self.go_on(connection)
+
+    def _work_off(self) -> None:
+        """A slice for each of those that have more, until this turn's time is over. However many
+        they are, who has asked little does not wait for them."""
+        end_ns = time.monotonic_ns() + QUEUE_NS
+        self._planned = True  # until this is over
+        for _ in range(len(self._queue)):
+            connection = self._queue.popleft()
+            connection.put_off = False
+            self.go_on(connection)
+            if time.monotonic_ns() > end_ns:
+                break
+        self._planned = False
+        self._plan()
+
+    def go_on(self, connection: Connection) -> None:
+        """The next slice, unless the peer has to read first; or the next read."""
+        if connection.stage is not Stage.OPEN or self._must_wait(connection):
+            return
+        instant = now()
+        messages, connection.unserved = connection.unserved, []
+        if not messages and connection.parser.has_more:
+            messages = connection.parser.feed(b"", self._slice)
+        if messages:
+            self._serve(connection, messages, instant)
+        waits = _is_behind(connection) or self._must_wait(connection)
+        if connection.stage is Stage.OPEN and not waits:
+            connection.read_on(instant.mono_ns)
+
+    # How much waits
+
+    def weigh(self, connection: Connection) -> None:
+        """What waits on this link may have changed."""
+        size = 0 if connection.stage is Stage.GONE else connection.waiting_bytes
+        self._total += size - self._held.pop(connection, 0)
+        if size:
+            self._held[connection] = size
+        if self._total > MAX_WAITING_BYTES:
+            self._loop.call_soon(self._make_room)
+
+    def _make_room(self) -> None:
+        """End the links on which most waits, first those whose peers take nothing."""
+        for connection in list(self._held):
+            self.weigh(connection)
+        if self._total <= MAX_WAITING_BYTES:
+            return
+        taking = {c: c.took_something for c in self._held}
+        for connection in sorted(self._held, key=lambda c: (taking[c], -self._held[c])):
+            if self._total <= ROOM_BYTES:
+                break
+            connection.fail(UnreachableError(NOT_READ))
+            self.weigh(connection)
+
+
+def _is_behind(connection: Connection) -> bool:
+    """True if as much waits for its turn as may. Half a frame alone waits for the peer, not for us:
+    its other half has to be read."""
+    return connection.has_unserved and connection.parser.pending_bytes > HELD_BYTES

@@ -1,0 +1,76 @@
+"""What a node takes of the records that others have, and how fast.
+
+Rule: judges and keeps; asks nobody.
+"""
+
+from random import Random
+
+from p2pcore.contact import point_of
+from p2pcore.effects import Instant
+from p2pcore.errors import StorageFullError
+from p2pcore.ids import Key
+from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.session.links import Links
+from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
+from p2pcore.versions import Version, wall_ms_of
+from p2pcore.wire.messages import Entry, FoundItem
+
+__all__ = ["PullContext"]
+
+BURST_NS = 50_000_000  # how far ahead of `bytes_per_s` a piece may run
+
+
+class PullContext:
+    """What all pulls of a node work with.
+
+    Args:
+        bytes_per_s: how fast records may be pulled, on average.
+        max_offset_ms: versions further ahead of our time of day are not taken.
+    """
+
+    def __init__(
+        self,
+        links: Links,
+        ownership: Ownership,
+        store: MemoryStore,
+        rng: Random,
+        *,
+        bytes_per_s: int,
+        max_offset_ms: int,
+    ) -> None:
+        self.links = links
+        self.ownership = ownership
+        self.store = store
+        self.rng = rng
+        self._bytes_per_s = bytes_per_s
+        self._max_offset_ms = max_offset_ms
+        self._paid_ns = 0  # what was pulled is paid for by then
+
+    def wants(self, entry: Entry, now: Instant) -> bool:
+        """True if this is ours to keep, and more than what we hold."""
+        key = Key(entry.key)
+        if not self.store.lacks(key, entry.version, entry.lasts_ms, now.wall_ms):
+            return False
+        return self.ownership.standing(point_of(key)) is not Standing.NOT_REPLICA
+
+    def take(self, key: Key, item: FoundItem, now: Instant) -> bool:
+        """Keep a record that was pulled; returns whether there was room for it."""
+        size = RECORD_OVERHEAD_BYTES + len(item.value or b"")
+        self._paid_ns = max(self._paid_ns, now.mono_ns) + size * 1_000_000_000 // self._bytes_per_s
+        self.links.counters.repair_bytes += size
+        ahead_ms = wall_ms_of(item.version) - now.wall_ms
+        forgotten = item.value is None and 0 < item.expires_ms <= now.wall_ms
+        if ahead_ms > self._max_offset_ms or (forgotten and self.store.held(key) is None):
+            return True  # a false clock's, or the end of what is not here: nobody has to keep it
+        record = Record(Version(item.version), item.value, item.expires_ms)
+        try:
+            if self.store.put(key, record, now.wall_ms) is None:
+                self.links.counters.records_pulled += 1
+        except StorageFullError:
+            return False
+        return True
+
+    def paid_until(self, now: Instant) -> int | None:
+        """When the next records may be asked for; None: now."""
+        ahead_ns = self._paid_ns - now.mono_ns
+        return self._paid_ns - BURST_NS if ahead_ns > BURST_NS else None

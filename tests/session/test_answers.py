@@ -1,0 +1,97 @@
+"""Replies that are well formed, and no answer to what was asked."""
+
+from typing import get_args
+
+import pytest
+
+from p2pcore.errors import ProtocolError
+from p2pcore.session.answers import _ANSWERS, objection
+from p2pcore.wire import messages as m
+from tests.session.harness import CONTACT, PEER, Asked, Harness
+
+KEYS = [bytes([n]) * 32 for n in range(4)]
+OLD, VERSION, NEW = (bytes([n]) * 16 for n in (1, 2, 3))
+ENTRIES = [m.Entry(key, VERSION) for key in KEYS]
+SLOTS = [0, 16, 32, 48]  # of these keys
+TWICE = [m.WireContact(KEYS[1], "10.0.0.1:1")] * 2
+
+STORE = m.Store(1, KEYS[0], VERSION, b"v")
+PUT = m.Put(1, KEYS[0], VERSION, b"v", 0, 100)
+MANY = m.FetchMany(1, KEYS)
+STORE_MANY = m.StoreMany(1, [m.StoreItem(key, VERSION, b"v") for key in KEYS])
+LIST = m.ListKeys(1, SLOTS[1:3], KEYS[1])
+CONFIRM = m.Confirm(1, ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        (STORE, m.Stale(1, NEW)),
+        (PUT, m.PutDone(1, NEW, 3, 2)),
+        (STORE_MANY, m.StoredMany(1, [0, 3])),
+        (MANY, m.FoundMany(1, [None] * 4, [3])),
+        (m.Survey(1, True, []), m.Surveyed(1, True, [(1, 0), (4095, 7)])),
+        (LIST, m.Listed(1, [ENTRIES[2]], True)),
+        (LIST, m.Listed(1, [], False)),
+        (CONFIRM, m.Confirmed(1, [0, 1, 2, 3], [3, 0])),
+        (m.FindNode(1, KEYS[0]), m.Contacts(1, TWICE[:1])),
+    ],
+)
+def test_what_may_be_an_answer(question: m.Message, reply: m.Reply) -> None:
+    assert objection(question, reply) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "words"),
+    [
+        (STORE, m.Stale(1, VERSION), "no newer"),
+        (STORE, m.NotReplica(1, TWICE), "twice"),
+        (PUT, m.Stale(1, OLD), "no newer"),
+        (PUT, m.PutDone(1, OLD, 3, 2), "older"),
+        (STORE_MANY, m.StoredMany(1, [4]), "place 4 of 4"),
+        (STORE_MANY, m.StoredMany(1, [1, 1]), "twice"),
+        (MANY, m.FoundMany(1, [None] * 3, []), "3 answers for 4 keys"),
+        (MANY, m.FoundMany(1, [None] * 4, [9]), "place 9 of 4"),
+        (m.Survey(1, True, []), m.Surveyed(1, True, [(7, 0), (7, 0)]), "order"),
+        (LIST, m.Listed(1, [ENTRIES[1]], True), "go on"),
+        (LIST, m.Listed(1, [ENTRIES[2], ENTRIES[2]], False), "go on"),
+        (LIST, m.Listed(1, [ENTRIES[3]], False), "not asked for"),
+        (LIST, m.Listed(1, [], True), "beyond nothing"),
+        (CONFIRM, m.Confirmed(1, [], [4]), "unready has place 4 of 4"),
+        (CONFIRM, m.Confirmed(1, [1 << 60], []), "of 4"),
+        (CONFIRM, m.Confirmed(1, [2, 2], []), "twice"),
+        (m.FindNode(1, KEYS[0]), m.Contacts(1, TWICE), "twice"),
+    ],
+)
+def test_what_no_honest_node_answers(question: m.Message, reply: m.Reply, words: str) -> None:
+    assert words in (objection(question, reply) or "")
+
+
+def test_every_request_has_its_answers() -> None:
+    """A new message is thought of here, or this fails."""
+    no_requests = {*get_args(m.Reply), m.Ready, m.Goodbye, m.Leaving, m.Ping}
+    assert set(get_args(m.Message)) - no_requests == set(_ANSWERS)
+    answers = {kind for kinds in _ANSWERS.values() for kind in kinds}
+    assert answers | {m.Pong, m.Failed} == set(get_args(m.Reply))
+
+
+def test_a_false_answer_fails_the_call_and_ends_the_link() -> None:
+    harness = Harness()
+    harness.greeted(1)
+    call = Asked(harness.links)
+    harness.links.ask(call, [CONTACT], m.Confirm(call.id, ENTRIES), harness.now)
+    harness.drain()
+    assert harness.goodbye(harness.receive(1, m.Confirmed(call.id, [7], []))) is m.Reason.MISBEHAVED
+    assert call.told == [(PEER, ProtocolError)]
+    assert harness.links.counters.misbehaved == 1
+    assert not harness.links.is_linked(PEER)
+
+
+def test_an_answer_to_something_else_is_none() -> None:
+    harness = Harness()
+    harness.greeted(1)
+    call = Asked(harness.links)
+    harness.links.ask(call, [CONTACT], m.Fetch(call.id, KEYS[0]), harness.now)
+    harness.drain()
+    assert harness.goodbye(harness.receive(1, m.Stored(call.id))) is m.Reason.MISBEHAVED
+    assert call.told == [(PEER, ProtocolError)]

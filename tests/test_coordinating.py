@@ -1,0 +1,47 @@
+"""What a node does for others: the limit is one for all links of an identity."""
+
+from random import Random
+
+from p2pcore.config import CoordinatorConfig
+from p2pcore.effects import Instant, LinkId, Send
+from p2pcore.ids import NodeId
+from p2pcore.node import MAX_COORDINATED, Node
+from p2pcore.wire.messages import Failed, Put, Ready, Reason, Role, Settings
+from tests.net import EPOCH_MS
+
+
+def test_a_limit_per_peer_is_one_for_all_of_its_links() -> None:
+    """And for those that it has lost: what was asked on them goes on, and holds its value."""
+    node = Node(CoordinatorConfig(), NodeId(bytes(32)), lambda purpose: Random(purpose))
+    now = Instant(10**12, EPOCH_MS)
+    node.open("h:1")
+    node.join(0, now)
+    settings = Settings(3, 2, 2)
+    for number in range(1, 4):  # replicas that never answer
+        node.connected(LinkId(number), NodeId(bytes([number]) * 32), "h:2", incoming=True, now=now)
+        node.receive(LinkId(number), Ready(1, 1, Role.NODE, f"h:{number + 4}", settings), now)
+
+    def put(link: int, count: int) -> int:
+        """How many of these are coordinated."""
+        node.drain()
+        for number in range(count):
+            node.receive(LinkId(link), Put(number, b"\1" * 32, bytes(16), b"v", 0, 60_000), now)
+        sent = [effect.message for effect in node.drain() if isinstance(effect, Send)]
+        failed = [message for message in sent if isinstance(message, Failed)]
+        assert {message.reason for message in failed} <= {Reason.BUSY}
+        return count - len(failed)
+
+    for link in range(11, 19):
+        node.connected(LinkId(link), NodeId(b"\x99" * 32), "h:2", incoming=True, now=now)
+        node.receive(LinkId(link), Ready(1, 1, Role.CLIENT), now)
+    assert put(11, 200) == 200
+    assert put(12, 100) == MAX_COORDINATED - 200
+    assert put(18, 10) == 0
+    node.disconnected(LinkId(11), None, now)
+    assert put(12, 10) == 0
+    late = Instant(now.mono_ns + 61_000_000_000, now.wall_ms + 61_000)
+    for part_ns in range(now.mono_ns, late.mono_ns, 200_000_000):
+        node.handle_timer(Instant(part_ns, now.wall_ms))
+    node.handle_timer(late)
+    assert node._coordinated == {}
+    assert put(12, 10) == 10
