@@ -1,7 +1,7 @@
 """Let asv publish the site from a copy that it can take; put it in place when it is whole.
 
-The copy lies in `.asv/publishing` while asv runs: the branch with its tags (`front.clean_branch`),
-the results (`front.clean_results`), a configuration that names both, and the site as it grows. It
+The copy lies in `.asv/publishing` while asv runs: the branch with its tags (`clean_branch`),
+the results (`clean_results`), a configuration that names both, and the site as it grows. It
 is gone afterwards, whatever happened; the old site stays until the new one takes its place.
 
 Rule: order of work; what asv can take is decided by those two, and the pages are our plugin's.

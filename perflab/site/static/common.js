@@ -1,5 +1,5 @@
 // What all pages with a script share: the data, words for figures, elements.
-// Figures are worded as front/readings.py words them; tests/perflab/site/test_chromium.py compares them.
+// Figures are worded as site/readings.py words them; tests/perflab/site/test_chromium.py compares them.
 
 const SCALES = {
   seconds: [[1e-9, "ns"], [1e-6, "µs"], [1e-3, "ms"], [1, "s"]],
