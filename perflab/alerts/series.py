@@ -5,10 +5,10 @@ measured is a gap, as is a result of another version of the benchmark. A failure
 not apply" (NaN) are kept apart from gaps: it is a finding if one of them is the newest of a series
 that had values.
 
-The site's pages have a reader of their own (`results.history`), because they ask for something else:
-intervals and gaps to draw, of a thousand files in a second or two, environments told apart by all
-of their parameters, and records without a version, which asv takes for the current one. An alarm
-asks of each point whether it failed or does not apply, takes no record that does not say its
+The site's pages have a reader of their own (`results.history`), because they ask for something
+else: intervals and gaps to draw, of a thousand files in a second or two, environments told apart by
+all of their parameters, and records without a version, which asv takes for the current one. An
+alarm asks of each point whether it failed or does not apply, takes no record that does not say its
 version, and keeps what it has told by asv's names of machine and environment.
 
 Rule: reads files, and decides nothing about better or worse.
