@@ -64,7 +64,7 @@ class Dials:
     """The addresses that one machine is dialling for somebody.
 
     Args:
-        board: opens the links.
+        links: opens the links.
     """
 
     def __init__(self, links: Links) -> None:

@@ -132,7 +132,7 @@ class Directory:
     """Placement of keys on nodes.
 
     Args:
-        board: asks the questions of lookups.
+        links: asks the questions of lookups.
         table: whom we know; the owner of the directory keeps it.
         is_node: whether we hold records ourselves.
     """

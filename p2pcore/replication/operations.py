@@ -132,12 +132,12 @@ class WriteOperation(Operation):
             self.settle(now)
 
     def _on_stale(self, node_id: NodeId, reply: Stale, now: Instant) -> None:
-        """A replica holds a newer version, or says so."""
+        """A replica holds a newer version: `session/answers.py` lets no other through."""
         stales = self._stales[node_id] = self._stales.get(node_id, 0) + 1
         text = self._too_new(reply.version, now)
         if text:
             self._clock_refused(node_id, text, now)
-        elif reply.version <= self._version or stales > MAX_STALES:
+        elif stales > MAX_STALES:
             self._last_error = RefusedError(f"{self._name(node_id)}: a newer version, once more")
             self.settle(now)
         elif self._context.may_delegate:

@@ -152,6 +152,19 @@ def test_no_answer_of_one_replica_ends_a_write(answer: str, deletes: bool) -> No
         bad.machine.links.handlers[m.Store] = bad.machine._replica._on_store
 
 
+@pytest.mark.parametrize("answer", ["an old version", "the same version"])
+def test_a_stale_that_is_not_newer_is_misbehaviour_and_no_more(answer: str) -> None:
+    """One rule for all false answers: the link ends and is counted, the write goes on."""
+    net = Net()
+    net.swarm(3)
+    client = net.client()
+    answer_stores_so(net.nodes[0], ANSWERS[answer])
+    for number in range(5):
+        assert client.store(f"key {number}", b"value").acks == 2
+    net.run(0.5)
+    assert client.machine.counters.misbehaved > 0
+
+
 def answer_stores_so(node: Peer, answer: Answer) -> list[m.Store]:
     """From now on; gives the stores that it is asked."""
     asked: list[m.Store] = []
