@@ -99,7 +99,7 @@ REFUSED: list[tuple[Callable[[Any], object], str]] = [
     (put(env_name=math.nan), "env_name is 'NaN'"),
     (lambda c: c.pop("requirements"), "it has no 'requirements'"),
     (put(results=[]), "items"),
-    (put(results={"\ud800": []}), "surrogates"),
+    (put(results={"\ud800": []}), "half a character"),
 ]
 
 
