@@ -26,7 +26,7 @@ from tests.perflab.histories import commits_of, write_commit, write_suite
 
 NAME = "a.B.track_c"
 COMMITS = commits_of(3)
-DEEP = "[" * 3000 + "]" * 3000
+DEEP = "[" * 100_000 + "]" * 100_000  # deeper than any Python reads
 
 
 def pages(results: Path) -> History:
