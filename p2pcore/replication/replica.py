@@ -14,7 +14,7 @@ from p2pcore.overlay.directory import Directory
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
-from p2pcore.storage.memory import MemoryStore, Record
+from p2pcore.storage.memory import TALLY_RECORDS, MemoryStore, Record
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import (
@@ -43,7 +43,7 @@ JUMP_MS = 1000  # of the time of day between two looks; slewing is below 0.1 s i
 STEADY_NS = 300_000_000_000
 """So long after a jump no value is let go of because its time is over: the clock may jump back. As
 long as ntpd wants to see an offset before it believes in it (`stepout`)."""
-SLICE_NS = 2_000_000  # between slices where many end at once: four times what one takes
+SLICE_NS = 2_000_000  # between slices where many have to be seen to: four times what one takes
 
 NOT_REPLICA, READY = Standing.NOT_REPLICA, Standing.READY
 
@@ -94,8 +94,7 @@ class Replica:
             end_ms = self._store.next_end_ms()
             if steady and end_ms is not None and end_ms <= now.wall_ms:
                 self.wake_at_ns = now.mono_ns + SLICE_NS
-            else:
-                self.tidy_later(now)
+            self.tidy_later(now)
 
     def _watch_clock(self, now: Instant) -> None:
         """Notice when the time of day jumps."""
@@ -107,8 +106,11 @@ class Replica:
 
     def tidy_later(self, now: Instant) -> None:
         """The store has changed, and there may be records whose time will be over."""
-        due = self._store.has_untallied or self._store.next_end_ms() is not None
-        if self.wake_at_ns is None and due:
+        untallied = self._store.untallied
+        if len(untallied) >= TALLY_RECORDS:
+            soon_ns = now.mono_ns + SLICE_NS
+            self.wake_at_ns = min(self.wake_at_ns or soon_ns, soon_ns)
+        elif self.wake_at_ns is None and (untallied or self._store.next_end_ms() is not None):
             self.wake_at_ns = now.mono_ns + TIDY_NS
 
     def _on_store(self, link: Link, request: Store, now: Instant) -> None:
@@ -132,7 +134,7 @@ class Replica:
         except StorageFullError as error:
             self._links.reply(link, Failed(request.id, Reason.STORAGE_FULL, str(error)))
             return
-        if self.wake_at_ns is None:
+        if self.wake_at_ns is None or len(self._store.untallied) >= TALLY_RECORDS:
             self.tidy_later(now)
         if newer is not None:
             self._links.reply(link, Stale(request.id, newer))
@@ -173,8 +175,7 @@ class Replica:
     def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
         self._links.counters.stores += len(request.items)
         others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
-        if self.wake_at_ns is None:
-            self.tidy_later(now)
+        self.tidy_later(now)
         self._links.reply(link, StoredMany(request.id, others))
 
     def _took(self, item: StoreItem, now: Instant) -> bool:

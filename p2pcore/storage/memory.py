@@ -16,9 +16,9 @@ modulo a prime, so a record is changed without looking at the others: the univer
 Carter and Wegman ("Universal Classes of Hash Functions", 1979), and keys are random because they
 are hashes. It is no defence against a replica that lies.
 
-No call looks at more than a bounded number of records, however many there are: what a put leaves to
-be tallied is tallied by the put that makes it TALLY_RECORDS, keys are listed in pages, and `expire`
-ends EXPIRE_RECORDS at a time.
+No call looks at more than a bounded number of records, however many there are: `tally` takes
+TALLY_RECORDS at a time of what puts leave to be tallied, and a put that makes it MAX_UNTALLIED
+takes some itself; keys are listed in pages, and `expire` ends EXPIRE_RECORDS at a time.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,8 @@ _SLOT_SHIFT = 8 * _KEY_BYTES - SLOT_BITS
 _PRIME = (1 << 61) - 1
 _number = int.from_bytes
 
-TALLY_RECORDS = 512  # 1 us each: so long may one put take, or the first look at the slots
+TALLY_RECORDS = 512  # 1 us each
+MAX_UNTALLIED = 4 * TALLY_RECORDS  # which a look at the slots may have to tally
 EXPIRE_RECORDS = 512  # 1 us each, as well
 _END_BYTES = 8
 
@@ -80,7 +81,7 @@ class MemoryStore:
         self._keys = Ordered()
         self._slots: dict[int, int] = {}  # how many keys are in those that have records
         self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
-        self._untallied: dict[Key, bytes | None] = {}  # what the sums have of a key
+        self.untallied: dict[Key, bytes | None] = {}  # what the sums have of a key
         self._ends = Ordered()  # wall_ms and key of every record that has an end
         self.size_bytes = 0
 
@@ -135,12 +136,12 @@ class MemoryStore:
         self.size_bytes += growth
         self._records[key] = record
         if held is None:
-            self._untallied.setdefault(key, None)
+            self.untallied.setdefault(key, None)
         else:
-            self._untallied.setdefault(key, _face(held))
+            self.untallied.setdefault(key, _face(held))
             if held.expires_ms:
                 self._ends.remove(_end_of(held, key))
-        if len(self._untallied) >= TALLY_RECORDS:
+        if len(self.untallied) >= MAX_UNTALLIED:
             self.tally()
         if record.expires_ms:
             self._ends.add(_end_of(record, key))
@@ -157,23 +158,23 @@ class MemoryStore:
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
         self.size_bytes -= _cost(held)
-        self._untallied.setdefault(key, _face(held))
-        if len(self._untallied) >= TALLY_RECORDS:
-            self.tally()
+        self._leave_to_tally(key, _face(held))
         if held.expires_ms:
             self._ends.remove(_end_of(held, key))
 
     # By slot, for comparing replicas
 
-    @property
-    def has_untallied(self) -> bool:
-        """True if `tally` has something to do."""
-        return bool(self._untallied)
+    def _leave_to_tally(self, key: Key, face: bytes | None) -> None:
+        self.untallied.setdefault(key, face)
+        if len(self.untallied) >= MAX_UNTALLIED:
+            self.tally()
 
-    def tally(self) -> None:
-        """Bring slots and digests up to date. Done now and then, it costs puts next to nothing; it
-        need not be called before the methods below."""
-        for key, old in self._untallied.items():
+    def tally(self, count: int = TALLY_RECORDS) -> None:
+        """Bring slots and digests up to date with `count` of the changes at most. Done now and then,
+        it costs puts next to nothing; it need not be called before the methods below."""
+        untallied = self.untallied
+        for _ in range(min(count, len(untallied))):
+            key, old = untallied.popitem()
             record = self._records.get(key)
             factor = _number(key[:_KEY_BYTES])
             slot = factor >> _SLOT_SHIFT
@@ -187,7 +188,9 @@ class MemoryStore:
             elif new is None:
                 self._keys.remove(key)
                 self._count(slot, -1)
-        self._untallied.clear()
+
+    def _tally_all(self) -> None:
+        self.tally(MAX_UNTALLIED)
 
     def _count(self, slot: int, change: int) -> None:
         count = self._slots.get(slot, 0) + change
@@ -199,19 +202,19 @@ class MemoryStore:
 
     def slots(self) -> Iterator[tuple[int, int]]:
         """(slot, digest) of every slot that has records, in order."""
-        self.tally()
+        self._tally_all()
         return ((slot, self._sums[slot] % _PRIME) for slot in sorted(self._slots))
 
     def digest(self, slot: int) -> int:
         """A number that two replicas have in common when they hold the same in a slot."""
-        if self._untallied:
-            self.tally()
+        if self.untallied:
+            self._tally_all()
         return self._sums.get(slot, 0) % _PRIME
 
     def keys(self, slot: int, after: bytes = b"", count: int = 1 << 62) -> list[Key]:
         """The keys in a slot beyond `after`, in order; `count` of them at most."""
-        if self._untallied:
-            self.tally()
+        if self.untallied:
+            self._tally_all()
         if slot not in self._slots:
             return []
         after = max(after, (slot << _SLOT_SHIFT).to_bytes(_KEY_BYTES))
@@ -220,8 +223,8 @@ class MemoryStore:
 
     def keys_after(self, after: bytes, count: int) -> list[Key]:
         """The next keys of all beyond `after`, in order; `count` of them at most."""
-        if self._untallied:
-            self.tally()
+        if self.untallied:
+            self._tally_all()
         return [Key(key) for key in self._keys.after(after, count)]
 
     def version(self, key: Key) -> Version | None:
@@ -248,9 +251,7 @@ class MemoryStore:
             else:
                 tombstone = Record(record.version, None, end_ms + self._grace_ms)
                 self._records[key] = tombstone
-                self._untallied.setdefault(key, _face(record))
-                if len(self._untallied) >= TALLY_RECORDS:
-                    self.tally()
+                self._leave_to_tally(key, _face(record))
                 self.size_bytes += _cost(tombstone) - _cost(record)
                 self._ends.remove(end)
                 self._ends.add(_end_of(tombstone, key))

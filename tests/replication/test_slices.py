@@ -12,7 +12,7 @@ import pytest
 
 from p2pcore.ids import Key
 from p2pcore.storage import ordered
-from p2pcore.storage.memory import EXPIRE_RECORDS, Record
+from p2pcore.storage.memory import EXPIRE_RECORDS, TALLY_RECORDS, Record
 from p2pcore.versions import Version
 from p2pcore.wire.messages import Listed, Surveyed
 from tests.net import PASS, Message, Net, Peer
@@ -125,3 +125,21 @@ def test_no_turn_grows_with_the_records(net: Net, monkeypatch: pytest.MonkeyPatc
     node.result(number)
     assert len(store) > 0.9 * RECORDS, "so much was there all the time"
     assert EXPIRE_RECORDS < looks.most <= MOST_LOOKS
+
+
+def test_what_is_stored_is_tallied_between_turns() -> None:
+    """Not by the stores, nor all at once a second later."""
+    net = Net()
+    [node] = net.swarm(1, replication_factor=1, write_quorum=1, read_quorum=1)
+    client, store = net.client(), node.machine.store
+    for number in range(TALLY_RECORDS + 40):
+        client.write(f"key {number}", b"v")
+        net.run(0.00001)
+    net.run_until(lambda: len(store) == TALLY_RECORDS + 40)
+    began_ns, left = net.mono_ns, [len(store.untallied)]
+    while len(store.untallied) >= TALLY_RECORDS:
+        net.run(1e-4)
+        left.append(len(store.untallied))
+    assert left[0] > TALLY_RECORDS, "the stores have left it"
+    assert left[-1] == left[0] - TALLY_RECORDS, "one slice"
+    assert net.mono_ns - began_ns < 10_000_000, "of virtual time"

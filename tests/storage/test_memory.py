@@ -9,8 +9,8 @@ from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key, key_of
 from p2pcore.storage.memory import (
     EXPIRE_RECORDS,
+    MAX_UNTALLIED,
     RECORD_OVERHEAD_BYTES,
-    TALLY_RECORDS,
     MemoryStore,
     Record,
     slot_of,
@@ -251,7 +251,7 @@ def test_no_call_looks_at_more_records_than_is_said() -> None:
     ours = [key_of(f"key {number}") for number in range(3000)]
     for key in ours:
         store.put(key, Record(version(1), b"v", 2000), 1000)
-        assert len(store._untallied) < TALLY_RECORDS
+        assert len(store.untallied) < MAX_UNTALLIED
     for turn in range(1, 7):  # 3,000 at the same millisecond
         assert store.next_end_ms() == 2000
         store.expire(2000)
