@@ -64,7 +64,7 @@ class Intake:
         self._held: dict[Connection, int] = {}  # bytes that wait, of those that have any
         self._total = 0
         serves = host.serves  # a client has asked for whatever comes, and serves nobody else
-        self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, NO_LIMIT)
+        self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 1 << 62)
         self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
         self._planned = False  # whether the next turn goes on with them
         self.being_served: Connection | None = None  # flushed at the end of this very slice
