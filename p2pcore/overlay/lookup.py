@@ -62,12 +62,14 @@ class Lookup:
         self._entries: dict[NodeId, _Entry] = {}
         self._ranked: list[_Entry] = []  # all that did not fail, nearest first
         self._asked = 0  # and not heard of since
-        self._asked_ever = 0
+        self._may_ask = MAX_ASKED
         self._hear(seeds, depth=0)
 
     def _hear(self, contacts: list[Contact], depth: int) -> None:
+        if not self._may_ask:
+            return  # those who have answered are the result
         heard = len(self._ranked)
-        for contact in contacts if not self._exhausted else ():
+        for contact in contacts:
             if contact.node_id != self._owner and contact.node_id not in self._entries:
                 entry = _Entry(contact, contact.point ^ self.target, depth)
                 self._entries[contact.node_id] = entry
@@ -83,15 +85,10 @@ class Lookup:
     @property
     def done(self) -> bool:
         """True if nothing is left to ask; then `closest` is the result (empty: all failed)."""
-        if self._exhausted:
+        if not self._may_ask:
             return not self._asked
         nearest = self._ranked[: self._width]
         return all(entry.progress is _Progress.ANSWERED for entry in nearest)
-
-    @property
-    def _exhausted(self) -> bool:
-        """True if nobody else is asked: then those who have answered are the result."""
-        return self._asked_ever >= MAX_ASKED
 
     def knows(self, node_id: bytes) -> bool:
         """True if this contact was heard of: nothing new can be heard of it."""
@@ -101,14 +98,14 @@ class Lookup:
         """Whom to ask now, marked as asked: as many as keep PARALLEL questions in flight."""
         chosen = []
         for entry in self._ranked[: self._width]:
-            if self._asked >= PARALLEL or self._exhausted:
+            if self._asked >= PARALLEL or not self._may_ask:
                 break
             if entry.progress is _Progress.HEARD:
                 entry.progress = _Progress.ASKED
                 self._asked += 1
-                self._asked_ever += 1
+                self._may_ask -= 1
                 chosen.append(entry.contact)
-        if self._exhausted:  # who was only heard of is no part of the result
+        if not self._may_ask:  # who was only heard of is no part of the result
             self._ranked = [e for e in self._ranked if e.progress is not _Progress.HEARD]
         return chosen
 
