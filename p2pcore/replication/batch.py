@@ -20,6 +20,7 @@ from p2pcore.replication.operations import (
     ReadOperation,
     StoreReceipt,
     WriteOperation,
+    agreed_of,
     is_false,
     newest_of,
     repair,
@@ -295,6 +296,10 @@ class BatchRead(_Batch):
             answers = self._answers[place]
             answers[node_id] = _as_answer(item)
             if len(answers) == needed:
+                agreed = agreed_of(answers)
+                if agreed is not None:
+                    self.resolve(place, agreed)
+                    continue
                 newest = newest_of(answers, now.wall_ms)
                 if newest is not None and is_false(self._context, newest, now):
                     continue  # which an operation of its own goes into

@@ -32,6 +32,7 @@ __all__ = [
     "ReadOperation",
     "StoreReceipt",
     "WriteOperation",
+    "agreed_of",
     "is_false",
     "newest_of",
     "repair",
@@ -60,19 +61,21 @@ class StoreReceipt(Struct, frozen=True):
     acks: int
 
 
+class _Objections:
+    """What replicas had against one write."""
+
+    __slots__ = ("clocks", "stales")
+
+    def __init__(self) -> None:
+        self.clocks: dict[NodeId, str] = {}  # how far they say that clocks differ
+        self.stales: dict[NodeId, int] = {}  # how often they told of a newer version
+
+
 class WriteOperation(Operation):
     """A store, or a delete (`value` None). Its result is a StoreReceipt; a coordinator's may be the
     Stale of a replica."""
 
-    __slots__ = (
-        "_acked",
-        "_clocks",
-        "_expires_ms",
-        "_oldest_ns",
-        "_stales",
-        "_value",
-        "_version",
-    )
+    __slots__ = ("_acked", "_expires_ms", "_objections", "_oldest_ns", "_value", "_version")
     verb = "store"
 
     def __init__(
@@ -91,8 +94,7 @@ class WriteOperation(Operation):
         self._expires_ms = expires_ms
         self._acked: dict[NodeId, int] = {}  # when, in monotonic ns
         self._oldest_ns = 0  # of these; there may be none as old any more
-        self._clocks: dict[NodeId, str] = {}  # how far they say that clocks differ
-        self._stales: dict[NodeId, int] = {}  # how often they told of a newer version
+        self._objections: _Objections | None = None
 
     @property
     def needed(self) -> int:
@@ -133,11 +135,12 @@ class WriteOperation(Operation):
 
     def _on_stale(self, node_id: NodeId, reply: Stale, now: Instant) -> None:
         """A replica holds a newer version: `session/answers.py` lets no other through."""
-        stales = self._stales[node_id] = self._stales.get(node_id, 0) + 1
+        told = self._objected().stales
+        told[node_id] = told.get(node_id, 0) + 1
         text = self._too_new(reply.version, now)
         if text:
             self._clock_refused(node_id, text, now)
-        elif stales > MAX_STALES:
+        elif told[node_id] > MAX_STALES:
             self._last_error = RefusedError(f"{self._name(node_id)}: a newer version, once more")
             self.settle(now)
         elif self._context.may_delegate:
@@ -158,16 +161,21 @@ class WriteOperation(Operation):
     def _clock_refused(self, node_id: NodeId, text: str, now: Instant) -> None:
         """By a replica's clock, ours is wrong. One such clock may itself be wrong: it counts like
         any other refusal. If so many say it that W can't be reached without them, ours is."""
-        self._clocks[node_id] = text
+        clocks = self._objected().clocks
+        clocks[node_id] = text
         count = self._context.settings.replicas  # some of which may be away
-        saying = [c.node_id for c in self.replicas if c.node_id in self._clocks]
+        saying = [c.node_id for c in self.replicas if c.node_id in clocks]
         if count - len(saying) >= self.needed:
             self._last_error = RefusedError(f"{self._name(node_id)}: {text}")
             self.settle(now)
             return
-        named = [f"{self._name(node)}: {self._clocks[node]}" for node in saying[:MAX_NAMED]]
+        named = [f"{self._name(node)}: {clocks[node]}" for node in saying[:MAX_NAMED]]
         text = f"by {len(saying)} of {count} replicas this clock is wrong; {'; '.join(named)}"
         self.finish(ClockOffsetError(text), now)
+
+    def _objected(self) -> _Objections:
+        self._objections = self._objections or _Objections()
+        return self._objections
 
     def _name(self, node_id: NodeId) -> str:
         """A replica, for people: where it is, and the beginning of its id."""
@@ -195,7 +203,7 @@ class WriteOperation(Operation):
         self.id = context.links.new_call_id()
         self._version = context.clock.next(now.wall_ms)
         self._acked.clear()
-        self._clocks.clear()
+        self._objected().clocks.clear()
         self.outstanding.clear()
         self.start(now)
 
@@ -291,6 +299,10 @@ class ReadOperation(Operation):
 
     def _conclude(self, now: Instant) -> None:
         """Enough answers: the newest wins, and those that lack it get it."""
+        agreed = agreed_of(self._answers)
+        if agreed is not None:
+            self.finish(agreed, now)
+            return
         newest = newest_of(self._answers, now.wall_ms)
         if newest is not None and is_false(self._context, newest, now):
             answers = self._answers.items()
@@ -322,6 +334,20 @@ def is_false(context: OperationContext, answer: Found | Missing, now: Instant) -
     return type(answer) is Found and (
         wall_ms_of(answer.version) - now.wall_ms > context.max_clock_offset_ms
     )
+
+
+def agreed_of(answers: dict[NodeId, Found | Missing]) -> Found | None:
+    """The answer, if several have the same version and its value, as nearly always: then it is
+    believed, and nobody has to be repaired."""
+    agreed: Found | None = None
+    for answer in answers.values():
+        if type(answer) is not Found or answer.value is None:
+            return None
+        if agreed is None:
+            agreed = answer
+        elif answer.version != agreed.version:
+            return None
+    return agreed if len(answers) > 1 else None
 
 
 def newest_of(answers: dict[NodeId, Found | Missing], wall_ms: int = 0) -> Found | None:

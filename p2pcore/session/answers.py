@@ -53,8 +53,8 @@ __all__ = ["objection"]
 _Check = Callable[[Any, Any], str | None]
 
 
-def objection(question: Message, reply: Reply) -> str | None:
-    """Why no honest node answers this with that, in words; None if one may."""
+def objection(question: Message | None, reply: Reply) -> str | None:
+    """Why no honest node answers this with that, in words; None if one may, or none was asked."""
     checks = _ANSWERS.get(type(question))
     if checks is None:
         return None

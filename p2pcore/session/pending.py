@@ -54,7 +54,7 @@ class PendingCalls:
             self._on_unmatched(link.peer_id)
             return
         del call.outstanding[link.peer_id]
-        problem = objection(call.question, message) if call.question is not None else None
+        problem = objection(call.question, message)
         if problem is None:
             link.used_ns = now.mono_ns
             call.replied(link.peer_id, message, now)
@@ -79,8 +79,10 @@ class PendingCalls:
     def enough(self, call: Call) -> None:
         """The call is over in good order: answers that it would still get are not late."""
         if self.calls.pop(call.id, None) is not None:
-            slow, linked = self.slow, self._by_node
-            self.expect(n for n in call.outstanding if n in linked and not slow.get(n))
+            unneeded = self.unneeded
+            for node_id in call.outstanding:
+                if node_id in self._by_node and not self.slow.get(node_id):
+                    unneeded[node_id] = unneeded.get(node_id, 0) + 1
 
     def expect(self, node_ids: Iterable[NodeId]) -> None:
         """One more answer of each of these will come that nobody needs."""
