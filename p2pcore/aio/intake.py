@@ -75,7 +75,7 @@ class Intake:
         connection.heard_ns = instant.mono_ns
         self._machine.counters.bytes_in += len(data)
         if connection.has_unserved or self._must_wait(connection):
-            connection.parser.feed(data, 0)
+            connection.parser.hold(data)
             self._serve(connection, [], instant)
         else:
             self._serve(connection, connection.parser.feed(data, self._slice), instant)

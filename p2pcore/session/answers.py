@@ -48,7 +48,7 @@ from p2pcore.wire.messages import (
     Surveyed,
 )
 
-__all__ = ["objection"]
+__all__ = ["PLAIN_ANSWERS", "objection"]
 
 _Check = Callable[[Any, Any], str | None]
 
@@ -136,3 +136,9 @@ _ANSWERS: dict[type, dict[type, _Check | None]] = {
     Inspect: {Inspected: None},
     Mark: {Marked: None},
 }
+
+PLAIN_ANSWERS = {
+    question: tuple(reply for reply, check in checks.items() if check is None)
+    for question, checks in _ANSWERS.items()
+}
+"""Replies to which there is never an objection, by question."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import NodeId
-from p2pcore.session.answers import objection
+from p2pcore.session.answers import PLAIN_ANSWERS, objection
 from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.wire.messages import Message, Pong, Reply
@@ -54,7 +54,8 @@ class PendingCalls:
             self._on_unmatched(link.peer_id)
             return
         del call.outstanding[link.peer_id]
-        problem = objection(call.question, message)
+        plain = PLAIN_ANSWERS.get(type(call.question), ())
+        problem = None if type(message) in plain else objection(call.question, message)
         if problem is None:
             link.used_ns = now.mono_ns
             call.replied(link.peer_id, message, now)

@@ -81,7 +81,8 @@ class MemoryStore:
         self._keys = Ordered()
         self._slots: dict[int, int] = {}  # how many keys are in those that have records
         self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
-        self.untallied: dict[Key, bytes | None] = {}  # what the sums have of a key
+        self.untallied: dict[Key, bytes | None] = {}
+        """What the sums have of the keys that changed since: for `tally` to go through."""
         self._ends = Ordered()  # wall_ms and key of every record that has an end
         self.size_bytes = 0
 
@@ -127,7 +128,8 @@ class MemoryStore:
             # whole grace, reads that repair would keep a tombstone going round for ever.
             end_ms = min(wall_ms + self._grace_ms, record.expires_ms or wall_ms + self._grace_ms)
             record = Record(record.version, None, end_ms)
-        growth = _cost(record) - (_cost(held) if held else 0)
+        growth = len(record.value or b"")
+        growth += RECORD_OVERHEAD_BYTES if held is None else -len(held.value or b"")
         if growth > 0 and self.size_bytes + growth > self._capacity_bytes:
             raise StorageFullError(
                 f"{self.size_bytes} of {self._capacity_bytes} bytes are in use, "
@@ -135,14 +137,10 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
-        if held is None:
-            self.untallied.setdefault(key, None)
-        else:
-            self.untallied.setdefault(key, _face(held))
-            if held.expires_ms:
-                self._ends.remove(_end_of(held, key))
-        if len(self.untallied) >= MAX_UNTALLIED:
-            self.tally()
+        if key not in self.untallied:
+            self._leave_to_tally(key, held)
+        if held is not None and held.expires_ms:
+            self._ends.remove(_end_of(held, key))
         if record.expires_ms:
             self._ends.add(_end_of(record, key))
         return None
@@ -158,20 +156,20 @@ class MemoryStore:
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
         self.size_bytes -= _cost(held)
-        self._leave_to_tally(key, _face(held))
+        self._leave_to_tally(key, held)
         if held.expires_ms:
             self._ends.remove(_end_of(held, key))
 
     # By slot, for comparing replicas
 
-    def _leave_to_tally(self, key: Key, face: bytes | None) -> None:
-        self.untallied.setdefault(key, face)
+    def _leave_to_tally(self, key: Key, held: Record | None) -> None:
+        self.untallied.setdefault(key, None if held is None else _face(held))
         if len(self.untallied) >= MAX_UNTALLIED:
             self.tally()
 
     def tally(self, count: int = TALLY_RECORDS) -> None:
-        """Bring slots and digests up to date with `count` of the changes at most. Done now and then,
-        it costs puts next to nothing; it need not be called before the methods below."""
+        """Bring slots and digests up to date with `count` of the changes at most. Done now and
+        then, it costs puts next to nothing; it need not be called before the methods below."""
         untallied = self.untallied
         for _ in range(min(count, len(untallied))):
             key, old = untallied.popitem()
@@ -251,7 +249,7 @@ class MemoryStore:
             else:
                 tombstone = Record(record.version, None, end_ms + self._grace_ms)
                 self._records[key] = tombstone
-                self._leave_to_tally(key, _face(record))
+                self._leave_to_tally(key, record)
                 self.size_bytes += _cost(tombstone) - _cost(record)
                 self._ends.remove(end)
                 self._ends.add(_end_of(tombstone, key))

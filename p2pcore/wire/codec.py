@@ -55,20 +55,27 @@ class FrameParser:
         """Whether there are frames that were too many: feed nothing to have the next."""
         return bool(self._held)
 
+    def hold(self, data: bytes) -> None:
+        """Keep these bytes until `feed` is asked for what is in them."""
+        if not self._broken:
+            rest = self._held[self._at :] or bytes(self._pending)
+            self._pending.clear()
+            self._held, self._at = rest + data, 0
+
     def feed(self, data: bytes, limit: int = NO_LIMIT) -> list[Incoming]:
         """The messages that these bytes complete, in order; `limit` of them at most."""
         if self._broken:
             return []
         start = 0
-        if self._held:
-            start, self._at = self._at, 0
-            data, self._held = self._held + data if data else self._held, b""
-        elif self._pending:
+        if self._pending:
             self._pending += data
             if len(self._pending) < self._needed:
                 return []
             data = bytes(self._pending)
             self._pending.clear()
+        elif self._held:
+            start, self._at = self._at, 0
+            data, self._held = self._held + data if data else self._held, b""
         messages: list[Incoming] = []
         end = len(data)
         while end - start >= HEADER_BYTES:
@@ -78,9 +85,6 @@ class FrameParser:
                 return self._break(messages, f"frame of {size} bytes, limit {MAX_FRAME_BYTES}")
             if body + size > end:
                 break
-            if len(messages) >= limit:
-                self._held, self._at = data, start
-                return messages
             start = body + size
             try:
                 messages.append(_decode(data[body:start]))
@@ -89,6 +93,11 @@ class FrameParser:
                 if unknown is None:
                     return self._break(messages, f"no message: {error}")
                 messages.append(unknown)
+            if start == end:
+                return messages  # as nearly always
+            if len(messages) >= limit:
+                self._held, self._at = data, start
+                return messages
         if start < end:
             self._pending += data[start:]
             self._needed = HEADER_BYTES
