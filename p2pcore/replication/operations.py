@@ -12,6 +12,7 @@ from p2pcore.errors import ClockOffsetError, KeyNotFoundError, RefusedError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
+from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.messages import (
     Failed,
@@ -77,6 +78,7 @@ class WriteOperation(Operation):
 
     __slots__ = ("_acked", "_expires_ms", "_objections", "_oldest_ns", "_value", "_version")
     verb = "store"
+    plain_answers = PLAIN_ANSWERS[Store]
 
     def __init__(
         self,
@@ -232,6 +234,7 @@ class ReadOperation(Operation):
 
     __slots__ = ("_answers", "_asked", "_name")
     verb = "retrieve"
+    plain_answers = PLAIN_ANSWERS[Fetch]
 
     def __init__(
         self, context: OperationContext, key: Key, name: str | bytes, deadline_ns: int, done: Done

@@ -1,6 +1,7 @@
 """A connection, a question in flight, and what is counted of both."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from msgspec import Struct
 
@@ -92,6 +93,9 @@ class Call:
     """One question in flight. Owners subclass it; all three methods may call back in."""
 
     __slots__ = ("due_ns", "id", "outstanding", "question")
+
+    plain_answers: ClassVar[tuple[type, ...]] = ()
+    """Replies that no question of this kind can object to (see `answers.py`)."""
 
     def __init__(self, call_id: int, due_ns: int) -> None:
         self.question: Message | None = None  # what was asked last under this id

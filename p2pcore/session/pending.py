@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import NodeId
-from p2pcore.session.answers import PLAIN_ANSWERS, objection
+from p2pcore.session.answers import objection
 from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.wire.messages import Message, Pong, Reply
@@ -54,13 +54,13 @@ class PendingCalls:
             self._on_unmatched(link.peer_id)
             return
         del call.outstanding[link.peer_id]
-        plain = PLAIN_ANSWERS.get(type(call.question), ())
-        problem = None if type(message) in plain else objection(call.question, message)
-        if problem is None:
-            link.used_ns = now.mono_ns
-            call.replied(link.peer_id, message, now)
-        else:
-            self._deny(call, link, f"{_names(call.question, message)}: {problem}", now)
+        if type(message) not in call.plain_answers:
+            problem = objection(call.question, message)
+            if problem is not None:
+                self._deny(call, link, f"{_names(call.question, message)}: {problem}", now)
+                return
+        link.used_ns = now.mono_ns
+        call.replied(link.peer_id, message, now)
 
     def _deny(self, call: Call, link: Link, text: str, now: Instant) -> None:
         self._accuse(link, text, now)
@@ -79,10 +79,10 @@ class PendingCalls:
 
     def enough(self, call: Call) -> None:
         """The call is over in good order: answers that it would still get are not late."""
-        if self.calls.pop(call.id, None) is not None:
-            unneeded = self.unneeded
+        if self.calls.pop(call.id, None) is not None and call.outstanding:
+            unneeded, slow = self.unneeded, self.slow
             for node_id in call.outstanding:
-                if node_id in self._by_node and not self.slow.get(node_id):
+                if node_id in self._by_node and not (slow and slow.get(node_id)):
                     unneeded[node_id] = unneeded.get(node_id, 0) + 1
 
     def expect(self, node_ids: Iterable[NodeId]) -> None:

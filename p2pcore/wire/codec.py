@@ -95,7 +95,8 @@ class FrameParser:
                 messages.append(unknown)
             if start == end:
                 return messages  # as nearly always
-            if len(messages) >= limit:
+            limit -= 1
+            if limit <= 0:
                 self._held, self._at = data, start
                 return messages
         if start < end:
