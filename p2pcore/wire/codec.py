@@ -95,8 +95,7 @@ class FrameParser:
                 messages.append(unknown)
             if start == end:
                 return messages  # as nearly always
-            limit -= 1
-            if limit <= 0:
+            if len(messages) >= limit:
                 self._held, self._at = data, start
                 return messages
         if start < end:
