@@ -159,8 +159,8 @@ class Pull(Call):
         if reply.entries:
             self._after = reply.entries[-1].key
         self._wanted = [entry for entry in reply.entries if context.wants(entry, now)]
-        held = sum(context.store.held(Key(entry.key)) is not None for entry in reply.entries)
-        self._progress.listed(len(self._wanted) + held)
+        held = [entry for entry in reply.entries if context.store.held(Key(entry.key)) is not None]
+        self._progress.listed(len(self._wanted) + len(held))
         context.rng.shuffle(self._wanted)  # or all sources give the same at once
         self.proceed(now)
 

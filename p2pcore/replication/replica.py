@@ -99,7 +99,8 @@ class Replica:
     def _watch_clock(self, now: Instant) -> None:
         """Notice when the time of day jumps."""
         offset_ms = now.wall_ms - now.mono_ns // 1_000_000
-        if self._offset_ms is not None and abs(offset_ms - self._offset_ms) > JUMP_MS:
+        before_ms = offset_ms if self._offset_ms is None else self._offset_ms
+        if not -JUMP_MS <= offset_ms - before_ms <= JUMP_MS:
             self._steady_ns = now.mono_ns + STEADY_NS
             self.on_jump(now)
         self._offset_ms = offset_ms

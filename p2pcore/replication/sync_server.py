@@ -79,7 +79,8 @@ class SyncServer:
                     self._links.reply(link, Listed(request.id, entries, True))
                     return
                 if record is not None:
-                    entries.append(Entry(key, record.version, record.lasts_ms))
+                    lasts_ms = 0 if record.value is None else record.expires_ms
+                    entries.append(Entry(key, record.version, lasts_ms))
         self._links.reply(link, Listed(request.id, entries, False))
 
     def _on_confirm(self, link: Link, request: Confirm, now: Instant) -> None:

@@ -81,15 +81,15 @@ class Admission:
 
     def expels(self, link: Link, role: Role | None) -> Objection | None:
         """Why the peer of this link is not let in with this role, None before it has said which."""
-        if self.admits(link.peer_id):
+        if self.allowed is None or link.peer_id in self.allowed.ids:
             return None
-        if role is not Role.NODE and link.incoming and self.allowed and self.allowed.any_client:
+        if role is not Role.NODE and link.incoming and self.allowed.any_client:
             return None
         return Reason.NOT_ALLOWED, f"id {link.peer_id.hex()} is not on the allow list here"
 
     def objection(self, link: Link, max_links: int) -> Objection | None:
         """Why this link, which was added, may not stay; None if it may."""
-        expelled = self.expels(link, link.role)
+        expelled = self.expels(link, link.role) if self.allowed is not None else None
         if expelled is not None or not link.incoming:
             return expelled
         text = self._crowd(link.peer_id, max_links)

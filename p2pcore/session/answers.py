@@ -11,7 +11,7 @@ Rule: pure functions of question and reply. A new request is a new line in _ANSW
 """
 
 from collections.abc import Callable
-from itertools import pairwise
+from operator import attrgetter, lt
 from typing import Any
 
 from p2pcore.wire.limits import SLOT_BITS
@@ -97,13 +97,13 @@ def _confirmed(question: Confirm, reply: Confirmed) -> str | None:
 
 
 def _contacts(question: Message, reply: Contacts | NotReplica) -> str | None:
-    ids = dict.fromkeys(contact.node_id for contact in reply.contacts)
+    ids = dict.fromkeys(map(_node_id, reply.contacts))
     return None if len(ids) == len(reply.contacts) else "a contact is named twice"
 
 
 def _surveyed(question: Survey, reply: Surveyed) -> str | None:
-    rising = all(a[0] < b[0] for a, b in pairwise(reply.slots))
-    return None if rising else "the slots are not in order"
+    slots = [slot for slot, _ in reply.slots]
+    return None if _rises(slots) else "the slots are not in order"
 
 
 def _listed(question: ListKeys, reply: Listed) -> str | None:
@@ -111,15 +111,22 @@ def _listed(question: ListKeys, reply: Listed) -> str | None:
     if not reply.entries:
         return "there is more, beyond nothing" if reply.more else None
     keys = [entry.key for entry in reply.entries]
-    if keys[0] <= question.after or not all(a < b for a, b in pairwise(keys)):
+    if keys[0] <= question.after or not _rises(keys):
         return "the keys do not go on in order"
     slots = dict.fromkeys(question.slots)
     shift = 8 * _SLOT_BYTES - SLOT_BITS
-    if not all(int.from_bytes(key[:_SLOT_BYTES]) >> shift in slots for key in keys):
-        return "a key is of a slot that was not asked for"
+    for start in dict.fromkeys([key[:_SLOT_BYTES] for key in keys]):
+        if int.from_bytes(start) >> shift not in slots:
+            return "a key is of a slot that was not asked for"
     return None
 
 
+def _rises(things: list[Any]) -> bool:
+    """Whether each is larger than the one before."""
+    return all(map(lt, things, things[1:]))
+
+
+_node_id = attrgetter("node_id")
 _SLOT_BYTES = (SLOT_BITS + 7) // 8
 
 _ANSWERS: dict[type, dict[type, _Check | None]] = {

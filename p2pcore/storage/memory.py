@@ -78,12 +78,12 @@ class MemoryStore:
         self._capacity_bytes = capacity_bytes
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
-        self._keys = Ordered()
+        self._keys = Ordered[Key]()
         self._slots: dict[int, int] = {}  # how many keys are in those that have records
         self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
         self.untallied: dict[Key, bytes | None] = {}
         """What the sums have of the keys that changed since: for `tally` to go through."""
-        self._ends = Ordered()  # wall_ms and key of every record that has an end
+        self._ends = Ordered[bytes]()  # wall_ms and key of every record that has an end
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -215,15 +215,17 @@ class MemoryStore:
             self._tally_all()
         if slot not in self._slots:
             return []
-        after = max(after, (slot << _SLOT_SHIFT).to_bytes(_KEY_BYTES))
+        first = (slot << _SLOT_SHIFT).to_bytes(_KEY_BYTES)
         count = min(count, self._slots[slot])
-        return [Key(key) for key in self._keys.after(after, count) if slot_of(key) == slot]
+        if after <= first:
+            return self._keys.after(first, count)  # as many as are in the slot
+        return [key for key in self._keys.after(after, count) if slot_of(key) == slot]
 
     def keys_after(self, after: bytes, count: int) -> list[Key]:
         """The next keys of all beyond `after`, in order; `count` of them at most."""
         if self.untallied:
             self._tally_all()
-        return [Key(key) for key in self._keys.after(after, count)]
+        return self._keys.after(after, count)
 
     def version(self, key: Key) -> Version | None:
         """The newest version held, tombstones included."""

@@ -11,20 +11,24 @@ Rule: knows nothing of records.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from typing import Generic, TypeVar
 
 __all__ = ["BLOCK", "Ordered"]
 
 BLOCK = 1024  # references moved by one insertion at most: 8 KiB, which is less than a microsecond
 
 
-class Ordered:
+Item = TypeVar("Item", bound=bytes)
+
+
+class Ordered(Generic[Item]):
     """A sorted set of byte strings."""
 
     __slots__ = ("_blocks", "_firsts", "_size")
 
     def __init__(self) -> None:
-        self._blocks: list[list[bytes]] = []
-        self._firsts: list[bytes] = []  # of the blocks
+        self._blocks: list[list[Item]] = []
+        self._firsts: list[Item] = []  # of the blocks
         self._size = 0
 
     def __len__(self) -> int:
@@ -32,11 +36,11 @@ class Ordered:
         return self._size
 
     @property
-    def first(self) -> bytes | None:
+    def first(self) -> Item | None:
         """The smallest; None if there is none."""
         return self._firsts[0] if self._firsts else None
 
-    def add(self, item: bytes) -> None:
+    def add(self, item: Item) -> None:
         """One that is not there yet."""
         self._size += 1
         if not self._blocks:
@@ -78,13 +82,15 @@ class Ordered:
             self._blocks[place - 1] += block
         del self._blocks[place], self._firsts[place]
 
-    def after(self, item: bytes, count: int) -> list[bytes]:
+    def after(self, item: bytes, count: int) -> list[Item]:
         """The next `count` strings beyond this one, in order."""
-        found: list[bytes] = []
-        place = max(0, bisect_right(self._firsts, item) - 1)
-        while place < len(self._blocks) and len(found) < count:
+        place = bisect_right(self._firsts, item) - 1
+        found: list[Item] = []
+        if place >= 0:
             block = self._blocks[place]
-            start = bisect_right(block, item) if not found else 0
-            found += block[start : start + count - len(found)]
+            start = bisect_right(block, item)
+            found = block[start : start + count]
+        while len(found) < count and place + 1 < len(self._blocks):
             place += 1
+            found += self._blocks[place][: count - len(found)]
         return found
