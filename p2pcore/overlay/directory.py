@@ -232,8 +232,9 @@ class Directory:
     def _learn(self, lookup: Lookup, count: int, now: Instant) -> list[Contact]:
         """Keep what a finished lookup tells of the region around its target."""
         target = lookup.target
-        admits = self._links.admission.admits  # the list may have changed while it was looked up
-        contacts = [c for c in lookup.closest(BUCKET_SIZE) if admits(c.node_id)]
+        contacts = lookup.closest(BUCKET_SIZE)
+        if self._links.admission.allowed is not None:  # which may have changed meanwhile
+            contacts = [c for c in contacts if self._links.admission.admits(c.node_id)]
         depth = 0
         if len(contacts) == BUCKET_SIZE:
             depth = shared_prefix_bits(target, contacts[-1].point) + 1

@@ -98,10 +98,14 @@ class Admission:
     def _crowd(self, peer_id: NodeId, max_links: int) -> str | None:
         if self._total > max_links:
             return f"{max_links} connections are open, which is the limit here"
-        most = max_links_per_peer(max_links)
-        if self._links[peer_id] > most:
-            return f"{most} connections of this id are open, which is the limit here"
-        kept = min(self.count_known(), max_links // 2)
+        if self._links[peer_id] > FEWEST_PER_PEER:
+            most = max_links_per_peer(max_links)
+            if self._links[peer_id] > most:
+                return f"{most} connections of this id are open, which is the limit here"
+        most_kept = max_links // 2
+        if self._total <= max_links - most_kept:
+            return None
+        kept = min(self.count_known(), most_kept)
         if self._total <= max_links - kept or self.is_known(peer_id):
             return None
         strangers = sum(n for node_id, n in self._links.items() if not self.is_known(node_id))

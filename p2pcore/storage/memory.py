@@ -42,6 +42,7 @@ TALLY_RECORDS = 512  # 1 us each
 MAX_UNTALLIED = 4 * TALLY_RECORDS  # which a look at the slots may have to tally
 EXPIRE_RECORDS = 512  # 1 us each, as well
 _END_BYTES = 8
+_LAST_END_MS = (1 << 8 * _END_BYTES) - 1
 
 RECORD_OVERHEAD_BYTES = 400
 """What a record costs beyond its value, rounded up: dict entry, key, version, expiry, places."""
@@ -78,12 +79,12 @@ class MemoryStore:
         self._capacity_bytes = capacity_bytes
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
-        self._keys = Ordered[Key]()
+        self._keys: Ordered[Key] = Ordered()
         self._slots: dict[int, int] = {}  # how many keys are in those that have records
         self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
         self.untallied: dict[Key, bytes | None] = {}
         """What the sums have of the keys that changed since: for `tally` to go through."""
-        self._ends = Ordered[bytes]()  # wall_ms and key of every record that has an end
+        self._ends: Ordered[bytes] = Ordered()  # wall_ms and key of every record that has an end
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -260,7 +261,8 @@ class MemoryStore:
 def _end_of(record: Record, key: Key) -> bytes:
     """Where a record stands among the ends. The wire does not bound times: what lies beyond 64
     bits (584 million years) ends there."""
-    return min(record.expires_ms, (1 << 64) - 1).to_bytes(_END_BYTES) + key
+    end_ms = record.expires_ms if record.expires_ms <= _LAST_END_MS else _LAST_END_MS
+    return end_ms.to_bytes(_END_BYTES) + key
 
 
 def _face(record: Record) -> bytes:

@@ -43,14 +43,15 @@ class Ordered(Generic[Item]):
     def add(self, item: Item) -> None:
         """One that is not there yet."""
         self._size += 1
-        if not self._blocks:
-            self._blocks.append([item])
-            self._firsts.append(item)
-            return
-        place = max(0, bisect_right(self._firsts, item) - 1)
+        place = bisect_right(self._firsts, item) - 1
+        if place < 0:  # before all others
+            if not self._blocks:
+                self._blocks.append([])
+                self._firsts.append(item)
+            place = 0
+            self._firsts[0] = item
         block = self._blocks[place]
         insort(block, item)
-        self._firsts[place] = block[0]
         if len(block) > BLOCK:
             self._blocks.insert(place + 1, block[BLOCK // 2 :])
             self._firsts.insert(place + 1, block[BLOCK // 2])
