@@ -3,8 +3,9 @@
 Theory of operation. A change must not bend the ruler that judges it. So the gate of the base
 measures and judges, wherever it is called from: a commit's tree is taken out of git, asked in a
 process of its own what its gate is, and run there. Two rulers are the same if every file that the
-gate imports is, to the byte. `FORM` says which options a ruler understands when another checkout
-runs it; commits whose gate is older than that cannot be handed a change.
+gate imports is, to the byte; an environment within the tree (.venv) is none of it. `FORM` says
+which options a ruler understands when another checkout runs it; commits whose gate is older than
+that cannot be handed a change.
 
 Rule: looks and starts processes; who has to measure, `change.py` decides.
 """
@@ -42,12 +43,14 @@ KEPT = 8  # trees of 9 MB each
 SURVEY = """
 import hashlib, importlib, json, pathlib, sys
 place = pathlib.Path(sys.argv[1]).resolve()
+prefix = pathlib.Path(sys.prefix).resolve()
 sys.path.insert(0, str(place))
 command = importlib.import_module(sys.argv[2])
 files = {}
 for module in list(sys.modules.values()):
     file = pathlib.Path(getattr(module, "__file__", None) or "/").resolve()
-    if file.is_relative_to(place) and file.is_file():
+    installed = prefix.is_relative_to(place) and file.is_relative_to(prefix)
+    if file.is_relative_to(place) and file.is_file() and not installed:
         files[str(file.relative_to(place))] = hashlib.sha256(file.read_bytes()).hexdigest()
 found = {"figures": list(command.METRICS), "files": files, "policy": str(command.POLICY)}
 print(json.dumps(found | {"form": getattr(command, "RULER_FORM", 0)}))

@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
+from perflab.gate.rulers import differing, ruler_at
 from tests.perflab.gate.test_command import commit, move
 from tests.perflab.results.test_checkout import git
 from tests.processes import PATIENCE_S
@@ -212,6 +215,29 @@ def test_a_base_without_a_gate_is_measured_by_the_ruler_here_and_says_so(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "!! measured by the ruler of this checkout: base has none that runs" in done.stdout
+
+
+def test_an_environment_in_the_tree_is_no_part_of_the_ruler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packages start with the interpreter (setuptools does), and `make` has its own in the tree:
+    every gate would call itself changed."""
+    tree = tmp_path / "tree"
+    copied_checkout(tree)
+    alone = ruler_at(tree)
+    within = tmp_path / "within"
+    copied_checkout(within)
+    venv.create(within / ".venv", with_pip=False)
+    (packages,) = (within / ".venv").glob("lib/python*/site-packages")
+    (packages / "early.py").touch()
+    installed = sysconfig.get_path("purelib")
+    (packages / "early.pth").write_text(f"import early\n{installed}\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "executable", str(within / ".venv" / "bin" / "python"))
+    beside = ruler_at(within)
+    assert alone is not None
+    assert beside is not None
+    assert differing(alone, beside) == []
+    assert "perflab/gate/judge.py" in beside.files
 
 
 def test_the_own_ruler_is_used_only_where_it_is_asked_for_and_told(
