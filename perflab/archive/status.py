@@ -52,7 +52,7 @@ def require_results(root: Path, write: Callable[[str], None]) -> None:
     if not measured:
         raise MeasureError(
             f"no commit of branch '{branch}' has results: `make bench` measures some, `python -m "
-            "benchmarks history fetch` brings those of the nights"
+            "perflab history fetch` brings those of the nights"
         )
     listed = suite(results)
     if listed and not any(_names(path) & listed.keys() for path in measured):
