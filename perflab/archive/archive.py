@@ -48,6 +48,9 @@ class Archive:
     suite: Suite | None = None
     reports: dict[str, bytes] = field(default_factory=dict)
     """What is filed beside, by its name below the folder (`kept.reports`)."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """What is wrong with files of asv's that cannot be read, and the commit that each names ("":
+    the list of benchmarks). It matters only if they are ours."""
 
     def add(self, entry: ArchivedCommit) -> None:
         """Merge an entry in."""
@@ -65,6 +68,7 @@ class Archive:
             self.add(entry)
         if other.suite:
             self.add_suite(other.suite)
+        self.unread |= other.unread
         for name, data in other.reports.items():
             self.reports[name] = max(data, self.reports.get(name, data))
 

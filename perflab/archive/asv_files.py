@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from perflab.archive.archive import Archive, write_whole
-from perflab.archive.form import ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded
+from perflab.archive.form import HASH, ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded
 from perflab.archive.ours import commits_in, ours
 from perflab.results.asv_results import loads
 
@@ -28,6 +29,7 @@ __all__ = [
     "file_name",
     "is_results",
     "lay_out",
+    "read_any_results",
     "read_results",
     "read_suite_file",
 ]
@@ -35,6 +37,7 @@ __all__ = [
 RESULTS_VERSION, MACHINE_VERSION = 2, 1  # of asv's forms
 LONGEST_NAME = 128  # asv hashes names of environments from here on
 SUITE, MACHINE = "benchmarks.json", "machine.json"
+BEGINNING = re.compile("[0-9a-f]{8}-")  # of asv's names of files
 Known = Callable[[Collection[str]], Collection[str]]
 """Which of some commits the repository knows."""
 
@@ -75,21 +78,40 @@ def read_results(folder: Path, problems: list[str] | None = None) -> Archive:
     Raises HistoryError for a file that cannot be read; with a list of `problems`, writes it there
     and goes on.
     """
+    kept = read_any_results(folder)
+    if problems is None and kept.unread:
+        raise HistoryError(next(iter(kept.unread)))
+    if problems is not None:
+        problems.extend(kept.unread)
+    kept.unread.clear()
+    return kept
+
+
+def read_any_results(folder: Path) -> Archive:
+    """The same, with what cannot be read as `unread`: whose it is may not be known yet."""
     kept = Archive()
     for path in _files(folder):
         try:
             kept.add(_entry(path))
         except HistoryError as error:
-            if problems is None:
-                raise
-            problems.append(str(error))
+            kept.unread[str(error)] = _commit_named(path)
     try:
         kept.suite = read_suite_file(folder, kept.measured_ms)
     except HistoryError as error:
-        if problems is None:
-            raise
-        problems.append(str(error))
+        kept.unread[str(error)] = ""
     return kept
+
+
+def _commit_named(path: Path) -> str:
+    """That of results that cannot be read: as they say, or else their name, which has eight
+    digits of it."""
+    try:
+        commit = loads(path.read_bytes())["commit_hash"]
+    except (OSError, ValueError, TypeError, KeyError):
+        commit = None
+    if isinstance(commit, str) and HASH.fullmatch(commit):
+        return commit
+    return path.name[:8] if BEGINNING.match(path.name) else ""
 
 
 def read_suite_file(folder: Path, measured_ms: int = 0) -> Suite | None:

@@ -158,8 +158,12 @@ def _own(histories: Iterable[Archive], root: Path, name: str) -> Archive:
         own, apart = own_part(each, root)
         if apart:
             print(f"== {name}: set apart: {apart}")
+        if own.unread:
+            raise HistoryError(next(iter(own.unread)))
         kept.merge(own)
-    if not (kept.entries or kept.reports) and any(each.entries for each in histories):
+    if not (kept.entries or kept.reports) and any(
+        each.entries or each.unread for each in histories
+    ):
         raise HistoryError(f"{name}: nothing in it is of this repository, and nothing was changed")
     return kept
 

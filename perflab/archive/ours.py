@@ -48,20 +48,29 @@ class Apart:
 def commits_in(kept: Archive) -> set[str]:
     """Every commit that a result or a report names."""
     named = {_commit_of(data) for data in kept.reports.values()}
-    return {entry.commit_hash for entry in kept.entries.values()} | named - {""}
+    read = {entry.commit_hash for entry in kept.entries.values()}
+    return (read | named | {*kept.unread.values()}) - {""}
 
 
 def ours(kept: Archive, known: Collection[str]) -> tuple[Archive, Apart]:
     """What is of known commits, and what was set apart."""
     entries = {key: each for key, each in kept.entries.items() if each.commit_hash in known}
     strange = [each for each in kept.entries.values() if each.commit_hash not in known]
+    unread = [each for each in kept.unread.values() if each and each not in known]
+    foreign = bool(strange or unread) and not entries
     own = Archive(entries=entries, suite=kept.suite)
-    own.reports = _own_reports(kept, known, foreign=bool(strange) and not entries)
+    own.unread = {
+        problem: each
+        for problem, each in kept.unread.items()
+        if (each in known if each else not foreign)
+    }
+    own.reports = _own_reports(kept, known, foreign=foreign)
     apart = Apart(
-        commits=frozenset(each.commit_hash for each in strange),
-        results=len(strange),
+        commits=frozenset({*(each.commit_hash for each in strange), *unread}),
+        results=len(strange) + len(unread),
         reports=len(kept.reports) - len(own.reports),
-        suite=kept.suite is not None and not _belongs(kept.suite.benchmarks, own, strange),
+        suite=(foreign and bool(kept.suite or "" in kept.unread.values()))
+        or (kept.suite is not None and not _belongs(kept.suite.benchmarks, own, strange)),
     )
     if apart.suite:
         own.suite = None

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from perflab.archive.archive import Archive, is_archive, read_archive
-from perflab.archive.asv_files import is_results, read_results
+from perflab.archive.asv_files import is_results, read_any_results
 from perflab.archive.form import HistoryError
 from perflab.archive.reports import read_reports
 from perflab.archive.shipped import SHIPPED
@@ -119,7 +119,9 @@ def _read_folder(folder: Path, name: str, *, own: bool) -> list[Archive]:
             f"{name}: no measurements there: neither a kept history (machines/*.jsonl) nor asv's "
             f"results (MACHINE/machine.json), nor one of them in {', '.join(PLACES[1:])}"
         )
-    histories = [read_archive(part) if is_archive(part) else read_results(part) for part in parts]
+    histories = [
+        read_archive(part) if is_archive(part) else read_any_results(part) for part in parts
+    ]
     with_reports = histories[0] if histories else Archive()
     with_reports.reports = reports | with_reports.reports
     return [with_reports, *histories[1:]]

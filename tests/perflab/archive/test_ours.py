@@ -7,6 +7,7 @@ one, and clones that keep them in a folder of their own.
 import json
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,60 @@ def test_of_a_mixture_only_ours_is_taken(
     assert (len(index["benchmarks"]), list(index["machines"])) == (6, ["lab"])
     assert history(clone, "pack") == 0
     assert git(clone, "status", "--porcelain", "--", SHIPPED) == ""
+
+
+def older_form(text: str) -> str:
+    content = json.loads(text)
+    rows = content.pop("result_columns") and content["results"]
+    return json.dumps(content | {"version": 1, "results": {name: rows[name][0] for name in rows}})
+
+
+UNREADABLE: dict[str, Callable[[str], str]] = {
+    "asv's form 1": older_form,
+    "torn": lambda text: text[: len(text) // 2],
+    "empty": lambda _: "",
+    "a value of another type": lambda text: text.replace('"date": 1', '"date": "soon"'),
+    "a list": lambda _: "[]",
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_what_cannot_be_read_of_theirs_is_theirs(
+    project: Path, clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """asv's form 1, as public histories have it, and any damage: by itself and in a mixture."""
+    strange = tmp_path / "strange"
+    theirs(strange, "other")
+    file = strange / "other" / "77777777-e.json"
+    file.write_text(UNREADABLE[how](file.read_text()))
+    (strange / "benchmarks.json").write_text('{"version": 1}')
+    with pytest.raises(HistoryError, match="nothing in it is of this repository"):
+        history(clone, "merge", str(strange))
+    assert "set apart: 1 results of 1 commits and their list" in capsys.readouterr().out
+    (strange / "benchmarks.json").unlink()
+    mixture = tmp_path / "mixture"
+    shutil.copytree(project / ".asv" / "results", mixture)
+    shutil.copytree(strange, mixture, dirs_exist_ok=True)
+    assert history(clone, "merge", str(mixture)) == 0
+    assert "set apart: 1 results of 1 commits, which" in capsys.readouterr().out
+    assert len(commits(clone)) == 30
+    shutil.copytree(strange, clone / ".asv" / "results", dirs_exist_ok=True)
+    assert history(clone, "pack") == 0
+    assert git(clone, "status", "--porcelain", "--", SHIPPED) == ""
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_what_cannot_be_read_of_ours_is_one_line(
+    project: Path, clone: Path, tmp_path: Path, how: str
+) -> None:
+    ours_too = tmp_path / "ours"
+    shutil.copytree(project / ".asv" / "results", ours_too)
+    file = next((ours_too / "lab").glob("*-*.json"))
+    text = json.dumps(json.loads(file.read_text()) | {"date": 1})
+    file.write_text(UNREADABLE[how](text))
+    with pytest.raises(HistoryError, match=str(file)):
+        history(clone, "merge", str(ours_too))
+    assert not (clone / ".asv" / "results").exists()
 
 
 def test_what_was_copied_over_ours_by_hand_is_found_out(
