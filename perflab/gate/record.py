@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
+
+from perflab.forms import content, shown
 
 __all__ = [
     "FORMAT",
@@ -46,9 +48,11 @@ SAME_GATE = ("machine", "cores", "python", "packages", "coin")
 """What both files of a gate say alike of themselves (in `about`)."""
 
 Blocks: TypeAlias = tuple[float, ...]
+T = TypeVar("T")
+WORDS: Mapping[type, str] = {dict: "a table", list: "a list", str: "a text"}
 
 
-class MeasuredError(Exception):
+class MeasuredError(ValueError):
     """A file of measurements cannot be read; the message says which and why."""
 
 
@@ -136,51 +140,79 @@ def _only(one: str, other: str) -> str:
 def load(path: Path) -> Measured:
     """Read one file. Raises MeasuredError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(content(path, MeasuredError))
+    except (OSError, ValueError, RecursionError) as error:
         raise MeasuredError(f"{path} is no file of measurements: {error}") from error
     try:
-        return parse(content)
+        return parse(found)
     except MeasuredError as error:
         raise MeasuredError(f"{path}: {error}") from error
 
 
-def parse(content: object) -> Measured:
+def parse(found: object) -> Measured:
     """The measurements in what was read from JSON. Raises MeasuredError."""
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise MeasuredError(f"not a file of measurements in format {FORMAT}")
-    own = content.get("own_figures")
-    try:
-        return Measured(
-            commit=str(content["commit"]),
-            subject=str(content.get("subject", "")),
-            about={str(name): str(value) for name, value in content.get("about", {}).items()},
-            metrics={name: _metric(entry) for name, entry in content["metrics"].items()},
-            same_core=content.get("same_core") is True,
-            own_figures=frozenset(map(str, own)) if isinstance(own, list) else None,
-            notices=tuple(map(str, content.get("notices", ()))),
-            problems=tuple(map(str, content.get("problems", ()))),
-            failed=str(content.get("failed", "")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise MeasuredError(f"not as it must be: {type(error).__name__}: {error}") from error
-
-
-def _metric(entry: dict[str, Any]) -> Metric:
-    return Metric(
-        kind=Kind(entry["kind"]),
-        unit=str(entry["unit"]),
-        stages=tuple(tuple(_blocks(each) for each in stage) for stage in entry.get("stages", ())),
-        skipped=str(entry.get("skipped", "")),
-        unreached=entry.get("unreached") is True,
-        failed=str(entry.get("failed", "")),
+    own = found.get("own_figures")
+    about = _of(dict, found.get("about", {}), "about")
+    metrics = _of(dict, found.get("metrics"), "metrics")
+    return Measured(
+        commit=_of(str, found.get("commit"), "commit"),
+        subject=_of(str, found.get("subject", ""), "subject"),
+        about={str(name): str(value) for name, value in about.items()},
+        metrics={name: _metric(name, entry) for name, entry in metrics.items()},
+        same_core=found.get("same_core") is True,
+        own_figures=None if own is None else frozenset(map(str, _listed(own, "own_figures"))),
+        notices=tuple(map(str, _listed(found.get("notices", []), "notices"))),
+        problems=tuple(map(str, _listed(found.get("problems", []), "problems"))),
+        failed=_of(str, found.get("failed", ""), "failed"),
     )
 
 
-def _blocks(each: Any) -> Blocks:
-    listed = each if isinstance(each, list) else [each]
-    # null is how strict writers of JSON spell NaN.
-    blocks = tuple(math.nan if value is None else float(value) for value in listed)
-    if not blocks:
-        raise ValueError("a round without blocks")
-    return blocks
+def _metric(name: str, entry: object) -> Metric:
+    has = _of(dict, entry, name)
+    kind = has.get("kind")
+    if kind not in list(Kind):
+        raise MeasuredError(f"{name}.kind is one of {', '.join(Kind)}, not {shown(kind)}")
+    stages = _listed(has.get("stages", []), f"{name}.stages")
+    return Metric(
+        kind=Kind(kind),
+        unit=_of(str, has.get("unit"), f"{name}.unit"),
+        stages=tuple(
+            tuple(_blocks(name, each) for each in _listed(stage, f"a stage of {name}"))
+            for stage in stages
+        ),
+        skipped=_of(str, has.get("skipped", ""), f"{name}.skipped"),
+        unreached=has.get("unreached") is True,
+        failed=_of(str, has.get("failed", ""), f"{name}.failed"),
+    )
+
+
+def _blocks(name: str, each: object) -> Blocks:
+    listed = each if isinstance(each, list | tuple) else [each]
+    if not listed:
+        raise MeasuredError(f"{name}: a round without blocks")
+    return tuple(_number(name, value) for value in listed)
+
+
+def _number(name: str, value: object) -> float:
+    if value is None:  # how strict writers of JSON spell NaN
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MeasuredError(f"{name}: a block is a number, not {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise MeasuredError(
+            f"{name}: a block is a number of 64 bits, not {shown(value)}"
+        ) from error
+
+
+def _listed(value: object, place: str) -> Sequence[object]:
+    return value if isinstance(value, tuple) else _of(list, value, place)
+
+
+def _of(kind: type[T], value: object, place: str) -> T:
+    if not isinstance(value, kind):
+        raise MeasuredError(f"{place} is {WORDS[kind]}, not {shown(value)}")
+    return value

@@ -5,6 +5,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ import pytest
 
 from perflab.__main__ import main
 from perflab.forms import MOST_DEEP, MOST_TEXT_BYTES, document, toml_table
+from perflab.gate.judge import judge as judge_gate
 from perflab.gate.policy import POLICY, PolicyError, load_policy
+from perflab.gate.record import MeasuredError
+from perflab.gate.record import load as read_measured
+from perflab.gate.record import parse as parse_measured
 from perflab.load.record import read_load
 from perflab.load.replay import ScenarioError, read_trace
 from perflab.load.scenario import SHIPPED, read_scenario
@@ -238,6 +243,57 @@ def test_records(
     for what, changed in mutants(content, [*WRONG, None], few):
         (copied / name).write_text(json.dumps(changed))
         tried(what, reader, copied)
+
+
+GATE: dict[str, Any] = {
+    "format": 1, "commit": "a" * 40, "subject": "A", "about": {"machine": "m", "coin": "1"},
+    "own_figures": ["cpu.f"], "notices": ["n"], "problems": [], "failed": "", "same_core": False,
+    "metrics": {
+        "cpu.f": {"kind": "paired", "unit": "s", "stages": [[[1.0, None], [2.0]], [[1.5]]]},
+        "counts.g": {"kind": "exact", "unit": "", "stages": [[3]], "skipped": "", "failed": "",
+                     "unreached": False},
+    },
+}  # fmt: skip
+
+
+def test_files_of_a_gate(tmp_path: Path) -> None:
+    path = tmp_path / "base.json"
+    path.write_text(json.dumps(GATE))
+    assert read_measured(path).metrics["counts.g"].rounds() == [3]
+    for what, changed in mutants(GATE, [*WRONG, None], len(WRONG) + 1):
+        path.write_text(json.dumps(changed))
+        tried(what, judged_against_itself, path)
+
+
+def judged_against_itself(path: Path) -> object:
+    measured = read_measured(path)
+    return judge_gate(measured, measured, load_policy(), date(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("at", "bad", "told"),
+    [
+        (("metrics", "counts.g", "stages", 0, 0), "1", "counts.g: a block is a number, not '1'"),
+        (("metrics", "counts.g", "stages", 0, 0), True, "counts.g: a block is a number, not True"),
+        (("metrics", "counts.g", "stages", 0, 0), 10**400, "a number of 64 bits, not one of 1329"),
+        (("metrics", "counts.g", "stages", 0), 3, "a stage of counts.g is a list, not 3"),
+        (("metrics", "cpu.f", "kind"), ["exact"], "cpu.f.kind is one of exact, seeded"),
+        (("metrics",), [], r"metrics is a table, not \[\]"),
+        (("commit",), 3, "commit is a text, not 3"),
+        (("about",), None, "about is a table, not None"),
+        (("notices",), "abc", "notices is a list, not 'abc'"),
+    ],
+)
+def test_a_value_of_another_type_is_no_measurement(at: Any, bad: Any, told: str) -> None:
+    """A text that looks like a number was one, and a commit could be 3."""
+    changed = copy.deepcopy(GATE)
+    owner = changed
+    for step in at[:-1]:
+        owner = owner[step]
+    owner[at[-1]] = bad
+    with pytest.raises(MeasuredError, match=told) as caught:
+        parse_measured(changed)
+    one_line(caught.value)
 
 
 LINES: list[tuple[str, Callable[[Path], object]]] = [
