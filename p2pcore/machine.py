@@ -22,7 +22,8 @@ from p2pcore.overlay.liveness import Liveness
 from p2pcore.overlay.table import ContactTable
 from p2pcore.replication.batch import BatchRead, BatchWrite
 from p2pcore.replication.operation import Operation, OperationContext
-from p2pcore.replication.operations import ReadOperation, WriteOperation
+from p2pcore.replication.operations import WriteOperation
+from p2pcore.replication.reads import ReadOperation
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import BULKY, refuse_unread

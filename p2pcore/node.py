@@ -22,8 +22,9 @@ from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.membership import Membership
 from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.replication.handover import Handover
-from p2pcore.replication.operations import ReadOperation, StoreReceipt, WriteOperation
+from p2pcore.replication.operations import StoreReceipt, WriteOperation
 from p2pcore.replication.ownership import Ownership
+from p2pcore.replication.reads import ReadOperation
 from p2pcore.replication.replica import Replica
 from p2pcore.replication.sync import Sync
 from p2pcore.replication.sync_server import SyncServer

@@ -16,10 +16,9 @@ from p2pcore.effects import Done, Instant
 from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
-from p2pcore.replication.operations import (
+from p2pcore.replication.operations import StoreReceipt, WriteOperation
+from p2pcore.replication.reads import (
     ReadOperation,
-    StoreReceipt,
-    WriteOperation,
     agreed_of,
     is_false,
     newest_of,

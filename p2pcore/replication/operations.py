@@ -1,4 +1,4 @@
-"""Quorum writes and reads.
+"""Quorum writes.
 
 Source: the quorum of N, W and R is that of DeCandia et al., "Dynamo: Amazon's Highly Available
 Key-value Store", section 4.5; versions order writes instead of vector clocks, last writer wins.
@@ -6,9 +6,8 @@ Key-value Store", section 4.5; versions order writes instead of vector clocks, l
 
 from msgspec import Struct
 
-from p2pcore.contact import Contact
 from p2pcore.effects import Done, Instant
-from p2pcore.errors import ClockOffsetError, KeyNotFoundError, RefusedError
+from p2pcore.errors import ClockOffsetError, RefusedError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
@@ -16,10 +15,6 @@ from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.messages import (
     Failed,
-    Fetch,
-    Found,
-    Get,
-    Missing,
     Put,
     PutDone,
     Reason,
@@ -29,17 +24,7 @@ from p2pcore.wire.messages import (
     Stored,
 )
 
-__all__ = [
-    "ReadOperation",
-    "StoreReceipt",
-    "WriteOperation",
-    "agreed_of",
-    "is_false",
-    "newest_of",
-    "repair",
-    "result_of",
-]
-
+__all__ = ["StoreReceipt", "WriteOperation"]
 
 MAX_STALES = 8
 """Newer versions that one replica may tell of to one write. A write that contends with others for
@@ -227,185 +212,3 @@ class WriteOperation(Operation):
             self._context.clock.observe(version)  # never further: a false one would carry us along
         self.finish(StoreReceipt(version, reply.replicas, reply.acks), now)
         return True
-
-
-class ReadOperation(Operation):
-    """A retrieve. Its result is a Found that holds a value, or a KeyNotFoundError."""
-
-    __slots__ = ("_answers", "_asked", "_name")
-    verb = "retrieve"
-    plain_answers = PLAIN_ANSWERS[Fetch]
-
-    def __init__(
-        self, context: OperationContext, key: Key, name: str | bytes, deadline_ns: int, done: Done
-    ) -> None:
-        super().__init__(context, key, deadline_ns, done)
-        self._name = name
-        self._asked = 0  # of `replicas`, which are asked in order
-        self._answers: dict[NodeId, Found | Missing] = {}
-
-    @property
-    def needed(self) -> int:
-        return self._context.settings.reads
-
-    def progress(self) -> int:
-        return len(self._answers)
-
-    def ask_replicas(self, now: Instant) -> None:
-        # Begin with another replica each time, so that a hot key has N nodes to serve it.
-        first = self.id % len(self.replicas)
-        self.replicas = self.replicas[first:] + self.replicas[:first]
-        if slow := self._context.links.slow:
-            self.replicas.sort(key=lambda contact: contact.node_id in slow)
-        self._answers.clear()
-        self._asked = 0
-        self._ask_next(self.needed, now)
-
-    def _ask_next(self, count: int, now: Instant) -> None:
-        targets = self.replicas[self._asked : self._asked + count]
-        self._asked += len(targets)
-        self._context.links.ask(self, targets, Fetch(self.id, self.key), now)
-
-    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
-        if isinstance(reply, Found | Missing):
-            self._answers[node_id] = reply
-            if len(self._answers) >= self.needed:
-                self._conclude(now)
-            return
-        self.refused(reply, now)
-        self.settle(now)
-
-    def settle(self, now: Instant) -> None:
-        missing = self.needed - len(self._answers) - len(self.outstanding)
-        if self.over:
-            return
-        if missing <= 0:
-            if not self.outstanding:  # one more was asked about a false version, and refuses
-                self._conclude(now)
-            return
-        if len(self.replicas) - self._asked >= missing:
-            self._ask_next(missing, now)
-        else:
-            self.next_round(now)
-
-    def expired(self, now: Instant) -> None:
-        """Slow replicas are not waited for while there are others."""
-        if len(self._answers) >= self.needed:  # one more was asked about a false version
-            self._asked = len(self.replicas)
-            self._conclude(now)
-        elif self._asked < len(self.replicas) and now.mono_ns < self._deadline_ns:
-            wait_ns = self._context.links.timeouts.of(self.replicas[self._asked :], now)
-            self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
-            self._ask_next(len(self.replicas), now)
-        else:
-            super().expired(now)
-
-    def _conclude(self, now: Instant) -> None:
-        """Enough answers: the newest wins, and those that lack it get it."""
-        agreed = agreed_of(self._answers)
-        if agreed is not None:
-            self.finish(agreed, now)
-            return
-        newest = newest_of(self._answers, now.wall_ms)
-        if newest is not None and is_false(self._context, newest, now):
-            answers = self._answers.items()
-            believed = {
-                node: each for node, each in answers if not is_false(self._context, each, now)
-            }
-            if len(believed) >= self.needed:
-                self._answers, newest = believed, newest_of(believed, now.wall_ms)
-            elif self._asked < len(self.replicas):
-                self._ask_next(1, now)
-                return
-        if newest is not None:
-            repair(self._context, self.key, self.replicas, self._answers, newest, now)
-        self.finish(result_of(newest, self._name), now)
-
-    def delegation(self, call_id: int, budget_ms: int) -> Get:
-        return Get(call_id, self.key, budget_ms)
-
-    def delegated_reply(self, reply: Reply, now: Instant) -> bool:
-        if not isinstance(reply, Found | Missing):
-            return False
-        self.finish(result_of(reply, self._name), now)
-        return True
-
-
-def is_false(context: OperationContext, answer: Found | Missing, now: Instant) -> bool:
-    """Whether an answer has a version so far ahead of this clock that one of the two is wrong. If a
-    quorum has none like it, it was never acknowledged, and is not believed."""
-    return type(answer) is Found and (
-        wall_ms_of(answer.version) - now.wall_ms > context.max_clock_offset_ms
-    )
-
-
-def agreed_of(answers: dict[NodeId, Found | Missing]) -> Found | None:
-    """The answer, if several have the same version and its value, as nearly always: then it is
-    believed, and nobody has to be repaired."""
-    agreed: Found | None = None
-    for answer in answers.values():
-        if type(answer) is not Found or answer.value is None:
-            return None
-        if agreed is None:
-            agreed = answer
-        elif answer.version != agreed.version:
-            return None
-    return agreed if len(answers) > 1 else None
-
-
-def newest_of(answers: dict[NodeId, Found | Missing], wall_ms: int = 0) -> Found | None:
-    """The answer with the newest version, tombstones included; None if nobody holds any.
-
-    Where one replica has a value and another says that it has expired, one of their clocks may be
-    wrong: the value wins, unless it has expired by the reader's clock (`wall_ms`) as well.
-    """
-    newest: Found | None = None
-    for answer in answers.values():
-        if type(answer) is not Found:
-            continue
-        if newest is None or answer.version > newest.version:
-            newest = answer
-        elif (answer.value is None) is not (newest.value is None):
-            newest = _truer(newest, answer, wall_ms)
-    return newest
-
-
-def _truer(newest: Found, answer: Found, wall_ms: int) -> Found:
-    """Which of two to believe, of which one has a value, and the other none."""
-    if answer.version < newest.version:
-        return newest
-    value, end = (newest, answer) if answer.value is None else (answer, newest)
-    return end if 0 < value.expires_ms <= wall_ms else value
-
-
-def result_of(newest: Found | Missing | None, name: str | bytes) -> Found | KeyNotFoundError:
-    """What the caller gets who asked for the key called `name`."""
-    if isinstance(newest, Found) and newest.value is not None:
-        return newest
-    return KeyNotFoundError(f"no record under {name!r}")
-
-
-def repair(
-    context: OperationContext,
-    key: Key,
-    replicas: list[Contact],
-    answers: dict[NodeId, Found | Missing],
-    newest: Found,
-    now: Instant,
-) -> None:
-    """Send the newest version to the replicas whose answers were older."""
-    behind = [c for c in replicas if _is_behind(answers.get(c.node_id), newest)]
-    if behind:
-        context.links.counters.repairs += len(behind)
-        call_id = context.links.new_call_id()
-        message = Store(call_id, key, newest.version, newest.value, newest.expires_ms)
-        context.links.tell(behind, message, now, answered=True)
-
-
-def _is_behind(answer: Found | Missing | None, newest: Found) -> bool:
-    if answer is None:
-        return False
-    if isinstance(answer, Missing) or answer.version < newest.version:
-        return True
-    expired = answer.value is None and newest.value is not None
-    return expired and answer.version == newest.version

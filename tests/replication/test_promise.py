@@ -9,8 +9,8 @@ from p2pcore.effects import Instant
 from p2pcore.ids import Key, NodeId, key_of
 from p2pcore.replication import handover, ownership, pull_context, sync
 from p2pcore.replication.handover import Handover
-from p2pcore.replication.operations import ReadOperation
 from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.replication.reads import ReadOperation
 from p2pcore.wire.messages import Message, Missing, NotReady, Put, Reply, Store
 from tests.net import DROP, HOLD, PASS, Net, Peer
 from tests.promise import play

@@ -13,7 +13,7 @@ from p2pcore.effects import Instant
 from p2pcore.overlay.lookup import Lookup, _Progress
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import ContactTable
-from p2pcore.replication import batch, operations
+from p2pcore.replication import batch, reads
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.ownership import Ownership, Standing
@@ -35,7 +35,7 @@ def acknowledge_before_w() -> list[Patch]:
 
 def no_read_repair() -> list[Patch]:
     """Replicas that answered with less than the newest do not get it."""
-    return [(operations, "repair", _nothing), (batch, "repair", _nothing)]
+    return [(reads, "repair", _nothing), (batch, "repair", _nothing)]
 
 
 def tombstone_lost() -> list[Patch]:
