@@ -18,7 +18,7 @@ from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
 from p2pcore.session.link import Counters
-from p2pcore.wire.codec import FrameParser, Incoming
+from p2pcore.wire.codec import FrameParser
 
 __all__ = ["FRAME_STALLS", "LINGER_S", "NOT_READ", "Connection", "Stage"]
 
@@ -56,6 +56,8 @@ class ConnectionOwner(Protocol):
     """True for a node: what it answers is for others."""
     read_buffer: memoryview
     """What bytes are read into: one for all connections of a loop, which reads one at a time."""
+    small_buffer: memoryview
+    """As much of it as is read where no large frame has begun: the rest waits in the kernel."""
 
     @property
     def intake(self) -> ConnectionIntake: ...
@@ -90,6 +92,7 @@ class Connection(asyncio.BufferedProtocol):
         "_waiting_bytes",
         "_waiting_since_ns",
         "address",
+        "buffer",
         "expected_id",
         "frame_since_ns",
         "heard_ns",
@@ -102,7 +105,6 @@ class Connection(asyncio.BufferedProtocol):
         "put_off",
         "stage",
         "unflushed",
-        "unserved",
     )
 
     def __init__(
@@ -114,6 +116,7 @@ class Connection(asyncio.BufferedProtocol):
         expected_id: NodeId | None,
     ) -> None:
         self._host = host
+        self.buffer = host.small_buffer
         self._tls = tls
         self._transport: asyncio.Transport | None = None
         self.outbox = Outbox(host.counters)
@@ -130,7 +133,6 @@ class Connection(asyncio.BufferedProtocol):
         self.heard_ns = 0
         self.frame_since_ns = 0  # when the unfinished frame began; 0 if there is none
         self.unflushed = False
-        self.unserved: list[Incoming] = []  # what a turn had no time for; then the parser has more
         self.put_off = False  # whether the next turn goes on with that
         self.opened: asyncio.Future[None] | None = None  # somebody waits for the handshake
 
@@ -152,13 +154,13 @@ class Connection(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         # Shared by all connections of the loop, which does nothing between this call and
         # buffer_updated but read into it.
-        return self._host.read_buffer
+        return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         if self.stage is Stage.CLOSING or self.stage is Stage.GONE:
             return
         try:
-            plain = self._tls.receive(self._host.read_buffer[:nbytes])
+            plain = self._tls.receive(self.buffer[:nbytes])
         except P2PError as error:
             self.fail(error)
             return
@@ -216,10 +218,15 @@ class Connection(asyncio.BufferedProtocol):
                 self.frame_since_ns = now_ns
             self._transport.resume_reading()
 
+    def expect(self, size_bytes: int) -> None:
+        """So much more of a frame is to come."""
+        small = self._host.small_buffer
+        self.buffer = self._host.read_buffer if size_bytes > len(small) else small
+
     @property
     def has_unserved(self) -> bool:
         """Whether messages have come that wait for their turn."""
-        return bool(self.unserved) or self.parser.has_more
+        return self.parser.has_more
 
     @property
     def waiting_bytes(self) -> int:

@@ -17,7 +17,7 @@ from p2pcore.address import split_address
 from p2pcore.aio.connection import LINGER_S, NOT_READ, Connection, Stage
 from p2pcore.aio.identity import Credentials
 from p2pcore.aio.intake import REPLIES, Intake
-from p2pcore.aio.system import now, read_buffer, reason_of
+from p2pcore.aio.system import SMALL_READ_BYTES, now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Send
 from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError, UsageError
@@ -61,6 +61,7 @@ class Host:
         self.serves = machine.links.role is Role.NODE
         self._loop = asyncio.get_running_loop()
         self.read_buffer = read_buffer(self._loop)
+        self.small_buffer = self.read_buffer[:SMALL_READ_BYTES]
         self.closed = False
         self.keeps: object = None  # lives as long as this does: the lock of a data directory
         self._credentials = credentials

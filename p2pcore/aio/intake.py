@@ -18,6 +18,7 @@ Rule: decides who has to wait; what is answered, the machine decides.
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol, get_args
 
 from p2pcore.aio.connection import NOT_READ, Connection, Stage
@@ -27,14 +28,14 @@ from p2pcore.errors import UnreachableError
 from p2pcore.machine import Machine
 from p2pcore.wire.codec import NO_LIMIT, Incoming
 from p2pcore.wire.limits import MAX_UNREAD_BYTES, MAX_WAITING_BYTES
-from p2pcore.wire.messages import Reply
+from p2pcore.wire.messages import Malformed, Reply
 
 __all__ = ["REPLIES", "SLICE", "Intake"]
 
 SLICE = 64  # messages of one peer in one turn: half a millisecond, where they are ordinary ones
 TURN_NS = 500_000  # ... and where they are not; only one that takes longer itself goes beyond
 QUEUE_NS = 1_000_000  # of a turn, for all together who have more to be handled than a slice
-HELD_BYTES = 64 * 1024  # that wait for their turn, beside what one read brings
+HELD_BYTES = 16 * 1024  # that wait for their turn, beside what one read brings
 ROOM_BYTES = MAX_WAITING_BYTES * 3 // 4
 """Left when some had to go, so that it is not done for each frame."""
 
@@ -63,6 +64,7 @@ class Intake:
         self._machine = host.machine
         self._held: dict[Connection, int] = {}  # bytes that wait, of those that have any
         self._total = 0
+        self._full = False  # whether room is about to be made
         serves = host.serves  # a client has asked for whatever comes, and serves nobody else
         self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 1 << 62)
         self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
@@ -80,7 +82,9 @@ class Intake:
         else:
             self._serve(connection, connection.parser.feed(data, self._slice), instant)
 
-    def _serve(self, connection: Connection, messages: list[Incoming], instant: Instant) -> None:
+    def _serve(
+        self, connection: Connection, messages: Iterable[Incoming], instant: Instant
+    ) -> None:
         machine, link_id = self._machine, connection.link_id
         receive, clock = machine.receive, time.monotonic_ns
         if connection.outbox.reply_bytes > MAX_UNREAD_BYTES:
@@ -90,7 +94,8 @@ class Intake:
             receive(link_id, message, instant)
             served += 1
             if clock() > end_ns:
-                connection.unserved = messages[served:]
+                if type(messages) is list and served < len(messages):
+                    self._put_back(connection, messages[served:], instant)
                 break
         machine.counters.messages_in += served
         self.being_served = connection
@@ -102,12 +107,22 @@ class Intake:
             self._put_off(connection)
         self._watch(connection, served > 0, instant)
 
+    def _put_back(self, connection: Connection, messages: list[Incoming], instant: Instant) -> None:
+        """This turn has no time for these. Bytes that are no message end the link at once."""
+        if type(messages[-1]) is Malformed:
+            self._machine.receive(connection.link_id, messages[-1], instant)
+        else:
+            connection.parser.put_back(messages)
+
     def _watch(self, connection: Connection, progress: bool, instant: Instant) -> None:
         """Of half a frame, the rest has to come in time; and what waits is counted."""
         pending_bytes = connection.parser.pending_bytes
         if not pending_bytes:
-            connection.frame_since_ns = 0
+            if connection.frame_since_ns:
+                connection.frame_since_ns = 0
+                connection.expect(0)
         else:
+            connection.expect(connection.parser.awaits_bytes)
             if progress or not connection.frame_since_ns:
                 connection.frame_since_ns = instant.mono_ns
             self._host.watch_stalls()
@@ -165,11 +180,8 @@ class Intake:
         if connection.stage is not Stage.OPEN or self._must_wait(connection):
             return
         instant = now()
-        messages, connection.unserved = connection.unserved, []
-        if not messages and connection.parser.has_more:
-            messages = connection.parser.feed(b"", self._slice)
-        if messages:
-            self._serve(connection, messages, instant)
+        if connection.has_unserved:
+            self._serve(connection, connection.parser.rest(self._slice), instant)
         waits = _is_behind(connection) or self._must_wait(connection)
         if connection.stage is Stage.OPEN and not waits:
             connection.read_on(instant.mono_ns)
@@ -182,11 +194,13 @@ class Intake:
         self._total += size - self._held.pop(connection, 0)
         if size:
             self._held[connection] = size
-        if self._total > MAX_WAITING_BYTES:
+        if self._total > MAX_WAITING_BYTES and not self._full:
+            self._full = True
             self._loop.call_soon(self._make_room)
 
     def _make_room(self) -> None:
         """End the links on which most waits, first those whose peers take nothing."""
+        self._full = False
         for connection in list(self._held):
             self.weigh(connection)
         if self._total <= MAX_WAITING_BYTES:

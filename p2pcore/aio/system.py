@@ -11,9 +11,12 @@ from weakref import WeakKeyDictionary
 
 from p2pcore.effects import Instant
 
-__all__ = ["now", "read_buffer", "reason_of", "socket_of"]
+__all__ = ["SMALL_READ_BYTES", "now", "read_buffer", "reason_of", "socket_of"]
 
 READ_BUFFER_BYTES = 256 * 1024  # one for all connections of a loop, which reads one at a time
+SMALL_READ_BYTES = 32 * 1024
+"""Of one link at a time, unless more of a frame is to come. What we have no time for waits in the
+kernel, and then with the peer."""
 
 
 def now() -> Instant:

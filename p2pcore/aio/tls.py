@@ -16,6 +16,9 @@ from p2pcore.ids import NodeId
 __all__ = ["TlsSession"]
 
 RECORD_BYTES = 16 * 1024  # the most that one TLS record decrypts to
+PIECE_BYTES = 2 * RECORD_BYTES
+"""At most so much is put into OpenSSL's buffers at a time: each link's stay as large as the most
+that was ever in them."""
 MAX_HANDSHAKE_BYTES = 32 * 1024  # ours takes about 2 KiB; what strangers may make us read
 
 
@@ -46,6 +49,9 @@ class TlsSession:
             AuthenticationError: the peer is no member, or does not take us for one.
             ProtocolError: the bytes are not TLS 1.3.
         """
+        if len(data) > PIECE_BYTES:
+            pieces = range(0, len(data), PIECE_BYTES)
+            return b"".join([self.receive(data[at : at + PIECE_BYTES]) for at in pieces])
         self._incoming.write(data)
         if self.peer_id is None:
             self._shake()
@@ -61,8 +67,17 @@ class TlsSession:
 
     def send(self, data: bytes) -> bytes:
         """Encrypt; the result, and whatever TLS itself has to say, goes to the socket."""
+        if len(data) > RECORD_BYTES:
+            return self._send_pieces(memoryview(data))
         self._object.write(data)
         return self._outgoing.read()
+
+    def _send_pieces(self, data: memoryview) -> bytes:
+        records = []
+        for at in range(0, len(data), RECORD_BYTES):
+            self._object.write(data[at : at + RECORD_BYTES])
+            records.append(self._outgoing.read())
+        return b"".join(records)
 
     def pending_output(self) -> bytes:
         """What TLS itself has to say: handshake messages and alerts."""

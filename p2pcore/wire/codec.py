@@ -6,6 +6,8 @@ end of that connection) or `Unknown` (one refused request), in its place among t
 A frame is a 4-byte big-endian length and as many bytes of MessagePack: one array.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from p2pcore.wire.limits import HEADER_BYTES, MAX_FRAME_BYTES
@@ -55,6 +57,23 @@ class FrameParser:
         """Whether there are frames that were too many: feed nothing to have the next."""
         return bool(self._held)
 
+    @property
+    def awaits_bytes(self) -> int:
+        """How much more the unfinished frame needs; 0 if there is none."""
+        return max(0, self._needed - len(self._pending)) if self._pending else 0
+
+    def put_back(self, messages: list[Incoming]) -> None:
+        """There was no time for these, which came last: they wait as bytes again."""
+        rest = self._held[self._at :] or bytes(self._pending)
+        self._pending.clear()
+        self._held, self._at = b"".join(map(_frame_again, messages)) + rest, 0
+
+    def rest(self, limit: int) -> Iterator[Incoming]:
+        """The next of what was held, decoded as it is asked for; `limit` at most."""
+        while self._held and limit > 0:
+            limit -= 1
+            yield from self.feed(b"", 1)
+
     def hold(self, data: bytes) -> None:
         """Keep these bytes until `feed` is asked for what is in them."""
         if not self._broken:
@@ -96,6 +115,8 @@ class FrameParser:
             if start == end:
                 return messages  # as nearly always
             if len(messages) >= limit:
+                if start > end - start:  # what is done with does not stay
+                    data, start = data[start:], 0
                 self._held, self._at = data, start
                 return messages
         if start < end:
@@ -110,6 +131,14 @@ class FrameParser:
         self._pending.clear()
         messages.append(Malformed(text))
         return messages
+
+
+def _frame_again(message: Incoming) -> bytes:
+    if isinstance(message, Unknown):
+        body = msgspec.msgpack.encode([message.tag, message.id])
+        return len(body).to_bytes(HEADER_BYTES) + body
+    assert not isinstance(message, Malformed), "after it, nothing is held"
+    return encode_frame(message)
 
 
 def _as_unknown(body: bytes) -> Unknown | None:

@@ -1,11 +1,27 @@
 """What peers ask, a slice at a time."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from p2pcore import AdaptiveCoordinator
 from p2pcore.aio import intake
+from p2pcore.aio.connection import Connection
+from p2pcore.aio.system import SMALL_READ_BYTES
+from p2pcore.wire import messages as m
+from p2pcore.wire.codec import encode_frame
 from tests.aio.support import ONE, client_of, swarm
+
+
+@asynccontextmanager
+async def link_to(node: AdaptiveCoordinator) -> AsyncIterator[Connection]:
+    """The node's side of the link to one client."""
+    async with client_of(node):
+        assert node._host is not None
+        [connection] = node._host._connections.values()
+        yield connection
 
 
 async def test_half_a_large_frame_does_not_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,3 +32,44 @@ async def test_half_a_large_frame_does_not_end_the_reading(monkeypatch: pytest.M
     async with swarm(1, **ONE) as [node], client_of(node) as client, asyncio.timeout(20):
         await asyncio.gather(*(client.store(f"{number}", value) for number in range(40)))
         assert await client.retrieve("39") == value
+
+
+async def test_little_is_read_at_a_time_unless_a_large_frame_has_begun() -> None:
+    """What one read brings is held, on each of a thousand links, until there is time for it."""
+    frame = encode_frame(m.Store(1, b"k" * 32, b"v" * 16, bytes(300_000), 0))
+    async with swarm(1, **ONE) as [node], link_to(node) as connection:
+        read = connection._host.intake.received
+        assert len(connection.get_buffer(-1)) == SMALL_READ_BYTES
+        read(connection, frame[:1000])
+        assert len(connection.get_buffer(-1)) > SMALL_READ_BYTES
+        read(connection, frame[1000:-1000])
+        assert len(connection.get_buffer(-1)) == SMALL_READ_BYTES
+        read(connection, frame[-1000:])
+        assert not connection.parser.pending_bytes
+
+
+async def test_what_waits_for_its_turn_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 64 requests in one read there is time for one: the others are held as their bytes, below
+    the bound, and nothing more is read."""
+    monkeypatch.setattr(intake, "TURN_NS", -1)
+    frame = encode_frame(m.FetchMany(1, [bytes([n]) * 32 for n in range(30)]))
+    async with swarm(1, **ONE) as [node], link_to(node) as connection:
+        connection._host.intake.received(connection, frame * 20)
+        assert connection.parser.pending_bytes == 19 * len(frame)
+        assert not connection._reading
+        assert connection.waiting_bytes == 19 * len(frame)
+
+
+async def test_room_is_made_once_however_many_links_ask_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each look weighs all links: a thousand looks in one turn took more than a second."""
+    made: list[int] = []
+    monkeypatch.setattr(intake, "MAX_WAITING_BYTES", -1)
+    monkeypatch.setattr(intake.Intake, "_make_room", lambda self: made.append(1))
+    async with swarm(1, **ONE) as [node], link_to(node) as connection:
+        made.clear()
+        for _ in range(100):
+            connection._host.intake.weigh(connection)
+        await asyncio.sleep(0)
+        assert len(made) <= 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from p2pcore.aio import identity as module
 from p2pcore.aio.identity import Credentials, Identity
-from p2pcore.aio.tls import MAX_HANDSHAKE_BYTES, TlsSession
+from p2pcore.aio.tls import MAX_HANDSHAKE_BYTES, PIECE_BYTES, RECORD_BYTES, TlsSession
 from p2pcore.errors import AuthenticationError, BrokenError, P2PError, ProtocolError
 
 KEY, OTHER_KEY = b"the network key of these tests..", b"and the key of another network.."
@@ -283,6 +283,38 @@ def test_bytes_come_in_any_pieces(member: Credentials, server: Credentials, size
     for start in range(0, len(data), size):
         out += pair.server.receive(data[start : start + size])
     assert out == plain
+
+
+class Watched:
+    """A memory buffer that remembers the most that went through it at a time: it stays so large."""
+
+    def __init__(self, buffer: ssl.MemoryBIO) -> None:
+        self._buffer = buffer
+        self.most = 0
+
+    def write(self, data: bytes) -> int:
+        self.most = max(self.most, len(data))
+        return self._buffer.write(data)
+
+    def read(self) -> bytes:
+        data = self._buffer.read()
+        self.most = max(self.most, len(data))
+        return data
+
+    @property
+    def pending(self) -> int:
+        return self._buffer.pending
+
+
+def test_much_data_leaves_no_large_buffer_behind(member: Credentials, server: Credentials) -> None:
+    """A thousand links that were each read from once would keep 340 KB each."""
+    pair = Pair(member.client, server.server).shake()
+    outgoing = pair.client._outgoing = Watched(pair.client._outgoing)  # type: ignore[assignment]
+    incoming = pair.server._incoming = Watched(pair.server._incoming)  # type: ignore[assignment]
+    plain = bytes(range(256)) * 4096
+    assert pair.server.receive(memoryview(pair.client.send(plain))) == plain
+    assert 0 < outgoing.most < RECORD_BYTES + 256
+    assert 0 < incoming.most <= PIECE_BYTES
 
 
 def test_closing_says_that_nothing_is_missing(member: Credentials, server: Credentials) -> None:

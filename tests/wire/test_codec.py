@@ -220,3 +220,39 @@ def test_what_is_too_much_for_one_turn_waits_as_bytes(
         out += found
     assert out == messages
     assert parser.pending_bytes == 0
+
+
+def test_what_there_was_no_time_for_waits_as_bytes() -> None:
+    """Also a request of a later version, in its place; and half a frame behind it all."""
+    asked: list[m.Message] = [m.ListKeys(number, list(range(4096))) for number in range(5)]
+    later = framed(msgspec.msgpack.encode([99, 7, "new"]))
+    whole = b"".join(map(encode_frame, asked[:3])) + later + b"".join(map(encode_frame, asked[3:]))
+    for end, limit in ((len(whole), 99), (len(whole), 2), (len(whole) - 3, 99)):
+        parser = FrameParser()
+        found = parser.feed(whole[:end], limit)
+        parser.put_back(found[1:])
+        assert parser.has_more
+        assert end - 20_000 < parser.pending_bytes + len(encode_frame(asked[0])) <= end
+        found = [*found[:1], *parser.rest(2), *parser.rest(99), *parser.feed(whole[end:])]
+        assert found == [*asked[:3], m.Unknown(7, 99), *asked[3:]]
+        assert not parser.pending_bytes
+
+
+def test_the_rest_is_decoded_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    real = codec._decode
+    monkeypatch.setattr(codec, "_decode", lambda body: decoded.append(1) or real(body))
+    parser = FrameParser()
+    parser.hold(encode_frame(m.Ping(1)) * 64)
+    rest = parser.rest(64)
+    assert [next(rest), next(rest)] == [m.Ping(1)] * 2
+    assert len(decoded) == 2
+    rest.close()  # type: ignore[attr-defined]
+    assert list(parser.rest(99)) == [m.Ping(1)] * 62
+
+
+def test_frames_that_were_done_with_do_not_stay() -> None:
+    parser = FrameParser()
+    parser.hold(encode_frame(m.Ping(1)) * 1000)
+    list(parser.rest(990))
+    assert len(parser._held) <= 2 * parser.pending_bytes
