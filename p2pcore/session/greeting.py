@@ -14,9 +14,18 @@ from p2pcore.errors import (
 )
 from p2pcore.session.link import Link
 from p2pcore.wire.limits import PROTOCOL_MAX, PROTOCOL_MIN
-from p2pcore.wire.messages import Goodbye, Ready, Reason, Role, Settings, words_of
+from p2pcore.wire.messages import (
+    Failed,
+    Goodbye,
+    Ready,
+    Reason,
+    Role,
+    Settings,
+    Unknown,
+    words_of,
+)
 
-__all__ = ["error_of", "farewell", "greeting", "objection", "refusal", "unexplained"]
+__all__ = ["error_of", "farewell", "greeting", "objection", "refusal", "unexplained", "unknown"]
 
 _REFUSALS: dict[int, type[P2PError]] = {
     Reason.INCOMPATIBLE: IncompatibleError,
@@ -92,3 +101,9 @@ def error_of(reason: Reason, text: str) -> P2PError:
 
 def _words(settings: Settings) -> str:
     return f"N={settings.replicas} W={settings.writes} R={settings.reads}"
+
+
+def unknown(request: Unknown) -> Failed:
+    """What a request of a later version is answered."""
+    text = f"this version knows no message with tag {request.tag}"
+    return Failed(request.id, Reason.UNKNOWN_MESSAGE, text)

@@ -19,7 +19,7 @@ from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Sen
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import NodeId
 from p2pcore.session.admission import Admission, AllowList
-from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained
+from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained, unknown
 from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.pending import PendingCalls
 from p2pcore.session.pool import Pool
@@ -27,7 +27,6 @@ from p2pcore.session.refusals import Refusals
 from p2pcore.session.timeouts import Timeouts
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import (
-    Failed,
     Goodbye,
     Malformed,
     Message,
@@ -82,7 +81,7 @@ class Links:
         self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
-            Unknown: self._on_unknown,
+            Unknown: lambda link, message, now: self.reply(link, unknown(message)),
             Malformed: lambda link, message, now: self.accuse(link, message.text, now),
             **dict.fromkeys(get_args(Reply), pending.on_reply),
             Pong: pending.on_pong,
@@ -285,7 +284,10 @@ class Links:
         """Expire the calls that are due, and end links whose time is over."""
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
-        self._pending.expire(now)
+        self.wake_at_ns = None
+        if self._pending.expire(now):
+            self.wake_at_ns = now.mono_ns  # they and what follows have another turn
+            return
         for link in list(self._ungreeted.values()):
             if now.mono_ns < link.end_by_ns:
                 break
@@ -295,10 +297,9 @@ class Links:
             self._retire(link, f"more than {self.pool.size} links, this one was used least", now)
         self._close_retired(now)
         self._refusals.tally(now)
-        self.wake_at_ns = None
-        pool = self.pool
-        if self.calls or self._ungreeted or pool.unsettled or self._refusals.pending:
-            self._arm_sweep(now)
+        if self.wake_at_ns != now.mono_ns:  # the next turn has nothing to do
+            busy = self.calls or self._ungreeted or self.pool.unsettled or self._refusals.pending
+            self.wake_at_ns = now.mono_ns + SWEEP_NS if busy else None
 
     def _arm_sweep(self, now: Instant) -> None:
         if self.wake_at_ns is None:
@@ -343,10 +344,6 @@ class Links:
         gone = message.reason in (Reason.SHUTDOWN, Reason.NOT_ALLOWED)
         self._forget(link, error, now, planned=gone)
 
-    def _on_unknown(self, link: Link, message: Unknown, now: Instant) -> None:
-        text = f"this version knows no message with tag {message.tag}"
-        self.reply(link, Failed(message.id, Reason.UNKNOWN_MESSAGE, text))
-
     # Ends
 
     def _retire(self, link: Link, text: str, now: Instant) -> None:
@@ -386,7 +383,7 @@ class Links:
             return
         if self.pool.remove(link):
             self._pending.unneeded.pop(link.peer_id, None)
-            self._pending.fail(list(self.calls.values()), link.peer_id, error, now)
+            self._pending.fail(self.calls.values(), link.peer_id, error, now)
         elif link.retiring:
             self._pending.fail(self.pool.waiting(link), link.peer_id, error, now)
         if planned or not link.retiring:

@@ -4,6 +4,7 @@ Rule: finds the call that a reply, a broken link or the time concerns, and tells
 what calls mean nor how links come about.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from p2pcore.effects import Instant
@@ -14,7 +15,9 @@ from p2pcore.session.link import Call, Counters, Link
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.wire.messages import Message, Pong, Reply
 
-__all__ = ["PendingCalls"]
+__all__ = ["EXPIRED_CALLS", "PendingCalls"]
+
+EXPIRED_CALLS = 32  # in one turn: a node may have thousands, each of which asks anew
 
 
 class PendingCalls:
@@ -42,6 +45,7 @@ class PendingCalls:
         self.unneeded: dict[NodeId, int] = {}
         """How many answers of linked nodes are still to come that nobody needs any more."""
         self.waiting: dict[NodeId, list[tuple[Call, Message]]] = {}  # for a link to be opened
+        self._due: deque[Call] = deque()  # their time is over, and this turn's was as well
         self._counters = counters
 
     def on_reply(self, link: Link, message: Reply, now: Instant) -> None:
@@ -97,15 +101,20 @@ class PendingCalls:
         self.on_reply(link, message, now)
         link.used_ns = used_ns
 
-    def expire(self, now: Instant) -> None:
-        """Tell the calls that are due. It is a time-out if somebody was asked for so long, and not
-        if a pause is over, or a link was only to be opened."""
-        for call in list(self.calls.values()):
-            if now.mono_ns >= call.due_ns and call.id in self.calls:
+    def expire(self, now: Instant) -> bool:
+        """Tell the calls that are due, EXPIRED_CALLS of them; returns whether there are more. It is
+        a time-out if somebody was asked for so long, and not if a pause is over, or a link was only
+        to be opened."""
+        if not self._due:
+            self._due.extend(c for c in self.calls.values() if now.mono_ns >= c.due_ns)
+        for _ in range(min(EXPIRED_CALLS, len(self._due))):
+            call = self._due.popleft()
+            if now.mono_ns >= call.due_ns and self.calls.get(call.id) is call:
                 asked = {node_id: self._was_asked(node_id, now) for node_id in call.outstanding}
                 self._counters.timeouts += any(asked.values())
                 self.slow.update(asked)
                 call.expired(now)
+        return bool(self._due)
 
     def _was_asked(self, node_id: NodeId, now: Instant) -> bool:
         link = self._by_node.get(node_id)
@@ -113,7 +122,7 @@ class PendingCalls:
 
     def fail(self, calls: Iterable[Call], node_id: NodeId, error: P2PError, now: Instant) -> None:
         """This node will not answer these calls, where it was to."""
-        for call in calls:
+        for call in [call for call in calls if node_id in call.outstanding]:
             if call.id in self.calls and node_id in call.outstanding:
                 del call.outstanding[node_id]
                 call.failed(node_id, error, now)

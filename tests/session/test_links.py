@@ -332,6 +332,29 @@ def test_calls_expire_at_the_sweep(harness: Harness) -> None:
     assert harness.links.wake_at_ns is None
 
 
+def test_calls_expire_in_slices(harness: Harness) -> None:
+    """A node may coordinate thousands of operations that wait for one that does not answer."""
+    harness.greeted(1)
+    calls = [harness.ask(CONTACT, due_ns=harness.now.mono_ns + 1) for _ in range(100)]
+    turns: list[int] = []
+    while not all(call.told for call in calls):
+        told = sum(len(call.told) for call in calls)
+        harness.sweep(0 if turns else SWEEP_NS)
+        turns.append(sum(len(call.told) for call in calls) - told)
+        for call in calls:
+            if call.told:
+                harness.links.drop(call)
+    assert turns == [32, 32, 32, 4]
+
+
+def test_a_call_that_was_asked_anew_meanwhile_does_not_expire(harness: Harness) -> None:
+    calls = [harness.ask(CONTACT, due_ns=harness.now.mono_ns + 1) for _ in range(33)]
+    harness.sweep(SWEEP_NS)
+    calls[32].due_ns = harness.now.mono_ns + 10**9
+    harness.sweep(0)
+    assert [len(call.told) for call in calls] == [1] * 32 + [0]
+
+
 def test_we_answer_ourselves_without_a_link(harness: Harness) -> None:
     call = harness.ask(Contact.of(ME, "10.0.0.1:1"))
     assert harness.drain() == []
