@@ -33,6 +33,7 @@ MIN_REGION_AGE_NS = (
 )
 MAX_REGIONS = 4096  # some 20 contacts each: a few MiB
 MAX_SEARCHES = 8  # lookups at a time on behalf of operations; the others wait for their results
+PLACED_AT_ONCE = 64  # operations that waited for a lookup and go on in one turn
 
 Placed = Callable[[list[Contact] | P2PError, Instant], None]
 """Called with the replicas of a point, nearest first, or with why they could not be found."""
@@ -145,6 +146,7 @@ class Directory:
         self._depths: list[int] = []  # of the regions, deepest first
         self._searching = 0
         self._backlog: deque[tuple[int, int, Placed]] = deque()
+        self._working_off = False
 
     # What is known
 
@@ -254,11 +256,39 @@ class Directory:
         self._depths = sorted({depth for depth, _ in self._regions}, reverse=True)
 
     def _work_off(self, now: Instant) -> None:
-        """The lookups that waited: most are answered by what has just been learned."""
-        waiting, self._backlog = self._backlog, deque()
-        for point, count, placed in waiting:
+        """The lookups that waited, in slices: most are answered by what has just been learned."""
+        if self._working_off:
+            return  # of a lookup that was over at once
+        self._working_off = True
+        placed_some = False
+        for _ in range(min(PLACED_AT_ONCE, len(self._backlog))):
+            point, count, placed = self._backlog.popleft()
             known = self.replicas(point, count, now)
             if known:
+                placed_some = True
                 placed(known, now)
             else:
                 self.locate(point, count, now, placed)
+        self._working_off = False
+        if self._backlog and (placed_some or not self._searching):
+            _NextSlice(self._links, self._work_off).begin(now)
+
+
+class _NextSlice(Call):
+    """Goes on in another turn."""
+
+    __slots__ = ("_go_on", "_links")
+
+    def __init__(self, links: Links, go_on: Callable[[Instant], None]) -> None:
+        super().__init__(links.new_call_id(), 0)
+        self._links = links
+        self._go_on = go_on
+
+    def begin(self, now: Instant) -> None:
+        self.due_ns = now.mono_ns
+        self._links.watch(self, now)
+        self._links.wake_at_ns = now.mono_ns
+
+    def expired(self, now: Instant) -> None:
+        self._links.drop(self)
+        self._go_on(now)

@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from p2pcore.contact import Contact, point_of
-from p2pcore.effects import Instant
+from p2pcore.effects import Effect, Instant
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.overlay.directory import MAX_SEARCHES, REGION_FRESH_NS
 from p2pcore.overlay.table import BUCKET_SIZE
@@ -239,3 +239,33 @@ def test_answers_name_the_node_itself_among_the_closest(big: Net) -> None:
     closest = node.machine.directory.closest_known(node.machine.table.point, BUCKET_SIZE)
     assert closest[0].address == node.address
     assert len(closest) == BUCKET_SIZE
+
+
+def test_thousands_that_waited_for_one_lookup_go_on_in_slices() -> None:
+    """With N = 1 they may all be about one region, and each asks somebody when it goes on."""
+    net = Net()
+    net.swarm(30)
+    peer = net.client()
+    directory = peer.machine.directory
+    placed: list[int] = []
+
+    def ask(now: Instant) -> None:
+        directory._regions.clear()
+        directory._depths.clear()
+        for _ in range(1000):
+            directory.locate(spot(1), 1, now, lambda result, at: placed.append(1))
+
+    turn_over = peer.machine.drain
+    most: list[int] = [0]
+
+    def drain() -> list[Effect]:
+        most[0] = max(most[0], len(placed))
+        placed_in_all.append(len(placed))
+        placed.clear()
+        return turn_over()
+
+    placed_in_all: list[int] = []
+    peer.machine.drain = drain  # type: ignore[method-assign]
+    peer.tell(ask)
+    net.run_until(lambda: sum(placed_in_all) + len(placed) == 1000)
+    assert 0 < most[0] <= 1 + 64
