@@ -32,6 +32,7 @@ __all__ = ["Host", "now", "reason_of"]
 log = logging.getLogger("p2pcore")
 
 TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
+ENDED_AT_ONCE = 32  # connections that have stalled; each end may concern many operations
 
 
 class Host:
@@ -367,12 +368,18 @@ class Host:
         """End connections that have stalled: in the handshake, within a frame, or in closing."""
         self._tick = None
         instant = now()
-        watched = False
+        watched, ended = False, 0
         for connection in list(self._connections.values()):
             watched |= connection.owes
             text = connection.stalled(instant.mono_ns, self._stall_timeout_ns)
             if text is None:
                 continue
+            ended += 1
+            if ended > ENDED_AT_ONCE:
+                if self._tick is not None:  # of one that has ended
+                    self._tick.cancel()
+                self._tick = self._loop.call_later(0, self._on_tick)
+                break
             if connection.stage is Stage.CLOSING:
                 connection.abort()
             elif connection.stage is Stage.HANDSHAKING or connection.paused:

@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from p2pcore import AdaptiveCoordinator, BrokenError, CoordinatorConfig
 from p2pcore.address import split_address
+from p2pcore.aio.connection import Connection
+from p2pcore.aio.host import ENDED_AT_ONCE
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.config import OPEN_NETWORK_KEY
 from p2pcore.wire import messages as m
@@ -71,3 +75,29 @@ async def test_a_known_node_comes_back_into_a_crowd(tmp_path: Path) -> None:
         assert clients == 15
         async with AdaptiveCoordinator(config):
             await eventually(lambda: node.known_nodes == 1)
+
+
+async def test_stalled_connections_end_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a crowd stall at the same moment; each end may concern many operations."""
+    async with AdaptiveCoordinator(CoordinatorConfig(**PAIR)) as node, AsyncExitStack() as stack:
+        host, port = split_address(node.address)
+        for _ in range(60):
+            _, writer = await asyncio.open_connection(host, port)
+            stack.callback(writer.close)
+        edge = node._host
+        assert edge is not None
+        await eventually(lambda: len(edge._connections) == 60)
+        monkeypatch.setattr(Connection, "stalled", lambda *_: "too slow for this test")
+        left: list[int] = []
+        real = edge._on_tick
+
+        def tick() -> None:
+            real()
+            left.append(len(edge._connections))
+
+        monkeypatch.setattr(edge, "_on_tick", tick)
+        assert edge._tick is not None
+        edge._tick.cancel()
+        tick()
+        await eventually(lambda: not edge._connections)
+        assert left == [60 - ENDED_AT_ONCE, 0]
