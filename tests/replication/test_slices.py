@@ -143,3 +143,19 @@ def test_what_is_stored_is_tallied_between_turns() -> None:
     assert left[0] > TALLY_RECORDS, "the stores have left it"
     assert left[-1] == left[0] - TALLY_RECORDS, "one slice"
     assert net.mono_ns - began_ns < 10_000_000, "of virtual time"
+
+
+def test_a_sweep_stands_in_the_way_of_reads_for_less_than_a_read_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 300,000 records it takes hundreds of turns, among which reads come; each record is listed
+    and looked up."""
+    net = Net()
+    [node] = net.swarm(1, replication_factor=1, write_quorum=1, read_quorum=1)
+    for number in range(3000):
+        key = Key(sha256(number.to_bytes(4)).digest())
+        node.machine.store.put(key, Record(Version(bytes(16)), b"v", 0), node.now.wall_ms)
+    net.run(1)  # all are tallied
+    looks = watched(node, monkeypatch)
+    net.run(40)
+    assert 256 < looks.most <= 2 * 256
