@@ -5,11 +5,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from p2pcore.aio.coordinator import entropy
 from p2pcore.aio.home import abandon, close_at_home
 from p2pcore.aio.host import Host, now
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.records import Records
+from p2pcore.aio.system import entropy
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
 from p2pcore.errors import ClosedError, UsageError

@@ -1,11 +1,9 @@
 """AdaptiveCoordinator: a full node on real sockets."""
 
-import os
 import time
 import warnings
 from ipaddress import ip_address
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import Self
 
@@ -15,21 +13,15 @@ from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.records import Records
+from p2pcore.aio.system import entropy
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import ClosedError, ConfigError, UsageError
 from p2pcore.ids import NodeId
-from p2pcore.machine import Streams
 from p2pcore.node import Node
 from p2pcore.overlay.inspection import Target
 from p2pcore.session.link import Counters
 
-__all__ = ["AdaptiveCoordinator", "entropy"]
-
-
-def entropy() -> Streams:
-    """Random streams by purpose, from one seed of the operating system."""
-    seed = os.urandom(16).hex()
-    return lambda purpose: Random(f"{seed}/{purpose}")
+__all__ = ["AdaptiveCoordinator"]
 
 
 class AdaptiveCoordinator(Records):
