@@ -8,7 +8,7 @@ from typing import Self
 from p2pcore.aio.home import abandon, close_at_home
 from p2pcore.aio.host import Host, now
 from p2pcore.aio.identity import Credentials, Identity
-from p2pcore.aio.records import Records
+from p2pcore.aio.records import RecordOperations
 from p2pcore.aio.system import entropy
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
@@ -19,7 +19,7 @@ from p2pcore.session.link import Counters
 __all__ = ["AdaptiveClient"]
 
 
-class AdaptiveClient(Records):
+class AdaptiveClient(RecordOperations):
     """A client of a network, with an identity that lives as long as it does.
 
     Use it as an asynchronous context manager, or call `connect` and `close`. Operations may be

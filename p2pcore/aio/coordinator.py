@@ -12,7 +12,7 @@ from p2pcore.aio.files import DirectoryLock, read_allow_list
 from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
-from p2pcore.aio.records import Records
+from p2pcore.aio.records import RecordOperations
 from p2pcore.aio.system import entropy
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import ClosedError, ConfigError, UsageError
@@ -24,7 +24,7 @@ from p2pcore.session.link import Counters
 __all__ = ["AdaptiveCoordinator"]
 
 
-class AdaptiveCoordinator(Records):
+class AdaptiveCoordinator(RecordOperations):
     """A node: listens, joins the network, holds its share of the records. It stores and retrieves
     like a client, too, and needs no link to itself for that.
 

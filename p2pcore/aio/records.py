@@ -26,10 +26,10 @@ from p2pcore.requests import (
 )
 from p2pcore.session.trace import Trace
 
-__all__ = ["Records"]
+__all__ = ["RecordOperations"]
 
 
-class Records(Inquiries):
+class RecordOperations(Inquiries):
     """The methods that `AdaptiveClient` and `AdaptiveCoordinator` have in common."""
 
     _max_in_flight: int
