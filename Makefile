@@ -97,6 +97,7 @@ check: $(VENV)/.ready ## lint, imports and types
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
+	$(BIN)/mypy --strict examples
 
 test: check ## lint, imports, types and every test
 	$(BIN)/python -m pytest $(IN_PARALLEL)

@@ -36,7 +36,7 @@ def free_ports(count: int) -> int:
 
 def paste(folder: Path, blocks: list[tuple[str, str]]) -> str:
     """What a shell says that is given all of these, in its order. A line that fails ends it."""
-    lines = ["set -eu", 'trap \'kill $(jobs -p) 2>/dev/null || true\' EXIT']
+    lines = ["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for language, text in blocks:
         lines.append(text if language == "sh" else f"python - <<'END'\n{text}END\n")
     script = "\n".join(lines).replace("4100", str(free_ports(3)))
