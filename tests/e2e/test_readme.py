@@ -1,4 +1,5 @@
-"""README's blocks, pasted one after the other: in a fresh environment, with an empty home."""
+"""The blocks of README and of the tutorial, pasted one after the other, with an empty home;
+README's in a fresh environment, too."""
 
 import os
 import re
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="blocks for a POSIX s
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+TUTORIAL = BLOCK.findall((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
 SHIPPED = ("p2pcore", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml")
 PATIENCE_S = 600.0
 
@@ -39,7 +41,9 @@ def paste(folder: Path, blocks: list[tuple[str, str]]) -> str:
     lines = ["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for language, text in blocks:
         lines.append(text if language == "sh" else f"python - <<'END'\n{text}END\n")
-    script = "\n".join(lines).replace("4100", str(free_ports(3)))
+    script = "\n".join(lines)
+    for number, port in enumerate(range(first := free_ports(4), first + 4)):
+        script = script.replace(f":{4100 + number}", f":{port}")
     home = folder / "home"
     home.mkdir()
     keep = {"PATH", "LANG", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "PIP_CERT", "SSL_CERT_FILE"}
@@ -63,17 +67,34 @@ def check(said: str) -> None:
     assert re.search(r"[23] of 3 replicas have confirmed\nb'hello'\n", said)
 
 
+def with_this_package(folder: Path) -> tuple[str, str]:
+    """A block after which `python` and `p2pcore` are those of this checkout."""
+    (folder / "bin").mkdir()
+    for name, words in (("python", ""), ("p2pcore", "-m p2pcore")):
+        stub = folder / "bin" / name
+        stub.write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
+        stub.chmod(0o755)
+    return "sh", f'export PATH="{folder}/bin:$PATH" PYTHONPATH="{ROOT}"\n'
+
+
 def test_the_blocks_with_the_package_that_is_here(tmp_path: Path) -> None:
     """All but the installation."""
     blocks = [each for each in BLOCKS if "pip install" not in each[1]]
     assert len(BLOCKS) == len(blocks) + 1
-    (tmp_path / "bin").mkdir()
-    for name, words in (("python", ""), ("p2pcore", "-m p2pcore")):
-        stub = tmp_path / "bin" / name
-        stub.write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
-        stub.chmod(0o755)
-    first = ("sh", f'export PATH="{tmp_path}/bin:$PATH" PYTHONPATH="{ROOT}"\n')
-    check(paste(tmp_path, [first, *blocks]))
+    check(paste(tmp_path, [with_this_package(tmp_path), *blocks]))
+
+
+def test_the_tutorial(tmp_path: Path) -> None:
+    said = paste(tmp_path, [with_this_package(tmp_path), *TUTORIAL])
+    for expected in (
+        "good evening",
+        "exit code 1: there is no such record",
+        "200 users\nno record under 'user/200'\n",
+        "200 users are left\n",
+        "b'name'\nholds ",
+        "b'hello' after a minute",
+    ):
+        assert expected in said
 
 
 @pytest.mark.slow
