@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from p2pcore.address import split_address
 from p2pcore.aio.identity import Credentials
-from p2pcore.aio.patience import LINGER_S, TICK_S
+from p2pcore.aio.patience import LINGER_S, NOT_READ, TICK_S
 from p2pcore.aio.system import now
 from p2pcore.aio.tls import TlsSession
 from p2pcore.blocking.channel import Channel, ChannelStage, Place
@@ -156,9 +156,11 @@ class Carrier:
         self._look_ns = None
         for channel in list(self._channels.values()):
             text = channel.stalled(instant.mono_ns, self._timeout_ns)
-            if text is not None and channel.stage is ChannelStage.OPEN and not self.closing:
+            if text is None:
+                pass
+            elif channel.stage is ChannelStage.OPEN and text != NOT_READ and not self.closing:
                 self._machine.receive(channel.link_id, Malformed(text), instant)
-            elif text is not None:
+            else:
                 channel.fail(UnreachableError(text))
             self._watch(channel, instant.mono_ns)
 

@@ -13,6 +13,7 @@ import errno
 import os
 import selectors
 import socket
+import time
 from collections import deque
 from typing import Any, Protocol
 
@@ -223,6 +224,7 @@ class Channel:
         if waited:
             del self._unsent[:sent]
         elif sent < len(data):
+            self.sent_ns = time.monotonic_ns()  # from now on the peer has to read
             self._unsent += data[sent:]
         if waited != bool(self._unsent):
             self._owner.changed(self)
@@ -274,6 +276,8 @@ class Channel:
         self.heard_ns = now_ns  # the peer has a while from now
         self._last_words = True
         self._send(self._tls.close())
+        if self._last_words and not self._unsent:
+            self._end_output()  # a session that is broken has no last words
 
     def _end_output(self) -> None:
         self._last_words = False
