@@ -36,7 +36,7 @@ class AdaptiveClient(RecordOperations):
         ConfigError: the data directory can't be used.
     """
 
-    _host: Host | None = None
+    _unopened = "the client is not connected: use `async with`, or await connect()"
 
     def __init__(self, config: ClientConfig) -> None:
         if not isinstance(config, ClientConfig):
@@ -103,11 +103,6 @@ class AdaptiveClient(RecordOperations):
         if self._host is not None and not self._host.closed:
             self._client.leave()
             await self._host.close()
-
-    def _operating(self) -> Host:
-        if self._host is None:
-            raise ClosedError("the client is not connected: use `async with`, or await connect()")
-        return self._host
 
     async def __aenter__(self) -> Self:
         await self.connect()

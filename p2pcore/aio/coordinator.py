@@ -42,7 +42,7 @@ class AdaptiveCoordinator(RecordOperations):
         UsageError: that is no CoordinatorConfig.
     """
 
-    _host: Host | None = None
+    _unopened = "the node was not started yet"
 
     def __init__(self, config: CoordinatorConfig | None = None) -> None:
         if not isinstance(config, CoordinatorConfig | None):
@@ -146,7 +146,9 @@ class AdaptiveCoordinator(RecordOperations):
         Raises:
             ClosedError: the node does not run.
         """
-        host = self._operating()
+        host = self._host
+        if host is None:
+            raise ClosedError(self._unopened)
         operation, ready = host.operation()
         try:
             self._node.wait_ready(operation, now())
@@ -216,11 +218,6 @@ class AdaptiveCoordinator(RecordOperations):
 
     def _target(self, address_or_id: str | bytes | None) -> Target:
         return super()._target(self.node_id if address_or_id is None else address_or_id)
-
-    def _operating(self) -> Host:
-        if self._host is None:
-            raise ClosedError("the node was not started yet")
-        return self._host
 
     async def __aenter__(self) -> Self:
         await self.start()

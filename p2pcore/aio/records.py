@@ -10,7 +10,7 @@ from typing import Any
 
 from p2pcore.aio.host import Host, now
 from p2pcore.aio.inquiries import Inquiries
-from p2pcore.errors import UsageError
+from p2pcore.errors import ClosedError, UsageError
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.requests import (
@@ -32,6 +32,9 @@ __all__ = ["RecordOperations"]
 class RecordOperations(Inquiries):
     """The methods that `AdaptiveClient` and `AdaptiveCoordinator` have in common."""
 
+    _host: Host | None = None
+    _unopened: str
+    """What is said to somebody who did not open it first."""
     _max_in_flight: int
 
     async def store(
@@ -150,14 +153,12 @@ class RecordOperations(Inquiries):
         host.pump()
         return values_of(names, await self._result(host, operation, future))
 
-    def _operating(self) -> Host:
-        """What drives the machine. Raises ClosedError before it was opened."""
-        raise NotImplementedError
-
     def _begin(self, trace: Trace | None = None) -> tuple[Host, int, asyncio.Future[Any]]:
         if trace is not None and not isinstance(trace, Trace):
             raise UsageError(f"trace is a Trace, not {type(trace).__name__}")
-        host = self._operating()
+        host = self._host
+        if host is None:
+            raise ClosedError(self._unopened)
         room_for_one(host.in_flight, self._max_in_flight)
         return host, *host.operation()
 
