@@ -32,7 +32,7 @@ SCENARIO ?=
 IN_PARALLEL := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench gate alerts history load sim site report preview test check clean
+.PHONY: help bench gate alerts history load sim site report preview test docs package check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,11 +92,25 @@ sim: $(VENV)/.ready ## play the simulated scenarios of many seeds (SEEDS=200), o
 	@$(BIN)/python -m p2pcore.sim $(if $(SEED),replay --seed '$(SEED)' \
 		$(if $(filter-out 0,$(TRACE)),--trace),sweep --seeds '$(SEEDS)') $(if $(SCENARIO),--scenario '$(SCENARIO)')
 
+docs: $(VENV)/.ready ## build the documentation as a site, build/docs/index.html; a dead link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f .mkdocs.yml
+	@echo "== build/docs/index.html; to search in it, too: $(BIN)/python -m http.server -d build/docs 8000"
+
+# With nothing but what builds: this is also for systems that the suite's own packages are not for.
+package: ## build the sdist and the wheel in dist/, install each by itself and use it
+	@rm -rf dist build/packager
+	@$(PYTHON) -m venv build/packager
+	@build/packager/bin/python -m pip install --quiet --disable-pip-version-check \
+		"$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')"
+	@build/packager/bin/python -m hatchling build -d dist
+	@$(PYTHON) -m tests.package dist
+
 check: $(VENV)/.ready ## lint, imports and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
+	$(BIN)/mypy --strict examples
 
 test: check ## lint, imports, types and every test
 	$(BIN)/python -m pytest $(IN_PARALLEL)

@@ -6,6 +6,7 @@ from p2pcore.ids import ID_BYTES, NodeId
 __all__ = ["MAX_ADDRESS_CHARS", "parse_address", "parse_node_id", "split_address"]
 
 MAX_PORT = 65535
+MAX_PORT_DIGITS = 8  # looked at: Python refuses to read numbers of thousands of digits
 MAX_ADDRESS_CHARS = 262
 """The longest DNS name (253 characters), brackets of an IPv6 literal, a colon and a port."""
 
@@ -46,8 +47,11 @@ def split_address(address: str) -> tuple[str, int]:
         UsageError: the text has another form, or the port is not 0 to 65535.
     """
     host, colon, port = _text(address).rpartition(":")
-    if not colon or not host or not _is_port(port):
+    if not colon or not host or not _is_number(port):
         raise UsageError(f"an address is host:port or host:port#id, not {shown(address)}")
+    if len(port) > MAX_PORT_DIGITS or int(port) > MAX_PORT:
+        text = f"port {port[:20]} is out of range, which is 0 to {MAX_PORT}"
+        raise UsageError(f"{text}: {shown(address)}")
     if len(address) > MAX_ADDRESS_CHARS:
         limit = f"the limit is {MAX_ADDRESS_CHARS}"
         raise UsageError(f"an address of {len(address)} characters, {limit}: {address[:40]!r}...")
@@ -68,6 +72,5 @@ def _text(address: object) -> str:
     return address
 
 
-def _is_port(text: str) -> bool:
-    """The length first: Python refuses to read numbers of thousands of digits."""
-    return len(text) <= 8 and text.isascii() and text.isdigit() and int(text) <= MAX_PORT
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

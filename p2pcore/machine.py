@@ -27,9 +27,10 @@ from p2pcore.replication.reads import ReadOperation
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import BULKY, refuse_unread
+from p2pcore.session.trace import Trace
 from p2pcore.versions import HybridClock
 from p2pcore.wire.codec import Incoming
-from p2pcore.wire.messages import Role, Settings, StoreItem
+from p2pcore.wire.messages import Found, Role, Settings, StoreItem
 
 __all__ = ["Machine", "Streams"]
 
@@ -159,7 +160,60 @@ class Machine:
         self.bootstrap.on_unreachable(address, error, now)
         self.dials.on_unreachable(address, node_id, error, now)
 
-    # Operations
+    # Operations of the application, named by numbers that the edge chooses
+
+    def write(
+        self,
+        operation: int,
+        key: Key,
+        value: bytes | None,
+        ttl_ms: int | None,
+        deadline_ns: int,
+        now: Instant,
+    ) -> None:
+        """Store, or delete with a `value` of None; completes with a StoreReceipt."""
+        done = self._done(operation)
+        self._keep(operation, self.start_write(key, value, ttl_ms, deadline_ns, done, now))
+
+    def read(
+        self, operation: int, key: Key, name: str | bytes, deadline_ns: int, now: Instant
+    ) -> None:
+        """Retrieve; completes with the value."""
+        done = self._done(operation)
+        self._keep(operation, self.start_read(key, name, deadline_ns, done, now))
+
+    def write_many(
+        self,
+        operation: int,
+        items: list[tuple[Key, bytes]],
+        ttl_ms: int | None,
+        deadline_ns: int,
+        now: Instant,
+    ) -> None:
+        """Store many; completes with a list of StoreReceipts and errors, in the items' order."""
+        done = self._done(operation)
+        self._keep(operation, self.start_batch_write(items, ttl_ms, deadline_ns, done, now))
+
+    def read_many(
+        self,
+        operation: int,
+        keys: list[Key],
+        names: Sequence[str | bytes],
+        deadline_ns: int,
+        now: Instant,
+    ) -> None:
+        """Retrieve many; completes with a list of values and errors, in the keys' order."""
+        done = self._done(operation)
+        self._keep(operation, self.start_batch_read(keys, names, deadline_ns, done, now))
+
+    def _keep(self, operation: int, started: Operation | BatchRead | BatchWrite) -> None:
+        if not started.over:
+            self._operations[operation] = started
+
+    def follow(self, operation: int, trace: Trace) -> None:
+        """Have nodes tell how they get on with an operation that was begun just now: before
+        `drain`. The trace is to be closed when the operation is over."""
+        trace.follow(self.links, self._effects, lambda: operation in self._operations)
 
     def start_write(
         self,
@@ -217,7 +271,7 @@ class Machine:
         batch.start(now)
         return batch
 
-    # What an application may ask of the network; operations are named by numbers of the edge
+    # What an application may ask of the network
 
     def inspect(self, operation: int, target: Target, deadline_ns: int, now: Instant) -> None:
         """Ask one node for its state; completes with a NodeInfo."""
@@ -269,4 +323,11 @@ class Machine:
 
     def complete(self, operation: int, result: object) -> None:
         """Hand the application its result."""
-        self._effects.append(Complete(operation, result))
+        if isinstance(result, list):
+            result = [_value(item) for item in result]
+        self._effects.append(Complete(operation, _value(result)))
+
+
+def _value(result: object) -> object:
+    """What the application gets: the value itself of a record that was found."""
+    return result.value if isinstance(result, Found) else result

@@ -355,6 +355,7 @@ class Node(Machine):
                 request.expires_ms,
                 deadline_ns,
                 done,
+                for_peer=True,
             ).start(now)
 
     def _on_get(self, link: Link, request: Get, now: Instant) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from p2pcore.address import parse_address, parse_node_id
 from p2pcore.config import MAX_TIMEOUT_S
 from p2pcore.errors import (
     BatchError,
@@ -17,17 +18,20 @@ from p2pcore.errors import (
     UsageError,
     shown,
 )
-from p2pcore.ids import Key, key_of
+from p2pcore.ids import ID_BYTES, Key, NodeId, key_of
+from p2pcore.overlay.inspection import Target
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 
 __all__ = [
-    "Name", "Value", "budget_ns", "checked_count", "checked_value", "lifetime_ms", "placed_items",
-    "placed_names", "receipts_of", "room_for_one", "values_of",
+    "MAX_NODES", "Name", "Value", "asked_node", "budget_ns", "checked_count", "checked_value",
+    "lifetime_ms", "placed_items", "placed_names", "receipts_of", "room_for_one", "values_of",
 ]  # fmt: skip
 
 MIN_TTL_S = 0.001  # clocks are read in milliseconds
 MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
+
+MAX_NODES = 256  # of a crawl by default: a handshake with each, which is a millisecond or two
 
 NUMBERS = (int, float)
 
@@ -93,6 +97,27 @@ def _several(things: object, expected: str) -> Iterable[Any]:
     if not isinstance(things, Iterable):
         raise UsageError(f"{expected}, not {type(things).__name__}")
     return things
+
+
+def asked_node(address_or_id: str | bytes | None) -> Target:
+    """The node that is meant: an address, an id or both; neither, if none is named.
+
+    Raises:
+        UsageError: that is no address and no id.
+    """
+    if address_or_id is None:
+        return None, None
+    node_id = None
+    if isinstance(address_or_id, bytes):
+        node_id = NodeId(address_or_id) if len(address_or_id) == ID_BYTES else None
+    elif isinstance(address_or_id, str):
+        if ":" in address_or_id:
+            return parse_address(address_or_id)
+        node_id = parse_node_id(address_or_id)
+    if node_id is None:
+        text = "host:port, host:port#id, or an id of 32 bytes or 64 hex digits"
+        raise UsageError(f"a node is named by {text}, not {shown(address_or_id)}")
+    return None, node_id
 
 
 def _is_number(value: object) -> bool:

@@ -16,7 +16,7 @@ MAX_FUNCTION_LINES = 60
 
 SOURCES = sorted(
     path
-    for folder in ("p2pcore", "benchmarks", "perflab", "tests")
+    for folder in ("p2pcore", "benchmarks", "perflab", "tests", "examples")
     for path in (ROOT / folder).rglob("*.py")
 )
 CORE = [

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,20 @@ def test_make_has_every_target_and_variable(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_actions_are_pinned_and_permissions_stated(name: str) -> None:
-    used = [step["uses"] for step in steps(name) if "uses" in step]
+    text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: (.+)", text)
     assert used
-    assert [each for each in used if not re.fullmatch(r"[\w./-]+@v\d+\.\d+\.\d+", each)] == []
+    # A tag can be moved, a commit cannot; the version is for those who read.
+    pinned = r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
+    assert [each for each in used if not re.fullmatch(pinned, each)] == []
     assert WORKFLOWS[name]["permissions"] in ({"contents": "read"}, {})
     for job in WORKFLOWS[name]["jobs"].values():
         assert job["timeout-minutes"] <= 240
+
+
+def test_one_action_is_pinned_to_one_commit() -> None:
+    used = {step["uses"] for name in WORKFLOWS for step in steps(name) if "uses" in step}
+    assert len(used) == len({each.partition("@")[0] for each in used})
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -147,3 +156,35 @@ def test_results_are_kept_on_a_branch_of_their_own(tmp_path: Path) -> None:
         listed = git(origin, "ls-tree", "-r", "--name-only", "benchmark-results").split()
         assert set(listed) == files
     assert git(origin, "rev-list", "--count", "benchmark-results") == "2"
+
+
+def test_the_packages_are_tried_where_they_say_they_work() -> None:
+    matrix = WORKFLOWS["tests"]["jobs"]["package"]["strategy"]["matrix"]
+    assert {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15"} <= set(matrix["system"])
+    assert {"3.11", "3.x"} <= set(matrix["python"])
+
+
+@pytest.mark.parametrize(
+    ("tag", "changelog", "told"),
+    [
+        (
+            "v1.2.3",
+            "# Changelog\n\n## Unreleased\n\n## 1.2.3, May\n\nNew.\n\n## 1.2.2\n\nOld.\n",
+            "",
+        ),
+        ("v1.2.3", "## 1.2.3\n\nNew.\n", ""),
+        ("v1.2.4", "## 1.2.4\n\nNew.\n", "the tag is v1.2.4, and p2pcore/version.py says 1.2.3"),
+        ("v1.2.3", "## Unreleased\n\nNew.\n", "no section `## 1.2.3`, or nothing in it"),
+        ("v1.2.3", "## 1.2.30\n\nNew.\n", "no section `## 1.2.3`, or nothing in it"),
+        ("v1.2.3", "## 1.2.3\n\n## 1.2.2\n\nOld.\n", "nothing in it"),
+    ],
+)
+def test_the_notes_of_a_release(tmp_path: Path, tag: str, changelog: str, told: str) -> None:
+    (tmp_path / "p2pcore").mkdir()
+    (tmp_path / ".github").mkdir()
+    (tmp_path / "p2pcore" / "version.py").write_text('__version__ = "1.2.3"\n')
+    (tmp_path / "CHANGELOG.md").write_text(changelog)
+    shutil.copy(ROOT / ".github" / "release_notes.py", tmp_path / ".github")
+    done = run(f"{sys.executable} .github/release_notes.py {tag}", tmp_path)
+    assert (done.returncode, done.stdout) == ((1, "") if told else (0, "New.\n"))
+    assert told in done.stderr

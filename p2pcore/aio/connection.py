@@ -7,12 +7,12 @@ thrown away, so that the kernel does not answer it with a reset that would overt
 import asyncio
 import contextlib
 import enum
-import socket
 import time
 from typing import Protocol, cast
 
 from p2pcore.aio.outbox import Outbox
-from p2pcore.aio.system import socket_of
+from p2pcore.aio.patience import FRAME_STALLS, LINGER_S, NOT_READ
+from p2pcore.aio.system import keep_alive, socket_of
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
@@ -20,13 +20,9 @@ from p2pcore.ids import NodeId
 from p2pcore.session.link import Counters
 from p2pcore.wire.codec import FrameParser
 
-__all__ = ["FRAME_STALLS", "LINGER_S", "NOT_READ", "Connection", "Stage"]
+__all__ = ["Connection", "Stage"]
 
 HIGH_WATER_BYTES = 64 * 1024  # in the transport, before we stop to read a client's requests
-FRAME_STALLS = 6  # time-outs for a whole frame: with the default 5 s, 1 MiB at 290 kbit/s
-LINGER_S = 1.0  # for a peer to take our goodbye
-NOT_READ = "it does not read what it asked for"
-KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}  # gone after a minute
 
 
 class Stage(enum.Enum):
@@ -142,7 +138,11 @@ class Connection(asyncio.BufferedProtocol):
         # What a TCP transport is by contract; uvloop's does not inherit from asyncio's.
         self._transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
-        _keep_alive(transport.get_extra_info("socket").fileno())
+        with (
+            contextlib.suppress(OSError),
+            socket_of(transport.get_extra_info("socket").fileno()) as twin,
+        ):
+            keep_alive(twin)
         if self.incoming:
             peer = transport.get_extra_info("peername") or ("?", 0)
             self.address = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
@@ -339,12 +339,3 @@ class Connection(asyncio.BufferedProtocol):
     def _write(self, data: bytes) -> None:
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
-
-
-def _keep_alive(descriptor: int) -> None:
-    """Let the kernel find out about peers that vanish: nobody asks a client for signs of life."""
-    with contextlib.suppress(OSError), socket_of(descriptor) as twin:  # it may be reset already
-        twin.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEP_ALIVE.items():
-            if hasattr(socket, name):  # not on every platform; then its own, longer times hold
-                twin.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,40 +1,32 @@
 """AdaptiveCoordinator: a full node on real sockets."""
 
-import asyncio
-import os
 import time
 import warnings
 from ipaddress import ip_address
 from pathlib import Path
-from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from p2pcore.address import split_address
 from p2pcore.aio.files import DirectoryLock, read_allow_list
 from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
-from p2pcore.aio.inquiries import Inquiries
+from p2pcore.aio.records import RecordOperations
+from p2pcore.aio.system import entropy
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import ClosedError, ConfigError, UsageError
 from p2pcore.ids import NodeId
-from p2pcore.machine import Streams
 from p2pcore.node import Node
 from p2pcore.overlay.inspection import Target
 from p2pcore.session.link import Counters
 
-__all__ = ["AdaptiveCoordinator", "entropy"]
+__all__ = ["AdaptiveCoordinator"]
 
 
-def entropy() -> Streams:
-    """Random streams by purpose, from one seed of the operating system."""
-    seed = os.urandom(16).hex()
-    return lambda purpose: Random(f"{seed}/{purpose}")
-
-
-class AdaptiveCoordinator(Inquiries):
-    """A node: listens, joins the network, holds its share of the records.
+class AdaptiveCoordinator(RecordOperations):
+    """A node: listens, joins the network, holds its share of the records. It stores and retrieves
+    like a client, too, and needs no link to itself for that.
 
     Use it as an asynchronous context manager, or call `start` and `shutdown`.
 
@@ -50,7 +42,7 @@ class AdaptiveCoordinator(Inquiries):
         UsageError: that is no CoordinatorConfig.
     """
 
-    _host: Host | None = None
+    _unopened = "the node was not started yet"
 
     def __init__(self, config: CoordinatorConfig | None = None) -> None:
         if not isinstance(config, CoordinatorConfig | None):
@@ -63,6 +55,7 @@ class AdaptiveCoordinator(Inquiries):
         self._machine = self._node = Node(self.config, self._identity.node_id, entropy())
         self._node.read_clock = time.monotonic_ns
         self._default_timeout_s = ClientConfig.timeout_s
+        self._max_in_flight = ClientConfig.max_in_flight
         self._leaving = False
         if self.config.allow_file is not None:
             self._node.allow(read_allow_list(Path(self.config.allow_file)), now())
@@ -153,7 +146,10 @@ class AdaptiveCoordinator(Inquiries):
         Raises:
             ClosedError: the node does not run.
         """
-        host, operation, ready = self._begin()
+        host = self._host
+        if host is None:
+            raise ClosedError(self._unopened)
+        operation, ready = host.operation()
         try:
             self._node.wait_ready(operation, now())
             host.pump()
@@ -222,11 +218,6 @@ class AdaptiveCoordinator(Inquiries):
 
     def _target(self, address_or_id: str | bytes | None) -> Target:
         return super()._target(self.node_id if address_or_id is None else address_or_id)
-
-    def _begin(self) -> tuple[Host, int, asyncio.Future[Any]]:
-        if self._host is None:
-            raise ClosedError("the node was not started yet")
-        return self._host, *self._host.operation()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from p2pcore.address import split_address
-from p2pcore.aio.connection import LINGER_S, NOT_READ, Connection, Stage
+from p2pcore.aio.connection import Connection, Stage
 from p2pcore.aio.identity import Credentials
 from p2pcore.aio.intake import REPLIES, Intake
+from p2pcore.aio.patience import LINGER_S, NOT_READ, TICK_S
 from p2pcore.aio.system import SMALL_READ_BYTES, now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
 from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Send
@@ -31,7 +32,6 @@ __all__ = ["Host", "now", "reason_of"]
 
 log = logging.getLogger("p2pcore")
 
-TICK_S = 0.5  # how late a stalled handshake or frame may be noticed
 ENDED_AT_ONCE = 32  # connections that have stalled; each end may concern many operations
 
 

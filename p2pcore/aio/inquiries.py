@@ -8,19 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from p2pcore.address import parse_address, parse_node_id
+from p2pcore.address import parse_address
 from p2pcore.aio.host import Host, now
 from p2pcore.effects import Instant
-from p2pcore.errors import UsageError, shown
-from p2pcore.ids import ID_BYTES, NodeId
 from p2pcore.machine import Machine
 from p2pcore.overlay.crawl import NetworkStats, PeerContact
 from p2pcore.overlay.inspection import NodeInfo, Target
-from p2pcore.requests import budget_ns, checked_count
+from p2pcore.requests import MAX_NODES, asked_node, budget_ns, checked_count
 
 __all__ = ["Inquiries"]
-
-MAX_NODES = 256  # of a crawl by default: a handshake with each, which is a millisecond or two
 
 Begin = Callable[[int, int, Instant], None]
 """Starts an operation of the machine, given its number, its deadline and this instant."""
@@ -111,19 +107,7 @@ class Inquiries:
         return contact
 
     def _target(self, address_or_id: str | bytes | None) -> Target:
-        if address_or_id is None:
-            return None, None
-        node_id = None
-        if isinstance(address_or_id, bytes):
-            node_id = NodeId(address_or_id) if len(address_or_id) == ID_BYTES else None
-        elif isinstance(address_or_id, str):
-            if ":" in address_or_id:
-                return parse_address(address_or_id)
-            node_id = parse_node_id(address_or_id)
-        if node_id is None:
-            text = "host:port, host:port#id, or an id of 32 bytes or 64 hex digits"
-            raise UsageError(f"a node is named by {text}, not {shown(address_or_id)}")
-        return None, node_id
+        return asked_node(address_or_id)
 
     async def _ask(self, begin: Begin, timeout_s: float | None) -> Any:
         """Start an operation and wait for its result."""

@@ -21,7 +21,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Protocol, get_args
 
-from p2pcore.aio.connection import NOT_READ, Connection, Stage
+from p2pcore.aio.connection import Connection, Stage
+from p2pcore.aio.patience import NOT_READ
 from p2pcore.aio.system import now
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import UnreachableError

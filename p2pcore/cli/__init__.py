@@ -1,11 +1,11 @@
-"""The command line: `p2pcore serve | put | get | delete | stats | keygen`.
+"""The command line: `p2pcore serve | put | get | delete | stats | keygen | completion`.
 
 Theory of operation. `main` parses the words, hands them to the command's module, and turns
 whatever comes back into one exit code and, if something is wrong, one line on stderr. A command's
 module is imported when the command is run, so that `--help` and `keygen network` load no sockets
 and no cryptography.
 
-Rule: an edge. It reads files, one environment variable and signals so that the library need not;
+Rule: an edge. It reads files, two environment variables and signals so that the library need not;
 what is stored, asked and refused is decided below.
 """
 
@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from p2pcore.cli.arguments import parser
+from p2pcore.cli.defaults import parsed
 from p2pcore.cli.exits import Exit, exit_of
 from p2pcore.cli.output import OutputError, complain, flush
 from p2pcore.errors import P2PError
@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     code = Exit.OK
     try:
         try:
-            _run(parser().parse_args(words))
+            _run(parsed(words))
         except SystemExit as end:  # --help and --version; errors come as UsageError
             code = Exit(int(end.code or 0))
         flush()
@@ -75,3 +75,7 @@ def _run(args: argparse.Namespace) -> None:
             from p2pcore.cli import keys
 
             {"network": keys.make_network_key, "identity": keys.make_identity}[args.what](args)
+        case "completion":
+            from p2pcore.cli.completion import completion
+
+            completion(args)

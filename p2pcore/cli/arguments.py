@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from p2pcore.cli.descriptions import (
+    COMPLETION,
     DELETE,
     GET,
     KEYGEN,
@@ -22,7 +23,10 @@ from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.errors import UsageError
 from p2pcore.version import __version__
 
-__all__ = ["LIMITS", "parser"]
+__all__ = ["LIMITS", "VIA_VARIABLE", "CommandLine", "parser"]
+
+VIA_VARIABLE = "P2PCORE_VIA"
+SHELLS = ("bash", "zsh", "fish")
 
 
 Commands = argparse._SubParsersAction
@@ -39,27 +43,42 @@ class _Parser(argparse.ArgumentParser):
         say_text(self.format_help())  # argparse's own would not notice that nobody reads it
 
 
+class CommandLine(_Parser):
+    """The whole command line. Parsing raises UsageError, or SystemExit for --help, --version.
+
+    `commands` are the parsers of the commands by name, `summaries` what each does in few words.
+    """
+
+    commands: dict[str, _Parser]
+
+    def __init__(self) -> None:
+        codes = "\n".join(f"  {code:<4} {text}" for code, text in MEANINGS.items())
+        super().__init__(
+            prog="p2pcore",
+            description=QUICK_START,
+            epilog=f"exit codes:\n{codes}\n\n"
+            "errors are one line on stderr; with --json, one object",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # a script's --li must not change its meaning when --limit comes
+        )
+        self.add_argument("--version", action="version", version=f"p2pcore {__version__}")
+        commands: Commands[_Parser] = self.add_subparsers(
+            dest="command",
+            required=True,
+            metavar="COMMAND",
+            title="commands",
+            parser_class=_Parser,
+        )
+        for add in (_add_serve, _add_put, _add_get, _add_delete, _add_stats, _add_keygen,
+                    _add_completion):  # fmt: skip
+            add(commands)
+        self.commands = commands.choices
+        self.summaries = {each.dest: each.help or "" for each in commands._choices_actions}
+
+
 def parser() -> argparse.ArgumentParser:
-    """The whole command line. Parsing raises UsageError, or SystemExit for --help, --version."""
-    codes = "\n".join(f"  {code:<4} {text}" for code, text in MEANINGS.items())
-    top = _Parser(
-        prog="p2pcore",
-        description=QUICK_START,
-        epilog=f"exit codes:\n{codes}\n\nerrors are one line on stderr; with --json, one object",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # a script's --li must not change its meaning when --limit comes
-    )
-    top.add_argument("--version", action="version", version=f"p2pcore {__version__}")
-    commands = top.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", title="commands"
-    )
-    _add_serve(commands)
-    _add_put(commands)
-    _add_get(commands)
-    _add_delete(commands)
-    _add_stats(commands)
-    _add_keygen(commands)
-    return top
+    """The whole command line, without what files and the environment add to it."""
+    return CommandLine()
 
 
 def _command(commands: "Commands[_Parser]", name: str, help: str, text: str) -> _Parser:
@@ -81,6 +100,7 @@ def _command(commands: "Commands[_Parser]", name: str, help: str, text: str) -> 
 
 def _add_serve(commands: "Commands[_Parser]") -> None:
     command = _command(commands, "serve", "run a node", SERVE)
+    _add_config(command)
     default = CoordinatorConfig
     add = command.add_argument
     add(
@@ -96,9 +116,7 @@ def _add_serve(commands: "Commands[_Parser]") -> None:
         metavar="HOST:PORT",
         help="where others reach this node, if that is not what it listens on",
     )
-    _add_bootstrap(
-        command, "--join", required=False, help="a member to join through; none: be the first"
-    )
+    _add_bootstrap(command, "--join", help="a member to join through; none: be the first")
     _add_network_key(command)
     add("--data-dir", metavar="DIR", help="keep the node's identity here across restarts")
     add(
@@ -252,7 +270,7 @@ def _add_stats(commands: "Commands[_Parser]") -> None:
         metavar="COUNT",
         help="of all nodes, ask no more than these (default %(default)s)",
     )
-    _add_client(command, required=False)
+    _add_client(command)
 
 
 def _add_keygen(commands: "Commands[_Parser]") -> None:
@@ -275,11 +293,28 @@ def _add_keygen(commands: "Commands[_Parser]") -> None:
     identity.add_argument("data_dir", metavar="DATA_DIR", help="made if it is not there")
 
 
+def _add_completion(commands: "Commands[_Parser]") -> None:
+    command = commands.add_parser(
+        "completion",
+        help="make a shell complete commands and options",
+        description=COMPLETION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
+
+
 # What several commands have in common
 
 
-def _add_client(command: _Parser, *, required: bool = True) -> None:
-    _add_bootstrap(command, "--via", required=required, help="a member to go through")
+def _add_client(command: _Parser) -> None:
+    _add_config(command)
+    _add_bootstrap(
+        command,
+        "--via",
+        help=f"a member to go through (default: those in the environment variable {VIA_VARIABLE}, "
+        "between commas)",
+    )
     _add_network_key(command)
     command.add_argument(
         "--identity",
@@ -296,7 +331,16 @@ def _add_client(command: _Parser, *, required: bool = True) -> None:
     )
 
 
-def _add_bootstrap(command: _Parser, name: str, *, required: bool, help: str) -> None:
+def _add_config(command: _Parser) -> None:
+    command.add_argument(
+        "--config",
+        metavar="FILE",
+        help="take options from this TOML file that are not given here: `timeout = 10` for every "
+        "command that has --timeout, and below [serve] for serve alone",
+    )
+
+
+def _add_bootstrap(command: _Parser, name: str, *, help: str) -> None:
     command.add_argument(
         name,
         "--bootstrap",
@@ -304,7 +348,6 @@ def _add_bootstrap(command: _Parser, name: str, *, required: bool, help: str) ->
         type=contact,
         action="append",
         default=[],
-        required=required,
         metavar="ADDRESS",
         help=f"{help}: HOST:PORT, or HOST:PORT#ID to insist on that node; may be repeated",
     )

@@ -1,6 +1,7 @@
 """What `--help` teaches: each command in a sentence or two, with examples that work."""
 
 __all__ = [
+    "COMPLETION",
     "DELETE",
     "GET",
     "KEYGEN",
@@ -99,4 +100,12 @@ Make a node's identity in its data directory, and print the node's id. `serve --
 the same at its first start; this tells the id before (for `--join HOST:PORT#ID`).
 
   p2pcore keygen identity /var/lib/p2pcore
+"""
+
+COMPLETION = """\
+Write a script that makes a shell complete p2pcore's commands, options and their values.
+
+  p2pcore completion bash > ~/.local/share/bash-completion/completions/p2pcore
+  p2pcore completion zsh > ~/.p2pcore.zsh     (and `source ~/.p2pcore.zsh` in ~/.zshrc)
+  p2pcore completion fish > ~/.config/fish/completions/p2pcore.fish
 """

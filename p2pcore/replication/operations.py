@@ -58,10 +58,12 @@ class _Objections:
 
 
 class WriteOperation(Operation):
-    """A store, or a delete (`value` None). Its result is a StoreReceipt; a coordinator's may be the
-    Stale of a replica."""
+    """A store, or a delete (`value` None). Its result is a StoreReceipt; one that is run for a peer
+    may have the Stale of a replica: whether it shall still be the newest, the peer decides."""
 
-    __slots__ = ("_acked", "_expires_ms", "_objections", "_oldest_ns", "_value", "_version")
+    __slots__ = (
+        "_acked", "_expires_ms", "_for_peer", "_objections", "_oldest_ns", "_value", "_version",
+    )  # fmt: skip
     verb = "store"
     plain_answers = PLAIN_ANSWERS[Store]
 
@@ -74,8 +76,11 @@ class WriteOperation(Operation):
         expires_ms: int,
         deadline_ns: int,
         done: Done,
+        *,
+        for_peer: bool = False,
     ) -> None:
         super().__init__(context, key, deadline_ns, done)
+        self._for_peer = for_peer
         self._version = version
         self._value = value
         self._expires_ms = expires_ms
@@ -130,7 +135,7 @@ class WriteOperation(Operation):
         elif told[node_id] > MAX_STALES:
             self._last_error = RefusedError(f"{self._name(node_id)}: a newer version, once more")
             self.settle(now)
-        elif self._context.may_delegate:
+        elif not self._for_peer:
             self._version_anew(reply.version, now)
         else:
             # Whether it shall still be the newest is for the writer to say. What it asked of us may

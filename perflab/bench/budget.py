@@ -1,6 +1,6 @@
 """How many seconds each suite may take per commit, and whether what asv recorded keeps to it.
 
-The table is here and nowhere else: docs/benchmarking.md repeats it, `make bench` takes its short
+The table is here and nowhere else: docs/suite.md repeats it, `make bench` takes its short
 selection from it, and tests add it up. A row is what a suite takes on two cores that little else
 uses, with some headroom; crowded, a machine needs up to three times as long, so a row that is
 passed once says less than one that is passed every time.

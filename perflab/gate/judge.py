@@ -1,6 +1,6 @@
 """Judge a change: two files of measurements in, a verdict per benchmark and for the whole out.
 
-Each kind of metric as it deserves (docs/benchmarking.md has the table). *Exact* figures: any change
+Each kind of metric as it deserves (docs/measuring.md has the table). *Exact* figures: any change
 is real; instructions have a floor, and the hash seeds' disagreement is added to it. *Paired* and
 *seeded* ones: bounds on the ratio (`bounds.py`), held against a floor, below which a change is
 none, and a tolerance, within which "unchanged" must lie. *Observed* ones are shown.

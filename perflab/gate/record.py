@@ -57,7 +57,7 @@ class MeasuredError(ValueError):
 
 
 class Kind(StrEnum):
-    """How a metric is judged; docs/benchmarking.md has the table."""
+    """How a metric is judged; docs/measuring.md has the table."""
 
     EXACT = "exact"
     SEEDED = "seeded"

@@ -77,7 +77,7 @@ def test_the_short_selection_is_that_of_the_table() -> None:
 
 
 def test_the_documentation_repeats_the_table() -> None:
-    text = (ROOT / "docs" / "benchmarking.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "suite.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (short|) *\|", text, re.MULTILINE)
     documented = {suite: (float(seconds), short == "short") for suite, seconds, short in rows}
     assert documented == {name: (row.seconds, row.short) for name, row in SUITES.items()}

@@ -1,0 +1,182 @@
+"""What nodes and clients alike can do with records: store, retrieve and delete them.
+
+Rule: turns arguments into calls of the machine; what a quorum is, is decided there.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from p2pcore.aio.host import Host, now
+from p2pcore.aio.inquiries import Inquiries
+from p2pcore.errors import ClosedError, UsageError
+from p2pcore.ids import key_of
+from p2pcore.replication.operations import StoreReceipt
+from p2pcore.requests import (
+    Name,
+    Value,
+    checked_value,
+    lifetime_ms,
+    placed_items,
+    placed_names,
+    receipts_of,
+    room_for_one,
+    values_of,
+)
+from p2pcore.session.trace import Trace
+
+__all__ = ["RecordOperations"]
+
+
+class RecordOperations(Inquiries):
+    """The methods that `AdaptiveClient` and `AdaptiveCoordinator` have in common."""
+
+    _host: Host | None = None
+    _unopened: str
+    """What is said to somebody who did not open it first."""
+    _max_in_flight: int
+
+    async def store(
+        self,
+        key: str | bytes,
+        value: Value,
+        *,
+        ttl_s: float | None = None,
+        timeout_s: float | None = None,
+        trace: Trace | None = None,
+    ) -> StoreReceipt:
+        """Store a value; returns once a write quorum of replicas has confirmed it.
+
+        Args:
+            key: 1 to 65,536 bytes, or as much text.
+            value: up to 1 MiB; a bytearray or memoryview is copied.
+            ttl_s: seconds until it expires; None for never.
+            timeout_s: the deadline of this call; the configuration's by default.
+            trace: a new one is told where the time of this call goes.
+
+        Raises:
+            UsageError: the key, value or ttl can't be meant.
+            QuorumError: the network has fewer nodes than the write quorum.
+            DeadlineError: too few replicas confirmed in time; the value may be stored or not.
+            StorageFullError, ClockOffsetError, BusyError: replicas, or this client, refuse it.
+        """
+        place = key_of(key)
+        stored = checked_value(value)
+        ttl_ms = lifetime_ms(ttl_s)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin(trace)
+        self._machine.write(operation, place, stored, ttl_ms, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
+        host.pump()
+        receipt: StoreReceipt = await self._result(host, operation, future)
+        return receipt
+
+    async def delete(
+        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+    ) -> StoreReceipt:
+        """Delete a record; returns once a write quorum has confirmed it. Deleting what is not
+        there is no error. Raises what `store` raises."""
+        place = key_of(key)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin(trace)
+        self._machine.write(operation, place, None, None, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
+        host.pump()
+        receipt: StoreReceipt = await self._result(host, operation, future)
+        return receipt
+
+    async def retrieve(
+        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+    ) -> bytes:
+        """The newest value that a read quorum of replicas knows.
+
+        Raises:
+            KeyNotFoundError: there is no such record.
+            QuorumError: the network has fewer nodes than the read quorum.
+            DeadlineError: too few replicas answered in time.
+        """
+        place = key_of(key)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin(trace)
+        self._machine.read(operation, place, key, deadline_ns, now())
+        if trace is not None:
+            self._follow(host, operation, future, trace)
+        host.pump()
+        value: bytes = await self._result(host, operation, future)
+        return value
+
+    async def store_many(
+        self,
+        items: Mapping[Name, Value] | Iterable[tuple[Name, Value]],
+        *,
+        ttl_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[Name, StoreReceipt]:
+        """Store many values, each as `store` would, in few messages.
+
+        The items are independent: some may be stored while others fail.
+
+        Args:
+            items: keys and their values, as a mapping or as pairs.
+            ttl_s: seconds until they expire; None for never.
+            timeout_s: the deadline of this call; the configuration's by default.
+
+        Raises:
+            BatchError: some items failed; it says which and why, and has the others' receipts.
+            UsageError: a key, value or the ttl can't be meant; nothing was stored.
+        """
+        names, placed = placed_items(items)
+        ttl_ms = lifetime_ms(ttl_s)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin()
+        self._machine.write_many(operation, placed, ttl_ms, deadline_ns, now())
+        host.pump()
+        return receipts_of(names, await self._result(host, operation, future))
+
+    async def retrieve_many(
+        self, keys: Iterable[Name], *, timeout_s: float | None = None
+    ) -> dict[Name, bytes]:
+        """The newest values of many keys, in few messages. Keys without a record are left out.
+
+        Raises:
+            BatchError: some keys could not be read (other than that there is no record); it says
+                which and why, and has the others' values.
+            UsageError: a key can't be meant, or `keys` is a single one.
+        """
+        names, places = placed_names(keys)
+        deadline_ns = self._deadline_ns(timeout_s)
+        host, operation, future = self._begin()
+        self._machine.read_many(operation, places, names, deadline_ns, now())
+        host.pump()
+        return values_of(names, await self._result(host, operation, future))
+
+    def _begin(self, trace: Trace | None = None) -> tuple[Host, int, asyncio.Future[Any]]:
+        if trace is not None and not isinstance(trace, Trace):
+            raise UsageError(f"trace is a Trace, not {type(trace).__name__}")
+        host = self._host
+        if host is None:
+            raise ClosedError(self._unopened)
+        room_for_one(host.in_flight, self._max_in_flight)
+        return host, *host.operation()
+
+    def _follow(
+        self, host: Host, operation: int, future: asyncio.Future[Any], trace: Trace
+    ) -> None:
+        """Trace an operation that was begun just now, and let it go on."""
+        try:
+            self._machine.follow(operation, trace)
+        except BaseException:
+            host.forget(operation)
+            self._machine.cancel(operation)
+            raise
+        future.add_done_callback(lambda _: trace.close())
+        host.pump()
+        # Behind the flush of this turn, which `pump` has asked for at the latest.
+        asyncio.get_running_loop().call_soon(_stamp, trace)
+
+
+def _stamp(trace: Trace) -> None:
+    trace.written_ns = time.monotonic_ns()

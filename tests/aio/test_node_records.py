@@ -1,0 +1,105 @@
+"""A node stores and retrieves like a client."""
+
+import asyncio
+
+import pytest
+
+from p2pcore import (
+    AdaptiveCoordinator,
+    BatchError,
+    ClosedError,
+    CoordinatorConfig,
+    KeyNotFoundError,
+    LimitError,
+    QuorumError,
+    Trace,
+    UsageError,
+)
+from tests.aio.support import ONE, client_of, crash, eventually, swarm
+
+
+async def test_what_a_node_stores_every_other_finds() -> None:
+    async with swarm(5) as nodes, client_of(nodes[4]) as client:
+        for number, node in enumerate(nodes):
+            receipt = await node.store(f"key {number}", b"%d" % number, ttl_s=3600)
+            assert (receipt.replicas, receipt.acks) == (3, 2)
+        for node in (*nodes, client):
+            for number in range(5):
+                assert await node.retrieve(f"key {number}") == b"%d" % number
+        await nodes[0].delete("key 3")
+        for node in (*nodes, client):
+            with pytest.raises(KeyNotFoundError, match="key 3"):
+                await node.retrieve("key 3")
+
+
+async def test_batches_of_a_node() -> None:
+    async with swarm(4) as nodes:
+        items = {f"key {number}": b"%d" % number for number in range(300)}
+        receipts = await nodes[1].store_many(items)
+        assert list(receipts) == list(items)
+        assert all(receipt.acks >= 2 for receipt in receipts.values())
+        assert await nodes[2].retrieve_many([*items, "none"]) == items
+
+
+async def test_two_nodes_that_write_one_key_at_a_time_agree_on_it() -> None:
+    async with swarm(4) as nodes:
+        for number in range(25):
+            await asyncio.gather(*(node.store("key", b"%d" % number) for node in nodes))
+            values = {await node.retrieve("key") for node in nodes}
+            assert values == {b"%d" % number}
+
+
+async def test_a_network_of_one_node_needs_no_client() -> None:
+    async with AdaptiveCoordinator(CoordinatorConfig(**ONE)) as node:
+        await node.store("key", b"value")
+        assert await node.retrieve("key") == b"value"
+        await node.store_many({"key": b"other", "more": b""})
+        assert await node.retrieve_many(["key", "more", "none"]) == {"key": b"other", "more": b""}
+
+
+async def test_a_replica_that_dies_is_done_without() -> None:
+    async with swarm(5) as nodes:
+        await nodes[0].store_many({f"key {number}": b"value" for number in range(50)})
+        crash(nodes[3])
+        for number in range(50):
+            assert await nodes[0].retrieve(f"key {number}") == b"value"
+            await nodes[1].store(f"key {number}", b"newer")
+        await eventually(lambda: all(n.known_nodes == 3 for n in nodes if n is not nodes[3]))
+        assert len(await nodes[2].retrieve_many(f"key {number}" for number in range(50))) == 50
+
+
+async def test_what_cannot_be_meant_is_said_in_the_words_of_a_client() -> None:
+    lonely = AdaptiveCoordinator(CoordinatorConfig())
+    with pytest.raises(ClosedError, match="not started"):
+        await lonely.store("key", b"value")
+    async with lonely:
+        with pytest.raises(QuorumError, match="store needs 2 replicas, the network has 1"):
+            await lonely.store("key", b"value")
+        with pytest.raises(BatchError, match="1 of 1 items failed") as caught:
+            await lonely.store_many({"key": b"value"})
+        assert isinstance(caught.value.errors["key"], QuorumError)
+        with pytest.raises(LimitError, match="the limit is 1048576"):
+            await lonely.store("key", bytes(1048577))
+        with pytest.raises(UsageError, match="ttl_s must be"):
+            await lonely.store("key", b"", ttl_s=0)
+    with pytest.raises(ClosedError, match="closed"):
+        await lonely.retrieve("key")
+
+
+async def test_an_operation_that_is_cancelled_ends_in_the_machine_too() -> None:
+    async with swarm(3) as nodes:
+        storing = asyncio.create_task(nodes[0].store("key", b"value"))
+        await asyncio.sleep(0)
+        storing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await storing
+        assert not nodes[0]._node._operations
+        assert await nodes[0].store("key", b"value")
+
+
+async def test_a_trace_tells_of_the_other_replicas() -> None:
+    async with swarm(5) as nodes:
+        trace = Trace()
+        await nodes[0].store("key", b"value", trace=trace)
+        others = {node.node_id for node in nodes[1:]}
+        assert {reply.node_id for reply in trace.replies} <= others
