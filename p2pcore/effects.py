@@ -9,7 +9,8 @@ from typing import NewType
 
 from msgspec import Struct
 
-from p2pcore.ids import NodeId
+from p2pcore.ids import Key, NodeId
+from p2pcore.versions import Version
 from p2pcore.wire.messages import Message
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Instant",
     "LinkId",
     "Notice",
+    "Persist",
     "Send",
     "earliest",
 ]
@@ -64,6 +66,19 @@ class Close(Struct, frozen=True, gc=False):
     text: str
 
 
+class Persist(Struct, frozen=True, gc=False):
+    """Write this to disk; say `persisted` once it is synced, together with all before it.
+
+    What is kept of a key from now on; a `version` of None: nothing. Numbers count up by one.
+    """
+
+    number: int
+    key: Key
+    version: Version | None
+    value: bytes | None
+    expires_ms: int
+
+
 class Complete(Struct, frozen=True, gc=False):
     """The application's call `operation` has its result: a value, or the error to raise."""
 
@@ -90,4 +105,4 @@ def earliest(*deadlines: int | None) -> int | None:
     return first
 
 
-Effect = Send | Connect | Close | Complete | Notice
+Effect = Send | Connect | Close | Persist | Complete | Notice

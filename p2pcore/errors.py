@@ -17,6 +17,7 @@ P2PError
     │   ├── NotAllowedError       our id is not on its allow list
     │   ├── BusyError             it has too much to do
     │   ├── StorageFullError      it has no room
+    │   ├── StorageBrokenError    its disk has failed
     │   └── ClockOffsetError      by so many replicas our clock is wrong that none is left to ask
     └── QuorumError           fewer replicas took part than the operation needs
 
@@ -43,6 +44,7 @@ __all__ = [
     "ProtocolError",
     "QuorumError",
     "RefusedError",
+    "StorageBrokenError",
     "StorageFullError",
     "UnreachableError",
     "UsageError",
@@ -143,6 +145,10 @@ class BusyError(RefusedError):
 
 class StorageFullError(RefusedError):
     """A replica has no room for the record."""
+
+
+class StorageBrokenError(RefusedError):
+    """A replica's disk has failed: it keeps nothing more, and leaves the network."""
 
 
 class ClockOffsetError(RefusedError):

@@ -8,32 +8,25 @@ from msgspec.structs import asdict
 from p2pcore.config import CoordinatorConfig
 from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Instant
-from p2pcore.errors import (
-    BusyError,
-    ClockOffsetError,
-    DeadlineError,
-    P2PError,
-    QuorumError,
-    StorageFullError,
-)
+from p2pcore.errors import P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.machine import Machine, Streams
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.membership import Membership
 from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.replication.handover import Handover
+from p2pcore.replication.journal import storage
 from p2pcore.replication.operations import StoreReceipt, WriteOperation
 from p2pcore.replication.ownership import Ownership
 from p2pcore.replication.reads import ReadOperation
+from p2pcore.replication.refusals import refusal_of
 from p2pcore.replication.replica import Replica
 from p2pcore.replication.sync import Sync
 from p2pcore.replication.sync_server import SyncServer
 from p2pcore.session.admission import AllowList
 from p2pcore.session.link import Link
-from p2pcore.storage.memory import MemoryStore
 from p2pcore.version import __version__
 from p2pcore.versions import Version
-from p2pcore.wire.limits import MAX_TEXT_CHARS
 from p2pcore.wire.messages import (
     Contacts,
     Failed,
@@ -62,14 +55,6 @@ MAX_COORDINATED = 256  # operations in flight for one identity; each holds its v
 MAX_COORDINATED_IN_ALL = 4096  # for all peers: some 3 KiB each beside their values
 MAX_BUDGET_MS = 60_000  # the longest that a peer may keep an operation in flight here
 
-_REASONS: dict[type[P2PError], Reason] = {
-    QuorumError: Reason.NO_QUORUM,
-    DeadlineError: Reason.DEADLINE,
-    BusyError: Reason.BUSY,
-    StorageFullError: Reason.STORAGE_FULL,
-    ClockOffsetError: Reason.CLOCK_OFFSET,
-}
-
 
 class _Timed(Protocol):
     """A part of the node that wants to be woken."""
@@ -85,13 +70,16 @@ class Node(Machine):
         config: the node's settings.
         node_id: its authenticated id.
         streams: random streams by purpose.
+        disk: the edge carries out `Persist`; without, records are in memory alone.
     """
 
     read_clock: Callable[[], int] | None = None
     """The edge's clock in monotonic ns, for marks: what came in one read has one `now`. In virtual
     time, which stands still meanwhile, that will do."""
 
-    def __init__(self, config: CoordinatorConfig, node_id: NodeId, streams: Streams) -> None:
+    def __init__(
+        self, config: CoordinatorConfig, node_id: NodeId, streams: Streams, *, disk: bool = False
+    ) -> None:
         self.settings = Settings(config.replication_factor, config.write_quorum, config.read_quorum)
         super().__init__(
             node_id,
@@ -103,19 +91,22 @@ class Node(Machine):
             pool_size=config.pool_size,
             max_clock_offset_s=config.max_clock_offset_s,
         )
-        self.store = MemoryStore(
-            capacity_bytes=config.max_store_bytes,
-            tombstone_grace_ms=round(config.tombstone_grace_s * 1000),
-        )
         self.ownership = ownership = Ownership(self.table, config.replication_factor)
+        self.store, self.journal = storage(
+            config, self.links, self._effects, self.clock, ownership, disk=disk
+        )
         self._seen_epoch = 0  # of the membership
         self._waiting_ready: dict[int, None] = {}  # operations
         self._began_ns: int | None = None  # to serve
         self._capacity_bytes = config.max_store_bytes
         offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
         links, table, store = self.links, self.table, self.store
-        self._replica = Replica(links, self.directory, ownership, store, max_offset_ms=offset_ms)
-        self._sync_server = SyncServer(links, store, ownership)
+        journal = self.journal
+        promise = links.reply if journal is None else journal.reply
+        self._replica = Replica(
+            links, self.directory, ownership, store, max_offset_ms=offset_ms, promise=promise
+        )
+        self._sync_server = SyncServer(links, store, ownership, promise)
         self._sync = Sync(
             links,
             table,
@@ -126,6 +117,7 @@ class Node(Machine):
             max_offset_ms=offset_ms,
             look=self._look_around,
             changed=self._sync_over,
+            when_settled=None if journal is None else journal.when_settled,
         )
         rng = streams("handover")
         self._handover = Handover(links, self.directory, ownership, store, rng, bytes_per_s=rate)
@@ -136,7 +128,10 @@ class Node(Machine):
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
         upkeep = self.liveness, self._membership, self.lost
-        self._timed: tuple[_Timed, ...] = links, *upkeep, self._sync, self._handover, self._replica
+        kept = (journal,) if journal is not None else ()
+        self._timed: tuple[_Timed, ...] = (
+            links, *upkeep, self._sync, self._handover, self._replica, *kept
+        )  # fmt: skip
         self._coordinating = 0  # operations in flight that we run for peers
         self._coordinated: dict[NodeId, int] = {}  # ... by who has asked
         self._serve_links()
@@ -246,6 +241,8 @@ class Node(Machine):
         self._sync.handle_timer(now)
         self._handover.handle_timer(now)
         self._replica.handle_timer(now)
+        if self.journal is not None:
+            self.journal.handle_timer(now)
 
     def _on_link(self, link: Link, now: Instant) -> None:
         returned = link.peer_id in self.lost
@@ -343,7 +340,7 @@ class Node(Machine):
             elif isinstance(result, Stale):
                 self.links.reply(link, Stale(request.id, result.version))
             else:
-                self._reply_error(link, request.id, result)
+                self.links.reply(link, refusal_of(request.id, result))
 
         if self._may_coordinate(link, request.id):
             deadline_ns = now.mono_ns + min(request.budget_ms, MAX_BUDGET_MS) * 1_000_000
@@ -367,7 +364,7 @@ class Node(Machine):
             elif isinstance(result, KeyError):
                 self.links.reply(link, Missing(request.id))
             else:
-                self._reply_error(link, request.id, result)
+                self.links.reply(link, refusal_of(request.id, result))
 
         if self._may_coordinate(link, request.id):
             deadline_ns = now.mono_ns + min(request.budget_ms, MAX_BUDGET_MS) * 1_000_000
@@ -393,8 +390,3 @@ class Node(Machine):
         count = self._coordinated.pop(link.peer_id, 0) + more
         if count:
             self._coordinated[link.peer_id] = count
-
-    def _reply_error(self, link: Link, request_id: int, error: object) -> None:
-        reason = next((r for kind, r in _REASONS.items() if isinstance(error, kind)), None)
-        text = str(error)[:MAX_TEXT_CHARS]
-        self.links.reply(link, Failed(request_id, reason or Reason.NO_QUORUM, text))

@@ -12,7 +12,7 @@ from typing import NewType
 
 from p2pcore.ids import NodeId
 
-__all__ = ["HybridClock", "Version", "wall_ms_of"]
+__all__ = ["HybridClock", "Version", "version_at", "wall_ms_of"]
 
 Version = NewType("Version", bytes)
 """16 bytes: compare two to learn which write is newer."""
@@ -25,6 +25,11 @@ WRITER_BYTES = 8
 def wall_ms_of(version: bytes) -> int:
     """The wall-clock part of a version: milliseconds since 1970."""
     return int.from_bytes(version[:TIME_BYTES]) >> COUNTER_BITS
+
+
+def version_at(wall_ms: int) -> Version:
+    """The first version of all that are made at this time of day; nobody makes this one."""
+    return Version((wall_ms << COUNTER_BITS).to_bytes(TIME_BYTES) + bytes(WRITER_BYTES))
 
 
 class HybridClock:
@@ -54,6 +59,11 @@ class HybridClock:
         elif self._max_ahead is not None and self._last - wall >= self._max_ahead:
             self._forget(wall)
         return Version(self._last.to_bytes(TIME_BYTES) + self._writer)
+
+    @property
+    def last(self) -> bytes:
+        """The newest that was made or observed, without its writer."""
+        return self._last.to_bytes(TIME_BYTES)
 
     def _forget(self, wall: int) -> None:
         """Begin anew, and as another part of the writer's id: when the time of day comes by what

@@ -13,16 +13,28 @@ from typing import Any
 
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig, CoordinatorConfig
-from p2pcore.effects import Close, Complete, Connect, Effect, Instant, LinkId, Notice, Send
+from p2pcore.effects import (
+    Close,
+    Complete,
+    Connect,
+    Effect,
+    Instant,
+    LinkId,
+    Notice,
+    Persist,
+    Send,
+)
 from p2pcore.errors import AuthenticationError, P2PError, UnreachableError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.node import Node
 from p2pcore.wire.codec import FrameParser, encode_frame
 from p2pcore.wire.messages import Message
+from tests.saved import saved
 
 __all__ = ["DROP", "HOLD", "PASS", "Net", "Peer"]
 
 LATENCY_NS = 1_000_000
+SYNC_NS = 3_000_000
 DIAL_TIMEOUT_NS = 2_000_000_000
 EPOCH_MS = 1_700_000_000_000
 PASS, DROP, HOLD = "pass", "drop", "hold"
@@ -45,6 +57,9 @@ class Peer:
         self.links: dict[LinkId, tuple[Peer, LinkId, FrameParser]] = {}
         self.results: dict[int, object] = {}
         self.notices: list[str] = []
+        self.unsynced: list[Persist] = []  # for its disk: see `Net.node`
+        self.disk: list[Persist] = []  # what is on it, in the order in which it was written
+        self.syncs = True  # by itself, SYNC_NS later
         self._operations = 0
         self._wake_at_ns: int | None = None
 
@@ -115,6 +130,13 @@ class Peer:
     def retrieve(self, name: str, **options: Any) -> Any:
         return self.result(self.read(name, **options))
 
+    def sync(self) -> None:
+        """What waits for the disk is on it."""
+        written, self.unsynced = self.unsynced, []
+        self.disk += written
+        if written:
+            self.tell(lambda now: self.machine.journal.persisted(written[-1].number, now))
+
     def holds(self, name: str) -> Any:
         """The record in this node's own store."""
         return self.machine.store.get(key_of(name), self.now.wall_ms)
@@ -139,17 +161,27 @@ class Net:
 
     # Who is there
 
-    def node(self, *, node_id: bytes | None = None, join: bool = True, **settings: Any) -> Peer:
-        """Another node; by default it joins through the first one, and is waited for."""
+    def node(
+        self, *, node_id: bytes | None = None, join: bool = True, disk: bool = False,
+        back: Peer | None = None, **settings: Any,
+    ) -> Peer:  # fmt: skip
+        """Another node; by default it joins through the first one, and is waited for. With a
+        `disk`, it may be one that comes `back` with what was on its disk."""
         number = len(self.peers) + 1
         address = f"10.0.{number >> 8}.{number & 255}:7000"
         if join and self.nodes and "bootstrap" not in settings:
             settings["bootstrap"] = [self.nodes[0].address]
         config = CoordinatorConfig(**settings)
         chosen = NodeId(node_id or sha256(f"node {number}".encode()).digest())
-        machine = Node(config, chosen, self._streams(number))
+        if back is not None:
+            disk, chosen = True, back.machine.node_id
+        machine = Node(config, chosen, self._streams(number), disk=disk)
         machine.open(config.advertise or address)
         peer = Peer(self, f"n{number}", address, machine)
+        if machine.journal is not None:
+            peer.disk = list(back.disk) if back is not None else []
+            peer.tell(lambda now: machine.journal.restore(saved(peer.disk), now))
+            peer.tell(machine.journal.open)
         self.peers.append(peer)
         if join:
             peer.result(peer.join())
@@ -284,6 +316,10 @@ class Net:
         elif isinstance(effect, Complete):
             assert effect.operation not in peer.results, "an operation completes once"
             peer.results[effect.operation] = effect.result
+        elif isinstance(effect, Persist):
+            if not peer.unsynced and peer.syncs:
+                self.at(self.mono_ns + SYNC_NS, lambda: peer.sync() if peer.syncs else None)
+            peer.unsynced.append(effect)
         elif isinstance(effect, Notice):
             peer.notices.append(effect.text)
 

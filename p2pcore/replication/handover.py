@@ -11,7 +11,7 @@ A node that leaves on purpose does the same with all that it holds, except that 
 the others to be ready: it may go when N others hold each record, since those who take its place
 become ready from the replicas that stay (`sync.py`).
 
-Rule: a record leaves the store only here and in `MemoryStore.expire`.
+Rule: a record leaves the store only here and in `RecordStore.expire`.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,8 @@ from p2pcore.overlay.directory import Directory, Placed
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
-from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore
+from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES
+from p2pcore.storage.store import RecordStore
 from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_BATCH_BYTES
 from p2pcore.wire.messages import (
@@ -184,7 +185,7 @@ class Handover:
         links: Links,
         directory: Directory,
         ownership: Ownership,
-        store: MemoryStore,
+        store: RecordStore,
         rng: Random,
         *,
         bytes_per_s: int,

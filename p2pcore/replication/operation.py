@@ -27,6 +27,7 @@ from p2pcore.errors import (
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
+from p2pcore.replication.refusals import ERRORS
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
 from p2pcore.versions import HybridClock
@@ -36,7 +37,6 @@ from p2pcore.wire.messages import (
     NotReady,
     NotReplica,
     Put,
-    Reason,
     Reply,
     Settings,
     words_of,
@@ -47,12 +47,6 @@ __all__ = ["Operation", "OperationContext"]
 DELEGATED_ROUNDS = 4  # a coordinator may need some of its own, or may hang
 FIRST_PAUSE_NS = 25_000_000  # long enough for a node that restarts its listener
 LONGEST_PAUSE_NS = 1_000_000_000
-
-_ERRORS: dict[int, type[RefusedError]] = {
-    Reason.BUSY: BusyError,
-    Reason.STORAGE_FULL: StorageFullError,
-    Reason.CLOCK_OFFSET: ClockOffsetError,
-}
 
 
 class OperationContext:
@@ -222,7 +216,7 @@ class Operation(Call):
     def refused(self, reply: Reply, now: Instant) -> None:
         """A replica or coordinator said no, or is none."""
         if isinstance(reply, Failed):
-            kind = _ERRORS.get(reply.reason, RefusedError)
+            kind = ERRORS.get(reply.reason, RefusedError)
             self._last_error = kind(reply.text or words_of(reply.reason))
         elif isinstance(reply, NotReady):
             self._last_error = RefusedError("a replica has not been given its range yet")

@@ -54,6 +54,7 @@ class Ownership:
     def __init__(self, table: ContactTable, replicas: int) -> None:
         self.replicas = replicas
         self.joined = False  # whether there was ever a view in which everything was handed over
+        self.restored = False  # from a disk: what was ours when we went
         self.leaving = False  # records are placed without us
         self.epoch = 0  # counts the changes of membership that concern us
         self._table = table
@@ -69,6 +70,12 @@ class Ownership:
     def settled(self) -> bool:
         """True if this node is ready for all that is its."""
         return self.joined and not self._lost and not self._unsure
+
+    @property
+    def has_records(self) -> bool:
+        """True if others had better compare with this node, even before it counts: after a cut of
+        the power there may be nobody who does."""
+        return self.joined or self.restored
 
     @property
     def missed(self) -> bool:

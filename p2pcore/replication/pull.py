@@ -86,7 +86,7 @@ class Pull(Call):
         self._asked: list[Entry] = []
 
     def begin(self, members: list[bytes], now: Instant) -> None:
-        ready = self._context.ownership.joined
+        ready = self._context.ownership.has_records
         self._ask(lambda call_id: Survey(call_id, ready, members), now)
 
     def proceed(self, now: Instant) -> None:

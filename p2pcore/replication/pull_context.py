@@ -7,11 +7,12 @@ from random import Random
 
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
-from p2pcore.errors import StorageFullError
+from p2pcore.errors import RefusedError
 from p2pcore.ids import Key
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.session.links import Links
-from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
+from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, Record
+from p2pcore.storage.store import RecordStore
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.messages import Entry, FoundItem
 
@@ -32,7 +33,7 @@ class PullContext:
         self,
         links: Links,
         ownership: Ownership,
-        store: MemoryStore,
+        store: RecordStore,
         rng: Random,
         *,
         bytes_per_s: int,
@@ -66,7 +67,7 @@ class PullContext:
         try:
             if self.store.put(key, record, now.wall_ms) is None:
                 self.links.counters.records_pulled += 1
-        except StorageFullError:
+        except RefusedError:
             return False
         return True
 

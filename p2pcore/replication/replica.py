@@ -1,20 +1,23 @@
 """How a replica serves: it keeps what is its, and says whether that counts.
 
-Rule: every request is answered at once, from what is here. Whether this node is a replica of a key,
-and counts, is one look-up in `ownership.py`.
+Rule: every request is answered from what is here, and at once, but that with a disk a promise to
+keep something waits until it is synced (`journal.py`). Whether this node is a replica of a key, and
+counts, is one look-up in `ownership.py`.
 """
 
 from collections.abc import Callable
 
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
-from p2pcore.errors import StorageFullError
+from p2pcore.errors import RefusedError
 from p2pcore.ids import Key
 from p2pcore.overlay.directory import Directory
 from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.replication.refusals import refusal_of
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
-from p2pcore.storage.memory import TALLY_RECORDS, MemoryStore, Record
+from p2pcore.storage.memory import TALLY_RECORDS, Record
+from p2pcore.storage.store import RecordStore
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import (
@@ -28,6 +31,7 @@ from p2pcore.wire.messages import (
     NotReady,
     NotReplica,
     Reason,
+    Reply,
     Stale,
     Store,
     Stored,
@@ -54,6 +58,7 @@ class Replica:
 
     Args:
         max_offset_ms: versions further ahead of our time of day than this are refused.
+        promise: sends an answer by which others count on what is held here.
     """
 
     def __init__(
@@ -61,14 +66,16 @@ class Replica:
         links: Links,
         directory: Directory,
         ownership: Ownership,
-        store: MemoryStore,
+        store: RecordStore,
         *,
         max_offset_ms: int,
+        promise: Callable[[Link, Reply], None],
     ) -> None:
         self._links = links
         self._directory = directory
         self._ownership = ownership
         self._store = store
+        self._promise = promise
         self._max_offset_ms = max_offset_ms
         self._offset_ms: int | None = None  # of the time of day from the monotonic clock
         self._steady_ns = 0  # from then on what the time of day says is believed
@@ -134,8 +141,8 @@ class Replica:
         record = Record(Version(request.version), request.value, request.expires_ms)
         try:
             newer = self._store.put(key, record, now.wall_ms)
-        except StorageFullError as error:
-            self._links.reply(link, Failed(request.id, Reason.STORAGE_FULL, str(error)))
+        except RefusedError as error:
+            self._links.reply(link, refusal_of(request.id, error))
             return
         if self.wake_at_ns is None or len(self._store.untallied) >= TALLY_RECORDS:
             self.tidy_later(now)
@@ -149,7 +156,7 @@ class Replica:
             )
             self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
         elif standing is READY:
-            self._links.reply(link, Stored(request.id))
+            self._promise(link, Stored(request.id))
         else:
             self._not_ready(link, request.id)
 
@@ -179,7 +186,7 @@ class Replica:
         self._links.counters.stores += len(request.items)
         others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
         self.tidy_later(now)
-        self._links.reply(link, StoredMany(request.id, others))
+        self._promise(link, StoredMany(request.id, others))
 
     def _took(self, item: StoreItem, now: Instant) -> bool:
         """Store one item of a batch; whether that counts. If not: why is told when it comes again
@@ -192,7 +199,7 @@ class Replica:
         record = Record(Version(item.version), item.value, item.expires_ms)
         try:
             newer = self._store.put(Key(item.key), record, now.wall_ms)
-        except StorageFullError:
+        except RefusedError:
             return False
         return newer is None and standing is READY and not self._is_long_over(record, now)
 

@@ -38,7 +38,7 @@ from p2pcore.replication.ownership import SETTLE_NS, Ownership
 from p2pcore.replication.pull import Pull
 from p2pcore.replication.pull_context import PullContext
 from p2pcore.session.links import Links
-from p2pcore.storage.memory import MemoryStore
+from p2pcore.storage.store import RecordStore
 
 __all__ = ["Sync"]
 
@@ -53,7 +53,7 @@ LONGEST_RETRY_NS = 30_000_000_000
 class _Session:
     """Some sources, asked side by side. `full`: it can make us ready."""
 
-    __slots__ = ("begun_ns", "epoch", "failed", "full", "paced", "pulls", "sync")
+    __slots__ = ("begun_ns", "epoch", "failed", "full", "paced", "pulls", "settled", "sync")
 
     def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
         self.sync = sync
@@ -61,6 +61,7 @@ class _Session:
         self.epoch = sync.context.ownership.epoch
         self.begun_ns = now.mono_ns
         self.failed = False
+        self.settled = False  # all that was pulled is on disk, where there is one
         self.paced = False  # whether a source ever had to wait for its records to be paid for
         self.pulls = {contact.node_id: Pull(self, sync.context, contact) for contact in sources}
 
@@ -91,6 +92,7 @@ class Sync:
         max_offset_ms: versions further ahead of our time of day are not taken.
         look: looks around for members, and calls back.
         changed: called whenever a session has ended.
+        when_settled: calls back once all that is held is on disk; None: there is no disk.
     """
 
     def __init__(
@@ -98,13 +100,14 @@ class Sync:
         links: Links,
         table: ContactTable,
         ownership: Ownership,
-        store: MemoryStore,
+        store: RecordStore,
         rng: Random,
         *,
         bytes_per_s: int,
         max_offset_ms: int,
         look: Callable[[Callable[[Instant], None], Instant], None],
         changed: Callable[[Instant], None],
+        when_settled: Callable[[Callable[[Instant], None], Instant], None] | None = None,
     ) -> None:
         self._links = links
         self._ownership = ownership
@@ -115,6 +118,7 @@ class Sync:
             links, ownership, store, rng, bytes_per_s=bytes_per_s, max_offset_ms=max_offset_ms
         )
         self._changed = changed
+        self._when_settled = when_settled
         self._started = False
         self._session: _Session | None = None
         self._begin_ns: int | None = None  # when the next session begins
@@ -222,6 +226,10 @@ class Sync:
         if complete and not ownership.joined and not self._looked:
             self._looked = True
             self._look(lambda now: self.session_over(session, now), now)
+            return
+        if complete and self._when_settled is not None and not session.settled:
+            session.settled = True  # what is counted on must not be lost with the power
+            self._when_settled(lambda now: self.session_over(session, now), now)
             return
         self._session = None
         self._links.counters.syncs += 1

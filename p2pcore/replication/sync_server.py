@@ -7,6 +7,8 @@ Rule: answers from what is held, whatever node asks for it; whether a record cou
 `Ownership`'s business.
 """
 
+from collections.abc import Callable
+
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.ids import ID_BITS, Key
@@ -14,9 +16,19 @@ from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import for_nodes
-from p2pcore.storage.memory import MemoryStore, slot_of
+from p2pcore.storage.memory import slot_of
+from p2pcore.storage.store import RecordStore
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, SLOT_BITS
-from p2pcore.wire.messages import Confirm, Confirmed, Entry, Listed, ListKeys, Survey, Surveyed
+from p2pcore.wire.messages import (
+    Confirm,
+    Confirmed,
+    Entry,
+    Listed,
+    ListKeys,
+    Reply,
+    Survey,
+    Surveyed,
+)
 
 __all__ = ["SyncServer"]
 
@@ -25,10 +37,21 @@ HALF_MASK = (1 << HALF) - 1
 
 
 class SyncServer:
-    """The answering side of syncs and hand-overs; registers its handlers with the links."""
+    """The answering side of syncs and hand-overs; registers its handlers with the links.
 
-    def __init__(self, links: Links, store: MemoryStore, ownership: Ownership) -> None:
+    Args:
+        promise: sends an answer by which others count on what is held here.
+    """
+
+    def __init__(
+        self,
+        links: Links,
+        store: RecordStore,
+        ownership: Ownership,
+        promise: Callable[[Link, Reply], None],
+    ) -> None:
         self._links = links
+        self._promise = promise
         self._store = store
         self._ownership = ownership
         links.handlers |= {
@@ -42,7 +65,7 @@ class SyncServer:
         know of a loss, or of a newcomer, before we do."""
         self._ownership.met(ready=request.ready)
         slots = self._slots_near(point_of(link.peer_id), request.members) if self._store else []
-        self._links.reply(link, Surveyed(request.id, self._ownership.joined, slots))
+        self._links.reply(link, Surveyed(request.id, self._ownership.has_records, slots))
 
     def _slots_near(self, asker: int, members: list[bytes]) -> list[tuple[int, int]]:
         """(slot, digest) of those that may be the asker's, being one of these members."""
@@ -91,7 +114,7 @@ class SyncServer:
                 lacking.append(place)
             if self._ownership.standing(point_of(entry.key)) is not Standing.READY:
                 unready.append(place)
-        self._links.reply(link, Confirmed(request.id, lacking, unready))
+        self._promise(link, Confirmed(request.id, lacking, unready))
 
 
 def _sums(weights: list[int]) -> list[int]:

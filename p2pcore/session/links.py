@@ -21,6 +21,7 @@ from p2pcore.ids import NodeId
 from p2pcore.session.admission import Admission, AllowList
 from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained, unknown
 from p2pcore.session.link import Call, Counters, Link
+from p2pcore.session.own_calls import OwnCalls
 from p2pcore.session.pending import PendingCalls
 from p2pcore.session.pool import Pool
 from p2pcore.session.refusals import Refusals
@@ -96,9 +97,8 @@ class Links:
         self.admission = Admission()
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
         self.timeouts = Timeouts(self_id, self._by_node)
-        self._to_self = Link(LinkId(0), self_id, "", incoming=False)
-        self._reply_to_self: Reply | None = None
-        self._next_call_id = 0
+        self._own = own = OwnCalls(self_id, self.calls, self.handlers)
+        self._to_self, self._next_call_id = own.link, 0
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
 
     # What the edge reports
@@ -184,7 +184,7 @@ class Links:
             self.counters.pool_hits += len(links)
             self._effects.append(Send(tuple(links), message))
         if self.self_id in call.outstanding:
-            self._ask_self(call, message, now)
+            self._own.ask(call, message, now)
 
     def tell(
         self, contacts: list[Contact], message: Message, now: Instant, *, answered: bool = False
@@ -195,8 +195,8 @@ class Links:
             self._effects.append(Send(tuple(self._by_node[node].id for node in linked), message))
             self._pending.expect(linked if answered else ())
         if any(contact.node_id == self.self_id for contact in contacts):
-            self.handlers[type(message)](self._to_self, message, now)
-            self._reply_to_self = None
+            self._own.tell(message, now)
+            self._own.reply = None
 
     def give_up(self, node_id: NodeId, text: str, now: Instant) -> None:
         """The link to this node is dead though nothing said so: close it."""
@@ -236,21 +236,21 @@ class Links:
         self.timeouts.dialled(address, now)
         self._effects.append(Connect(address, node_id))
 
-    def _ask_self(self, call: Call, message: Message, now: Instant) -> None:
-        self.handlers[type(message)](self._to_self, message, now)
-        reply, self._reply_to_self = self._reply_to_self, None
-        del call.outstanding[self.self_id]
-        assert reply is not None, "what a node asks itself is answered at once"
-        call.replied(self.self_id, reply, now)
-
     # Answering
 
     def reply(self, link: Link, reply: Reply) -> None:
         """Answer a request that came on this link."""
         if link is self._to_self:
-            self._reply_to_self = reply
+            self._own.reply = reply
         elif link.id in self.by_id:
             self._effects.append(Send((link.id,), reply))
+
+    def reply_late(self, link: Link, reply: Reply, now: Instant) -> None:
+        """Answer a request in another turn than that in which it came."""
+        if link is self._to_self:
+            self._own.answer_late(reply, now)
+        else:
+            self.reply(link, reply)
 
     def allow(self, allowed: AllowList | None, now: Instant) -> None:
         """From now on, only these may link; links of others are closed."""

@@ -250,12 +250,16 @@ class MemoryStore:
             if record.value is None:
                 self._remove(key, record)
             else:
-                tombstone = Record(record.version, None, end_ms + self._grace_ms)
-                self._records[key] = tombstone
-                self._leave_to_tally(key, record)
-                self.size_bytes += _cost(tombstone) - _cost(record)
-                self._ends.remove(end)
-                self._ends.add(_end_of(tombstone, key))
+                self._end(key, record, end_ms)
+
+    def _end(self, key: Key, record: Record, end_ms: int) -> None:
+        """The time of a record is over: its tombstone stays."""
+        tombstone = Record(record.version, None, end_ms + self._grace_ms)
+        self._records[key] = tombstone
+        self._leave_to_tally(key, record)
+        self.size_bytes += _cost(tombstone) - _cost(record)
+        self._ends.remove(_end_of(record, key))
+        self._ends.add(_end_of(tombstone, key))
 
 
 def _end_of(record: Record, key: Key) -> bytes:

@@ -33,6 +33,7 @@ class Reason(enum.IntEnum):
     SLOW_READER = 12  # you do not take what you asked for
     SURPLUS = 13  # more links than are kept: I stay, answer what you have asked, and you close
     NOT_ALLOWED = 14  # your id is not on the allow list
+    STORAGE_BROKEN = 15  # the disk has failed: I keep nothing more, and leave
 
 
 def words_of(reason: int) -> str:

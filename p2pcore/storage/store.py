@@ -1,0 +1,75 @@
+"""What the replication needs of a place for records, whatever is behind it.
+
+Theory of operation. A store answers at once, from memory: which records there are, of which
+versions, and how two nodes differ. What it takes may have to reach a disk before anybody may count
+on it; that is no business of the store's, but of the `ChangeLog` that hears of every change. So
+there are two forms: `MemoryStore`, which tells nobody, and `LoggedStore`, which tells its log.
+
+Rule: protocols, and what both sides of them share.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+from zlib import crc32
+
+from msgspec import Struct
+
+from p2pcore.ids import Key
+from p2pcore.storage.memory import TALLY_RECORDS, Record
+from p2pcore.versions import Version
+
+__all__ = ["ChangeLog", "RecordStore", "Saved", "seal_of"]
+
+
+class RecordStore(Protocol):
+    """The records of one node. Each method is described at `MemoryStore`."""
+
+    size_bytes: int
+    untallied: dict[Key, bytes | None]
+
+    def __len__(self) -> int: ...
+    def get(self, key: Key, wall_ms: int) -> Record | None: ...
+    def held(self, key: Key) -> Record | None: ...
+    def lacks(self, key: Key, version: bytes, lasts_ms: int, wall_ms: int) -> bool: ...
+    def put(self, key: Key, record: Record, wall_ms: int) -> Version | None: ...
+    def drop(self, key: Key, version: Version) -> bool: ...
+    def version(self, key: Key) -> Version | None: ...
+    def next_end_ms(self) -> int | None: ...
+    def expire(self, wall_ms: int) -> None: ...
+    def tally(self, count: int = TALLY_RECORDS) -> None: ...
+    def slots(self) -> Iterator[tuple[int, int]]: ...
+    def digest(self, slot: int) -> int: ...
+    def keys(self, slot: int, after: bytes = b"", count: int = 1 << 62) -> list[Key]: ...
+    def keys_after(self, after: bytes, count: int) -> list[Key]: ...
+
+
+class ChangeLog(Protocol):
+    """Hears of every change of a store, in order."""
+
+    def admit(self, record: Record) -> None:
+        """Called before a record is taken. Raises RefusedError if it can't be kept now."""
+
+    def add(self, key: Key, record: Record | None) -> None:
+        """This is what is kept of a key from now on; None: nothing."""
+
+
+class Saved(Struct, frozen=True, gc=False):
+    """A record as it comes back from a disk. Nobody has looked at it yet."""
+
+    key: bytes
+    version: bytes
+    value: bytes | None
+    expires_ms: int
+    seal: int
+    """What `seal_of` gave when it was written."""
+
+    @property
+    def is_sound(self) -> bool:
+        """True if it is what was written."""
+        return self.seal == seal_of(self.key, self.version, self.value, self.expires_ms)
+
+
+def seal_of(key: bytes, version: bytes, value: bytes | None, expires_ms: int) -> int:
+    """The checksum of a record: CRC-32 of all that it says. One for a value, another for none."""
+    head = b"%b%b%d%c" % (key, version, expires_ms, value is None)
+    return crc32(value or b"", crc32(head))
