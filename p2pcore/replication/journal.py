@@ -3,14 +3,15 @@
 Theory of operation. A `LoggedStore` tells each change, which gets the next number and goes to the
 edge as `Persist`. The edge writes what waits in groups, syncs, and says up to which number all is
 on disk (`persisted`). An answer by which others count on what is held here (`Stored`, `StoredMany`,
-`Confirmed`) is held back until everything is synced that was taken before it: so an identical retry
-of a write that is still on its way waits like the first, and records are handed over only to disks.
-Reads answer from memory: what they give is no promise that it stays.
+`Confirmed`) is held back until the changes are synced that it speaks of (`_low` to `_high`): those
+made since the last answer, and those not synced yet that were asked about, so that an identical
+retry waits like the first, and records are handed over only to disks. Reads answer from memory:
+what they give is no promise that it stays.
 
 A group that does not fit (`refused`) leaves its changes *behind*: memory has them, the disk has
-not. All answers that wait fail, since each may count on what is behind; no value more is taken,
-tombstones are, and what is behind is tried again every RETRY_NS, and before anything else is
-promised. A disk that has failed (`failed`) is never tried again: the node counts no longer.
+not, and the store says that it lacks them. The answers that speak of them fail. No value more is
+taken, tombstones are; what is behind is tried again every RETRY_NS, or when it is sent again. A
+disk that has failed (`failed`) is never tried again: the node counts no longer.
 
 The clock of the versions that are made here is on disk as well, ahead of itself: a version is made
 only below what was written (`LEASE_MS`), and after a restart they begin there. So no version is
@@ -22,6 +23,7 @@ Rule: knows no file; an edge says what has become of each change, in order.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from p2pcore.config import CoordinatorConfig
 from p2pcore.effects import Effect, Instant, Notice, Persist
@@ -57,6 +59,16 @@ CHANGE_BYTES = 200  # what a change takes beside its value
 Settled = Callable[[Instant], None]
 
 
+class _Held(NamedTuple):
+    """An answer that waits."""
+
+    due: int  # it leaves when all is synced up to here: in the order of requests
+    low: int
+    high: int
+    link: Link
+    reply: Reply
+
+
 class Journal:
     """The log of one node's store.
 
@@ -90,8 +102,10 @@ class Journal:
         self._over = 0  # the last one of which the edge has told what became of it
         self._unsynced: deque[tuple[Key, int]] = deque()  # keys and bytes of those between
         self._unsynced_bytes = 0
+        self._numbers: dict[Key, int] = {}  # the last of each key that is not synced
         self._behind: dict[Key, None] = {}
-        self._waiting: deque[tuple[int, Link, Reply]] = deque()
+        self._low = self._high = 0  # what the next answer speaks of
+        self._waiting: deque[_Held] = deque()
         self._settling: list[Settled] = []
         self._lease_ms = 0  # up to here the clock on disk is good
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
@@ -108,7 +122,11 @@ class Journal:
                 self._lease_ms = max(self._lease_ms, wall_ms_of(each.version))
             else:
                 record = Record(Version(each.version), each.value, each.expires_ms)
-                store.restore(Key(each.key), record, now.wall_ms)
+                try:
+                    store.restore(Key(each.key), record, now.wall_ms)
+                except StorageFullError as error:
+                    text = f"max_store_bytes is too small for what is on disk: {error}"
+                    raise ConfigError(text) from None
 
     def open(self, now: Instant) -> None:
         """All is back: begin.
@@ -142,16 +160,31 @@ class Journal:
 
     def add(self, key: Key, record: Record | None) -> None:
         """Have a change written."""
-        self._written += 1
+        self._written = number = self._written + 1
         if record is None:
             size = CHANGE_BYTES
-            effect = Persist(self._written, key, None, None, 0)
+            effect = Persist(number, key, None, None, 0)
         else:
             size = CHANGE_BYTES + len(record.value or b"")
-            effect = Persist(self._written, key, record.version, record.value, record.expires_ms)
+            effect = Persist(number, key, record.version, record.value, record.expires_ms)
         self._effects.append(effect)
         self._unsynced.append((key, size))
         self._unsynced_bytes += size
+        self._numbers[key] = number
+        self._behind.pop(key, None)
+        self._speaks_of(number)
+
+    def is_behind(self, key: Key) -> bool:
+        """True if the disk had no room for what is held of this key. Where it is on its way there,
+        the next answer waits for it."""
+        number = self._numbers.get(key)
+        if number is not None:
+            self._speaks_of(number)
+        return key in self._behind
+
+    def _speaks_of(self, number: int) -> None:
+        self._low = min(self._low or number, number)
+        self._high = max(self._high, number)
 
     # What waits for the disk
 
@@ -161,17 +194,20 @@ class Journal:
         return self._over == self._written and not self._behind
 
     def reply(self, link: Link, reply: Reply) -> None:
-        """Answer once all that was taken so far is on disk."""
+        """Answer once all that this speaks of is on disk."""
+        low, high = self._low, self._high
+        self._low = self._high = 0
+        waiting = self._waiting
         if isinstance(self.trouble, StorageBrokenError):
             self._links.reply(link, refusal_of(reply.id, self.trouble))
-        elif self.is_settled:
+        elif high <= self._over:
             self._links.reply(link, reply)
-        elif len(self._waiting) >= MAX_WAITING:
+        elif len(waiting) >= MAX_WAITING:
             error = BusyError(f"{MAX_WAITING} answers wait for the disk, which is the limit")
             self._links.reply(link, refusal_of(reply.id, error))
         else:
-            self._retry()
-            self._waiting.append((self._written, link, reply))
+            due = max(high, waiting[-1].due) if waiting else high
+            waiting.append(_Held(due, low, high, link, reply))
 
     def when_settled(self, settled: Settled, now: Instant) -> None:
         """Call back once all that is held here is on disk."""
@@ -186,21 +222,23 @@ class Journal:
         """All is synced from the last number that was told up to this one."""
         self._forget(number)
         waiting = self._waiting
-        while waiting and waiting[0][0] <= number:
-            _, link, reply = waiting.popleft()
-            self._links.reply_late(link, reply, now)
+        while waiting and waiting[0].due <= number:
+            held = waiting.popleft()
+            self._links.reply_late(held.link, held.reply, now)
         if self.is_settled:
             self._settle(now)
 
     def refused(self, number: int, reason: str, now: Instant) -> None:
         """There was no room on disk for what is between the last number and this one."""
+        first = self._over + 1
         for key in self._forget(number):
-            self._behind[key] = None
+            if key not in self._numbers:  # else something newer of it is on its way
+                self._behind[key] = None
         if self.trouble is None:
             self.trouble = StorageFullError(f"the disk is full: {reason}")
             self._effects.append(Notice(f"{self.trouble}; stores are refused until there is room"))
         self.wake_at_ns = now.mono_ns + RETRY_NS
-        self._refuse_waiting(self.trouble, now)
+        self._refuse_waiting(first, number, now)
 
     def failed(self, reason: str, now: Instant) -> None:
         """The disk has failed: it is not known what is on it."""
@@ -210,7 +248,7 @@ class Journal:
         self.wake_at_ns = None
         self._settling.clear()
         self._effects.append(Notice(f"{self.trouble}; this node keeps nothing more, and leaves"))
-        self._refuse_waiting(self.trouble, now)
+        self._refuse_waiting(0, self._written, now)
         self._ownership.expelled()
 
     def handle_timer(self, now: Instant) -> None:
@@ -227,8 +265,7 @@ class Journal:
             self.add(CLOCK_KEY, Record(version_at(self._lease_ms), None, 0))
 
     def _retry(self) -> None:
-        behind, self._behind = self._behind, {}
-        for key in behind:
+        for key in list(self._behind):
             if key == CLOCK_KEY:
                 self.add(key, Record(version_at(self._lease_ms), None, 0))
             else:
@@ -241,6 +278,8 @@ class Journal:
             self._over += 1
             key, size = self._unsynced.popleft()
             self._unsynced_bytes -= size
+            if self._numbers[key] == self._over:
+                del self._numbers[key]
             keys.append(key)
         return keys
 
@@ -252,10 +291,16 @@ class Journal:
         for settled in settling:
             settled(now)
 
-    def _refuse_waiting(self, error: RefusedError, now: Instant) -> None:
+    def _refuse_waiting(self, first: int, last: int, now: Instant) -> None:
+        """Answer those that speak of a change between these."""
         waiting, self._waiting = self._waiting, deque()
-        for _, link, reply in waiting:
-            self._links.reply_late(link, refusal_of(reply.id, error), now)
+        assert self.trouble is not None
+        for held in waiting:
+            if held.low <= last and held.high >= first:
+                reply = refusal_of(held.reply.id, self.trouble)
+                self._links.reply_late(held.link, reply, now)
+            else:
+                self._waiting.append(held)
 
 
 def storage(

@@ -36,6 +36,10 @@ class LoggedStore(MemoryStore):
             self._log.add(key, after)
         return newer
 
+    def lacks(self, key: Key, version: bytes, lasts_ms: int, wall_ms: int) -> bool:
+        """As in memory; what the disk had no room for is lacking, too."""
+        return super().lacks(key, version, lasts_ms, wall_ms) or self._log.is_behind(key)
+
     def restore(self, key: Key, record: Record, wall_ms: int) -> None:
         """Take back what was on disk: the log knows it."""
         super().put(key, record, wall_ms)

@@ -52,6 +52,9 @@ class ChangeLog(Protocol):
     def add(self, key: Key, record: Record | None) -> None:
         """This is what is kept of a key from now on; None: nothing."""
 
+    def is_behind(self, key: Key) -> bool:
+        """Called when somebody counts on what is held of a key. True if it may not stay."""
+
 
 class Saved(Struct, frozen=True, gc=False):
     """A record as it comes back from a disk. Nobody has looked at it yet."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from p2pcore.effects import Instant
 from p2pcore.errors import (
     BusyError,
     ConfigError,
@@ -202,11 +203,20 @@ def test_a_full_disk_refuses_values_and_takes_deletes(net: Net) -> None:
         client.store("another", b"value", timeout_s=1)
     assert node.holds("another") is None
     assert client.retrieve("old") == b"value"
-    deleting = client.write("old", None)
-    net.run(0.1)
-    node.sync()  # the tombstone fits; and what was behind is tried again, and does, too
-    client.result(deleting)
+    for attempt in range(3):  # the tombstones fit, what was behind does not
+        deleting = client.write("old", None)
+        net.run(0.1)
+        fitting = [each.number for each in node.unsynced if each.value is None]
+        node.disk += [each for each in node.unsynced if each.value is None]
+        last, node.unsynced = node.unsynced[-1].number, []
+        for number in fitting:
+            node.tell(lambda now, n=number: tell_group(node, n, now))
+        assert client.result(deleting).acks == 1, attempt
+        assert last in fitting
+        assert isinstance(node.machine.journal.trouble, StorageFullError)
+        net.run(1.2)
     node.syncs = True
+    node.sync()
     net.run(1.5)
     assert node.machine.journal.trouble is None
     assert on_disk(node, "key") == b"value"
@@ -224,6 +234,32 @@ def test_what_did_not_fit_is_not_acknowledged_by_a_retry(net: Net) -> None:
         full(node)
     net.run_until(lambda: number in client.results)
     with pytest.raises((StorageFullError, DeadlineError)):
+        client.result(number)
+
+
+def tell_group(node: Peer, number: int, now: Instant) -> None:
+    """All up to this change did not fit, and this one did."""
+    journal = node.machine.journal
+    if journal._over < number - 1:
+        journal.refused(number - 1, "no space", now)
+    journal.persisted(number, now)
+
+
+def test_what_did_not_fit_is_not_confirmed(net: Net) -> None:
+    """Else whoever gives it up would drop it."""
+    node, client = net.node(disk=True, **ALONE), net.client()
+    node.syncs = False
+    number = client.write("key", b"value", timeout_s=0.5)
+    net.run(0.1)
+    version = node.holds("key").version
+    store = node.machine.store
+    assert not store.lacks(key_of("key"), version, 0, 0)
+    full(node)
+    assert store.lacks(key_of("key"), version, 0, 0)
+    net.run(1.5)
+    node.sync()
+    assert not store.lacks(key_of("key"), version, 0, 0)
+    with pytest.raises(StorageFullError):
         client.result(number)
 
 
