@@ -13,6 +13,7 @@ from p2pcore.address import parse_address, split_address
 from p2pcore.errors import ConfigError, UsageError, shown
 
 __all__ = [
+    "DURABILITIES",
     "MAX_TIMEOUT_S",
     "MIN_NETWORK_KEY_BYTES",
     "OPEN_NETWORK_KEY",
@@ -29,6 +30,7 @@ MAX_SECONDS = 1e9  # of any setting: 31 years, what no timer or clock takes amis
 MAX_COUNT = 2**31 - 1
 MAX_BYTES = 2**63 - 1  # what a node can say of itself on the wire
 MAX_REPLICAS = 20
+DURABILITIES = ("synced", "buffered", "memory")
 
 
 def _check(condition: bool, name: str, value: object, allowed: str) -> None:
@@ -128,8 +130,14 @@ class CoordinatorConfig:
     Strangers can test guesses of it offline, so a password will not do."""
 
     data_dir: str | PurePath | None = None
-    """Keeps the node's identity across restarts. None: a new identity at every start. Records
-    are in memory in either case."""
+    """Keeps the node's identity and its records across restarts. None: a new identity at every
+    start, and records in memory."""
+
+    durability: str = "auto"
+    """When a replica says that it has stored something. "synced": once it is on disk for good, so
+    that no power cut takes it. "buffered": once the operating system has it; a killed process loses
+    nothing, a power cut the last seconds. "memory": at once, and a restart forgets all. "auto"
+    becomes "synced" with a `data_dir`, else "memory"."""
 
     allow_file: str | PurePath | None = None
     """A file of the ids that may link, in any role: 64 hex digits a line, `#` begins a comment; a
@@ -156,7 +164,8 @@ class CoordinatorConfig:
     whole may take six times as long."""
 
     max_store_bytes: int = 1 << 30
-    """Records kept here, overheads included; beyond it, stores are refused as StorageFull."""
+    """Records kept here, in memory and on disk, overheads included; beyond it, stores are refused
+    as StorageFull."""
 
     tombstone_grace_s: float = 24 * 3600.0
     """How long deletions are remembered: longer than any partition or absence of a node."""
@@ -180,11 +189,27 @@ class CoordinatorConfig:
             _check(port > 0, "advertise", self.advertise, "an address with a port of 1 to 65535")
         _check_path("data_dir", self.data_dir)
         _check_path("allow_file", self.allow_file)
+        self._settle_durability()
         self._settle_quorums()
         _check_ints(self, ("max_connections", "pool_size", "max_handshakes"), MAX_COUNT)
         _check_ints(self, ("max_store_bytes", "repair_bytes_per_s"), MAX_BYTES)
         _check_seconds(self, ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"))
         _check_seconds(self, ("max_clock_offset_s", "leave_timeout_s"), zero=True)
+
+    def _settle_durability(self) -> None:
+        """With a directory it is the strictest, unless another was stated."""
+        kept = self.data_dir is not None
+        if isinstance(self.durability, str) and self.durability == "auto":
+            object.__setattr__(self, "durability", DURABILITIES[0] if kept else "memory")
+        allowed = f"auto, or one of {', '.join(DURABILITIES)}"
+        known = isinstance(self.durability, str) and self.durability in DURABILITIES
+        _check(known, "durability", self.durability, allowed)
+        _check(
+            self.durability == "memory" or kept,
+            "durability",
+            self.durability,
+            '"memory" where there is no data_dir',
+        )
 
     def _settle_quorums(self) -> None:
         """W and R are most of N where they were not stated."""

@@ -98,6 +98,7 @@ class Node(Machine):
         self._seen_epoch = 0  # of the membership
         self._waiting_ready: dict[int, None] = {}  # operations
         self._began_ns: int | None = None  # to serve
+        self._durability = config.durability if disk else "memory"
         self._capacity_bytes = config.max_store_bytes
         offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
         links, table, store = self.links, self.table, self.store
@@ -319,6 +320,7 @@ class Node(Machine):
             record_bytes=self.store.size_bytes,
             capacity_bytes=self._capacity_bytes,
             counters=asdict(self.counters),
+            durability=self._durability,
         )
         self.links.reply(link, state)
 

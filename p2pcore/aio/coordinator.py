@@ -1,5 +1,7 @@
 """AdaptiveCoordinator: a full node on real sockets."""
 
+import asyncio
+import logging
 import time
 import warnings
 from ipaddress import ip_address
@@ -8,20 +10,23 @@ from types import TracebackType
 from typing import Self
 
 from p2pcore.address import split_address
-from p2pcore.aio.files import DirectoryLock, read_allow_list
+from p2pcore.aio.durable import DiskRecords
+from p2pcore.aio.files import read_allow_list
 from p2pcore.aio.home import close_at_home
 from p2pcore.aio.host import Host, now, reason_of
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.records import RecordOperations
 from p2pcore.aio.system import entropy
 from p2pcore.config import ClientConfig, CoordinatorConfig
-from p2pcore.errors import ClosedError, ConfigError, UsageError
+from p2pcore.errors import ClosedError, ConfigError, StorageBrokenError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.node import Node
 from p2pcore.overlay.inspection import Target
 from p2pcore.session.link import Counters
 
 __all__ = ["AdaptiveCoordinator"]
+
+log = logging.getLogger("p2pcore")
 
 
 class AdaptiveCoordinator(RecordOperations):
@@ -43,6 +48,9 @@ class AdaptiveCoordinator(RecordOperations):
     """
 
     _unopened = "the node was not started yet"
+    _records: DiskRecords | None = None
+    _broken: asyncio.Future[None] | None = None
+    _farewell: asyncio.Task[None] | None = None
 
     def __init__(self, config: CoordinatorConfig | None = None) -> None:
         if not isinstance(config, CoordinatorConfig | None):
@@ -52,7 +60,8 @@ class AdaptiveCoordinator(RecordOperations):
         self._identity = (
             Identity.of_directory(Path(data_dir)) if data_dir is not None else Identity.new()
         )
-        self._machine = self._node = Node(self.config, self._identity.node_id, entropy())
+        disk = self.config.durability != "memory"
+        self._machine = self._node = Node(self.config, self._identity.node_id, entropy(), disk=disk)
         self._node.read_clock = time.monotonic_ns
         self._default_timeout_s = ClientConfig.timeout_s
         self._max_in_flight = ClientConfig.max_in_flight
@@ -118,7 +127,7 @@ class AdaptiveCoordinator(RecordOperations):
         )
         try:
             if config.data_dir is not None:
-                host.keeps = DirectoryLock(Path(config.data_dir))
+                await self._bring_back(host, Path(config.data_dir))
             try:
                 bound, port = await host.listen(*split_address(config.listen))
             except (OSError, ValueError) as error:
@@ -132,6 +141,38 @@ class AdaptiveCoordinator(RecordOperations):
         except BaseException:
             await self.shutdown()
             raise
+
+    async def _bring_back(self, host: Host, directory: Path) -> None:
+        """What was in the directory is in the node."""
+        synced = self.config.durability == "synced"
+        self._records = records = DiskRecords(
+            directory, self._node.journal, synced=synced, reported=host.pump
+        )
+        records.on_failed = self._on_failed
+        host.persist = records.write
+        await records.bring_back()
+
+    def _on_failed(self, reason: str) -> None:
+        """The disk can't be trusted: hand over what is in memory, and leave."""
+        log.error("the disk has failed (%s): this node leaves the network", reason)
+        loop = asyncio.get_running_loop()
+        if not self._leaving:
+            self._farewell = loop.create_task(self.shutdown())
+        if self._broken is None:
+            self._broken = loop.create_future()
+        if not self._broken.done():
+            self._broken.set_result(None)
+
+    async def wait_broken(self) -> StorageBrokenError:
+        """Return when the node's disk has failed and the node has left: it counts for nothing from
+        then on, hands over what it has in memory, and shuts down by itself."""
+        if self._broken is None:
+            self._broken = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._broken)
+        if self._farewell is not None:
+            await asyncio.shield(self._farewell)
+        trouble = self._node.journal.trouble if self._node.journal is not None else None
+        return StorageBrokenError(f"{trouble}: the node has left the network")
 
     @property
     def ready(self) -> bool:
@@ -189,13 +230,13 @@ class AdaptiveCoordinator(RecordOperations):
         if self._host is not None:
             await close_at_home(self._host, self._shut_down)
             if not self._host.home.is_running():
-                self._unlock(self._host)
+                self._finish()
 
     async def _shut_down(self) -> None:
         host = self._host
         if host is None or host.closed:
             if host is not None and not self._leaving:
-                self._unlock(host)
+                await self._finish_off_loop(host)
             return
         try:
             if not self._leaving:
@@ -210,11 +251,20 @@ class AdaptiveCoordinator(RecordOperations):
             if not host.closed:
                 self._node.leave()
                 await host.close()
-            self._unlock(host)
+            await self._finish_off_loop(host)
+            farewell = self._farewell
+            if farewell is not None and farewell is not asyncio.current_task():
+                await asyncio.wait({farewell})
 
-    def _unlock(self, host: Host) -> None:
-        if isinstance(host.keeps, DirectoryLock):
-            host.keeps.release()
+    async def _finish_off_loop(self, host: Host) -> None:
+        """The disk may take its time; the lock must be given back whoever cancels this."""
+        if self._records is not None:
+            finishing = host.home.run_in_executor(None, self._finish)
+            await asyncio.shield(finishing)
+
+    def _finish(self) -> None:
+        if self._records is not None:
+            self._records.finish()
 
     def _target(self, address_or_id: str | bytes | None) -> Target:
         return super()._target(self.node_id if address_or_id is None else address_or_id)

@@ -10,7 +10,7 @@ it in one TLS record. There is one timer per host, and no task, future or timer 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from p2pcore.address import split_address
@@ -20,7 +20,7 @@ from p2pcore.aio.intake import REPLIES, Intake
 from p2pcore.aio.patience import LINGER_S, NOT_READ, TICK_S
 from p2pcore.aio.system import SMALL_READ_BYTES, now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
-from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Send
+from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Persist, Send
 from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
@@ -64,7 +64,8 @@ class Host:
         self.read_buffer = read_buffer(self._loop)
         self.small_buffer = self.read_buffer[:SMALL_READ_BYTES]
         self.closed = False
-        self.keeps: object = None  # lives as long as this does: the lock of a data directory
+        self.persist: Callable[[Persist], None] = _no_disk
+        """Writes a change to disk; the owner sets it."""
         self._credentials = credentials
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_ns = round(stall_timeout_s * 1e9)
@@ -195,6 +196,8 @@ class Host:
                 if connection is not None:
                     connection.close()
                     self.watch_stalls()
+            elif isinstance(effect, Persist):
+                self.persist(effect)
             elif isinstance(effect, Notice):
                 log.info("%s", effect.text)
         deadline_ns = self.machine.next_deadline()
@@ -390,3 +393,7 @@ class Host:
         if watched or self._refusals.pending:
             self.watch_stalls()
         self.pump()
+
+
+def _no_disk(change: Persist) -> None:
+    raise AssertionError(f"there is no disk for {change.key.hex()}")

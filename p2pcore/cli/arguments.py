@@ -19,7 +19,7 @@ from p2pcore.cli.descriptions import (
 from p2pcore.cli.exits import MEANINGS
 from p2pcore.cli.kinds import address, contact, count, node_name, seconds, size, size_words
 from p2pcore.cli.output import say_text
-from p2pcore.config import ClientConfig, CoordinatorConfig
+from p2pcore.config import DURABILITIES, ClientConfig, CoordinatorConfig
 from p2pcore.errors import UsageError
 from p2pcore.version import __version__
 
@@ -118,7 +118,14 @@ def _add_serve(commands: "Commands[_Parser]") -> None:
     )
     _add_bootstrap(command, "--join", help="a member to join through; none: be the first")
     _add_network_key(command)
-    add("--data-dir", metavar="DIR", help="keep the node's identity here across restarts")
+    add("--data-dir", metavar="DIR", help="keep the node's identity and records here")
+    add(
+        "--durability",
+        choices=DURABILITIES,
+        default=default.durability,
+        help="when a store is acknowledged: synced to disk, buffered by the system, or in memory "
+        "(default: synced with --data-dir, else memory)",
+    )
     add(
         "--allow",
         metavar="FILE",

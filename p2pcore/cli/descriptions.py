@@ -33,6 +33,8 @@ SERVE = """\
 Run a node in the foreground: listen, join the network, keep its share of the records.
 Once it has joined, it prints one line, `serving HOST:PORT as ID`; its log goes to stderr.
 SIGINT or SIGTERM makes it leave the network and exit with 0; a second signal ends it at once.
+With --data-dir it keeps its identity and its records there, each on disk before it is
+acknowledged; without, all is in memory and gone when it ends. The log says which.
 With --workers there is a line for each, `worker NUMBER serving HOST:PORT as ID`. A worker that
 cannot start ends all; one that dies later is started again. Note that workers share a machine:
 what it takes down with it may be all copies of a record.

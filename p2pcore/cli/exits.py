@@ -29,6 +29,7 @@ class Exit(enum.IntEnum):
     QUORUM = 4
     REFUSED = 5
     OUTPUT = 6
+    DAMAGED = 7
     BUG = 70  # EX_SOFTWARE of sysexits.h: far from Python's own 1, which means "not found" here
     INTERRUPTED = 130  # 128 + the signal's number, as shells have it
     READER_GONE = 141
@@ -41,8 +42,9 @@ MEANINGS = {
     Exit.USAGE: "wrong usage or configuration; nothing was done",
     Exit.NETWORK: "the network can't be reached, or doesn't let us in",
     Exit.QUORUM: "too few replicas in time; a put or delete may have happened or not",
-    Exit.REFUSED: "replicas refuse: no room, too busy, or our clock is off",
+    Exit.REFUSED: "replicas refuse: no room, too busy, or our clock is off; serve: the disk failed",
     Exit.OUTPUT: "the result could not be written, to standard output or a file",
+    Exit.DAMAGED: "check, restore: records are damaged",
     Exit.BUG: "a bug in p2pcore",
     Exit.INTERRUPTED: "interrupted (SIGINT); serve: by the second one, the first gives 0",
     Exit.READER_GONE: "whoever read the output has gone (SIGPIPE)",

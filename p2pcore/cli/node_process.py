@@ -24,6 +24,12 @@ EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 EXHAUSTED_EVERY_S = 10.0  # at most so often there is a line about it
 SPARE_DESCRIPTORS = 128  # for a pool that is exceeded, files and the loop itself
 
+WHERE = {
+    "synced": "on disk, synced before a store is acknowledged",
+    "buffered": "on disk, synced later: a power cut may take the last seconds",
+    "memory": "in memory, gone when this process ends",
+}
+
 OnReload = Callable[[asyncio.AbstractEventLoop, Callable[[], None]], None]
 """Sees to it that a node's allow list is read anew when somebody wants that."""
 
@@ -98,6 +104,7 @@ async def _serve(
     if config.allow_file is not None:
         on_reload(loop, lambda: _reload(node))
     starting = loop.create_task(node.start())
+    broken = loop.create_task(node.wait_broken())
     try:
         await asyncio.wait({starting, stop.wanted}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -106,12 +113,18 @@ async def _serve(
             log.info(
                 "others join with: p2pcore serve --join %s#%s", node.address, node.node_id.hex()
             )
-            await stop.wanted
+            log.info("records: %s", WHERE[config.durability])
+            ends: set[asyncio.Future[Any]] = {stop.wanted, broken}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if broken.done():
+                raise broken.result()
         handing_over_s = config.leave_timeout_s if starting.done() else 0.0
         loop.call_later(handing_over_s + EXIT_S, os._exit, 0)
     finally:
         starting.cancel()
-        await asyncio.wait({starting})
+        broken.cancel()
+        over: set[asyncio.Future[Any]] = {starting, broken}
+        await asyncio.wait(over)
         await node.shutdown()
 
 

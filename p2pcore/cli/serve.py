@@ -49,6 +49,7 @@ def config_of(args: argparse.Namespace) -> CoordinatorConfig:
             read_quorum=args.read_quorum,
             network_key=network_key(args),
             data_dir=args.data_dir,
+            durability=args.durability,
             allow_file=args.allow,
             **{setting: getattr(args, setting) for _, setting, _, _ in LIMITS},
         )
@@ -60,6 +61,8 @@ def config_of(args: argparse.Namespace) -> CoordinatorConfig:
 def _announce(node: AdaptiveCoordinator, *, as_json: bool) -> None:
     address, node_id = node.address, node.node_id.hex()
     if as_json:
-        say_json({"address": address, "id": node_id, "contact": f"{address}#{node_id}"})
+        durability = node.config.durability
+        contact = f"{address}#{node_id}"
+        say_json({"address": address, "id": node_id, "contact": contact, "durability": durability})
     else:
         say(f"serving {address} as {node_id}")

@@ -167,6 +167,7 @@ def _node_lines(node: NodeInfo, rates: dict[str, float], *, watched: bool) -> li
         ("other nodes", number_words(node.known_nodes)),
         ("links", number_words(node.links)),
         ("records", f"{number_words(node.stored_records)}, {room}"),
+        ("durability", node.durability),
     ]
     width = max(len(name) for name, _ in fields)
     lines = [one_line(f"{name.ljust(width)}  {value}") for name, value in fields]
@@ -204,6 +205,7 @@ def _node_fields(node: NodeInfo, rates: dict[str, float]) -> dict[str, object]:
         "stored_records": node.stored_records,
         "stored_bytes": node.stored_bytes,
         "capacity_bytes": node.capacity_bytes,
+        "durability": node.durability,
         "counters": dict(node.counters),
         **({"per_s": {name: round(rate, 3) for name, rate in rates.items()}} if rates else {}),
     }

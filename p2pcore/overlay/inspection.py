@@ -53,6 +53,8 @@ class NodeInfo(Struct, frozen=True):
         capacity_bytes: stores beyond this are refused.
         counters: what it has counted since it was made, by name (see `Counters`); a node of another
             version may have others.
+        durability: when it says that it has stored something: "synced" (on disk), "buffered" (the
+            system has it) or "memory".
     """
 
     node_id: NodeId
@@ -66,6 +68,7 @@ class NodeInfo(Struct, frozen=True):
     stored_bytes: int
     capacity_bytes: int
     counters: Mapping[str, int]
+    durability: str = "memory"
 
 
 def told_by(contact: Contact, reply: Reply) -> NodeInfo | BrokenError:
@@ -84,6 +87,7 @@ def told_by(contact: Contact, reply: Reply) -> NodeInfo | BrokenError:
             stored_bytes=reply.record_bytes,
             capacity_bytes=reply.capacity_bytes,
             counters=reply.counters,
+            durability=reply.durability,
         )
     if not isinstance(reply, Failed):
         return ProtocolError(

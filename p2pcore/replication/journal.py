@@ -54,6 +54,7 @@ LEASE_MS = 10_000  # how far the clock on disk is ahead; well below `max_clock_o
 RETRY_NS = 1_000_000_000  # between attempts to write what did not fit
 MAX_UNSYNCED_BYTES = 64 << 20  # beyond it, the disk can't keep up and stores are refused as Busy
 MAX_WAITING = 65_536  # answers; some 200 bytes each
+PAGE_KEYS = 1000
 CHANGE_BYTES = 200  # what a change takes beside its value
 
 Settled = Callable[[Instant], None]
@@ -145,6 +146,14 @@ class Journal:
         self._ownership.restored = bool(self.store)
         self._clock.observe(version_at(self._lease_ms))
         self._extend_lease(now)
+
+    def write_anew(self) -> None:
+        """The disk has nothing of what came back: write all of it."""
+        after = b""
+        while keys := self.store.keys_after(after, PAGE_KEYS):
+            for key in keys:
+                self.add(key, self.store.held(key))
+            after = keys[-1]
 
     # The log of the store
 

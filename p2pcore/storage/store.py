@@ -69,7 +69,10 @@ class Saved(Struct, frozen=True, gc=False):
     @property
     def is_sound(self) -> bool:
         """True if it is what was written."""
-        return self.seal == seal_of(self.key, self.version, self.value, self.expires_ms)
+        try:
+            return self.seal == seal_of(self.key, self.version, self.value, self.expires_ms)
+        except (TypeError, ValueError):
+            return False  # a text where bytes were, say
 
 
 def seal_of(key: bytes, version: bytes, value: bytes | None, expires_ms: int) -> int:

@@ -344,6 +344,7 @@ class Inspected(_Base, frozen=True, tag=30):
     record_bytes: Count  # what they are counted as, overheads included
     capacity_bytes: Count
     counters: Annotated[dict[NameField, Count], Meta(max_length=MAX_COUNTERS)]
+    durability: NameField = "memory"  # "synced", "buffered" or "memory"
 
 
 class Mark(_Base, frozen=True, tag=31):

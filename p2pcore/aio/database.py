@@ -1,0 +1,302 @@
+"""The records of one node in one SQLite file.
+
+Theory of operation. Two tables that only grow at their end, `meta` (what a record is) and `data`
+(its value), under one sequence number: keys are hashes, and a tree in their order would write a
+random page for each (10 times the bytes at a million records; measured in decision 0016). What is
+newer of a key is inserted, and the row before it deleted, in one transaction; which row a key has
+is known in memory. SQLite writes to a log first, of which it checks every frame: after a kill or a
+cut of the power, what was committed is there, and what was not is not.
+
+One connection in one thread writes *and* checkpoints, and no other one writes while it does: SQLite
+before 3.51.3 can damage a file when two connections do (the "WAL-reset bug"), and the one that
+Python brings is often older.
+
+Rule: knows bytes and files, not what they are for; raises what the disk says, in three kinds.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from p2pcore.effects import Persist
+from p2pcore.ids import Key
+from p2pcore.storage.store import Saved, seal_of
+
+__all__ = [
+    "FILE",
+    "SCHEMA_VERSION",
+    "BrokenDiskError",
+    "DamagedError",
+    "Database",
+    "ForeignError",
+    "FullDiskError",
+]
+
+FILE = "records.db"
+OWNER_ONLY = 0o600
+BUSY_S = 5.0  # another process that looks at the file may hold it for a moment
+READ_ROWS = 1000  # at a time, when all is read
+FREE_PAGES = 256  # given back to the file system in one go: some milliseconds
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, version BLOB NOT NULL,"
+        " expires_ms INTEGER NOT NULL, seal INTEGER NOT NULL)",
+        "CREATE TABLE data(seq INTEGER PRIMARY KEY, value BLOB NOT NULL)",
+        "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+    ),
+)
+"""What brings a file from the schema of each version to the next. Never changed, only added to."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+SELECT_ALL = (
+    "SELECT seq, key, version, expires_ms, seal, value FROM meta LEFT JOIN data USING(seq)"
+    " WHERE seq > ? ORDER BY seq LIMIT ?"
+)
+MAX_UNSIGNED = (1 << 63) - 1  # the largest number that SQLite keeps
+
+
+class FullDiskError(Exception):
+    """There was no room; nothing of the group is there."""
+
+
+class BrokenDiskError(Exception):
+    """Writing or syncing failed: what is on disk is not known. Never to be tried again."""
+
+
+class DamagedError(Exception):
+    """The file is not what was written."""
+
+
+class ForeignError(Exception):
+    """The file can't be used: it is of a newer p2pcore, or of another directory."""
+
+
+class Database:
+    """An open file. All but the constructor is called by one thread at a time.
+
+    Args:
+        path: is made if it is not there.
+        synced: every commit is on disk for good when it returns; else the system has it.
+        read_only: nothing is changed, and the file must be there.
+
+    Raises:
+        DamagedError: it is no database, or one that is damaged.
+        ForeignError: a newer p2pcore has made it.
+        BrokenDiskError: it can't be opened.
+    """
+
+    def __init__(self, path: Path, *, synced: bool = True, read_only: bool = False) -> None:
+        self.path = path
+        self._rows: dict[bytes, int] = {}  # of keys
+        self._stale: list[tuple[int]] = []  # rows whose keys have newer ones
+        self._next = 1
+        if not read_only:
+            _make_private(path)
+        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        try:
+            self._connection = sqlite3.connect(
+                uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_S
+            )
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
+        try:
+            self._set_up(synced, read_only)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise _kind_of(error) from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _set_up(self, synced: bool, read_only: bool) -> None:
+        version = self._value("PRAGMA user_version")
+        if version > SCHEMA_VERSION:
+            text = f"{self.path} has schema {version}, this p2pcore knows {SCHEMA_VERSION}"
+            raise ForeignError(f"{text}: a newer one has written it")
+        if read_only:
+            return
+        if not version:
+            self._run("PRAGMA auto_vacuum=INCREMENTAL")
+        mode = "FULL" if synced else "NORMAL"
+        wanted = {"journal_mode": "wal", "synchronous": 2 if synced else 1,
+                  "wal_autocheckpoint": 0, "mmap_size": 0}  # fmt: skip
+        for pragma in ("journal_mode=WAL", f"synchronous={mode}", "wal_autocheckpoint=0",
+                       "mmap_size=0"):  # fmt: skip
+            self._run(f"PRAGMA {pragma}")
+        for name, value in wanted.items():
+            found = self._connection.execute(f"PRAGMA {name}").fetchone()
+            if found is not None and found[0] != value:
+                raise BrokenDiskError(f"{self.path}: SQLite has {name}={found[0]}, not {value}")
+        for number in range(version, SCHEMA_VERSION):
+            self._migrate(number)
+
+    def _migrate(self, number: int) -> None:
+        self._run("BEGIN IMMEDIATE")
+        for statement in MIGRATIONS[number]:
+            self._run(statement)
+        self._run(f"PRAGMA user_version={number + 1}")
+        self._run("COMMIT")
+
+    # Reading
+
+    def load(self) -> Iterator[list[Saved]]:
+        """All records, some at a time. To be read to its end before anything is written."""
+        after = 0
+        try:
+            while rows := self._connection.execute(SELECT_ALL, (after, READ_ROWS)).fetchall():
+                after = rows[-1][0]
+                self._next = after + 1
+                yield [self._saved(*row) for row in rows]
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
+
+    def _saved(
+        self, row: int, key: bytes, version: bytes, expires_ms: int, seal: int, value: bytes | None
+    ) -> Saved:
+        old = self._rows.get(key)
+        if old is not None:
+            self._stale.append((old,))
+        self._rows[key] = row
+        return Saved(key, version, value, expires_ms, seal)
+
+    def state(self, name: str) -> int | None:
+        """A number that was noted; None: it was not."""
+        try:
+            found = self._connection.execute("SELECT value FROM state WHERE name=?", (name,))
+            row = found.fetchone()
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
+        return row[0] if row is not None else None
+
+    # Writing
+
+    def note(self, name: str, value: int) -> None:
+        """Note a number, for good."""
+        self._guarded("INSERT OR REPLACE INTO state VALUES(?, ?)", (name, value))
+
+    def write(self, group: Sequence[Persist]) -> None:
+        """Write all of these, or none. When it returns they are committed.
+
+        Raises:
+            FullDiskError: there was no room.
+            BrokenDiskError: it is not known what is on disk.
+        """
+        meta, data, gone, rows = self._plan(group)
+        try:
+            self._run("BEGIN IMMEDIATE")
+            run = self._connection.executemany
+            run("INSERT INTO meta VALUES(?, ?, ?, ?, ?)", meta)
+            run("INSERT INTO data VALUES(?, ?)", data)
+            run("DELETE FROM meta WHERE seq=?", gone)
+            run("DELETE FROM data WHERE seq=?", gone)
+            self._run("COMMIT")
+        except sqlite3.Error as error:
+            kind = _kind_of(error)
+            if self._connection.in_transaction:
+                try:
+                    self._run("ROLLBACK")
+                except sqlite3.Error as second:
+                    raise BrokenDiskError(str(second)) from error
+            raise kind from error
+        for key, row in rows.items():
+            if row:
+                self._rows[key] = row
+            else:
+                self._rows.pop(key, None)
+        self._next += len(group)
+
+    def _plan(
+        self, group: Sequence[Persist]
+    ) -> tuple[list[Any], list[Any], list[tuple[int]], dict[Key, int]]:
+        """The rows to insert, those to delete, and where keys are then: of a key that comes
+        several times, the last."""
+        last = {change.key: change for change in group}
+        meta, data, gone, rows = [], [], [], {}
+        for row, (key, change) in enumerate(last.items(), self._next):
+            old = self._rows.get(key)
+            if old is not None:
+                gone.append((old,))
+            rows[key] = 0
+            if change.version is not None:
+                rows[key] = row
+                value, expires_ms = change.value, min(change.expires_ms, MAX_UNSIGNED)
+                seal = seal_of(key, change.version, value, expires_ms)
+                meta.append((row, key, change.version, expires_ms, seal))
+                if value is not None:
+                    data.append((row, value))
+        return meta, data, gone, rows
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Delete the rows of damaged records, and those that a newer one should have replaced."""
+        gone = [(self._rows.pop(key),) for key in dict.fromkeys(keys) if key in self._rows]
+        for table in ("meta", "data"):
+            for row in (*gone, *self._stale):
+                self._guarded(f"DELETE FROM {table} WHERE seq=?", row)
+        self._stale.clear()
+
+    # Keeping the file small
+
+    @property
+    def wal_bytes(self) -> int:
+        """How much is in the log and not in the file yet."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
+
+    def checkpoint(self, *, truncate: bool = False) -> None:
+        """Bring what is in the log into the file; `truncate`: and leave an empty log.
+
+        Raises:
+            FullDiskError: it does not fit; it stays in the log.
+        """
+        self._guarded(f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})")
+
+    def shrink(self) -> bool:
+        """Give some free pages back to the file system; returns whether there may be more."""
+        free = self._value("PRAGMA freelist_count")
+        if free > FREE_PAGES:
+            # Not execute(): it takes one step of a statement without columns, which is one page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({FREE_PAGES})")
+        return free > 2 * FREE_PAGES
+
+    def close(self) -> None:
+        """Close the file. May be repeated."""
+        self._connection.close()
+
+    def _run(self, statement: str) -> None:
+        self._connection.execute(statement)
+
+    def _value(self, statement: str) -> int:
+        found: int = self._connection.execute(statement).fetchone()[0]
+        return found
+
+    def _guarded(self, statement: str, values: tuple[object, ...] = ()) -> None:
+        try:
+            self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
+
+
+def _make_private(path: Path) -> None:
+    """Nobody but the owner reads records; the log gets the permissions of the file."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
+    except OSError as error:
+        raise BrokenDiskError(error.strerror or str(error)) from error
+
+
+def _kind_of(error: sqlite3.Error) -> Exception:
+    """What SQLite says, in our three kinds."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary == sqlite3.SQLITE_FULL:
+        return FullDiskError(str(error))
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DamagedError(str(error))
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return BrokenDiskError(f"{error} ({name})")

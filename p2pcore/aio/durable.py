@@ -1,0 +1,188 @@
+"""What a node keeps on disk: its directory, locked; its records, brought back and written.
+
+Theory of operation. `open_records` takes the lock and opens the file; `bring_back` reads it in a
+thread, some records at a time, and hands them to the node before it joins. From then on a `Writer`
+writes what the node's journal wants, and its word comes back in the loop. A file that is damaged is
+set aside under a name of its own, and the node begins empty: the others have its records.
+
+Rule: carries out and reports; what follows from a disk's trouble is decided in the core.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from p2pcore.aio.database import (
+    FILE,
+    MAX_UNSIGNED,
+    BrokenDiskError,
+    DamagedError,
+    Database,
+    ForeignError,
+    FullDiskError,
+)
+from p2pcore.aio.files import DirectoryLock
+from p2pcore.aio.system import now
+from p2pcore.aio.writer import Writer
+from p2pcore.effects import Persist
+from p2pcore.errors import ConfigError
+from p2pcore.replication.journal import Journal
+from p2pcore.storage.store import Saved
+
+__all__ = ["DiskRecords", "place_of"]
+
+log = logging.getLogger("p2pcore")
+
+PLACE = "place"  # the name of the number that tells this file from a copy of it
+SUFFIXES = ("", "-wal", "-shm")
+
+Reported = Callable[[], None]
+
+
+def place_of(path: Path) -> int:
+    """What tells a file from its copies: its inode."""
+    return path.stat().st_ino & MAX_UNSIGNED
+
+
+class DiskRecords:
+    """The records of one node in its directory, as long as it runs.
+
+    Args:
+        directory: its data directory.
+        journal: of the node; None: records stay in memory, and only the lock is held.
+        synced: a change counts when it is synced; else when the system has it.
+        reported: called in the loop whenever the journal was told something.
+
+    Raises:
+        ConfigError: another node uses the directory, or its records can't be used.
+    """
+
+    def __init__(
+        self, directory: Path, journal: Journal | None, *, synced: bool, reported: Reported
+    ) -> None:
+        self._lock = DirectoryLock(directory)
+        self._journal = journal
+        self._synced = synced
+        self._reported = reported
+        self._loop = asyncio.get_running_loop()
+        self._database: Database | None = None
+        self._writer: Writer | None = None
+        self.on_failed: Callable[[str], None] = log.error
+        """Called in the loop when the disk has failed."""
+        try:
+            if journal is not None:
+                self._database = self._open(directory / FILE, synced)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self, path: Path, synced: bool) -> Database:
+        fresh = not path.exists() or not path.stat().st_size
+        try:
+            database = Database(path, synced=synced)
+        except DamagedError as error:
+            self._set_aside(path, error)
+            return self._open(path, synced)
+        except (ForeignError, BrokenDiskError, FullDiskError) as error:
+            raise ConfigError(f"data_dir: {path} can't be used: {error}") from error
+        try:
+            if fresh:
+                database.note(PLACE, place_of(path))
+            elif database.state(PLACE) not in (None, place_of(path)):
+                database.close()
+                raise ConfigError(_copied(path))
+        except DamagedError as error:
+            database.close()
+            self._set_aside(path, error)
+            return self._open(path, synced)
+        except (BrokenDiskError, FullDiskError) as error:
+            database.close()
+            raise ConfigError(f"data_dir: {path} can't be used: {error}") from error
+        return database
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        """Keep a damaged file under another name, and begin without it."""
+        aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        for suffix in SUFFIXES:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(f"{path}{suffix}", f"{aside}{suffix}")
+        log.error("%s is damaged (%s): kept as %s; the others have its records", path, error, aside)
+
+    # Before the node joins
+
+    async def bring_back(self) -> None:
+        """Hand over what is on disk, and begin to write.
+
+        Raises:
+            ConfigError: it is too old, or too much.
+        """
+        journal, database = self._journal, self._database
+        if journal is None or database is None:
+            return
+        try:
+            batches, nothing = database.load(), list[Saved]()
+            while batch := await self._loop.run_in_executor(None, next, batches, nothing):
+                journal.restore(batch, now())
+            if journal.damaged:
+                await self._loop.run_in_executor(None, database.forget, journal.damaged)
+                log.error(
+                    "%d records in %s were damaged and are left out; the others have them",
+                    len(journal.damaged),
+                    database.path,
+                )
+        except DamagedError as error:
+            database.close()
+            self._set_aside(database.path, error)
+            self._database = database = self._open(database.path, self._synced)
+            journal.write_anew()  # what could be read of it
+        except (BrokenDiskError, FullDiskError) as error:
+            raise ConfigError(f"data_dir: {database.path} can't be read: {error}") from error
+        try:
+            journal.open(now())
+        except ConfigError as error:
+            raise ConfigError(f"data_dir: {database.path}: {error}") from None
+        self._writer = Writer(database, self._told)
+
+    def write(self, change: Persist) -> None:
+        """Have a change written; the journal is told when it is."""
+        assert self._writer is not None, "records are brought back before anything is changed"
+        self._writer.write(change)
+
+    # While it runs
+
+    def _told(self, what: str, number: int, reason: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(self._tell, what, number, reason)
+
+    def _tell(self, what: str, number: int, reason: str) -> None:
+        journal = self._journal
+        assert journal is not None
+        if what == "persisted":
+            journal.persisted(number, now())
+        elif what == "refused":
+            journal.refused(number, reason, now())
+        else:
+            journal.failed(reason, now())
+            self.on_failed(reason)
+        self._reported()
+
+    def finish(self) -> None:
+        """Write what waits, close the file and give the directory back. Blocks until the disk has
+        done it; may be repeated, in any thread."""
+        if self._writer is not None:
+            self._writer.close()
+        elif self._database is not None:
+            self._database.close()
+        self._lock.release()
+
+
+def _copied(path: Path) -> str:
+    return (
+        f"data_dir: {path} is a copy of another file: two nodes with one identity would lose each "
+        "other's records. If the original is gone for good, move the copied records away, and the "
+        "node gets them from the others; for another node, delete the directory"
+    )

@@ -1,0 +1,198 @@
+"""The file of records: what is written is there, what is damaged is noticed."""
+
+import os
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from p2pcore.aio import database as module
+from p2pcore.aio.database import (
+    SCHEMA_VERSION,
+    BrokenDiskError,
+    DamagedError,
+    Database,
+    ForeignError,
+)
+from p2pcore.effects import Persist
+from p2pcore.ids import Key, key_of
+from p2pcore.storage.store import Saved
+from p2pcore.versions import Version
+
+
+def change(number: int, name: str, value: bytes | None, *, gone: bool = False) -> Persist:
+    version = None if gone else Version(number.to_bytes(16))
+    return Persist(number, key_of(name), version, value, 0)
+
+
+def all_of(database: Database) -> list[Saved]:
+    return [each for batch in database.load() for each in batch]
+
+
+def found(path: Path) -> dict[Key, bytes | None]:
+    database = Database(path)
+    try:
+        records = all_of(database)
+    finally:
+        database.close()
+    assert all(each.is_sound for each in records)
+    assert len({each.key for each in records}) == len(records)
+    return {Key(each.key): each.value for each in records}
+
+
+def test_what_is_written_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    database = Database(path)
+    assert all_of(database) == []
+    database.write([change(1, "a", b"1"), change(2, "b", b""), change(3, "c", b"3")])
+    database.write([change(4, "a", b"4"), change(5, "a", b"5"), change(6, "b", None)])
+    database.write([change(7, "c", None, gone=True), change(8, "d", None, gone=True)])
+    database.close()
+    assert found(path) == {key_of("a"): b"5", key_of("b"): None}
+    assert path.stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(path) as plain:
+        assert plain.execute("SELECT count(*) FROM meta").fetchone() == (2,)
+        assert plain.execute("SELECT count(*) FROM data").fetchone() == (1,)
+    plain.close()
+
+
+def test_rows_are_replaced_after_a_restart_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    for value in (b"1", b"2", b"3"):
+        database = Database(path)
+        all_of(database)
+        database.write([change(1, "a", value)])
+        database.close()
+    assert found(path) == {key_of("a"): b"3"}
+
+
+def test_what_sqlite_says_of_its_settings_is_believed_and_nothing_else(tmp_path: Path) -> None:
+    for synced, level in ((True, 2), (False, 1)):
+        database = Database(tmp_path / f"{synced}.db", synced=synced)
+        read = database._connection.execute
+        assert read("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert read("PRAGMA synchronous").fetchone() == (level,)
+        assert read("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+        assert read("PRAGMA auto_vacuum").fetchone() == (2,)
+        database.close()
+
+
+def test_a_database_without_a_log_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On some network file systems SQLite stays in another mode, and says so only when asked."""
+    connect = sqlite3.connect
+
+    def in_memory(place: str, **options: object) -> sqlite3.Connection:
+        return connect(":memory:", isolation_level=None)
+
+    monkeypatch.setattr(sqlite3, "connect", in_memory)
+    with pytest.raises(BrokenDiskError, match="journal_mode=memory, not wal"):
+        Database(tmp_path / "records.db")
+
+
+def test_a_newer_schema_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    with sqlite3.connect(path) as plain:
+        plain.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    plain.close()
+    before = path.read_bytes()
+    with pytest.raises(ForeignError, match=f"schema {SCHEMA_VERSION + 1}, .* knows"):
+        Database(path)
+    assert path.read_bytes() == before
+
+
+def test_an_older_schema_is_brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "records.db"
+    database = Database(path)
+    database.write([change(1, "a", b"1")])
+    database.close()
+    newer = (*module.MIGRATIONS, ("ALTER TABLE meta ADD COLUMN note TEXT",))
+    monkeypatch.setattr(module, "MIGRATIONS", newer)
+    monkeypatch.setattr(module, "SCHEMA_VERSION", len(newer))
+    assert found(path) == {key_of("a"): b"1"}
+    with sqlite3.connect(path) as plain:
+        assert plain.execute("PRAGMA user_version").fetchone() == (len(newer),)
+        assert "note" in [row[1] for row in plain.execute("PRAGMA table_info(meta)")]
+    plain.close()
+
+
+def test_what_is_no_database_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    path.write_bytes(random.Random(1).randbytes(10_000))
+    with pytest.raises(DamagedError):
+        Database(path)
+
+
+def test_flipped_bits_are_noticed_before_anything_is_given(tmp_path: Path) -> None:
+    """Each run flips one bit of the file, wherever: either SQLite notices, or the seal of the
+    record does, or the record is missing, or what comes is what was written."""
+    path, rng = tmp_path / "records.db", random.Random(20)
+    database = Database(path)
+    written = {key_of(f"k{n}"): rng.randbytes(200) for n in range(100)}
+    database.write([change(n, f"k{n}", written[key_of(f"k{n}")]) for n in range(100)])
+    database.checkpoint(truncate=True)
+    database.close()
+    whole, noticed = path.read_bytes(), 0
+    for _ in range(300):
+        place = rng.randrange(len(whole))
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            database = Database(path)
+        except (DamagedError, ForeignError, BrokenDiskError):
+            noticed += 1
+            continue
+        try:
+            records = all_of(database)
+        except DamagedError:
+            noticed += 1
+            continue
+        finally:
+            database.close()
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        sound = {Key(each.key): each.value for each in records if each.is_sound}
+        assert sound.items() <= written.items()
+        noticed += len(sound) < len(written)
+    assert noticed > 100
+
+
+def test_a_torn_log_loses_its_end_and_nothing_else(tmp_path: Path) -> None:
+    path, torn = tmp_path / "records.db", tmp_path / "torn"
+    database = Database(path)
+    for number in range(20):
+        database.write([change(number, f"k{number}", b"v" * 500)])
+    torn.mkdir()
+    log = path.with_name("records.db-wal").read_bytes()
+    (torn / "records.db").write_bytes(path.read_bytes())
+    rng = random.Random(3)
+    for _ in range(40):
+        (torn / "records.db-shm").unlink(missing_ok=True)
+        (torn / "records.db").write_bytes(path.read_bytes())
+        (torn / "records.db-wal").write_bytes(log[: rng.randrange(len(log))])
+        records = found(torn / "records.db")
+        assert list(records) == [key_of(f"k{n}") for n in range(len(records))]
+    database.close()
+
+
+def test_free_pages_go_back_to_the_file_system(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    database = Database(path)
+    database.write([change(n, f"k{n}", b"v" * 4000) for n in range(1000)])
+    database.checkpoint(truncate=True)
+    large = path.stat().st_size
+    database.write([change(n, f"k{n}", None, gone=True) for n in range(990)])
+    while database.shrink():
+        pass
+    database.checkpoint(truncate=True)
+    assert path.stat().st_size < large / 2
+    database.close()
+
+
+def test_a_directory_that_is_not_there_can_not_be_used(tmp_path: Path) -> None:
+    with pytest.raises(BrokenDiskError, match="No such file"):
+        Database(tmp_path / "nowhere" / "records.db")
+    assert os.listdir(tmp_path) == []
