@@ -114,7 +114,7 @@ def test_nothing_acknowledged_is_lost_under_load(
             for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
                 before = sum(acknowledged.values())
                 async with asyncio.timeout(PATIENCE_S):
-                    while sum(acknowledged.values()) < before + 300:
+                    while sum(acknowledged.values()) < before + 300:  # noqa: ASYNC110
                         await asyncio.sleep(0.01)
                 await asyncio.to_thread(network.kill)
                 await asyncio.to_thread(network.restart, order)
