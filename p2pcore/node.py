@@ -119,6 +119,7 @@ class Node(Machine):
             look=self._look_around,
             changed=self._sync_over,
             when_settled=None if journal is None else journal.when_settled,
+            spare=config.write_quorum - 1,
         )
         rng = streams("handover")
         self._handover = Handover(links, self.directory, ownership, store, rng, bytes_per_s=rate)
@@ -178,7 +179,8 @@ class Node(Machine):
 
         def joined(error: P2PError | None, now: Instant) -> None:
             if error is None:
-                if not self.bootstrap.configured:
+                self._sync.is_first = not self.bootstrap.configured
+                if self._sync.is_first and not self.ownership.awaited:
                     self.ownership.found()
                 self._sync.start(now)
                 self._handover.start(now)
@@ -282,6 +284,8 @@ class Node(Machine):
             self._seen_epoch = self.ownership.epoch
             self._sync.membership_changed(now, returned=returned)
             self._handover.membership_changed(now)
+            if self.journal is not None:
+                self.journal.note_members(self._neighbours(), all_synced=False)
 
     def _look_around(self, looked: Callable[[Instant], None], now: Instant) -> None:
         self.directory.search(self.table.point, now, lambda _, now: looked(now))
@@ -289,6 +293,8 @@ class Node(Machine):
     def _sync_over(self, now: Instant) -> None:
         self._replica.tidy_later(now)
         if self.ownership.settled:
+            if self.journal is not None:
+                self.journal.note_members(self._neighbours(), all_synced=True)
             waiting, self._waiting_ready = self._waiting_ready, {}
             for operation in waiting:
                 self.complete(operation, None)

@@ -18,6 +18,9 @@ only below what was written (`LEASE_MS`), and after a restart they begin there. 
 made twice, whatever the time of day was set to meanwhile. The same number says when this node was
 last here: one that was away for longer than deletions are remembered would bring records back.
 
+Who the neighbours are is written as well. When all come back after a cut of the power, nobody
+counts and nobody can tell; so each waits for all but W - 1 of those that it knew (`sync.py`).
+
 Rule: knows no file; an edge says what has become of each change, in order.
 """
 
@@ -45,11 +48,15 @@ from p2pcore.storage.store import RecordStore, Saved
 from p2pcore.versions import HybridClock, Version, version_at, wall_ms_of
 from p2pcore.wire.messages import Reply
 
-__all__ = ["CLOCK_KEY", "Journal", "storage"]
+__all__ = ["CLOCK_KEY", "MEMBERS_KEY", "Journal", "storage"]
 
 CLOCK_KEY = Key(b"clock")
 """Under which the clock is written; keys of records have 32 bytes."""
 
+MEMBERS_KEY = Key(b"members")
+"""Under which it is written who our neighbours are."""
+
+ID_BYTES = 32
 LEASE_MS = 10_000  # how far the clock on disk is ahead; well below `max_clock_offset_s`
 RETRY_NS = 1_000_000_000  # between attempts to write what did not fit
 MAX_UNSYNCED_BYTES = 64 << 20  # beyond it, the disk can't keep up and stores are refused as Busy
@@ -108,6 +115,7 @@ class Journal:
         self._low = self._high = 0  # what the next answer speaks of
         self._waiting: deque[_Held] = deque()
         self._settling: list[Settled] = []
+        self._members: dict[bytes, None] = {}
         self._lease_ms = 0  # up to here the clock on disk is good
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
 
@@ -121,6 +129,8 @@ class Journal:
                 self.damaged.append(each.key)
             elif each.key == CLOCK_KEY:
                 self._lease_ms = max(self._lease_ms, wall_ms_of(each.version))
+            elif each.key == MEMBERS_KEY:
+                self._members = _ids_of(each.value or b"")
             else:
                 record = Record(Version(each.version), each.value, each.expires_ms)
                 try:
@@ -143,12 +153,14 @@ class Journal:
                 "Move the records away, and the node gets them from the others; or, if the whole "
                 "network was down, raise tombstone_grace_s beyond that time for this start"
             )
-        self._ownership.restored = bool(self.store)
+        self._ownership.awaited = tuple(self._members)
         self._clock.observe(version_at(self._lease_ms))
         self._extend_lease(now)
 
     def write_anew(self) -> None:
         """The disk has nothing of what came back: write all of it."""
+        if self._members:
+            self._add_members()
         after = b""
         while keys := self.store.keys_after(after, PAGE_KEYS):
             for key in keys:
@@ -194,6 +206,20 @@ class Journal:
     def _speaks_of(self, number: int) -> None:
         self._low = min(self._low or number, number)
         self._high = max(self._high, number)
+
+    def note_members(self, members: Iterable[bytes], *, all_synced: bool) -> None:
+        """Write who our neighbours are: after a cut of the power they may have what we lack. One
+        that is lost stays among them until what it held was synced."""
+        now = dict.fromkeys(members)
+        if not all_synced:
+            now = self._members | now
+        if now.keys() != self._members.keys():
+            self._members = now
+            self._add_members()
+
+    def _add_members(self) -> None:
+        version = version_at(self._lease_ms)
+        self.add(MEMBERS_KEY, Record(version, b"".join(self._members), 0))
 
     # What waits for the disk
 
@@ -277,6 +303,8 @@ class Journal:
         for key in list(self._behind):
             if key == CLOCK_KEY:
                 self.add(key, Record(version_at(self._lease_ms), None, 0))
+            elif key == MEMBERS_KEY:
+                self._add_members()
             else:
                 self.add(key, self.store.held(key))
 
@@ -310,6 +338,10 @@ class Journal:
                 self._links.reply_late(held.link, reply, now)
             else:
                 self._waiting.append(held)
+
+
+def _ids_of(joined: bytes) -> dict[bytes, None]:
+    return dict.fromkeys(joined[n : n + ID_BYTES] for n in range(0, len(joined), ID_BYTES))
 
 
 def storage(

@@ -54,7 +54,7 @@ class Ownership:
     def __init__(self, table: ContactTable, replicas: int) -> None:
         self.replicas = replicas
         self.joined = False  # whether there was ever a view in which everything was handed over
-        self.restored = False  # from a disk: what was ours when we went
+        self.awaited: tuple[bytes, ...] = ()  # who was here when we went, and may hold what we lack
         self.leaving = False  # records are placed without us
         self.epoch = 0  # counts the changes of membership that concern us
         self._table = table
@@ -72,10 +72,13 @@ class Ownership:
         return self.joined and not self._lost and not self._unsure
 
     @property
-    def has_records(self) -> bool:
-        """True if others had better compare with this node, even before it counts: after a cut of
-        the power there may be nobody who does."""
-        return self.joined or self.restored
+    def was_here(self) -> bool:
+        """True if this node counts, or did before it was restarted: a network is there, or was."""
+        return self.joined or bool(self.awaited)
+
+    def absent(self) -> int:
+        """How many are not here yet of those that were when we went."""
+        return sum(NodeId(node_id) not in self._table for node_id in self.awaited)
 
     @property
     def missed(self) -> bool:

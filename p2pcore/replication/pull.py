@@ -37,6 +37,7 @@ class PullOwner(Protocol):
     """Who asks some sources side by side."""
 
     paced: bool  # whether a source ever had to wait for its records to be paid for
+    guided: bool  # whether a source counts: then there is a network to come back to
 
     def over(
         self,
@@ -86,7 +87,7 @@ class Pull(Call):
         self._asked: list[Entry] = []
 
     def begin(self, members: list[bytes], now: Instant) -> None:
-        ready = self._context.ownership.has_records
+        ready = self._context.ownership.was_here
         self._ask(lambda call_id: Survey(call_id, ready, members), now)
 
     def proceed(self, now: Instant) -> None:
@@ -147,7 +148,8 @@ class Pull(Call):
 
     def _on_surveyed(self, reply: Surveyed, now: Instant) -> None:
         self._context.ownership.met(ready=reply.ready)
-        if reply.ready:
+        self._owner.guided = self._owner.guided or reply.ready
+        if reply.ready or self._context.takes_from_all:
             store = self._context.store
             self._slots = [slot for slot, digest in reply.slots if store.digest(slot) != digest]
             self._more = bool(self._slots)

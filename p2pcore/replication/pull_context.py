@@ -27,6 +27,7 @@ class PullContext:
     Args:
         bytes_per_s: how fast records may be pulled, on average.
         max_offset_ms: versions further ahead of our time of day are not taken.
+        on_disk: records are.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class PullContext:
         *,
         bytes_per_s: int,
         max_offset_ms: int,
+        on_disk: bool = False,
     ) -> None:
+        self._on_disk = on_disk
         self.links = links
         self.ownership = ownership
         self.store = store
@@ -46,6 +49,12 @@ class PullContext:
         self._bytes_per_s = bytes_per_s
         self._max_offset_ms = max_offset_ms
         self._paid_ns = 0  # what was pulled is paid for by then
+
+    @property
+    def takes_from_all(self) -> bool:
+        """True if those that do not count are compared with as well: where records are on disks,
+        after a cut of the power, they may be all there are."""
+        return self._on_disk and not self.ownership.joined
 
     def wants(self, entry: Entry, now: Instant) -> bool:
         """True if this is ours to keep, and more than what we hold."""

@@ -48,12 +48,24 @@ RECENT_NS = 2 * ANTI_ENTROPY_NS  # so long clients may place records as before a
 MAX_FAILURES = 3  # questions to one source that go wrong, in as many sessions
 FIRST_RETRY_NS = 250_000_000
 LONGEST_RETRY_NS = 30_000_000_000
+PATIENCE_NS = 60_000_000_000  # after a restart, with those that were here before and are not back
+LOOK_NS = 500_000_000  # between sessions meanwhile
 
 
 class _Session:
     """Some sources, asked side by side. `full`: it can make us ready."""
 
-    __slots__ = ("begun_ns", "epoch", "failed", "full", "paced", "pulls", "settled", "sync")
+    __slots__ = (
+        "begun_ns",
+        "epoch",
+        "failed",
+        "full",
+        "guided",
+        "paced",
+        "pulls",
+        "settled",
+        "sync",
+    )
 
     def __init__(self, sync: "Sync", sources: list[Contact], full: bool, now: Instant) -> None:
         self.sync = sync
@@ -62,6 +74,7 @@ class _Session:
         self.begun_ns = now.mono_ns
         self.failed = False
         self.settled = False  # all that was pulled is on disk, where there is one
+        self.guided = False  # a source counts
         self.paced = False  # whether a source ever had to wait for its records to be paid for
         self.pulls = {contact.node_id: Pull(self, sync.context, contact) for contact in sources}
 
@@ -93,6 +106,7 @@ class Sync:
         look: looks around for members, and calls back.
         changed: called whenever a session has ended.
         when_settled: calls back once all that is held is on disk; None: there is no disk.
+        spare: so many of those that were here before a restart need not be back: W - 1.
     """
 
     def __init__(
@@ -108,6 +122,7 @@ class Sync:
         look: Callable[[Callable[[Instant], None], Instant], None],
         changed: Callable[[Instant], None],
         when_settled: Callable[[Callable[[Instant], None], Instant], None] | None = None,
+        spare: int = 0,
     ) -> None:
         self._links = links
         self._ownership = ownership
@@ -115,10 +130,19 @@ class Sync:
         self._table = table
         self._rng = rng
         self.context = PullContext(
-            links, ownership, store, rng, bytes_per_s=bytes_per_s, max_offset_ms=max_offset_ms
+            links,
+            ownership,
+            store,
+            rng,
+            bytes_per_s=bytes_per_s,
+            max_offset_ms=max_offset_ms,
+            on_disk=when_settled is not None,
         )
         self._changed = changed
         self._when_settled = when_settled
+        self._spare = spare
+        self.is_first = False  # there is nobody to join through
+        self._began_ns = 0  # when this node was in the overlay
         self._started = False
         self._session: _Session | None = None
         self._begin_ns: int | None = None  # when the next session begins
@@ -144,6 +168,7 @@ class Sync:
         """This node is in the overlay: get what is its. `settled`: it has long been there, and its
         sessions are to be as far apart from those of others as by then."""
         self._started = True
+        self._began_ns = now.mono_ns
         if settled:
             self._full_due = False
             self._changed_ns = now.mono_ns - RECENT_NS
@@ -221,8 +246,12 @@ class Sync:
         ownership = self._ownership
         # The lost can't be asked for a write that they had taken and that is still half way.
         settled = not ownership.missed or session.begun_ns - self._changed_ns >= SETTLE_NS
+        waiting = self._waits(session, now)
         alone = not self._table.size and not ownership.joined  # nobody there who could have told
-        complete = session.full and settled and not session.failed and not alone
+        if alone and self.is_first and not waiting:
+            ownership.found()
+            alone = False
+        complete = session.full and settled and not (session.failed or alone or waiting)
         if complete and not ownership.joined and not self._looked:
             self._looked = True
             self._look(lambda now: self.session_over(session, now), now)
@@ -238,6 +267,15 @@ class Sync:
         self._changed(now)
         self._plan(self._next_ns(session, now), now)
 
+    def _waits(self, session: _Session, now: Instant) -> bool:
+        """True if too few are back of those that were here before a restart. Where one counts, it
+        tells what there is. Where none does, all have lost their power, and an acknowledged write
+        may be on any W of them; they are waited for, but not for ever."""
+        ownership = self._ownership
+        if ownership.joined or session.guided or now.mono_ns - self._began_ns >= PATIENCE_NS:
+            return False
+        return ownership.absent() > self._spare
+
     def _next_ns(self, session: _Session, now: Instant) -> int | None:
         """When the session after this one begins."""
         if session.failed:
@@ -250,6 +288,8 @@ class Sync:
         if self._ownership.settled:
             self._full_due = False
             return now.mono_ns + round(ANTI_ENTROPY_NS * self._rng.uniform(0.75, 1.25))
+        if self._waits(session, now):
+            return now.mono_ns + LOOK_NS
         if not self._table.size:
             return None  # the next member will be a change
         return max(now.mono_ns, self._changed_ns + SETTLE_NS)

@@ -65,7 +65,7 @@ class SyncServer:
         know of a loss, or of a newcomer, before we do."""
         self._ownership.met(ready=request.ready)
         slots = self._slots_near(point_of(link.peer_id), request.members) if self._store else []
-        self._links.reply(link, Surveyed(request.id, self._ownership.has_records, slots))
+        self._links.reply(link, Surveyed(request.id, self._ownership.joined, slots))
 
     def _slots_near(self, asker: int, members: list[bytes]) -> list[tuple[int, int]]:
         """(slot, digest) of those that may be the asker's, being one of these members."""

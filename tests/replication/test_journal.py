@@ -16,7 +16,7 @@ from p2pcore.errors import (
 )
 from p2pcore.ids import key_of
 from p2pcore.replication import journal
-from p2pcore.replication.journal import CLOCK_KEY, LEASE_MS
+from p2pcore.replication.journal import CLOCK_KEY, LEASE_MS, MEMBERS_KEY
 from p2pcore.versions import wall_ms_of
 from p2pcore.wire.messages import Confirmed, Message, Stored, StoredMany
 from tests.net import EPOCH_MS, PASS, Net, Peer
@@ -175,9 +175,10 @@ def test_what_is_damaged_is_left_out_and_named_and_pulled(net: Net) -> None:
     client.store("key", b"value")
     net.run(0.5)
     net.kill(nodes[2])
-    place = next(n for n, each in enumerate(nodes[2].disk) if each.key == key_of("key"))
+    key = key_of("key")
+    place = next(n for n, each in enumerate(nodes[2].disk) if each.key == key)
     sound = saved(nodes[2].disk)
-    flipped = [msgspec.structs.replace(e, value=b"walue") if e.value else e for e in sound]
+    flipped = [msgspec.structs.replace(e, value=b"walue") if e.key == key else e for e in sound]
     assert [each.is_sound for each in flipped].count(False) == 1
     del nodes[2].disk[place]
     back = net.node(back=nodes[2], bootstrap=[nodes[0].address], join=False)
@@ -341,6 +342,45 @@ def test_what_is_dropped_or_ends_is_told_to_the_disk(net: Net) -> None:
     net.run(10)
     assert [each for each in node.disk if each.key == key_of("key")][-1].version is None
     assert [each.key for each in saved(node.disk)] == [CLOCK_KEY]
+
+
+def test_who_comes_back_waits_for_most_of_those_that_it_knew(net: Net) -> None:
+    """Three of five are back: what is acknowledged may be on the others. Of four, one has it."""
+    nodes, client = net.swarm(5, disk=True), net.client()
+    for number in range(40):
+        client.store(f"key {number}", b"value")
+    net.run(1)
+    for node in nodes:
+        ids = next(each.value for each in saved(node.disk) if each.key == MEMBERS_KEY)
+        assert ids is not None
+        assert len(ids) == 4 * 32
+    for node in nodes:
+        net.kill(node)
+    net.run(1)
+    first = net.node(back=nodes[0], bootstrap=())
+    back = [first, *(net.node(back=n, bootstrap=[first.address]) for n in nodes[1:3])]
+    net.run(20)
+    assert not any(node.machine.ownership.settled for node in back)
+    back.append(net.node(back=nodes[3], bootstrap=[first.address]))
+    net.run_until(lambda: all(node.machine.ownership.settled for node in back), 5)
+    reader = net.client(bootstrap=[first.address])
+    assert all(reader.retrieve(f"key {number}") == b"value" for number in range(40))
+
+
+def test_those_that_never_come_back_are_not_waited_for_for_ever(net: Net) -> None:
+    nodes, client = net.swarm(5, disk=True), net.client()
+    client.store("key", b"value")
+    net.run(1)
+    for node in nodes:
+        net.kill(node)
+    net.run(1)
+    first = net.node(back=nodes[0], bootstrap=())
+    second = net.node(back=nodes[1], bootstrap=[first.address])
+    net.run(50)
+    assert not first.machine.ownership.settled
+    net.run(15)
+    assert first.machine.ownership.settled
+    assert second.machine.ownership.settled
 
 
 def test_without_a_disk_nothing_is_told(net: Net) -> None:
