@@ -17,10 +17,12 @@ from p2pcore.sim.engine import StillError
 from p2pcore.sim.faults.drawn import draw_faults
 from p2pcore.sim.faults.kinds import (
     FAULTS,
+    Blackout,
     Byzantine,
     Churn,
     ClockJump,
     Crash,
+    DiskTrouble,
     Drift,
     Exhaustion,
     Fault,
@@ -32,6 +34,7 @@ from p2pcore.sim.faults.kinds import (
     table_of,
 )
 from p2pcore.sim.hosts.applications import LookupReport, SimClient, SimNode
+from p2pcore.sim.hosts.disk import DiskProfile
 from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.hosts.process import Process, Service
 from p2pcore.sim.network.accounting import Accounting
@@ -41,8 +44,8 @@ from p2pcore.sim.world import SIM_VERSION, World
 
 __all__ = [
     "FAULTS", "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Accounting",
-    "Byzantine", "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault", "FlashCrowd",
-    "LinkProfile", "LookupReport", "Partition", "Pause", "Process", "Service", "SimClient",
-    "SimNode", "SimOperation", "Slowness", "StillError", "World", "draw_faults", "fault_from",
-    "table_of",
+    "Blackout", "Byzantine", "Churn", "ClockJump", "Crash", "DiskProfile", "DiskTrouble", "Drift",
+    "Exhaustion", "Fault", "FlashCrowd", "LinkProfile", "LookupReport", "Partition", "Pause",
+    "Process", "Service", "SimClient", "SimNode", "SimOperation", "Slowness", "StillError", "World",
+    "draw_faults", "fault_from", "table_of",
 ]  # fmt: skip

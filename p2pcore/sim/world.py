@@ -18,6 +18,7 @@ from p2pcore.sim.environment import Environment
 from p2pcore.sim.faults.kinds import Fault
 from p2pcore.sim.faults.player import Faults
 from p2pcore.sim.hosts.applications import SimClient, SimNode
+from p2pcore.sim.hosts.disk import DiskProfile
 from p2pcore.sim.hosts.operations import Observers, SimProcess
 from p2pcore.sim.hosts.process import Process, Service
 from p2pcore.sim.network.accounting import Accounting
@@ -74,6 +75,8 @@ class World:
         self.after = environment.after
         self.link = link
         self.service = service or Service()
+        self.disk = DiskProfile()
+        """Of the nodes that come: those with a `data_dir` have a disk."""
         self.network = Network(self.engine, self.trace, full_codec=codec == "full")
         self.processes: list[Process] = []
         self._observers = Observers()
@@ -121,6 +124,7 @@ class World:
         number = self._count("n")
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:7000"
         process = self._make(SimNode, name or f"n{number}", address)
+        process.disk_profile = self.disk
         process.identity = node_id or self.environment.new_identity(process.name)
         if "bootstrap" not in settings:
             settings["bootstrap"] = self.members(3)

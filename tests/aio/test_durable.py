@@ -122,8 +122,9 @@ async def test_a_damaged_record_comes_back_from_the_others(tmp_path: Path) -> No
                 await node.wait_ready()
             held = [node._node.store.held(key_of(key)) for key in KEYS]
             assert [each and each.value for each in held] == [key.encode() for key in KEYS]
-            assert len(node._node.journal.damaged) == 20  # type: ignore[union-attr]
-            assert node.stats.records_pulled >= 20
+            damaged = node._node.journal.damaged  # type: ignore[union-attr]
+            assert 10 < len(damaged) < len(KEYS)
+            assert node.stats.records_pulled >= 10
 
 
 async def test_a_damaged_file_is_set_aside_and_named(

@@ -1,4 +1,4 @@
-"""The core, broken on purpose in thirteen ways: what the checkers are there to catch.
+"""The core, broken on purpose in eighteen ways: what the checkers are there to catch.
 
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
@@ -15,6 +15,7 @@ from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import ContactTable
 from p2pcore.replication import batch, reads
 from p2pcore.replication.handover import Handover
+from p2pcore.replication.journal import Journal
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.replication.replica import Replica
@@ -23,7 +24,11 @@ from p2pcore.session.links import Links
 from p2pcore.session.pending import PendingCalls
 from p2pcore.session.timeouts import Timeouts
 from p2pcore.storage import memory
+from p2pcore.storage.logged import LoggedStore
 from p2pcore.storage.memory import MemoryStore, Record
+from p2pcore.storage.store import Saved
+from p2pcore.versions import HybridClock
+from p2pcore.wire.messages import Confirmed
 
 Patch = tuple[object, str, object]
 
@@ -154,6 +159,45 @@ def impatient() -> list[Patch]:
     return [(Timeouts, "of", lambda self, contacts, now: 1)]
 
 
+def acknowledge_before_sync() -> list[Patch]:
+    """A replica answers from memory, and syncs later."""
+    return [(Journal, "reply", lambda self, link, reply: self._links.reply(link, reply))]
+
+
+def hand_over_not_synced() -> list[Patch]:
+    """A newcomer counts, and confirms, what its disk does not have yet."""
+    hold = Journal.reply
+
+    def reply(self: Journal, link: Link, reply: Any) -> None:
+        if isinstance(reply, Confirmed):
+            self._low = self._high = 0
+        hold(self, link, reply)
+
+    return [
+        (Journal, "reply", reply),
+        (Journal, "when_settled", lambda self, settled, now: settled(now)),
+    ]
+
+
+def clock_back_after_restart() -> list[Patch]:
+    """Versions begin with the time of day, whatever was written of the clock."""
+
+    def nothing(self: HybridClock, version: bytes) -> None:
+        self._last = max(self._last, 0 if version[8:] == bytes(8) else int.from_bytes(version[:8]))
+
+    return [(HybridClock, "observe", nothing)]
+
+
+def checksum_unchecked() -> list[Patch]:
+    """What a disk gives back is what was written."""
+    return [(Saved, "is_sound", property(lambda self: True))]
+
+
+def index_ahead_of_the_log() -> list[Patch]:
+    """What is in memory counts as held, on disk or not: a retry is acknowledged at once."""
+    return [(LoggedStore, "lacks", MemoryStore.lacks)]
+
+
 BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "acknowledge before W": (acknowledge_before_w, ""),
     "no read repair": (no_read_repair, "halfway"),
@@ -168,6 +212,11 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "lost contacts that grow": (lost_contacts_stay_lost, ""),
     "impatience": (impatient, "calm"),
     "reply matched to the wrong request": (reply_to_the_wrong_request, ""),
+    "acknowledge before sync": (acknowledge_before_sync, "blackout"),
+    "hand-over not synced": (hand_over_not_synced, "disks"),
+    "clock back after restart": (clock_back_after_restart, "blackout"),
+    "checksum unchecked": (checksum_unchecked, "disks"),
+    "index ahead of the log": (index_ahead_of_the_log, "disks"),
 }
 """Every way, with the scenario that is played; empty: the one that a sweep draws."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.bounds import Bounds
 from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
+from p2pcore.sim.checkers.clocks import NodeClocks
 from p2pcore.sim.checkers.contents import Contents, Offsets
 from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.checkers.overlay import Overlay
@@ -67,6 +68,7 @@ class Checkers:
         self.records = Records(world, self.histories, self.assumptions, quorums, self._offsets)
         self.overlay = Overlay(world, self.assumptions, world.stream("checkers"))
         self._bounds = Bounds(world)
+        self._clocks = NodeClocks(world)
         self._timeout_s = timeout_s
         self._look_up_ns = world.now_ns
         self._tick()
@@ -86,6 +88,7 @@ class Checkers:
         self.contents.look(self.histories.values())
         self.overlay.look()
         self._bounds.look(self.records.items_in_flight)
+        self._clocks.look()
 
     def finish(self, client: SimClient, *, healed_by_s: float = HEALED_BY_S) -> None:
         """The faults are over: wait for what is in flight, for the network to heal, and look at

@@ -18,10 +18,6 @@ class KnownFailure(NamedTuple):
 
 KNOWN_FAILURES = (
     KnownFailure(
-        "outage", "convergence",
-        "records are in memory: a restart loses them until there is a durable store",
-    ),
-    KnownFailure(
         "overload", "availability",
         "nodes take on all that they are asked, and answer too late: no overload control yet",
     ),

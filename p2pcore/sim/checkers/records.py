@@ -3,7 +3,8 @@
 - A read gives a value that was written to that key, and none older than the newest write that was
   acknowledged before the read began; a deleted record stays deleted (*read-your-writes*, *deletes*,
   *foreign value*).
-- An acknowledged write is the newest of its key, and W nodes hold it (*order*, *quorum*).
+- An acknowledged write is the newest of its key, and W nodes hold it (*order*, *quorum*); of nodes
+  that have disks, W have it there for good (*durability*).
 - Of those that count as ready, fewer than R lack what was acknowledged (*readiness*).
 - Who drops a record drops one that N others hold (*ownership*).
 - What a read has given, R replicas hold soon afterwards (*read repair*).
@@ -154,7 +155,16 @@ class Records:
             if len(holders) < self._writes:
                 text = f"{write} is acknowledged and held by {holders}: W is {self._writes}"
                 self._broken("quorum", history, text)
+            self._judge_disks(history, version, f"{write} is acknowledged and")
         history.acknowledge(write, version, self._world.now_ns)
+
+    def _judge_disks(self, history: KeyHistory, version: bytes, text: str) -> None:
+        """W nodes have this on their disks; those that have none keep it in memory."""
+        nodes = self._world.nodes
+        kept = [n for n in nodes if n.disk is not None and n.disk.version(history.key) >= version]
+        kept += [n for n in self._holders(history, version) if n.disk is None]
+        if len(kept) < self._writes:
+            self._broken("durability", history, f"{text} on disk at {kept}: W is {self._writes}")
 
     def _judge_read(self, begun: _Begun, value: bytes | None, operation: SimOperation) -> None:
         history = begun.history
@@ -197,6 +207,7 @@ class Records:
 
     def _look_at_repair(self, history: KeyHistory, version: bytes, start_ns: int) -> None:
         assumptions, calm_ns = self._assumptions, start_ns - CALM_NS
+        assumptions.look()
         if max(assumptions.changed_ns, self._disturbed_ns) > calm_ns or not assumptions.promised:
             return
         holders = self._holders(history, version)
@@ -258,6 +269,7 @@ class Records:
         closer = [
             each for (each, _), other in held.items()
             if other >= version and point_of(each.node_id) ^ point < distance
+            and (each.disk is None or each.disk.version(history.key) >= version)
         ]  # fmt: skip
         lost = self._world.now_ns - self._assumptions.changed_ns < REPAIR_NS
         if len(closer) < self._replicas and not lost:

@@ -17,6 +17,7 @@ from p2pcore.sim.engine import StillError
 from p2pcore.sim.explore.scenarios import Scenario
 from p2pcore.sim.faults.kinds import Partition, fault_from
 from p2pcore.sim.hosts.applications import SimClient
+from p2pcore.sim.hosts.disk import DiskProfile
 from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.hosts.process import Service
 from p2pcore.sim.network.links import PROFILES
@@ -92,6 +93,7 @@ class _Run:
             "replication_factor": n, "write_quorum": min(w, n), "read_quorum": min(r, n),
             **scenario.settings,
         }  # fmt: skip
+        world.disk = DiskProfile(sync_us=scenario.sync_us)
         start = world.warm_swarm if scenario.warm else world.swarm
         start(scenario.nodes, regions=scenario.regions, **settings)
         for node in world.nodes:

@@ -8,16 +8,15 @@ Rule: draws and describes; runs nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from p2pcore.errors import ConfigError
+from p2pcore.sim.explore.disk_scenarios import blackout, disks, outage
+from p2pcore.sim.explore.draws import Table, span, stop, times
 from p2pcore.sim.faults.drawn import draw_faults
 from p2pcore.sim.faults.kinds import FAULTS, Byzantine, Churn, Crash, table_of
 from p2pcore.sim.streams import Stream
 
 __all__ = ["SCENARIOS", "Scenario", "draw", "name_for"]
-
-Table = dict[str, Any]
 
 QUORUMS = ((3, 2, 2),) * 6 + ((3, 3, 1), (3, 2, 3), (5, 3, 3), (4, 3, 2))
 REGIONS = ("frankfurt", "london", "tokyo", "dallas")
@@ -72,7 +71,10 @@ class Scenario:
     """The nodes by which clients come in, and back in; (): some that are there when they come."""
 
     durable: bool = False
-    """A node that comes back with its disk has not lost what it held."""
+    """Nodes have disks: one that comes back with its own has not lost what it held."""
+
+    sync_us: int = 2_000
+    """What a sync of these disks takes."""
 
     message_us: int = 10
     """What a node needs for each message."""
@@ -139,19 +141,6 @@ def name_for(seed: int) -> str:
     return Stream(f"{seed}//which scenario").choice(names)
 
 
-def _times(rng: Stream, values: Table, gap_s: float) -> list[float]:
-    """Moments of the workload, at least about so far apart."""
-    times, at_s = [], rng.uniform(2, 8)
-    while at_s < values["over_s"]:
-        times.append(round(at_s, 3))
-        at_s += rng.uniform(gap_s, 2 * gap_s)
-    return times
-
-
-def _span(rng: Stream, low_s: float, high_s: float) -> float:
-    return round(rng.uniform(low_s, high_s), 3)
-
-
 def _calm(rng: Stream, values: Table) -> Table:
     """Nothing goes wrong; also networks of one or two nodes."""
     quorums = (1, 1, 1) if rng.random() < 0.2 else values["quorums"]
@@ -161,14 +150,14 @@ def _calm(rng: Stream, values: Table) -> Table:
 def _partition(rng: Stream, values: Table) -> Table:
     """The network is cut, for less than others notice or for long enough to go on without."""
     faults = []
-    for at_s in _times(rng, values, 18):
-        for_s = _span(rng, 0.5, 5) if rng.random() < 0.5 else _span(rng, 10, 30)
+    for at_s in times(rng, values, 18):
+        for_s = span(rng, 0.5, 5) if rng.random() < 0.5 else span(rng, 10, 30)
         faults.append(_cut(rng, at_s, for_s))
     return {"faults": tuple(faults)}
 
 
 def _cut(rng: Stream, at_s: float, for_s: float) -> Table:
-    share, one_way = _span(rng, 0.1, 0.6), rng.random() < 0.3
+    share, one_way = span(rng, 0.1, 0.6), rng.random() < 0.3
     return {
         "fault": "partition", "at_s": at_s, "for_s": for_s, "share": share, "one_way": one_way,
     }  # fmt: skip
@@ -176,29 +165,22 @@ def _cut(rng: Stream, at_s: float, for_s: float) -> Table:
 
 def _crash(rng: Stream, values: Table) -> Table:
     """One after the other, never to come back."""
-    times = _times(rng, values, 8)[: max(1, values["nodes"] - values["quorums"][0])]
-    return {"faults": tuple(_stop(rng, at_s, 0) for at_s in times)}
+    moments = times(rng, values, 8)[: max(1, values["nodes"] - values["quorums"][0])]
+    return {"faults": tuple(stop(rng, at_s, 0) for at_s in moments)}
 
 
 def _restart(rng: Stream, values: Table) -> Table:
     """One after the other, back soon: as who they were, or as somebody new."""
-    times = _times(rng, values, 12)
-    return {"faults": tuple(_stop(rng, at_s, _span(rng, 0.1, 9)) for at_s in times)}
-
-
-def _stop(rng: Stream, at_s: float, for_s: float) -> Table:
-    power, disk = rng.random() < 0.3, rng.random() < 0.5
-    return {
-        "fault": "crash", "at_s": at_s, "for_s": for_s, "count": 1, "power": power, "disk": disk,
-    }  # fmt: skip
+    moments = times(rng, values, 12)
+    return {"faults": tuple(stop(rng, at_s, span(rng, 0.1, 9)) for at_s in moments)}
 
 
 def _pause(rng: Stream, values: Table) -> Table:
     """Processes stand still, for less than others notice or for longer."""
     return {
         "faults": tuple(
-            {"fault": "pause", "at_s": at_s, "for_s": _span(rng, 0.2, 15), "count": 1}
-            for at_s in _times(rng, values, 10)
+            {"fault": "pause", "at_s": at_s, "for_s": span(rng, 0.2, 15), "count": 1}
+            for at_s in times(rng, values, 10)
         )
     }
 
@@ -208,10 +190,10 @@ def _slow(rng: Stream, values: Table) -> Table:
     return {
         "faults": tuple(
             {
-                "fault": "slowness", "at_s": at_s, "for_s": _span(rng, 2, 12), "count": 1,
+                "fault": "slowness", "at_s": at_s, "for_s": span(rng, 2, 12), "count": 1,
                 "times": rng.choice((10, 100, 1000, 5000)),
             }
-            for at_s in _times(rng, values, 10)
+            for at_s in times(rng, values, 10)
         )
     }  # fmt: skip
 
@@ -219,8 +201,8 @@ def _slow(rng: Stream, values: Table) -> Table:
 def _exhaustion(rng: Stream, values: Table) -> Table:
     """A process takes no new connections, while old ones break or not."""
     faults: list[Table] = []
-    for at_s in _times(rng, values, 15):
-        for_s = _span(rng, 5, 15)
+    for at_s in times(rng, values, 15):
+        for_s = span(rng, 5, 15)
         faults.append({"fault": "exhaustion", "at_s": at_s, "for_s": for_s, "count": 1})
         if rng.random() < 0.5:
             faults.append(_cut(rng, at_s + 1, 12))  # connections break and are wanted again
@@ -231,18 +213,18 @@ def _clocks(rng: Stream, values: Table) -> Table:
     """The time of day jumps, or is wrong for long, and clients disagree about it."""
     faults: list[Table] = [
         {
-            "fault": "clock-jump", "at_s": at_s, "for_s": _span(rng, 2, 15), "count": 1,
+            "fault": "clock-jump", "at_s": at_s, "for_s": span(rng, 2, 15), "count": 1,
             "jump_ms": rng.choice(
                 (-3_600_000, -60_000, -5_000, 5_000, 20_000, 60_000, 3_600_000)
             ),
         }
-        for at_s in _times(rng, values, 8)
+        for at_s in times(rng, values, 8)
     ]  # fmt: skip
     faults.append({"fault": "drift", "at_s": 1.0, "for_s": 0, "count": 2, "drift_ppm": 500})
     skews = tuple(rng.randrange(-20_000, 20_000) for _ in range(3))
     if rng.random() < 0.4:  # for so long that nodes believe in it
         faults.append({
-            "fault": "clock-jump", "at_s": _span(rng, 1, 20), "for_s": _span(rng, 310, 400),
+            "fault": "clock-jump", "at_s": span(rng, 1, 20), "for_s": span(rng, 310, 400),
             "count": 1, "jump_ms": rng.choice((-3_600_000, 3_600_000)),
         })  # fmt: skip
     return {"faults": tuple(faults), "skews_ms": skews}
@@ -251,7 +233,7 @@ def _clocks(rng: Stream, values: Table) -> Table:
 def _churn(rng: Stream, values: Table) -> Table:
     """Nodes come and go, in good order or not."""
     fault = {
-        "fault": "churn", "at_s": 3.0, "for_s": 35.0, "session_s": _span(rng, 60, 400),
+        "fault": "churn", "at_s": 3.0, "for_s": 35.0, "session_s": span(rng, 60, 400),
         "graceful": rng.choice((0.0, 0.5, 1.0)), "keep": ("n1", "n2", "n3"),
     }  # fmt: skip
     return {"faults": (fault,), "nodes": 8 + rng.below(8)}
@@ -259,22 +241,22 @@ def _churn(rng: Stream, values: Table) -> Table:
 
 def _crowd(rng: Stream, values: Table) -> Table:
     """Many come at once; some of the times, one goes a little later."""
-    at_s = _span(rng, 3, 12)
+    at_s = span(rng, 3, 12)
     faults: list[Table] = [
         {
-            "fault": "flash-crowd", "at_s": at_s, "for_s": _span(rng, 0.1, 3),
+            "fault": "flash-crowd", "at_s": at_s, "for_s": span(rng, 0.1, 3),
             "count": 3 + rng.below(8),
         }
     ]  # fmt: skip
     if rng.random() < 0.5:
-        faults.append(_stop(rng, at_s + 15, 0))
+        faults.append(stop(rng, at_s + 15, 0))
     return {"faults": tuple(faults)}
 
 
 def _tombstones(rng: Stream, values: Table) -> Table:
     """Deletions are remembered for a short time only, and cuts are shorter."""
-    faults = [_cut(rng, at_s, _span(rng, 1, 9)) for at_s in _times(rng, values, 14)]
-    faults += [_stop(rng, at_s + 12, 0) for at_s in _times(rng, values, 25)[:1]]
+    faults = [_cut(rng, at_s, span(rng, 1, 9)) for at_s in times(rng, values, 14)]
+    faults += [stop(rng, at_s + 12, 0) for at_s in times(rng, values, 25)[:1]]
     faults.sort(key=lambda fault: fault["at_s"])
     return {"faults": tuple(faults), "settings": {"tombstone_grace_s": 30.0}, "skews_ms": ()}
 
@@ -289,7 +271,7 @@ def _halfway(rng: Stream, values: Table) -> Table:
 
 def _misbehaviour(rng: Stream, values: Table) -> Table:
     """One member does not do its part, and is taken out after a while."""
-    at_s, behaviour = _span(rng, 3, 10), rng.choice(("garbage", "silence", "refusal"))
+    at_s, behaviour = span(rng, 3, 10), rng.choice(("garbage", "silence", "refusal"))
     return {
         "faults": (
             {
@@ -308,13 +290,6 @@ def _lies(rng: Stream, values: Table) -> Table:
     return scenario | {"faults": (scenario["faults"][0] | {"behaviour": behaviour},)}
 
 
-def _outage(rng: Stream, values: Table) -> Table:
-    """Most nodes lose their power at once, and come back with their disks."""
-    at_s = _span(rng, 15, 25)
-    stop = _stop(rng, at_s, _span(rng, 2, 5)) | {"count": 4, "power": True, "disk": True}
-    return {"nodes": 5, "quorums": (3, 2, 2), "faults": (stop,), "durable": True}
-
-
 def _overload(rng: Stream, values: Table) -> Table:
     """Clients ask for about three times what the nodes can do."""
     return {
@@ -325,7 +300,7 @@ def _overload(rng: Stream, values: Table) -> Table:
 
 def _large(rng: Stream, values: Table) -> Table:
     """More nodes than a contact table holds: placement needs lookups."""
-    faults = [_stop(rng, at_s, 0) for at_s in _times(rng, values, 12)[:2]]
+    faults = [stop(rng, at_s, 0) for at_s in times(rng, values, 12)[:2]]
     faults.append({"fault": "flash-crowd", "at_s": 6.0, "for_s": 3.0, "count": 4 + rng.below(8)})
     return {
         "nodes": 48 + rng.below(64), "warm": True, "over_s": 25.0, "operations": 120,
@@ -337,7 +312,7 @@ def _mixed(rng: Stream, values: Table) -> Table:
     """Several kinds of trouble, one after the other, before all is repaired."""
     faults: list[Table] = []
     makers = (_partition, _crash, _restart, _pause, _slow, _clocks, _crowd, _exhaustion)
-    for at_s in _times(rng, values, 9):
+    for at_s in times(rng, values, 9):
         drawn = rng.choice(makers)(rng, values)["faults"]
         faults += [rng.choice(drawn) | {"at_s": at_s}] if drawn else []
     return {"faults": tuple(faults)}
@@ -349,7 +324,8 @@ def _mixture(rng: Stream, values: Table) -> Table:
     nodes = n + 4 + rng.below(8)
     staying = [f"n{number}" for number in range(1, n + 2)]
     leaving = [f"n{number}" for number in range(n + 2, nodes + 1)]
-    kinds = tuple(kind for kind in FAULTS if kind != "byzantine" or rng.below(3) == 0)
+    known = [kind for kind in FAULTS if kind not in ("blackout", "disk")]  # here are no disks
+    kinds = tuple(kind for kind in known if kind != "byzantine" or rng.below(3) == 0)
     tables = []
     for fault in draw_faults(rng, count=3 + rng.below(5), within_s=values["over_s"], kinds=kinds):
         table = table_of(fault)
@@ -365,8 +341,8 @@ SCENARIOS: dict[str, Callable[[Stream, Table], Table]] = {
     "calm": _calm, "partition": _partition, "crash": _crash, "restart": _restart, "pause": _pause,
     "slow": _slow, "exhaustion": _exhaustion, "clocks": _clocks, "churn": _churn, "crowd": _crowd,
     "tombstones": _tombstones, "halfway": _halfway, "misbehaviour": _misbehaviour, "lies": _lies,
-    "outage": _outage, "overload": _overload, "large": _large, "mixed": _mixed,
-    "mixture": _mixture,
+    "outage": outage, "overload": _overload, "large": _large, "mixed": _mixed,
+    "mixture": _mixture, "blackout": blackout, "disks": disks,
 }  # fmt: skip
 """Every scenario by name, with what draws its own part."""
 

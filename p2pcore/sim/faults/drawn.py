@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from p2pcore.errors import ConfigError
 from p2pcore.sim.faults.byzantine import BEHAVIOURS
 from p2pcore.sim.faults.kinds import (
+    DISK_TROUBLES,
     FAULTS,
+    Blackout,
     Byzantine,
     Churn,
     ClockJump,
     Crash,
+    DiskTrouble,
     Drift,
     Exhaustion,
     Fault,
@@ -106,5 +109,9 @@ _DRAWS: dict[str, Callable[[Stream, float, float], Fault]] = {
     ),
     "byzantine": lambda rng, at_s, for_s: Byzantine(
         at_s=at_s, for_s=for_s, behaviour=rng.choice(BEHAVIOURS)
+    ),
+    "blackout": lambda rng, at_s, for_s: Blackout(at_s=at_s, for_s=for_s),
+    "disk": lambda rng, at_s, for_s: DiskTrouble(
+        at_s=at_s, for_s=for_s, trouble=rng.choice(DISK_TROUBLES), times=_scale(rng, 2, 1000)
     ),
 }

@@ -16,8 +16,9 @@ from p2pcore.errors import ConfigError
 from p2pcore.sim.faults.byzantine import BEHAVIOURS
 
 __all__ = [
-    "FAULTS", "Byzantine", "Churn", "ClockJump", "Crash", "Drift", "Exhaustion", "Fault",
-    "FlashCrowd", "Partition", "Pause", "Slowness", "fault_from", "table_of",
+    "DISK_TROUBLES", "FAULTS", "Blackout", "Byzantine", "Churn", "ClockJump", "Crash",
+    "DiskTrouble", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Partition", "Pause", "Slowness",
+    "fault_from", "table_of",
 ]  # fmt: skip
 
 
@@ -169,15 +170,45 @@ class Byzantine(Aimed):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Blackout(_Timed):
+    """All nodes lose their power at once. They come back at moments drawn from `for_s`, in any
+    order, each with its disk; 0: none does."""
+
+    for_s: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskTrouble(Aimed):
+    """Something is wrong with a disk. Where there is none, nothing happens."""
+
+    trouble: str = "slow"
+    """One of DISK_TROUBLES. "slow": each sync takes `times` as long; "full": no room for values;
+    "broken": each sync fails, and the node leaves; "rot": the node is killed, and when it comes
+    back after `for_s`, `records` of what its disk has kept are not what was written."""
+
+    times: int = 100
+    records: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.trouble not in DISK_TROUBLES:
+            troubles = ", ".join(DISK_TROUBLES)
+            raise ConfigError(f"trouble must be one of {troubles}, not {self.trouble!r}")
+
+
+DISK_TROUBLES = ("slow", "full", "broken", "rot")
+
 Fault = (
     Partition | Crash | Pause | Slowness | Exhaustion | ClockJump | Drift | Churn | FlashCrowd
-    | Byzantine
+    | Byzantine | Blackout | DiskTrouble
 )  # fmt: skip
 
 FAULTS: dict[str, type] = {
     "partition": Partition, "crash": Crash, "pause": Pause, "slowness": Slowness,
     "exhaustion": Exhaustion, "clock-jump": ClockJump, "drift": Drift, "churn": Churn,
     "flash-crowd": FlashCrowd, "byzantine": Byzantine,
+    "blackout": Blackout, "disk": DiskTrouble,
 }  # fmt: skip
 """Every kind of fault, by the name that a table calls it."""
 

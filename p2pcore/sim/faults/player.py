@@ -4,16 +4,19 @@ Rule: a fault does nothing that the real world could not do. Effects on TCP are 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from p2pcore.sim.environment import Environment
 from p2pcore.sim.faults.byzantine import make_byzantine
 from p2pcore.sim.faults.kinds import (
     Aimed,
+    Blackout,
     Byzantine,
     Churn,
     ClockJump,
     Crash,
+    DiskTrouble,
     Drift,
     Exhaustion,
     Fault,
@@ -23,6 +26,7 @@ from p2pcore.sim.faults.kinds import (
     Slowness,
 )
 from p2pcore.sim.hosts.applications import SimClient, SimNode
+from p2pcore.sim.hosts.disk import Disk
 from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.hosts.process import Process, Service
 from p2pcore.sim.network.links import LinkProfile
@@ -79,6 +83,8 @@ class Faults:
             self._churn(fault)
         elif isinstance(fault, FlashCrowd):
             self._crowd(fault)
+        elif isinstance(fault, Blackout):
+            self._black_out(fault)
         else:
             for node in self._targets(fault):
                 self._hit(node, fault)
@@ -109,6 +115,8 @@ class Faults:
             case Drift():
                 self._drift(node, fault.drift_ppm)
                 self._later(fault, lambda: self._drift(node, 0))
+            case DiskTrouble():
+                self._trouble(node, fault)
             case Byzantine():
                 make_byzantine(node, fault.behaviour)
                 self._later(fault, lambda: node.crash() if node.alive and node.byzantine else None)
@@ -128,6 +136,45 @@ class Faults:
     def _drift(self, node: Process, drift_ppm: int) -> None:
         node.clock.set_drift(drift_ppm, self._environment.now_ns)
         node.clock_changed()
+
+    # Disks
+
+    def _trouble(self, node: SimNode, fault: DiskTrouble) -> None:
+        disk = node.disk
+        if disk is None:
+            return
+        match fault.trouble:
+            case "slow":
+                disk.slowness *= fault.times
+                self._later(fault, lambda: _speed_up(disk, fault.times))
+            case "full":
+                disk.full = True
+                self._later(fault, lambda: setattr(disk, "full", False))
+            case "broken":
+                disk.broken = True
+            case _:
+                node.crash()
+                disk.rot(fault.records)
+                self._later(fault, lambda: self._restart(node, disk=True))
+
+    def _black_out(self, fault: Blackout) -> None:
+        nodes = [node for node in self._world.nodes if node.alive]
+        addresses = [node.address for node in nodes]
+        for node in nodes:
+            node.crash(power=True)
+        first_founds = bool(self._rng.below(2))  # or all know only each other's addresses
+        for node in nodes if fault.for_s else ():
+            others = [address for address in addresses if address != node.address]
+            back = partial(self._come_back, node, None if first_founds else others)
+            self._environment.after(self._rng.uniform(0.1, fault.for_s), back)
+
+    def _come_back(self, node: SimNode, ways_in: list[str] | None) -> None:
+        def joined(operation: SimOperation) -> None:
+            if operation.failed:
+                self._environment.after(RESTART_S, lambda: self._come_back(node, ways_in))
+
+        if not node.alive:
+            node.restart(disk=True, ways_in=ways_in, then=joined)
 
     # Partitions
 
@@ -210,3 +257,7 @@ def _scale_back(node: Process, times: int) -> None:
 
 def _jump(node: Process, jump_ms: int) -> None:
     node.clock.wall_offset_ms += jump_ms
+
+
+def _speed_up(disk: Disk, times: int) -> None:
+    disk.slowness //= times

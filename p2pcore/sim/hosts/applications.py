@@ -5,7 +5,7 @@ the same call on sockets would raise. One with `start_` returns an `Operation` a
 number can be in flight; `then` is called with it when it is over.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -13,8 +13,8 @@ from typing import Any, cast
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.contact import Contact, point_of
-from p2pcore.effects import Instant
-from p2pcore.errors import BusyError, ClosedError
+from p2pcore.effects import Instant, Persist
+from p2pcore.errors import BusyError, ClosedError, ConfigError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.node import Node
 from p2pcore.overlay.lookup import Lookup
@@ -27,8 +27,9 @@ from p2pcore.requests import (
     room_for_one,
     values_of,
 )
+from p2pcore.sim.hosts.disk import Disk, DiskProfile
 from p2pcore.sim.hosts.operations import SimOperation, SimProcess, Then
-from p2pcore.sim.streams import streams_of
+from p2pcore.sim.streams import Stream, streams_of
 from p2pcore.storage.memory import Record
 
 __all__ = ["LookupReport", "SimClient", "SimNode"]
@@ -53,16 +54,69 @@ class SimNode(SimProcess):
     identity: NodeId
     lives = 0  # processes so far
     byzantine = ""  # its behaviour, unless it is honest: see `byzantine.py`
+    disk: Disk | None = None  # of its machine, where it has a `data_dir`
+    disk_profile = DiskProfile()
 
     def boot(self, config: CoordinatorConfig) -> None:
-        """A new process, with nothing in its memory."""
+        """A new process, with nothing in its memory but what is on its disk."""
         self.config = config
         seed, life = self.environment.seed, f"{self.name}/{self.lives}" if self.lives else self.name
-        self.machine = Node(config, self.identity, streams_of(seed, life))
+        kept = config.durability != "memory"
+        self.machine = Node(config, self.identity, streams_of(seed, life), disk=kept)
+        if kept:
+            self._bring_back(self.machine)
         self.machine.open(config.advertise or self.address)
         self.dial_timeout_ns = round(config.handshake_timeout_s * 1e9)
         self.alive, self.silent, self.accepts, self.byzantine = True, False, True, ""
         self.lives += 1
+
+    def _bring_back(self, machine: Node) -> None:
+        """What is on the disk is in the machine. What is too old is thrown away, as by an
+        operator who is told to."""
+        if self.disk is None:
+            rng = Stream(f"{self.environment.seed}/{self.name}/disk")
+            self.disk = Disk(self._engine, rng, self.disk_profile)
+        journal, said = machine.journal, partial(self._said, machine)
+        assert journal is not None
+        journal.restore(self.disk.open(said), self.now)
+        try:
+            journal.open(self.now)
+        except ConfigError:
+            self.disk.wipe()
+            self.machine = Node(self.config, self.identity, streams_of(self.environment.seed,
+                                f"{self.name}/{self.lives}"), disk=True)  # fmt: skip
+            self._bring_back(self.machine)
+
+    def persist(self, change: Persist) -> None:
+        """Write a change to disk."""
+        assert self.disk is not None
+        self.disk.write(change)
+
+    def _said(self, machine: Node, what: str, number: int, why: str) -> None:
+        """The disk has done something: the process hears of it when it has time."""
+        if self.is_busy:
+            self.enqueue(self._hear, (machine, what, number, why))
+        else:
+            self._hear((machine, what, number, why))
+
+    def _hear(self, said: tuple[Node, str, int, str], _: None = None, __: None = None) -> None:
+        machine, what, number, why = said
+        journal = machine.journal
+        if journal is None or not self.runs(machine):
+            return
+        if what == "persisted":
+            self.tell(lambda now: journal.persisted(number, now))
+        elif what == "refused":
+            self.tell(lambda now: journal.refused(number, why, now))
+        elif not machine.ownership.leaving:
+            self.tell(lambda now: journal.failed(why, now))
+            self.start_leave()
+
+    def stop(self, *, power: bool = False) -> None:
+        """The process is gone, and with it what its disk has not synced."""
+        if self.alive and self.disk is not None:
+            self.disk.cut()
+        super().stop(power=power)
 
     def start_join(self, then: Then | None = None) -> SimOperation:
         """Get into the network. Who can't get in ends."""
@@ -112,6 +166,8 @@ class SimNode(SimProcess):
         if self.alive:
             self.machine.leave()
             self.pump()
+            if self.disk is not None:
+                self.disk.finish()
             self.stop()
 
     def crash(self, *, power: bool = False) -> None:
@@ -120,15 +176,18 @@ class SimNode(SimProcess):
         self.environment.tell(f"{self.name} crashes")
         self.stop(power=power)
 
-    def restart(self, *, disk: bool = False, then: Then | None = None) -> SimOperation:
-        """A new process at the same address joins again, through members that are there now. With
-        its `disk` it has the identity it had, which is what `data_dir` keeps today; records are in
-        memory and lost in either case."""
+    def restart(
+        self, *, disk: bool = False, ways_in: Sequence[str] | None = None, then: Then | None = None
+    ) -> SimOperation:
+        """A new process at the same address joins again, through members that are there now, or by
+        these `ways_in`. With its `disk` it has the identity it had, and, where it has a `data_dir`,
+        its records."""
         assert not self.alive, f"{self.name} runs"
         if not disk:
             self.identity = self.environment.new_identity(f"{self.name}/{self.lives}")
+            self.disk = None
         was_silent, self.silent = self.silent, False
-        self.boot(replace(self.config, bootstrap=self.ways_in()))
+        self.boot(replace(self.config, bootstrap=self.ways_in() if ways_in is None else ways_in))
         if was_silent:
             self.network.ways_changed()
         self.environment.tell(f"{self.name} restarts")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Send
+from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Persist, Send
 from p2pcore.errors import ConfigError, P2PError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
@@ -164,6 +164,8 @@ class Process:
                     self.network.close(end, depart_ns)
             elif isinstance(effect, Complete):
                 self._complete(effect)
+            elif isinstance(effect, Persist):
+                self.persist(effect)
             elif isinstance(effect, Notice):
                 self.notices.append(effect.text)
         deadline_ns = machine.next_deadline()
@@ -171,6 +173,10 @@ class Process:
             self._deadline_ns is None or deadline_ns < self._deadline_ns
         ):
             self._set_timer(deadline_ns)
+
+    def persist(self, change: Persist) -> None:
+        """Write a change to disk: only nodes have one."""
+        raise AssertionError(f"{self} has no disk for {change}")
 
     def _complete(self, effect: Complete) -> None:
         self.environment.trace.note(self._engine.now_ns, self.index, effect.operation)

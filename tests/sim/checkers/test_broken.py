@@ -20,10 +20,19 @@ CAUGHT_BY = {
     "lost contacts that grow": "bounds",
     "impatience": "accidents",
     "reply matched to the wrong request": "foreign value",
+    "acknowledge before sync": "durability",
+    "hand-over not synced": "ownership",
+    "clock back after restart": "clock",
+    "checksum unchecked": "contents",
+    "index ahead of the log": "durability",
 }
 
-ALSO_BY = {"reply matched to the wrong request": "foreign value"}
-"""Where that may come first: the reply may be to a write or to a read."""
+ALSO_BY = {
+    "reply matched to the wrong request": "foreign value",
+    "checksum unchecked": "foreign value",
+}
+"""Where that may come first: the reply may be to a write or to a read; whoever looks first at what
+is damaged may be a reader."""
 
 
 @pytest.mark.parametrize("name", BROKEN)
