@@ -136,7 +136,12 @@ def draw(name: str, seed: int) -> Scenario:
 
 
 def name_for(seed: int) -> str:
-    """Which scenario a sweep plays with this seed."""
+    """Which scenario a sweep plays with this seed: one in ten is a blackout, one in twenty has
+    trouble with disks, and the others are drawn."""
+    if seed % 10 == 9:
+        return "blackout"
+    if seed % 20 == 4:
+        return "disks"
     names = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
     return Stream(f"{seed}//which scenario").choice(names)
 
@@ -346,7 +351,8 @@ SCENARIOS: dict[str, Callable[[Stream, Table], Table]] = {
 }  # fmt: skip
 """Every scenario by name, with what draws its own part."""
 
-WEIGHTS = dict.fromkeys(SCENARIOS, 3) | {
+DRAWN = [name for name in SCENARIOS if name not in ("blackout", "disks")]
+WEIGHTS = dict.fromkeys(DRAWN, 3) | {
     "large": 1,
     "outage": 1,
     "overload": 1,

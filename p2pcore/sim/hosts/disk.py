@@ -64,10 +64,9 @@ class Disk:
         self._torn: list[Saved] = []
         self._waiting: list[Persist] = []
         self._group: list[Persist] = []  # that is being synced
-        self._mount = 0  # counts processes: what an old one wanted is no business of the next
+        self._sync = 0  # counts syncs, and what ends them: an old one's end is no business of ours
         self._said: Said = _nobody
-        self.slowness = 1
-        """A sync takes so many times as long."""
+        self._slowness = 1
         self.full = False
         """There is no room for values."""
         self.broken = False
@@ -79,7 +78,7 @@ class Disk:
         Args:
             said: told "persisted", "refused" or "failed"; up to which number; why.
         """
-        self._mount += 1
+        self._forget()
         self._said = said
         found, self._torn = [*self._kept.values(), *self._torn], []
         return found
@@ -135,9 +134,24 @@ class Disk:
         self._group = self._next_group()
         del self._waiting[: len(self._group)]
         if self._group:
-            profile = self._profile
-            cost_us = profile.sync_us * self.slowness + profile.change_us * len(self._group)
-            self._engine.at(self._engine.now_ns + 1000 * cost_us, self._synced, self._mount)
+            self._plan_end()
+
+    def _plan_end(self) -> None:
+        self._sync += 1
+        profile = self._profile
+        cost_us = profile.sync_us * self._slowness + profile.change_us * len(self._group)
+        self._engine.at(self._engine.now_ns + 1000 * cost_us, self._synced, self._sync)
+
+    @property
+    def slowness(self) -> int:
+        """A sync takes so many times as long; one that is under way begins anew when it changes."""
+        return self._slowness
+
+    @slowness.setter
+    def slowness(self, slowness: int) -> None:
+        self._slowness = slowness
+        if self._group:
+            self._plan_end()
 
     def _next_group(self) -> list[Persist]:
         """All that waits; on a full disk, all of one kind."""
@@ -147,8 +161,8 @@ class Disk:
         kinds = [change.value is None for change in waiting]
         return waiting[: (kinds.index(not kinds[0]) if len(set(kinds)) == 2 else len(kinds))]
 
-    def _synced(self, mount: int, _: None = None, __: None = None) -> None:
-        if mount != self._mount or not self._group:
+    def _synced(self, sync: int, _: None = None, __: None = None) -> None:
+        if sync != self._sync or not self._group:
             return
         group, self._group = self._group, []
         number = group[-1].number
@@ -170,7 +184,7 @@ class Disk:
                 self._kept[change.key] = _sealed(change)
 
     def _forget(self) -> None:
-        self._mount += 1
+        self._sync += 1
         self._group, self._waiting = [], []
 
 

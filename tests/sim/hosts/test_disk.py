@@ -127,6 +127,11 @@ def test_a_slow_disk_takes_its_time() -> None:
     assert machine.said == []
     machine.run(0.1)
     assert machine.said == [("persisted", 1)]
+    machine.write("b")
+    machine.run(1)
+    machine.disk.slowness = 1  # what is under way profits from it
+    machine.run(1)
+    assert machine.said[-1] == ("persisted", 2)
 
 
 def test_less_than_no_time_is_refused() -> None:
