@@ -17,6 +17,7 @@ Rule: knows bytes and files, not what they are for; raises what the disk says, i
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,30 @@ class Database:
             for row in (*gone, *self._stale):
                 self._guarded(f"DELETE FROM {table} WHERE seq=?", row)
         self._stale.clear()
+
+    # The file as a whole
+
+    def complaints(self) -> list[str]:
+        """What SQLite finds wrong with the file, beside the contents of records."""
+        try:
+            rows = self._connection.execute("PRAGMA quick_check").fetchall()
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
+        return [row[0] for row in rows if row[0] != "ok"]
+
+    def copy_to(self, path: Path) -> None:
+        """Copy all of it, as it is at this moment, into an empty file. Writers go on meanwhile."""
+        try:
+            with closing(sqlite3.connect(path)) as copy:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, and no log beside it
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
+
+    def compact(self) -> None:
+        """Write all of it anew, without what is free."""
+        self._guarded("VACUUM")
+        self.checkpoint(truncate=True)
 
     # Keeping the file small
 

@@ -18,7 +18,14 @@ try:
 except ImportError:  # not a POSIX system: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["LOCK_FILE", "DirectoryLock", "read_allow_list", "sync_directory", "write_new"]
+__all__ = [
+    "LOCK_FILE",
+    "DirectoryLock",
+    "put_in_place",
+    "read_allow_list",
+    "sync_directory",
+    "write_new",
+]
 
 LOCK_FILE = "lock"
 OWNER_ONLY = 0o600
@@ -42,14 +49,15 @@ def write_new(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        _put_in_place(draft, path)
+        put_in_place(draft, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(draft)
     sync_directory(path.parent)
 
 
-def _put_in_place(draft: str, path: Path) -> None:
+def put_in_place(draft: str, path: Path) -> None:
+    """Give a finished draft its name; raises FileExistsError if something has it."""
     try:
         os.link(draft, path)  # unlike a rename, it replaces nothing
     except OSError as error:

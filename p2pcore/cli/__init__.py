@@ -1,4 +1,4 @@
-"""The command line: `p2pcore serve | put | get | delete | stats | keygen | completion`.
+"""The command line: `p2pcore serve | put | get | delete | stats | backup | ... | completion`.
 
 Theory of operation. `main` parses the words, hands them to the command's module, and turns
 whatever comes back into one exit code and, if something is wrong, one line on stderr. A command's
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from p2pcore.cli.defaults import parsed
 from p2pcore.cli.exits import Exit, exit_of
-from p2pcore.cli.output import OutputError, complain, flush
+from p2pcore.cli.output import DamagedRecordsError, OutputError, complain, flush
 from p2pcore.errors import P2PError
 
 __all__ = ["main"]
@@ -47,6 +47,9 @@ def main(words: Sequence[str] | None = None) -> int:
         code = error.code
         if code is not Exit.READER_GONE:
             complain(str(error), kind="OutputError", code=code, as_json=as_json)
+    except DamagedRecordsError as error:
+        code = error.code
+        complain(str(error), kind="DamagedRecordsError", code=code, as_json=as_json)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
     except Exception as error:
@@ -71,6 +74,15 @@ def _run(args: argparse.Namespace) -> None:
             from p2pcore.cli.stats import stats
 
             stats(args)
+        case "backup" | "restore" | "check" | "compact":
+            from p2pcore.cli import storage
+
+            {
+                "backup": storage.backup,
+                "restore": storage.restore,
+                "check": storage.check,
+                "compact": storage.compact,
+            }[args.command](args)
         case "keygen":
             from p2pcore.cli import keys
 

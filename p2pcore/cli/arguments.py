@@ -5,6 +5,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from p2pcore.cli.descriptions import (
+    BACKUP,
+    CHECK,
+    COMPACT,
     COMPLETION,
     DELETE,
     GET,
@@ -13,6 +16,7 @@ from p2pcore.cli.descriptions import (
     KEYGEN_NETWORK,
     PUT,
     QUICK_START,
+    RESTORE,
     SERVE,
     STATS,
 )
@@ -69,8 +73,8 @@ class CommandLine(_Parser):
             title="commands",
             parser_class=_Parser,
         )
-        for add in (_add_serve, _add_put, _add_get, _add_delete, _add_stats, _add_keygen,
-                    _add_completion):  # fmt: skip
+        for add in (_add_serve, _add_put, _add_get, _add_delete, _add_stats, _add_upkeep,
+                    _add_keygen, _add_completion):  # fmt: skip
             add(commands)
         self.commands = commands.choices
         self.summaries = {each.dest: each.help or "" for each in commands._choices_actions}
@@ -278,6 +282,19 @@ def _add_stats(commands: "Commands[_Parser]") -> None:
         help="of all nodes, ask no more than these (default %(default)s)",
     )
     _add_client(command)
+
+
+def _add_upkeep(commands: "Commands[_Parser]") -> None:
+    backup = _command(commands, "backup", "copy the records of a data directory", BACKUP)
+    backup.add_argument("data_dir", metavar="DIR", help="the node's data directory")
+    backup.add_argument("target", metavar="TARGET", help="a new file")
+    restore = _command(commands, "restore", "put a backup into a data directory", RESTORE)
+    restore.add_argument("backup", metavar="BACKUP", help="what `backup` has written")
+    restore.add_argument("data_dir", metavar="DIR", help="a data directory without records")
+    check = _command(commands, "check", "read every record in a data directory", CHECK)
+    check.add_argument("data_dir", metavar="DIR")
+    compact = _command(commands, "compact", "make a file of records small", COMPACT)
+    compact.add_argument("data_dir", metavar="DIR")
 
 
 def _add_keygen(commands: "Commands[_Parser]") -> None:

@@ -1,6 +1,9 @@
 """What `--help` teaches: each command in a sentence or two, with examples that work."""
 
 __all__ = [
+    "BACKUP",
+    "CHECK",
+    "COMPACT",
     "COMPLETION",
     "DELETE",
     "GET",
@@ -9,6 +12,7 @@ __all__ = [
     "KEYGEN_NETWORK",
     "PUT",
     "QUICK_START",
+    "RESTORE",
     "SERVE",
     "STATS",
 ]
@@ -110,4 +114,35 @@ Write a script that makes a shell complete p2pcore's commands, options and their
   p2pcore completion bash > ~/.local/share/bash-completion/completions/p2pcore
   p2pcore completion zsh > ~/.p2pcore.zsh     (and `source ~/.p2pcore.zsh` in ~/.zshrc)
   p2pcore completion fish > ~/.config/fish/completions/p2pcore.fish
+"""
+
+BACKUP = """\
+Copy the records in a node's data directory to a new file, as they are at one moment; the node may
+run. Every record of the copy is checked. The identity is another file, identity.pem: it never
+changes.
+
+  p2pcore backup /var/lib/p2pcore /backups/p2pcore-2026-11-28.db
+"""
+
+RESTORE = """\
+Put a backup into a data directory that has no records; the node must not run. When it is started it
+compares them with the others' and takes what is newer. A backup older than --tombstone-grace is
+refused at that start: deleted records would come back.
+
+  mv /var/lib/p2pcore/records.db /tmp
+  p2pcore restore /backups/p2pcore-2026-11-28.db /var/lib/p2pcore
+"""
+
+CHECK = """\
+Read every record in a data directory and compare it with its checksum; the node may run. Exit code
+7 says that something is damaged, and stderr what: the node leaves it out, and gets it from others.
+
+  p2pcore check /var/lib/p2pcore
+"""
+
+COMPACT = """\
+Make the file of records as small as its records are; the node must not run. It gives back most of
+what is free by itself.
+
+  p2pcore compact /var/lib/p2pcore
 """

@@ -16,6 +16,7 @@ from typing import TextIO
 from p2pcore.cli.exits import Exit
 
 __all__ = [
+    "DamagedRecordsError",
     "OutputError",
     "complain",
     "flush",
@@ -27,6 +28,12 @@ __all__ = [
     "say_text",
     "warn",
 ]
+
+
+class DamagedRecordsError(Exception):
+    """What was found is not what was written; the process ends with `code`."""
+
+    code = Exit.DAMAGED
 
 
 class OutputError(Exception):
