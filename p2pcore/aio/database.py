@@ -98,6 +98,8 @@ class Database:
         if not read_only:
             _make_private(path)
         uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        if read_only and not os.access(path.parent, os.W_OK) and not self.wal_bytes:
+            uri += "&immutable=1"  # else SQLite makes files beside it, also to read
         try:
             self._connection = sqlite3.connect(
                 uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_S
@@ -123,10 +125,12 @@ class Database:
         if not version:
             self._run("PRAGMA auto_vacuum=INCREMENTAL")
         mode = "FULL" if synced else "NORMAL"
+        # Some systems build SQLite so that what is deleted is overwritten: a delete of 1 MiB
+        # would write 1 MiB, which a full disk has not.
         wanted = {"journal_mode": "wal", "synchronous": 2 if synced else 1,
-                  "wal_autocheckpoint": 0, "mmap_size": 0}  # fmt: skip
+                  "wal_autocheckpoint": 0, "mmap_size": 0, "secure_delete": 0}  # fmt: skip
         for pragma in ("journal_mode=WAL", f"synchronous={mode}", "wal_autocheckpoint=0",
-                       "mmap_size=0"):  # fmt: skip
+                       "mmap_size=0", "secure_delete=OFF"):  # fmt: skip
             self._run(f"PRAGMA {pragma}")
         for name, value in wanted.items():
             found = self._connection.execute(f"PRAGMA {name}").fetchone()

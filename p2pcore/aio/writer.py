@@ -132,8 +132,19 @@ class Writer:
             self._database.write(group)
         self.groups += 1
         if self._database.wal_bytes > WAL_BYTES:
-            with contextlib.suppress(FullDiskError):
-                self._database.checkpoint()
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Bring the log into the file; not on a full disk, where the file would take the room that
+        the ballast has left for deletes."""
+        if self._full and self._free_bytes() < self._database.wal_bytes + BALLAST_BYTES:
+            return
+        with contextlib.suppress(FullDiskError):
+            self._database.checkpoint()
+
+    def _free_bytes(self) -> int:
+        space = os.statvfs(self._ballast.parent)
+        return space.f_bavail * space.f_frsize
 
     def _break(self, reason: str) -> None:
         self._broken = True
@@ -143,8 +154,8 @@ class Writer:
     def _tidy(self) -> None:
         """There is nothing to write: leave things small."""
         try:
-            self._database.checkpoint()
-            self._dirty = self._database.shrink()
+            self._checkpoint()
+            self._dirty = not self._full and self._database.shrink()
         except FullDiskError:
             self._dirty = False
         except (BrokenDiskError, DamagedError) as error:
@@ -164,9 +175,8 @@ class Writer:
         self._full = True
         path: Path = self._ballast
         try:
-            space = os.statvfs(path.parent)
             there = path.stat().st_size if path.exists() else 0
-            if there < BALLAST_BYTES and space.f_bavail * space.f_frsize < 2 * BALLAST_BYTES:
+            if there < BALLAST_BYTES and self._free_bytes() < 2 * BALLAST_BYTES:
                 return False
             with path.open("ab") as file:
                 if there < BALLAST_BYTES:
