@@ -98,8 +98,7 @@ class Node(Machine):
         self._seen_epoch = 0  # of the membership
         self._waiting_ready: dict[int, None] = {}  # operations
         self._began_ns: int | None = None  # to serve
-        self._durability = config.durability if disk else "memory"
-        self._capacity_bytes = config.max_store_bytes
+        self._config = config
         offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
         links, table, store = self.links, self.table, self.store
         journal = self.journal
@@ -324,9 +323,9 @@ class Node(Machine):
             links=sum(link.role is not None for link in self.links.by_id.values()),
             records=len(self.store),
             record_bytes=self.store.size_bytes,
-            capacity_bytes=self._capacity_bytes,
+            capacity_bytes=self._config.max_store_bytes,
             counters=asdict(self.counters),
-            durability=self._durability,
+            durability="memory" if self.journal is None else self._config.durability,
         )
         self.links.reply(link, state)
 
