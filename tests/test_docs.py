@@ -39,7 +39,7 @@ def test_every_page_has_its_place() -> None:
     text = (ROOT / ".mkdocs.yml").read_text(encoding="utf-8")
     named = re.findall(r"(?:- |: )([\w/-]+\.md)$", text, re.MULTILINE)
     assert len(named) == len(set(named))
-    assert set(named) == PAGES
+    assert set(named) == {page for page in PAGES if not page.startswith("decisions/")}
     tops = [each for each in yaml.safe_load(text)["nav"] if isinstance(each, dict)]
     assert [next(iter(top)) for top in tops] == [
         "Home", "Tutorial", "How to", "Reference", "Explanation",

@@ -1,6 +1,7 @@
 """A node stores and retrieves like a client."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,19 @@ async def test_a_network_of_one_node_needs_no_client() -> None:
         assert await node.retrieve("key") == b"value"
         await node.store_many({"key": b"other", "more": b""})
         assert await node.retrieve_many(["key", "more", "none"]) == {"key": b"other", "more": b""}
+
+
+async def test_a_node_that_keeps_its_records_on_disk_asks_itself(tmp_path: Path) -> None:
+    """It confirms only what is synced, also to itself."""
+    config = CoordinatorConfig(data_dir=tmp_path, **ONE)
+    async with AdaptiveCoordinator(config) as node:
+        await asyncio.gather(*(node.store(f"key {n}", b"%d" % n) for n in range(50)))
+        await node.store_many({"more": b"value", "gone": b""})
+        await node.delete("gone")
+    async with AdaptiveCoordinator(config) as node:
+        await node.wait_ready()
+        found = await node.retrieve_many([*(f"key {n}" for n in range(50)), "more", "gone"])
+        assert found == {**{f"key {n}": b"%d" % n for n in range(50)}, "more": b"value"}
 
 
 async def test_a_replica_that_dies_is_done_without() -> None:
