@@ -59,6 +59,25 @@ async def test_records_are_back_after_a_restart(tmp_path: Path, durability: str)
         assert info.durability == ("synced" if durability == "auto" else durability)
 
 
+async def test_what_a_node_stores_itself_waits_for_its_own_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AdaptiveCoordinator(config(tmp_path)) as node:
+        receipt = await node.store("key", b"value")
+        writes: list[Any] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(Writer, "write", lambda self, change: writes.append((self, change)))
+            storing = asyncio.create_task(node.store("key", b"newer"))
+            await eventually(lambda: writes)
+            await asyncio.sleep(0.05)
+            assert not storing.done()
+        for writer, change in writes:
+            writer.write(change)
+        assert (await storing).version > receipt.version
+    async with AdaptiveCoordinator(config(tmp_path)) as node:
+        assert await node.retrieve("key") == b"newer"
+
+
 async def test_memory_alone_keeps_no_records_and_says_so(tmp_path: Path) -> None:
     await filled(tmp_path, durability="memory")
     assert sorted(os.listdir(tmp_path)) == ["identity.pem", "lock"]

@@ -41,7 +41,9 @@ class OnSockets(AsyncExitStack):
         data_dir.mkdir(parents=True)
         identity_of(name).save(data_dir / IDENTITY_FILE)
         bootstrap = [node.address for node in self._nodes.values()][:1]
-        config = CoordinatorConfig(bootstrap=bootstrap, data_dir=data_dir, **settings)
+        # The directory is for the identity: on disks, the third answer comes when it is synced.
+        kept = {"data_dir": data_dir, "durability": "memory"}
+        config = CoordinatorConfig(bootstrap=bootstrap, **kept, **settings)
         node = await self.enter_async_context(AdaptiveCoordinator(config))
         self._nodes[name] = node
         self.machines[name] = node._node
