@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from perflab.peers import command as peers
-from perflab.peers.comparison import QUESTIONS, Cell
+from perflab.peers.comparison import Cell
 from perflab.peers.published_figures import PEERS
+from perflab.peers.question import QUESTIONS
 from tests.runs import read_run
 
 
