@@ -111,11 +111,13 @@ class _PeerProcess:
         }
 
     async def _watched(self, doing: Any) -> Any:
-        """What comes of it; ServerError as soon as a member ends."""
+        """What comes of it; ServerError as soon as a member ends, and if one has ended meanwhile:
+        two of three go on, but are not what is measured."""
         task = asyncio.ensure_future(doing)
         try:
             while not (await asyncio.wait([task], timeout=WATCH_S))[0]:
                 self._servers.require_running()
+            self._servers.require_running()
             return await task
         finally:
             task.cancel()

@@ -10,16 +10,18 @@ Rule: knows programs, not what they do.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 __all__ = ["ServerError", "Servers", "free_ports"]
 
-STOP_S = 3.0  # from SIGTERM to SIGKILL: what they hold is thrown away
+STOP_S = 3.0  # from SIGTERM to SIGKILL, for all together: what they hold is thrown away
 KILL_WAIT_S = 3.0
 WORDS = 600  # characters of a log in a message
 
@@ -83,12 +85,13 @@ class Servers:
         """End all of them and see them gone."""
         for each in self._running:
             each.terminate()  # does nothing to one whose end was seen
+        until = time.monotonic() + STOP_S
         for each in self._running:
-            try:
-                each.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                each.kill()
-                each.wait(KILL_WAIT_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                each.wait(max(0.0, until - time.monotonic()))
+            each.kill()  # nor does this
+        for each in self._running:
+            each.wait(KILL_WAIT_S)
         self._running.clear()
 
     def _home(self, number: int) -> Path:

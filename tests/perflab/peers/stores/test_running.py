@@ -1,0 +1,113 @@
+"""Real members of each peer that this machine has: they serve, they are checked, they go away."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.common import subject
+from benchmarks.common.children import ChildError
+from perflab.peers.command import FOLDERS
+from perflab.peers.stores.contract import Peer
+from perflab.peers.stores.running import RunningPeer
+from perflab.peers.stores.table import MEASURED, NOT_MEASURED
+
+ROOT = Path(__file__).parents[4]
+PROGRAMS = [peer for peer in MEASURED.values() if peer.program is not None]
+
+pytestmark = pytest.mark.slow
+
+
+def require(peer: Peer) -> None:
+    lacks = FOLDERS.missing(peer)
+    if lacks is not None:
+        pytest.skip(f"{peer.name}: {lacks}")
+
+
+@pytest.fixture
+def running(peer: Peer) -> Iterator[RunningPeer]:
+    require(peer)
+    with RunningPeer(peer, FOLDERS, subject.default_loop()) as entered:
+        yield entered
+    assert not [pid for pid in entered.pids if psutil.pid_exists(pid)]
+
+
+@pytest.mark.parametrize("peer", MEASURED.values(), ids=lambda peer: peer.name)
+def test_what_is_put_is_got(running: RunningPeer, peer: Peer) -> None:
+    assert len(running.pids) == 3
+    assert set(peer.clients) < set(running.versions) or peer.program is None
+    assert all(any(c.isdigit() for c in version) for version in running.versions.values())
+    for client in peer.clients:
+        for edition, (operations, in_flight) in enumerate([(5, 1), (60, 16)]):
+            answers = running.ask(client, operations, in_flight, edition)
+            assert set(answers) == {"store", peer.reads}
+            for outcome in answers.values():
+                assert len(outcome.latencies_s) == operations
+                assert outcome.elapsed_s > 0
+
+
+@pytest.mark.parametrize("peer", PROGRAMS, ids=lambda peer: peer.name)
+def test_a_member_that_dies_is_told_in_a_line(running: RunningPeer, peer: Peer) -> None:
+    client = next(iter(peer.clients))
+    running.ask(client, 5, 1, 1)
+    os.kill(running.pids[2], signal.SIGKILL)
+    while psutil.Process(running.pids[2]).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)  # its parent, which is not this process, has not looked yet
+    # Two of three go on, as they should; a figure of them would not be one of three.
+    with pytest.raises(ChildError, match="member 2 ended with -9"):
+        running.ask(client, 5, 1, 2)
+
+
+@pytest.mark.parametrize("peer", PROGRAMS, ids=lambda peer: peer.name)
+def test_the_members_ask_for_certificates(running: RunningPeer, peer: Peer) -> None:
+    """A client that knows the authority but has no certificate is not served."""
+    folder = Path(psutil.Process(running.pids[0]).cwd()).parent
+    listening = {
+        each.laddr.port
+        for each in psutil.Process(running.pids[0]).net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN
+    }
+    assert listening
+    for port in listening:
+        said = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile",
+             str(folder / "authority.pem"), "-verify_return_error", "-quiet"],
+            input=b"PING\r\n", capture_output=True, timeout=60,
+        )  # fmt: skip
+        assert b"PONG" not in said.stdout
+        assert b"alert" in said.stderr or said.returncode, (port, said)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+def test_nothing_is_left_of_a_run_that_is_ended(how: signal.Signals) -> None:
+    names = [name for name, peer in MEASURED.items() if FOLDERS.missing(peer) is None]
+    if not names:
+        pytest.skip("no peer can be started here")
+    words = ["--with", *names, "--layouts", "A", "--in-flight", "1", "--repeats", "1000"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "perflab", "peers", *words], cwd=ROOT, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+    ) as measuring:  # fmt: skip
+        assert measuring.stderr is not None
+        while "repeat 1 of" not in measuring.stderr.readline():
+            assert measuring.poll() is None
+        children = psutil.Process(measuring.pid).children(recursive=True)
+        assert len(children) > 4 * len(names)
+        measuring.send_signal(how)
+        if how == signal.SIGINT:
+            assert measuring.wait(120) == 130
+            assert not [each for each in children if each.is_running()]
+        measuring.stderr.close()
+    _, alive = psutil.wait_procs(children, 60)
+    assert not alive
+
+
+def test_each_peer_is_named_after_its_key() -> None:
+    assert all(peer.name == name for name, peer in MEASURED.items())
+    assert not MEASURED.keys() & NOT_MEASURED.keys()
