@@ -28,7 +28,18 @@ from perflab.peers.ceiling import FASTEST, CeilingServers
 from perflab.peers.question import QUESTIONS, Question
 from perflab.peers.stores.running import RunningPeer, side_name
 
-__all__ = ["BESIDE", "OPERATIONS", "SIZE_BYTES", "Cell", "Compared", "Found", "compare"]
+__all__ = [
+    "BESIDE",
+    "OPERATIONS",
+    "SIZE_BYTES",
+    "Answers",
+    "Cell",
+    "Compared",
+    "Comparing",
+    "Found",
+    "Side",
+    "compare",
+]
 
 SIZE_BYTES = 1024
 WATCH_S = 0.25  # between looks at the children
@@ -89,11 +100,11 @@ Answers: TypeAlias = dict[Question, WorkloadOutcome]
 
 
 @dataclass(frozen=True)
-class _Bench:
+class Side:
     """Something that can be asked, with (operations, in flight, repeat); how many operations it is
     given; and whose it is, if it is a peer's."""
 
-    side: str
+    name: str
     share: float
     ask: Callable[[int, int, int], Answers]
     peer: RunningPeer | None = None
@@ -111,7 +122,7 @@ def compare(
     peers: Sequence[RunningPeer] = (),
 ) -> Compared:
     """Ask all questions of all sides `repeats` times; `scale` multiplies the operations."""
-    comparing = _Comparing(scale, progress)
+    comparing = Comparing(scale, progress)
     others = [bench for peer in peers for bench in _benches_of(peer)]
     for layout in layouts:
         with _benches("A" if layout == "A" else "B", nodes, loop) as benches:
@@ -124,7 +135,7 @@ def compare(
     return comparing.compared
 
 
-class _Comparing:
+class Comparing:
     """What has been found so far, and who is not asked any more."""
 
     def __init__(self, scale: float, progress: Callable[[str], object]) -> None:
@@ -140,9 +151,9 @@ class _Comparing:
                 place = self.compared.syncs_s.setdefault((layout, peer.peer.name), [])
                 place.append(peer.sync_cost_s())
 
-    def ask(self, bench: _Bench, layout: str, flying: int, repeat: int) -> None:
+    def ask(self, bench: Side, layout: str, flying: int, repeat: int) -> None:
         """Ask one side once, and keep what it took, unless it is the first time."""
-        if (layout, bench.side, flying) in self._failed:
+        if (layout, bench.name, flying) in self._failed:
             return
         operations = max(flying, round(OPERATIONS[flying] * self._scale * bench.share))
         try:
@@ -150,10 +161,10 @@ class _Comparing:
         except RuntimeError as error:
             if bench.peer is None:
                 raise
-            self._give_up(bench.peer, layout, flying, bench.side, error)
+            self._give_up(bench.peer, layout, flying, bench.name, error)
         else:
             if repeat:
-                self._keep(answers, layout, flying, bench.side)
+                self._keep(answers, layout, flying, bench.name)
 
     def _keep(self, answers: Answers, layout: str, flying: int, side: str) -> None:
         for question, outcome in answers.items():
@@ -183,7 +194,7 @@ class _Comparing:
         self._progress(f"not measured: {line}")
 
 
-def _benches_of(peer: RunningPeer) -> list[_Bench]:
+def _benches_of(peer: RunningPeer) -> list[Side]:
     """One for each client that a peer is asked through."""
 
     def asking(client: str) -> Callable[[int, int, int], Answers]:
@@ -194,13 +205,13 @@ def _benches_of(peer: RunningPeer) -> list[_Bench]:
         return ask
 
     return [
-        _Bench(side_name(peer.peer, client), peer.peer.share, asking(client), peer)
+        Side(side_name(peer.peer, client), peer.peer.share, asking(client), peer)
         for client in peer.peer.clients
     ]
 
 
 @contextmanager
-def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[list[_Bench]]:
+def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[list[Side]]:
     """The ceiling, a network that reads one replica and one that reads a quorum, side by side."""
     store, one, quorum = QUESTIONS
     with ExitStack() as stack:
@@ -222,13 +233,13 @@ def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[
         ]
         fast, safe = (swarm.client for swarm in swarms)
         yield [
-            _Bench(
+            Side(
                 "ceiling",
                 CEILING_SHARE,
                 _Asked(runner.run, thin.store, thin.retrieve, store, one).ask,
             ),
-            _Bench("p2pcore", 1.0, _Asked(swarms[0].run, fast.store, fast.retrieve, None, one).ask),
-            _Bench(
+            Side("p2pcore", 1.0, _Asked(swarms[0].run, fast.store, fast.retrieve, None, one).ask),
+            Side(
                 "p2pcore", 1.0, _Asked(swarms[1].run, safe.store, safe.retrieve, store, quorum).ask
             ),
         ]

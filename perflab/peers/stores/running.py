@@ -36,13 +36,15 @@ def side_name(peer: Peer, client: str) -> str:
 class RunningPeer(Entered):
     """Three members and their clients, from entering to leaving.
 
-    `versions` names what is measured; `pids` are the members'.
+    `versions` names what is measured; `pids` are the members'; `file_system` is the kind that their
+    data are on.
     """
 
     def __init__(self, peer: Peer, folders: PeerFolders, loop: LoopKind) -> None:
         self.peer = peer
         self.versions: dict[str, str] = {}
         self.pids: list[int] = []
+        self.file_system = "unknown"
         self._folders = folders
         self._loop = loop
         self._child: Child | None = None
@@ -50,6 +52,7 @@ class RunningPeer(Entered):
     def _enter(self) -> None:
         name = f"peer-{self.peer.name}-"
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix=name)))
+        self.file_system = file_system(self._folder)
         self._stack.callback(self.end)
         self._child = Child("perflab.peers.stores.process", [json.dumps(self._order())])
         self._child.wait_ready()
@@ -65,11 +68,6 @@ class RunningPeer(Entered):
         if child is not None:
             with contextlib.suppress(ChildError):  # whoever asked it has heard why
                 child.stop()
-
-    @property
-    def file_system(self) -> str:
-        """What the members' data are on."""
-        return file_system(self._folder)
 
     def sync_cost_s(self) -> list[float]:
         """Seconds of some syncs of this moment, where the members' data are."""
