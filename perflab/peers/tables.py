@@ -117,8 +117,9 @@ def _print_peers(
         for line in of_peers(peer, compared):
             console.print(line)
     console.print(
-        "p2pcore: not durable: in memory; 2 of 3 acknowledged; TLS with client certificates. "
-        "Ratios above 1: p2pcore is ahead; in brackets the 95 % interval of the median."
+        "p2pcore: not durable: in memory; acknowledged by 2 of 3 (by 3 to read one replica); "
+        "TLS with client certificates. Ratios above 1: p2pcore is ahead; in brackets the 95 % "
+        "interval of the median."
     )
     told = " before, ".join(f"{each:.1f}" for each in load)
     console.print(f"Load of the machine: {told} after, on {this_machine().cores} cores.")
@@ -151,7 +152,10 @@ def _rank(ordered: Sequence[float], per_mille: int) -> str:
 def _measured_table(found: Found, nodes: int, peers: Sequence[RunningPeer]) -> Table:
     from rich.table import Table
 
-    table = Table(title=f"Peers, measured in this run: 3 members each, p2pcore with {nodes} nodes")
+    table = Table(
+        title=f"Peers, measured in this run: 3 members each, p2pcore with {nodes} nodes",
+        padding=0,
+    )
     for column in ("peer", "layout", "in flight", "operation"):
         table.add_column(column)
     for column in ("peer/s", "p2pcore/s", "p2pcore : peer", "peer P50/P99 ms"):
@@ -166,7 +170,7 @@ def _measured_table(found: Found, nodes: int, peers: Sequence[RunningPeer]) -> T
             side,
             layout,
             str(in_flight),
-            question,
+            question.replace("retrieve,", "read"),
             f"{cell.rate:,.0f}",
             f"{core.rate:,.0f}",
             _ratio(core.ratios_to(cell)),

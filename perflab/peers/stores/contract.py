@@ -57,7 +57,11 @@ class Premises:
 
 
 class PeerClient(Protocol):
-    """What is asked: every call is one operation, over when the peer has acknowledged it."""
+    """What is asked: `store` and `retrieve` are one operation each."""
+
+    async def settle(self) -> None:
+        """Before each round, outside of what is timed: see that all members are there, if the last
+        one may have cost some. Does nothing where they can't be lost."""
 
     def store(self, key: str, value: bytes) -> Awaitable[object]:
         """Done when as many members as `Peer.acknowledged` says have it; raises otherwise."""

@@ -92,6 +92,9 @@ class _Client:
         call = self._ranges[self._next]
         return value_of(await call(range_request(key), timeout=TIMEOUT_S, wait_for_ready=True))
 
+    async def settle(self) -> None:
+        """Nothing: connections are kept."""
+
     async def close(self) -> None:
         for channel in self._channels:
             await channel.close(grace=None)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.common.children import ENTRY
@@ -51,8 +52,9 @@ class TooFewError(RuntimeError):
 
 
 class _Client:
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: Any, ports: Sequence[int]) -> None:
         self._node = node
+        self._ports = ports
 
     @classmethod
     async def open(cls, premises: Premises) -> _Client:
@@ -67,10 +69,15 @@ class _Client:
 
         node = Server(ksize=MEMBERS, storage=Nothing())
         await node.listen(0, HOST)
-        while len(node.bootstrappable_neighbors()) < MEMBERS:
-            await node.bootstrap([(HOST, port) for port in premises.ports["client"]])
+        client = cls(node, premises.ports["client"])
+        await client.settle()
+        return client
+
+    async def settle(self) -> None:
+        """Meet the members that are not known: one that has lost a datagram is forgotten."""
+        while len(self._node.bootstrappable_neighbors()) < MEMBERS:
+            await self._node.bootstrap([(HOST, port) for port in self._ports])
             await asyncio.sleep(LOOK_S)
-        return cls(node)
 
     async def store(self, key: str, value: bytes) -> None:
         from kademlia.crawling import NodeSpiderCrawl

@@ -97,6 +97,9 @@ class _Client:
     async def retrieve(self, key: str) -> Any:
         return (await self._bucket.get(key)).value
 
+    async def settle(self) -> None:
+        """Nothing: connections are kept."""
+
     async def close(self) -> None:
         await self._connection.close()
 

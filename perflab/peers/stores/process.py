@@ -96,6 +96,8 @@ class _PeerProcess:
     async def _round(self, question: dict[str, Any]) -> dict[str, Any]:
         """Overwrite the records with a new edition, and read them back, each one compared."""
         name, client = question["client"], self._clients[question["client"]]
+        async with asyncio.timeout(READY_S):
+            await client.settle()
         values = Values(self._peer.size_bytes, question["edition"])
         many = {name: question[name] for name in ("operations", "in_flight")}
         key = f"{name}-record-{{}}".format  # two clients of the same members share no records

@@ -105,6 +105,9 @@ class _RedisPy:
     async def retrieve(self, key: str) -> Any:
         return await self._redis.get(key)
 
+    async def settle(self) -> None:
+        """Nothing: connections are kept."""
+
     async def close(self) -> None:
         await self._redis.aclose()
 
@@ -138,6 +141,9 @@ class _Glide:
 
     async def retrieve(self, key: str) -> Any:
         return await self._client.get(key)
+
+    async def settle(self) -> None:
+        """Nothing: connections are kept."""
 
     async def close(self) -> None:
         await self._client.close()

@@ -1,6 +1,6 @@
-"""The peers that can be measured, and those that can't be, with the reason.
+"""The peers that can be measured.
 
-Rule: one row for each; what they are is in their files.
+Rule: a name for each; what they are is in their files.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from perflab.peers.stores.contract import Peer
 from perflab.peers.stores.etcd import ETCD
 from perflab.peers.stores.kademlia import KADEMLIA
+from perflab.peers.stores.libtorrent import LIBTORRENT
 from perflab.peers.stores.nats import NATS
 from perflab.peers.stores.redis import REDIS
 
-__all__ = ["MEASURED", "NOT_MEASURED"]
+__all__ = ["MEASURED"]
 
-MEASURED: dict[str, Peer] = {peer.name: peer for peer in (ETCD, REDIS, NATS, KADEMLIA)}
-NOT_MEASURED = {"libtorrent": "its DHT takes values of less than 1,000 bytes (BEP 44)"}
+MEASURED: dict[str, Peer] = {peer.name: peer for peer in (ETCD, REDIS, NATS, KADEMLIA, LIBTORRENT)}

@@ -16,7 +16,6 @@ from perflab.peers.published_figures import PEERS
 from perflab.peers.question import QUESTIONS
 from perflab.peers.stores.environments import PeerFolders
 from perflab.peers.stores.etcd import ETCD
-from perflab.peers.stores.table import NOT_MEASURED
 from tests.runs import read_run
 
 
@@ -109,14 +108,6 @@ def test_a_peer_is_measured_beside_both_layouts(
 def test_install_is_for_peers(capsys: pytest.CaptureFixture[str]) -> None:
     assert peers.main(arguments("--install")) == 2
     assert capsys.readouterr().err == "error: --install is for the stores that --with names\n"
-
-
-def test_help_says_what_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        arguments("--help")
-    assert end.value.code == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert all(f"{name} is not among them" in printed for name in NOT_MEASURED)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Real members of each peer that this machine has: they serve, they are checked, they go away."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,12 +15,14 @@ import pytest
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError
 from perflab.peers.command import FOLDERS
-from perflab.peers.stores.contract import Peer
+from perflab.peers.stores.contract import Peer, Premises
 from perflab.peers.stores.running import RunningPeer
-from perflab.peers.stores.table import MEASURED, NOT_MEASURED
+from perflab.peers.stores.servers import Servers, free_ports
+from perflab.peers.stores.table import MEASURED
 
 ROOT = Path(__file__).parents[4]
 PROGRAMS = [peer for peer in MEASURED.values() if peer.program is not None]
+NODES = [peer for peer in MEASURED.values() if peer.program is None]
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +53,38 @@ def test_what_is_put_is_got(running: RunningPeer, peer: Peer) -> None:
             for outcome in answers.values():
                 assert len(outcome.latencies_s) == operations
                 assert outcome.elapsed_s > 0
+
+
+@pytest.mark.parametrize("peer", NODES, ids=lambda peer: peer.name)
+async def test_a_client_that_is_a_node_answers_nothing_itself(
+    peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client keeps would be measured instead of the network."""
+    require(peer)
+    monkeypatch.syspath_prepend(FOLDERS.packages(peer))
+    none = tmp_path / "none"
+    premises = Premises(
+        folder=tmp_path, packages=FOLDERS.packages(peer), program=None, loop="asyncio",
+        ports={"client": free_ports(3)}, authority=none, certificate=none, key=none,
+    )  # fmt: skip
+    servers = Servers(tmp_path)
+    try:
+        for command in peer.commands(premises):
+            servers.start(command, FOLDERS.environment(None))
+        client = await peer.connect(next(iter(peer.clients)), premises)
+        keys = [f"key-{n}" for n in range(8)]
+        for key in keys:
+            await client.store(key, key.encode())
+        assert [await client.retrieve(key) for key in keys] == [key.encode() for key in keys]
+        for pid in servers.pids:
+            os.kill(pid, signal.SIGSTOP)
+        got = await asyncio.gather(*map(client.retrieve, keys), return_exceptions=True)
+        assert sum(isinstance(each, bytes) for each in got) <= 1  # libtorrent's room for one item
+        await client.close()
+    finally:
+        for pid in servers.pids:
+            os.kill(pid, signal.SIGCONT)
+        servers.stop()
 
 
 @pytest.mark.parametrize("peer", PROGRAMS, ids=lambda peer: peer.name)
@@ -110,4 +145,3 @@ def test_nothing_is_left_of_a_run_that_is_ended(how: signal.Signals) -> None:
 
 def test_each_peer_is_named_after_its_key() -> None:
     assert all(peer.name == name for name, peer in MEASURED.items())
-    assert not MEASURED.keys() & NOT_MEASURED.keys()
