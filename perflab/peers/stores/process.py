@@ -90,8 +90,9 @@ class _PeerProcess:
         )
 
     def _versions(self) -> dict[str, str]:
-        clients = self._peer.clients
-        return {name: version(clients[name][0].split("==")[0]) for name in self._order["clients"]}
+        """Those of all client libraries that were asked for, as they are here."""
+        wanted = [each for several in self._peer.clients.values() for each in several]
+        return {name: version(name) for name in (each.split("==")[0] for each in wanted)}
 
     async def _round(self, question: dict[str, Any]) -> dict[str, Any]:
         """Overwrite the records with a new edition, and read them back, each one compared."""
