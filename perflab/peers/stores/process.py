@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import shutil
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
@@ -61,6 +62,8 @@ class _PeerProcess:
             print(f"a client did not close: {error!r}", file=sys.stderr)
         finally:
             self._servers.stop()
+            # Whoever measures removes it, too, but may have been killed: there are keys in it.
+            shutil.rmtree(self._order["folder"], ignore_errors=True)
 
     async def _open(self) -> dict[str, Any]:
         peer, premises = self._peer, self._premises()

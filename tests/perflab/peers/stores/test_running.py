@@ -123,19 +123,20 @@ def test_the_members_ask_for_certificates(running: RunningPeer, peer: Peer) -> N
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
-def test_nothing_is_left_of_a_run_that_is_ended(how: signal.Signals) -> None:
+def test_nothing_is_left_of_a_run_that_is_ended(how: signal.Signals, tmp_path: Path) -> None:
     names = [name for name, peer in MEASURED.items() if FOLDERS.missing(peer) is None]
     if not names:
         pytest.skip("no peer can be started here")
     words = ["--with", *names, "--layouts", "A", "--in-flight", "1", "--repeats", "1000"]
     with subprocess.Popen(
         [sys.executable, "-m", "perflab", "peers", *words], cwd=ROOT, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)},
     ) as measuring:  # fmt: skip
         assert measuring.stderr is not None
         while "repeat 1 of" not in measuring.stderr.readline():
             assert measuring.poll() is None
         children = psutil.Process(measuring.pid).children(recursive=True)
+        assert len(list(tmp_path.glob("peer-*"))) == len(names)
         assert len(children) > 4 * len(names)
         measuring.send_signal(how)
         if how == signal.SIGINT:
@@ -144,6 +145,7 @@ def test_nothing_is_left_of_a_run_that_is_ended(how: signal.Signals) -> None:
         measuring.stderr.close()
     _, alive = psutil.wait_procs(children, 60)
     assert not alive
+    assert not list(tmp_path.glob("peer-*"))
 
 
 def test_each_peer_is_named_after_its_key() -> None:
