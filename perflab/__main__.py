@@ -217,7 +217,8 @@ COMMANDS = (
         "peers",
         "the core beside its ceiling and its peers, now, on this machine",
         "Throughput and latency of the core, alternating with the thinnest store that Python can "
-        "be made to run, beside the figures of other systems. Exit code 1: a floor was missed.",
+        "be made to run and with other stores that it starts (`--with`); figures that are quoted "
+        "stand apart. Exit code 1: a floor was missed; 2: not all that was asked for was measured.",
         peers.add_arguments,
         peers.main,
     ),

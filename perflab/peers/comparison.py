@@ -1,8 +1,10 @@
-"""The core and its ceiling, asked the same in turn.
+"""The core, its ceiling and other stores, asked the same in turn.
 
-Repeats alternate between the yardstick and the core, so that a slow spell of the machine falls on
-both, and what counts is the median of the ratios within repeats. Every repeat writes other
-values than the one before, so that an old value read back is an error and not a hit.
+Repeats alternate between the yardstick, the core and its peers, so that a slow spell of the machine
+falls on all, and what counts is the median of the ratios within repeats. Every repeat writes other
+values than the one before, so that an old value read back is an error and not a hit. A peer that
+fails loses its figures, all or those at one number in flight, and the others go on; a core or a
+ceiling that fails ends the run.
 
 Rule: measures and returns; prints nothing, judges nothing.
 """
@@ -13,26 +15,37 @@ import asyncio
 import statistics
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from benchmarks.common import subject
-from benchmarks.common.children import require_running
+from benchmarks.common.children import ChildError, require_running
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import LoopKind, summarize
 from benchmarks.common.swarm import Swarm
 from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 from perflab.peers.ceiling import FASTEST, CeilingServers
+from perflab.peers.question import QUESTIONS, Question
+from perflab.peers.stores.running import RunningPeer, side_name
 
-__all__ = ["BESIDE", "OPERATIONS", "QUESTIONS", "Cell", "Found", "Question", "compare"]
+__all__ = [
+    "BESIDE",
+    "OPERATIONS",
+    "SIZE_BYTES",
+    "Answers",
+    "Cell",
+    "Compared",
+    "Comparing",
+    "Found",
+    "Side",
+    "compare",
+]
 
 SIZE_BYTES = 1024
 WATCH_S = 0.25  # between looks at the children
-# A quarter of a second at the goals' rates; the ceiling is asked twice as often, to take as long.
+# A quarter of a second at the goals' rates; who is faster or slower is asked more or less often.
 OPERATIONS = {1: 400, 16: 2500, 64: 6000, 256: 12000}
-Side: TypeAlias = Literal["p2pcore", "ceiling"]
-Question: TypeAlias = Literal["store", "retrieve, one replica", "retrieve, quorum"]
-QUESTIONS: tuple[Question, ...] = get_args(Question)
+CEILING_SHARE = 2.0
 # Which of the ceiling's answers each question is held against: it has no quorum to read.
 BESIDE: dict[Question, Question] = {
     "store": "store",
@@ -53,25 +66,48 @@ class Cell:
     def rate(self) -> float:
         return statistics.median(self.rates)
 
+    def figures(self) -> list[tuple[str, str, list[float]]]:
+        """Name, unit and values of each figure."""
+        return [("rate", "1/s", self.rates), ("p50", "s", self.p50_s), ("p99", "s", self.p99_s)]
+
+    def ratios_to(self, other: Cell) -> list[float]:
+        """The ratios of rates taken in the same repeat."""
+        return [mine / its for mine, its in zip(self.rates, other.rates, strict=True)]
+
     def ratio_to(self, other: Cell) -> float:
         """The median of the ratios of rates taken in the same repeat."""
-        pairs = zip(self.rates, other.rates, strict=True)
-        return statistics.median(mine / its for mine, its in pairs)
+        return statistics.median(self.ratios_to(other))
 
 
-Found: TypeAlias = dict[tuple[str, int, Side, Question], Cell]
+# By layout of the core, operations in flight, side ("p2pcore", "ceiling", "etcd (grpcio)").
+Found: TypeAlias = dict[tuple[str, int, str, Question], Cell]
+
+
+@dataclass
+class Compared:
+    """What came of it.
+
+    `syncs_s` has, by layout and peer, the seconds of some syncs of each repeat, for durable peers;
+    `failed` a line for each thing that was to be measured and could not be.
+    """
+
+    found: Found = field(default_factory=dict)
+    syncs_s: dict[tuple[str, str], list[list[float]]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+Answers: TypeAlias = dict[Question, WorkloadOutcome]
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """Something that can be asked: how to drive its loop, and which questions it answers."""
+class Side:
+    """Something that can be asked, with (operations, in flight, repeat); how many operations it is
+    given; and whose it is, if it is a peer's."""
 
-    side: Side
-    drive: Callable[[Coroutine[Any, Any, WorkloadOutcome]], WorkloadOutcome]
-    store: Callable[[str, bytes], Awaitable[object]]
-    retrieve: Callable[[str], Awaitable[object]]
-    store_answers: Question | None
-    retrieve_answers: Question
+    name: str
+    share: float
+    ask: Callable[[int, int, int], Answers]
+    peer: RunningPeer | None = None
 
 
 def compare(
@@ -83,33 +119,99 @@ def compare(
     loop: LoopKind,
     scale: float,
     progress: Callable[[str], object],
-) -> Found:
-    """Ask all questions of both sides `repeats` times; `scale` multiplies the operations."""
-    found: Found = {}
+    peers: Sequence[RunningPeer] = (),
+) -> Compared:
+    """Ask all questions of all sides `repeats` times; `scale` multiplies the operations."""
+    comparing = Comparing(scale, progress)
+    others = [bench for peer in peers for bench in _benches_of(peer)]
     for layout in layouts:
         with _benches("A" if layout == "A" else "B", nodes, loop) as benches:
-            for repeat in range(repeats + 1):
+            for repeat in range(repeats + 1):  # the first one meets cold caches and does not count
                 progress(f"layout {layout}, repeat {repeat} of {repeats}")
+                comparing.look_at_disks(layout, repeat, peers)
                 for flying in in_flight:
-                    operations = max(flying, round(OPERATIONS[flying] * scale))
-                    for bench in benches:
-                        many = operations * (2 if bench.side == "ceiling" else 1)
-                        answers = _ask(bench, many, flying, repeat)
-                        if repeat == 0:
-                            continue  # the first one met cold caches
-                        for question, outcome in answers.items():
-                            cell = found.setdefault(
-                                (layout, flying, bench.side, question), Cell([], [], [])
-                            )
-                            latency = summarize(outcome.latencies_s)
-                            cell.rates.append(1 / outcome.seconds_per_operation)
-                            cell.p50_s.append(latency.p50_s)
-                            cell.p99_s.append(latency.p99_s)
-    return found
+                    for bench in [*benches, *others]:
+                        comparing.ask(bench, layout, flying, repeat)
+    return comparing.compared
+
+
+class Comparing:
+    """What has been found so far, and who is not asked any more."""
+
+    def __init__(self, scale: float, progress: Callable[[str], object]) -> None:
+        self.compared = Compared()
+        self._scale = scale
+        self._progress = progress
+        self._failed: set[tuple[str, str, int]] = set()
+
+    def look_at_disks(self, layout: str, repeat: int, peers: Sequence[RunningPeer]) -> None:
+        """Note what a sync costs now, for those that have to wait for it."""
+        for peer in peers:
+            if peer.peer.durable and repeat:
+                place = self.compared.syncs_s.setdefault((layout, peer.peer.name), [])
+                place.append(peer.sync_cost_s())
+
+    def ask(self, bench: Side, layout: str, flying: int, repeat: int) -> None:
+        """Ask one side once, and keep what it took, unless it is the first time."""
+        if (layout, bench.name, flying) in self._failed:
+            return
+        operations = max(flying, round(OPERATIONS[flying] * self._scale * bench.share))
+        try:
+            answers = bench.ask(operations, flying, repeat)
+        except RuntimeError as error:
+            if bench.peer is None:
+                raise
+            self._give_up(bench.peer, layout, flying, bench.name, error)
+        else:
+            if repeat:
+                self._keep(answers, layout, flying, bench.name)
+
+    def _keep(self, answers: Answers, layout: str, flying: int, side: str) -> None:
+        for question, outcome in answers.items():
+            place = (layout, flying, side, question)
+            cell = self.compared.found.setdefault(place, Cell([], [], []))
+            latency = summarize(outcome.latencies_s)
+            cell.rates.append(1 / outcome.seconds_per_operation)
+            cell.p50_s.append(latency.p50_s)
+            cell.p99_s.append(latency.p99_s)
+
+    def _give_up(
+        self, peer: RunningPeer, layout: str, flying: int, side: str, error: RuntimeError
+    ) -> None:
+        """Forget what this layout has of a peer: what it did at one number in flight if answers
+        were wrong there, or all of it if the peer is gone."""
+        gone = isinstance(error, ChildError)
+        if gone:
+            peer.end()
+        found, lost = self.compared.found, list(OPERATIONS) if gone else [flying]
+        for place in list(found):
+            if place[0] == layout and place[1] in lost and place[2] == side:
+                del found[place]
+        self._failed |= {(layout, side, each) for each in lost}
+        where = "" if gone else f", {flying} in flight"
+        line = f"{side}, beside layout {layout}{where}: {' '.join(str(error).split())}"
+        self.compared.failed.append(line)
+        self._progress(f"not measured: {line}")
+
+
+def _benches_of(peer: RunningPeer) -> list[Side]:
+    """One for each client that a peer is asked through."""
+
+    def asking(client: str) -> Callable[[int, int, int], Answers]:
+        def ask(operations: int, in_flight: int, repeat: int) -> Answers:
+            edition = repeat * (max(OPERATIONS) + 1) + in_flight
+            return peer.ask(client, operations, in_flight, edition)
+
+        return ask
+
+    return [
+        Side(side_name(peer.peer, client), peer.peer.share, asking(client), peer)
+        for client in peer.peer.clients
+    ]
 
 
 @contextmanager
-def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[list[_Bench]]:
+def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[list[Side]]:
     """The ceiling, a network that reads one replica and one that reads a quorum, side by side."""
     store, one, quorum = QUESTIONS
     with ExitStack() as stack:
@@ -131,10 +233,53 @@ def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[
         ]
         fast, safe = (swarm.client for swarm in swarms)
         yield [
-            _Bench("ceiling", runner.run, thin.store, thin.retrieve, store, one),
-            _Bench("p2pcore", swarms[0].run, fast.store, fast.retrieve, None, one),
-            _Bench("p2pcore", swarms[1].run, safe.store, safe.retrieve, store, quorum),
+            Side(
+                "ceiling",
+                CEILING_SHARE,
+                _Asked(runner.run, thin.store, thin.retrieve, store, one).ask,
+            ),
+            Side("p2pcore", 1.0, _Asked(swarms[0].run, fast.store, fast.retrieve, None, one).ask),
+            Side(
+                "p2pcore", 1.0, _Asked(swarms[1].run, safe.store, safe.retrieve, store, quorum).ask
+            ),
         ]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A client in this process: how to drive its loop, and which questions it answers."""
+
+    drive: Callable[[Coroutine[Any, Any, WorkloadOutcome]], WorkloadOutcome]
+    store: Callable[[str, bytes], Awaitable[object]]
+    retrieve: Callable[[str], Awaitable[object]]
+    store_answers: Question | None
+    retrieve_answers: Question
+
+    def ask(self, operations: int, in_flight: int, repeat: int) -> Answers:
+        """Overwrite the records with a new edition, and read them back, each one compared."""
+        values = Values(SIZE_BYTES, repeat)
+        many = {"operations": operations, "in_flight": in_flight}
+        stored = self._loop(lambda n: self.store(f"record-{n}", values.value(n)), many)
+        retrieved = self._loop(lambda n: self.retrieve(f"record-{n}"), many, values.check)
+        answers = {self.retrieve_answers: retrieved.require_clean()}
+        stored.require_clean()
+        if self.store_answers:
+            answers[self.store_answers] = stored
+        return answers
+
+    def _loop(
+        self,
+        operation: Callable[[int], Awaitable[object]],
+        many: dict[str, int],
+        check: Callable[[int, object], None] | None = None,
+    ) -> WorkloadOutcome:
+        asking = closed_loop(
+            operation,
+            operations=many["operations"],
+            in_flight=many["in_flight"],
+            check=check,
+        )
+        return self.drive(_watched(asking))
 
 
 async def _watched(asking: Coroutine[Any, Any, WorkloadOutcome]) -> WorkloadOutcome:
@@ -146,34 +291,3 @@ async def _watched(asking: Coroutine[Any, Any, WorkloadOutcome]) -> WorkloadOutc
         return await task
     finally:
         task.cancel()
-
-
-def _ask(
-    bench: _Bench, operations: int, in_flight: int, edition: int
-) -> dict[Question, WorkloadOutcome]:
-    """Overwrite the records with a new edition, and read them back, each one compared."""
-    values = Values(SIZE_BYTES, edition)
-    stored = bench.drive(
-        _watched(
-            closed_loop(
-                lambda n: bench.store(f"record-{n}", values.value(n)),
-                operations=operations,
-                in_flight=in_flight,
-            )
-        )
-    )
-    retrieved = bench.drive(
-        _watched(
-            closed_loop(
-                lambda n: bench.retrieve(f"record-{n}"),
-                operations=operations,
-                in_flight=in_flight,
-                check=values.check,
-            )
-        )
-    )
-    stored.require_clean()
-    answers = {bench.retrieve_answers: retrieved.require_clean()}
-    if bench.store_answers:
-        answers[bench.store_answers] = stored
-    return answers

@@ -1,6 +1,7 @@
 """The comparison measures both sides, prints both tables and writes records that can be read."""
 
 import argparse
+import re
 import signal
 import subprocess
 import sys
@@ -10,8 +11,11 @@ import psutil
 import pytest
 
 from perflab.peers import command as peers
-from perflab.peers.comparison import QUESTIONS, Cell
+from perflab.peers.comparison import Cell
 from perflab.peers.published_figures import PEERS
+from perflab.peers.question import QUESTIONS
+from perflab.peers.stores.environments import PeerFolders
+from perflab.peers.stores.etcd import ETCD
 from tests.runs import read_run
 
 
@@ -53,12 +57,63 @@ def test_the_ratio_pairs_repeats() -> None:
 
 def test_quoted_figures_are_complete() -> None:
     assert all(peer.name and peer.puts_per_s and peer.gets_per_s for peer in PEERS)
+    assert all(re.search(r"\d{4}-\d\d-\d\d", peer.measured) and peer.source for peer in PEERS)
     assert len({peer.name for peer in PEERS}) == len(PEERS)
+
+
+def test_what_is_not_there_is_a_line_and_the_rest_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "FOLDERS", PeerFolders(tmp_path / "nothing-here"))
+    args = arguments(
+        "--with", "kademlia", "--layouts", "A", "--repeats", "1", "--scale", "0.02",
+        "--in-flight", "16",
+    )  # fmt: skip
+    assert peers.main(args) == 2
+    printed, told = capsys.readouterr()
+    assert "3 nodes, N=3" in printed
+    wanted = "kademlia: its client (kademlia==2.2.3) is not below .asv/peers: --install fetches it"
+    assert told.splitlines()[-1] == f"error: not measured: {wanted}"
+
+
+@pytest.mark.slow
+def test_a_peer_is_measured_beside_both_layouts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacks = peers.FOLDERS.missing(ETCD)
+    if lacks is not None:
+        pytest.skip(f"etcd: {lacks}")
+    file = tmp_path / "peers.json"
+    args = arguments(
+        "--with", "etcd", "--in-flight", "16", "--repeats", "6", "--scale", "0.02",
+        "--json", str(file),
+    )  # fmt: skip
+    assert peers.main(args) in (0, 1)  # whether the floor held is this machine's business
+    printed, told = capsys.readouterr()
+    assert "not measured" not in told
+    assert "etcd: durable: a log on disk" in printed
+    of_etcd = [each for each in read_run(file).measurements if each.subject.startswith("etcd")]
+    assert all(len(each.values) == 6 and each.parameters["durable"] == "yes" for each in of_etcd)
+    assert {(each.name, each.parameters["beside_layout"]) for each in of_etcd} == {
+        (name, layout)
+        for layout in "AB"
+        for what in ("p50", "p99")
+        for name in (
+            "sync: " + what, "store: rate", "retrieve, quorum: rate",
+            "store: " + what, "retrieve, quorum: " + what,
+        )
+    }  # fmt: skip
+
+
+def test_install_is_for_peers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert peers.main(arguments("--install")) == 2
+    assert capsys.readouterr().err == "error: --install is for the stores that --with names\n"
 
 
 @pytest.mark.parametrize(
     "words",
     [
+        ["--with", "sqlite"],
         ["--nodes", "0"], ["--nodes", "2"], ["--nodes", "65"], ["--nodes", "x"],
         ["--repeats", "0"], ["--scale", "0"], ["--scale", "nan"], ["--in-flight", "3"],
     ],

@@ -1,0 +1,1 @@
+"""Stores of others that this machine can run: a file for each, and what starts and drives them."""
