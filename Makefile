@@ -15,6 +15,8 @@ BASE ?= main
 HEAD ?= HEAD
 BUDGET ?= 10m
 ONLY ?= *
+# make continuous: which benchmarks, as asv matches them.
+BENCH ?=
 # make alerts: CONFIRM=1 measures suspects again; WEBHOOK= is told what is new.
 CONFIRM ?=
 WEBHOOK ?=
@@ -32,10 +34,10 @@ SCENARIO ?=
 IN_PARALLEL := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench gate alerts history load sim site report preview test docs package check clean
+.PHONY: help bench gate continuous alerts history load sim site report preview test docs package check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # What publishes is there in seconds; it is part of the whole environment.
 PUBLISHER := $(VENV)/$(if $(wildcard $(VENV)/.ready),.ready,.publisher)
@@ -64,6 +66,12 @@ load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=
 
 gate: $(VENV)/.ready ## is HEAD slower than BASE? (BASE=main HEAD=HEAD BUDGET=10m ONLY=*)
 	@$(BIN)/python -m perflab gate '$(BASE)' '$(HEAD)' --budget '$(BUDGET)' --only '$(ONLY)'
+
+continuous: $(VENV)/.ready ## what asv itself says of the two (BASE=main HEAD=HEAD BENCH= MACHINE=)
+	@PATH="$(abspath $(BIN)):$$PATH" && export PATH && \
+		asv machine --yes $(if $(MACHINE),--machine '$(MACHINE)') > /dev/null && \
+		asv continuous '$(BASE)' '$(HEAD)' $(if $(BENCH),--bench '$(BENCH)') \
+			$(if $(MACHINE),--machine '$(MACHINE)')
 
 alerts: $(VENV)/.ready ## has anything become slower in the results there are? (CONFIRM=1 WEBHOOK= MACHINE=)
 	@$(BIN)/python -m perflab alerts $(if $(filter-out 0,$(CONFIRM)),--confirm) \

@@ -2,69 +2,82 @@
 
 Three replicas, two of which have to acknowledge or answer; records of 1 KiB. The operations of one
 client share connections, and joining their messages is the core's main lever: this is where it
-shows.
+shows. All times are at reference speed (`benchmarks/common/ruler/pairs.py`).
 """
 
 from __future__ import annotations
 
-from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks.common.ruler.versions import SOCKET_RULER, beside
+from benchmarks.common.sampling import PAIRS, Samples, read, record, tail, timed
+
+if TYPE_CHECKING:
+    from benchmarks.common import subject
+    from benchmarks.common.ruler.sockets import Operation, Turns
+    from benchmarks.common.workload import WorkloadOutcome
 
 NODES = 8
 SIZE_BYTES = 1024
-OPERATIONS = ["store", "retrieve"]
+OPERATIONS: list[Operation] = ["store", "retrieve"]
 IN_FLIGHT = [1, 2, 4, 8, 16]
-PER_BLOCK = {1: 150, 2: 200, 4: 300, 8: 400, 16: 600}  # a block lasts some 60 ms
+PER_BLOCK = {1: 12, 2: 20, 4: 28, 8: 36, 16: 48}  # a block lasts some 4 ms
+RULER_PER_BLOCK = {1: 20, 2: 32, 4: 56, 8: 64, 16: 96}
+REFERENCE_S = {
+    **{("store", n): us * 1e-6 for n, us in zip(IN_FLIGHT, (140, 110, 82, 55, 38), strict=True)},
+    **{("retrieve", n): us * 1e-6 for n, us in zip(IN_FLIGHT, (86, 70, 57, 45, 33), strict=True)},
+}
+"""Of the ruler, per operation: a fixed number, about what it takes on a quiet machine."""
 
 
-def _blocks() -> Record:
-    """Blocks of stores and of retrieves at each number in flight, all of them in turn.
-
-    In turn, so that a slow spell of the machine falls on all numbers and not on one.
-    """
-    from benchmarks.common.records import summarize
+def _turns() -> Turns:
+    """Blocks of stores and of retrieves at each number in flight, all of them in turn."""
+    from benchmarks.common.ruler.sockets import InTurn
     from benchmarks.common.swarm import Swarm
-    from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 
-    found: Record = {}
-    with Swarm(layout="A", nodes=NODES) as swarm:
-        client = swarm.client
-
-        def note(operation: str, outcome: WorkloadOutcome) -> None:
-            outcome.require_clean()
-            latency = summarize(outcome.latencies_s)
-            for what, value in (
-                ("seconds", outcome.seconds_per_operation),
-                ("p50", latency.p50_s),
-                ("p99", latency.p99_s),
-            ):
-                found.setdefault((what, operation, outcome.in_flight), []).append(value)
-
-        async def block(in_flight: int, edition: int) -> None:
-            values, count = Values(SIZE_BYTES, edition), PER_BLOCK[in_flight]
-            stored = await closed_loop(
-                lambda n: client.store(f"{in_flight}-{n}", values.value(n)),
-                operations=count,
-                in_flight=in_flight,
-            )
-            note("store", stored)
-            retrieved = await closed_loop(
-                lambda n: client.retrieve(f"{in_flight}-{n}"),
-                operations=count,
-                in_flight=in_flight,
-                check=values.check,
-            )
-            note("retrieve", retrieved)
-
-        for edition in range(BLOCKS + 1):
+    found: Turns = {}
+    with Swarm(layout="A", nodes=NODES, ruled=True) as swarm:
+        in_turn = InTurn(swarm)
+        ruler = in_turn.ruler(SIZE_BYTES)
+        for edition in range(PAIRS + 1):
             if edition == 1:
-                found.clear()  # the first block met cold caches
+                found.clear()  # the first blocks met cold caches
             for in_flight in IN_FLIGHT:
-                swarm.run(block(in_flight, edition))
+                for operation in OPERATIONS:
+                    taken = in_turn.take(
+                        partial(_block, swarm.client, operation, in_flight, edition),
+                        partial(ruler.closed, operation, RULER_PER_BLOCK[in_flight], in_flight),
+                    )
+                    found.setdefault((operation, in_flight), []).append(taken)
     return found
 
 
+async def _block(
+    client: subject.SubjectClient, operation: Operation, in_flight: int, edition: int
+) -> WorkloadOutcome:
+    """Stores, or retrieves of the same records."""
+    from benchmarks.common.workload import Values, closed_loop
+
+    values = Values(SIZE_BYTES, edition)
+    if operation == "store":
+        outcome = await closed_loop(
+            lambda n: client.store(f"{in_flight}-{n}", values.value(n)),
+            operations=PER_BLOCK[in_flight],
+            in_flight=in_flight,
+        )
+    else:
+        outcome = await closed_loop(
+            lambda n: client.retrieve(f"{in_flight}-{n}"),
+            operations=PER_BLOCK[in_flight],
+            in_flight=in_flight,
+            check=values.check,
+        )
+    return outcome.require_clean()
+
+
 def setup_cache() -> object:
-    return record(_blocks)
+    return record(_turns)
 
 
 class Throughput:
@@ -73,40 +86,67 @@ class Throughput:
     Cannot see: what an overloaded node does: a closed loop never sends more than is answered.
     """
 
-    kind = "observed"
+    kind = "paired"
     layout = "A"
-    version = "2"
+    version = beside("3", SOCKET_RULER)
     unit = "seconds"
-    timeout = 60
+    timeout = 300
     params = (OPERATIONS, IN_FLIGHT)
     param_names = ("operation", "in_flight")
 
-    def setup(self, found: Record, operation: str, in_flight: int) -> None:
-        read(found, "seconds", operation, in_flight)
+    def setup(self, found: Turns, operation: str, in_flight: int) -> None:
+        read(found, operation, in_flight)
 
-    def track_seconds_per_operation(self, found: Record, operation: str, in_flight: int) -> Samples:
-        return as_samples(read(found, "seconds", operation, in_flight))
+    def track_seconds_per_operation(self, found: Turns, operation: str, in_flight: int) -> Samples:
+        from benchmarks.common.ruler.sockets import clock, middle
+
+        # One in flight: a second of latency is a second per operation, and medians spread less.
+        seconds = middle if in_flight == 1 else clock
+        pairs = map(seconds, read(found, operation, in_flight))
+        return timed(pairs, REFERENCE_S[operation, in_flight])
 
 
 class Latency:
-    """Catches: operations that wait for each other, in the middle (P50) or at the end (P99).
+    """Catches: operations that wait for each other, in the middle (P50).
 
-    Cannot see: a stall's true length, for a closed loop stops sending during it; the tail past P99.
+    Cannot see: a stall's true length, for a closed loop stops sending during it; `Tail`.
+    """
+
+    kind = "paired"
+    layout = "A"
+    version = beside("3", SOCKET_RULER)
+    unit = "seconds"
+    timeout = 300
+    params = (OPERATIONS, IN_FLIGHT)
+    param_names = ("operation", "in_flight")
+
+    def setup(self, found: Turns, operation: str, in_flight: int) -> None:
+        read(found, operation, in_flight)
+
+    def track_p50(self, found: Turns, operation: str, in_flight: int) -> Samples:
+        from benchmarks.common.ruler.sockets import middle
+
+        pairs = map(middle, read(found, operation, in_flight))
+        return timed(pairs, in_flight * REFERENCE_S[operation, in_flight])
+
+
+class Tail:
+    """Catches: the slowest of a hundred operations (P99) that become slower, for people to look at.
+
+    Cannot see: less than what the machine does to it, so nothing is judged by it; past P99.
     """
 
     kind = "observed"
     layout = "A"
-    version = "2"
+    version = "1"
     unit = "seconds"
-    timeout = 60
+    timeout = 300
     params = (OPERATIONS, IN_FLIGHT)
     param_names = ("operation", "in_flight")
 
-    def setup(self, found: Record, operation: str, in_flight: int) -> None:
-        read(found, "p50", operation, in_flight)
+    def setup(self, found: Turns, operation: str, in_flight: int) -> None:
+        read(found, operation, in_flight)
 
-    def track_p50(self, found: Record, operation: str, in_flight: int) -> Samples:
-        return as_samples(read(found, "p50", operation, in_flight))
-
-    def track_p99(self, found: Record, operation: str, in_flight: int) -> Samples:
-        return as_samples(read(found, "p99", operation, in_flight))
+    def track_p99(self, found: Turns, operation: str, in_flight: int) -> Samples:
+        turns = read(found, operation, in_flight)
+        return tail([taken.subject.latencies_s for taken in turns], 990)

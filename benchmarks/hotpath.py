@@ -1,15 +1,19 @@
-"""What the hot path's functions cost, each alone, in processor time.
+"""What the hot path's functions cost, each alone, in processor time at reference speed.
 
-Each function runs in rounds: processes of their own, of which each gives its least block. What a
-function is and does, `python -m perflab micro --list` says; that command times the same ones
-with pyperf, before and after a change.
+Each function runs in rounds: processes of their own, in which its blocks are taken in turn with the
+ruler's (`benchmarks/common/ruler/pairs.py`). What a function is and does, `python -m perflab micro
+--list` says; that command times the same ones with pyperf, before and after a change.
 """
 
 from __future__ import annotations
 
 from benchmarks.common.asv_type import ROUNDS
+from benchmarks.common.ruler.pairs import at_reference, samples, slowness
+from benchmarks.common.ruler.small_core import REFERENCE_S
+from benchmarks.common.ruler.versions import CORE_RULER, beside
+from benchmarks.common.sampling import Samples
 from benchmarks.micro.catalogue import GROUPS, MICROS
-from benchmarks.micro.timer import least_block
+from benchmarks.micro.timer import beside_ruler
 
 
 class _Group:
@@ -24,8 +28,9 @@ class _Group:
     def setup(self, function: str) -> None:
         self._prepared = MICROS[function].prepare()  # compares its result with what it must be
 
-    def _seconds(self, function: str) -> float:
-        return least_block(self._prepared, MICROS[function].operations)
+    def _seconds(self, function: str) -> Samples:
+        pairs = beside_ruler(self._prepared, MICROS[function].operations)
+        return samples([at_reference(pairs, REFERENCE_S)], slowness(pairs, REFERENCE_S))
 
 
 class Encode(_Group):
@@ -34,11 +39,11 @@ class Encode(_Group):
     Cannot see: the sockets and the encryption beneath, or how many messages an operation takes.
     """
 
-    version = "2"
+    version = beside("3", CORE_RULER)
     unit = "seconds"
     params = (list(GROUPS["encode"]),)
 
-    def track_seconds(self, function: str) -> float:
+    def track_seconds(self, function: str) -> Samples:
         return self._seconds(function)
 
 
@@ -48,11 +53,11 @@ class Decode(_Group):
     Cannot see: the sockets and the encryption beneath, or how many messages an operation takes.
     """
 
-    version = "2"
+    version = beside("3", CORE_RULER)
     unit = "seconds"
     params = (list(GROUPS["decode"]),)
 
-    def track_seconds(self, function: str) -> float:
+    def track_seconds(self, function: str) -> Samples:
         return self._seconds(function)
 
 
@@ -62,11 +67,11 @@ class Overlay(_Group):
     Cannot see: the network's share of a lookup, and how often one is needed.
     """
 
-    version = "2"
+    version = beside("3", CORE_RULER)
     unit = "seconds"
     params = (list(GROUPS["overlay"]),)
 
-    def track_seconds(self, function: str) -> float:
+    def track_seconds(self, function: str) -> Samples:
         return self._seconds(function)
 
 
@@ -76,11 +81,11 @@ class Replica(_Group):
     Cannot see: what stores put off (tallies, expiry), stores of many records, or on disk.
     """
 
-    version = "2"
+    version = beside("3", CORE_RULER)
     unit = "seconds"
     params = (list(GROUPS["replica"]),)
 
-    def track_seconds(self, function: str) -> float:
+    def track_seconds(self, function: str) -> Samples:
         return self._seconds(function)
 
 
@@ -90,11 +95,11 @@ class Machines(_Group):
     Cannot see: event loop, sockets, TLS; what timers do; a network that changes.
     """
 
-    version = "2"
+    version = beside("3", CORE_RULER)
     unit = "seconds"
     params = (list(GROUPS["machines"]),)
 
-    def track_seconds(self, function: str) -> float:
+    def track_seconds(self, function: str) -> Samples:
         return self._seconds(function)
 
 
@@ -104,9 +109,9 @@ class Tls(_Group):
     Cannot see: the round trips of a handshake, and many messages that share a record.
     """
 
-    version = "2"
+    version = beside("3", CORE_RULER)
     unit = "seconds"
     params = (list(GROUPS["tls"]),)
 
-    def track_seconds(self, function: str) -> float:
+    def track_seconds(self, function: str) -> Samples:
         return self._seconds(function)

@@ -6,113 +6,123 @@ counts from the moment they were due. The rates are a tenth of what the core sto
 what it reads with 16 operations in flight, so that old commits and a machine with half its speed
 keep them. Where one is not kept, `Missed` says so.
 
-Percentiles are those of a block, by nearest rank: with its 1,000 operations (2,000 of the mix) its
-P99.9 is the second (third) longest.
+The middle (P50) is taken in turn with the ruler, which is offered the same rate, and is at
+reference speed (`benchmarks/common/ruler/pairs.py`). The tail is what the clock says, by nearest
+rank: of two halves of all operations for the P99.9 (a half has 1,200, of the mix 6,000), of five
+parts for the others. It is the machine's as much as the core's: nothing is judged by it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from benchmarks.common import subject
-from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common.ruler.versions import SOCKET_RULER, beside
+from benchmarks.common.sampling import PAIRS, Samples, read, record, tail, timed, unjudged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from benchmarks.common.load.open_loop import Arrivals
+    from benchmarks.common.ruler.sockets import Block, RulerOfSockets, Turns
     from benchmarks.common.workload import Values
 
 NODES = 8
 SIZE_BYTES = 1024
 RATE_PER_S = 1000
-PER_BLOCK = 1000
+PER_BLOCK = 50  # a block lasts 50 ms
 MIX_RATE_PER_S = 5000
-MIX_PER_BLOCK = 2000
+MIX_PER_BLOCK = 250
 MIX_RECORDS = 1000
 STORE, RETRIEVE, DELETE = (f"{name} at {RATE_PER_S}/s" for name in ("store", "retrieve", "delete"))
 MIX = f"YCSB B at {MIX_RATE_PER_S}/s"
 LOADS = [STORE, RETRIEVE, DELETE, MIX]
-WARM_UP_SHARE = 10  # the block that meets cold caches is so many times shorter
+CHAIN = 4  # blocks of a load that follow each other
+REFERENCE_S = {STORE: 260e-6, RETRIEVE: 190e-6, DELETE: 260e-6, MIX: 280e-6}
+"""Median latency of the ruler: a fixed number, about what it takes on a quiet machine."""
 
 
-def _blocks() -> Record:
-    """Blocks of each load, all of them in turn: a slow spell of the machine falls on all."""
-    from benchmarks.common.records import summarize
+def _turns() -> Turns:
+    """Blocks of each load, all loads in turn, each between two of the ruler at its rate."""
+    from benchmarks.common.ruler.sockets import InTurn
     from benchmarks.common.swarm import Swarm
 
-    found: Record = {}
-
-    async def measure(client: subject.SubjectClient) -> None:
-        mixed = _Mixed(client)
-        await mixed.prepare()
-        for edition in range(BLOCKS + 1):
-            if edition == 1:
-                found.clear()  # the first block met cold caches
-            share = 1 if edition else WARM_UP_SHARE
-            async for load, arrivals in _one_by_one(client, PER_BLOCK // share, edition):
-                note(load, arrivals)
-            note(MIX, await mixed.block(MIX_PER_BLOCK // share, edition))
-
-    def note(load: str, arrivals: Arrivals) -> None:
-        latency = summarize(arrivals.require_clean().latencies_s)
-        for what, value in (
-            ("p50", latency.p50_s),
-            ("p95", latency.p95_s),
-            ("p99", latency.p99_s),
-            ("p999", latency.p999_s),
-            ("missed", arrivals.missed_ppm),
-        ):
-            found.setdefault((what, load), []).append(value)
-
-    with Swarm(layout="A", nodes=NODES) as swarm:
-        swarm.run(measure(swarm.client))
+    found: Turns = {}
+    with Swarm(layout="A", nodes=NODES, ruled=True) as swarm:
+        in_turn = InTurn(swarm)
+        ruler, mixed = in_turn.ruler(SIZE_BYTES), _Mixed(swarm.client)
+        swarm.run(mixed.prepare())
+        for edition in range(0, PAIRS + CHAIN, CHAIN):
+            if edition == CHAIN:
+                found.clear()  # the first blocks met cold caches
+            editions = range(edition, edition + CHAIN)
+            for load, blocks, beside_it in _loads(swarm.client, mixed, ruler, editions):
+                found.setdefault((load,), []).extend(in_turn.chain(blocks, beside_it))
+            if subject.supports("delete"):
+                swarm.run(subject.must_be_gone(swarm.client, _name(edition, PER_BLOCK - 1)))
     return found
 
 
-async def _one_by_one(
-    client: subject.SubjectClient, operations: int, edition: int
-) -> AsyncIterator[tuple[str, Arrivals]]:
-    """Store, retrieve and delete the same records, evenly spaced.
-
-    Each retrieve is compared with what was stored, and after the deletes a key must be gone.
-    """
-    from benchmarks.common.load.open_loop import open_loop
-    from benchmarks.common.load.schedule import constant
+def _loads(
+    client: subject.SubjectClient, mixed: _Mixed, ruler: RulerOfSockets, editions: range
+) -> Iterator[tuple[str, list[Block[Arrivals]], Block[Arrivals]]]:
+    """The blocks of each load, with the ruler's: store, retrieve and delete the same records,
+    evenly spaced, and the mix."""
+    from benchmarks.common.load.schedule import constant, poisson
     from benchmarks.common.workload import Values
 
-    values = Values(SIZE_BYTES, edition)
-
-    def due_ns() -> islice[int]:
-        return islice(constant(RATE_PER_S), operations)
-
-    # As many in flight as a block has operations: none is ever dropped, all are waited for.
-    yield (
-        STORE,
-        await open_loop(
-            lambda n: client.store(f"one-{n}", values.value(n)),
-            due_ns=due_ns(),
-            max_in_flight=operations,
-        ),
-    )
-    yield (
-        RETRIEVE,
-        await open_loop(
-            lambda n: client.retrieve(f"one-{n}"),
-            due_ns=due_ns(),
-            max_in_flight=operations,
-            check=values.check,
-        ),
-    )
+    due_ns = list(islice(constant(RATE_PER_S), PER_BLOCK))
+    stores: list[Block[Arrivals]] = []
+    retrieves: list[Block[Arrivals]] = []
+    deletes: list[Block[Arrivals]] = []
+    for each in editions:
+        names, values = partial(_name, each), Values(SIZE_BYTES, each)
+        stores.append(partial(_offer, _storing(client, names, values), due_ns))
+        retrieves.append(partial(_offer, _retrieving(client, names), due_ns, values.check))
+        deletes.append(partial(_offer, _deleting(client, names), due_ns))
+    yield STORE, stores, partial(ruler.open, "store", due_ns)
+    yield RETRIEVE, retrieves, partial(ruler.open, "retrieve", due_ns)
     if subject.supports("delete"):
-        yield (
-            DELETE,
-            await open_loop(
-                lambda n: client.delete(f"one-{n}"), due_ns=due_ns(), max_in_flight=operations
-            ),
-        )
-        await subject.must_be_gone(client, f"one-{operations - 1}")
+        yield DELETE, deletes, partial(ruler.open, "store", due_ns)
+    mixed_ns = list(islice(poisson(MIX_RATE_PER_S, seed=editions[0]), MIX_PER_BLOCK))
+    mixes: list[Block[Arrivals]] = [partial(mixed.block, mixed_ns, each) for each in editions]
+    yield MIX, mixes, partial(ruler.open, "retrieve", mixed_ns)
+
+
+def _name(edition: int, number: int) -> str:
+    return f"one-{edition % CHAIN}-{number}"
+
+
+def _storing(
+    client: subject.SubjectClient, name: Callable[[int], str], values: Values
+) -> Callable[[int], Awaitable[object]]:
+    return lambda number: client.store(name(number), values.value(number))
+
+
+def _retrieving(
+    client: subject.SubjectClient, name: Callable[[int], str]
+) -> Callable[[int], Awaitable[object]]:
+    return lambda number: client.retrieve(name(number))
+
+
+def _deleting(
+    client: subject.SubjectClient, name: Callable[[int], str]
+) -> Callable[[int], Awaitable[object]]:
+    return lambda number: client.delete(name(number))
+
+
+async def _offer(
+    operation: Callable[[int], Awaitable[object]],
+    due_ns: list[int],
+    check: Callable[[int, object], None] | None = None,
+) -> Arrivals:
+    """A block of operations, all of which must succeed: as many may be in flight as there are."""
+    from benchmarks.common.load.open_loop import open_loop
+
+    arrivals = await open_loop(operation, due_ns=due_ns, max_in_flight=len(due_ns), check=check)
+    return arrivals.require_clean()
 
 
 class _Mixed:
@@ -138,13 +148,11 @@ class _Mixed:
         stored.require_clean()
         self._acknowledged = [first] * MIX_RECORDS
 
-    async def block(self, operations: int, edition: int) -> Arrivals:
+    async def block(self, due_ns: list[int], edition: int) -> Arrivals:
         from benchmarks.common.load.mix import ycsb_b
-        from benchmarks.common.load.open_loop import open_loop
-        from benchmarks.common.load.schedule import poisson
         from benchmarks.common.workload import Values
 
-        plan = ycsb_b(operations, MIX_RECORDS, seed=edition)
+        plan = ycsb_b(len(due_ns), MIX_RECORDS, seed=edition)
         now = Values(SIZE_BYTES, edition + 1)
 
         async def operation(number: int) -> None:
@@ -158,49 +166,67 @@ class _Mixed:
                 if answer != now.value(which):
                     before.check(which, answer)
 
-        return await open_loop(
-            operation,
-            due_ns=islice(poisson(MIX_RATE_PER_S, seed=edition), operations),
-            max_in_flight=operations,
-        )
+        return await _offer(operation, due_ns)
 
 
 def setup_cache() -> object:
-    return record(_blocks)
+    return record(_turns)
 
 
-class Percentiles:
-    """Catches: operations that take longer when they come, above all the unlucky ones of them.
+class _Load:
+    """What the classes about a load have in common."""
 
-    Cannot see: stalls rarer than one in the 12 s it looks; whether generator, client or node was
-    late (`Missed` tells); a percent or ten, on a shared machine.
-    """
-
-    kind = "observed"
     layout = "A"
-    version = "1"
-    unit = "seconds"
-    timeout = 60
+    timeout = 300
     params = (LOADS,)
     param_names = ("load",)
 
-    def setup(self, found: Record, load: str) -> None:
-        read(found, "p50", load)
-
-    def track_p50(self, found: Record, load: str) -> Samples:
-        return as_samples(read(found, "p50", load))
-
-    def track_p95(self, found: Record, load: str) -> Samples:
-        return as_samples(read(found, "p95", load))
-
-    def track_p99(self, found: Record, load: str) -> Samples:
-        return as_samples(read(found, "p99", load))
-
-    def track_p999(self, found: Record, load: str) -> Samples:
-        return as_samples(read(found, "p999", load))
+    def setup(self, found: Turns, load: str) -> None:
+        read(found, load)
 
 
-class Missed:
+class Middle(_Load):
+    """Catches: operations that take longer when they come, half of them at least (P50).
+
+    Cannot see: the unlucky ones (`Percentiles` shows them).
+    """
+
+    kind = "paired"
+    version = beside("1", SOCKET_RULER)
+    unit = "seconds"
+
+    def track_p50(self, found: Turns, load: str) -> Samples:
+        from benchmarks.common.ruler.sockets import middle
+
+        return timed(map(middle, read(found, load)), REFERENCE_S[load])
+
+
+class Percentiles(_Load):
+    """Catches: the unlucky operations that take longer when they come, for people to look at.
+
+    Cannot see: stalls rarer than one in the 2 s it looks; whether generator, client or node was
+    late (`Missed` tells); less than what the machine does, so nothing is judged by it.
+    """
+
+    kind = "observed"
+    version = "2"
+    unit = "seconds"
+
+    def track_p95(self, found: Turns, load: str) -> Samples:
+        return tail(_latencies(found, load), 950)
+
+    def track_p99(self, found: Turns, load: str) -> Samples:
+        return tail(_latencies(found, load), 990)
+
+    def track_p999(self, found: Turns, load: str) -> Samples:
+        return tail(_latencies(found, load), 999, parts=2)
+
+
+def _latencies(found: Turns, load: str) -> list[list[float]]:
+    return [taken.subject.latencies_s for taken in read(found, load)]
+
+
+class Missed(_Load):
     """Catches: percentiles that are not to be trusted, since the offered rate was not kept.
 
     Cannot see: who was late. It counts operations that began more than 2 ms after they were due,
@@ -208,15 +234,8 @@ class Missed:
     """
 
     kind = "observed"
-    layout = "A"
-    version = "1"
+    version = "2"
     unit = "ppm"
-    timeout = 60
-    params = (LOADS,)
-    param_names = ("load",)
 
-    def setup(self, found: Record, load: str) -> None:
-        read(found, "missed", load)
-
-    def track_missed_ppm(self, found: Record, load: str) -> Samples:
-        return as_samples(read(found, "missed", load))
+    def track_missed_ppm(self, found: Turns, load: str) -> Samples:
+        return unjudged(taken.subject.missed_ppm for taken in read(found, load))

@@ -8,26 +8,43 @@ commits and a machine with half its speed keep them; `Stress` offers more than a
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from benchmarks.common import subject
-from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common.ruler.versions import SOCKET_RULER, beside
+from benchmarks.common.sampling import PAIRS, Samples, read, record, tail, timed, unjudged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from benchmarks.common.load.open_loop import Arrivals
+    from benchmarks.common.ruler.sockets import Turns
 
 NODES = 8
 SIZE_BYTES = 1024
 RECORDS = 1000
 RATES = [100, 500, 1000]
-SUSTAINED = {100: 100, 500: 250, 1000: 500}  # operations of a block: it lasts 0.5 to 1 s
+SUSTAINED = {100: 8, 500: 25, 1000: 50}  # operations of a block: it lasts 50 to 80 ms
 BURSTS = [50, 100, 200]
-RAMP_PER_S, RAMP_S = 3000, 1.0  # from nothing: 1,500 operations
-STRESS_PER_S, STRESS_S = 20_000, 0.25
+RAMP_PER_S, RAMP_S = 3000, 0.2  # from nothing: 300 operations
+STRESS_PER_S, STRESS_S = 20_000, 0.05
 IN_FLIGHT = 1024  # under stress; what is due beyond it is dropped, as a service would have to
+CHAIN = 4  # blocks of a shape that follow each other
+RAMPS, STRESSES = 24, 32  # turns
+REFERENCE_S: dict[Hashable, float] = {
+    ("sustained", 100): 270e-6,
+    ("sustained", 500): 200e-6,
+    ("sustained", 1000): 190e-6,
+    ("burst", 50): 1e-3,
+    ("burst", 100): 2e-3,
+    ("burst", 200): 4.4e-3,
+    ("ramp",): 200e-6,
+    ("stress",): 50e-6,
+}
+"""Of the ruler: its median latency, the seconds of a burst, or those of an operation under stress;
+fixed numbers, about what it takes on a quiet machine."""
 
 
 class _Users:
@@ -75,72 +92,100 @@ class _Users:
         self._values.check(number, await self._client.retrieve(key_of(number)))
 
 
-def _blocks() -> Record:
-    """Blocks of each shape, all of them in turn: a slow spell of the machine falls on all."""
-    from benchmarks.common.load.schedule import Piece, arrivals, constant
-    from benchmarks.common.records import summarize
+def _turns() -> Turns:
+    """Blocks of each shape, all shapes in turn, each between two of the ruler in the same shape."""
+    from benchmarks.common.ruler.sockets import InTurn
     from benchmarks.common.swarm import Swarm
 
-    found: Record = {}
-    ramp = [Piece(begin_per_s=0, end_per_s=RAMP_PER_S, seconds=RAMP_S)]
-    stress = [Piece(begin_per_s=STRESS_PER_S, end_per_s=STRESS_PER_S, seconds=STRESS_S)]
-
-    def note(value: float, *key: str | int) -> None:
-        found.setdefault(key, []).append(value)
-
-    async def measure(client: subject.SubjectClient) -> None:
-        users = _Users(client)
-        await users.prepare()
-        for edition in range(BLOCKS + 1):
-            if edition == 1:
-                found.clear()  # the first block met cold caches
-            for rate, operations in SUSTAINED.items():
-                due = islice(constant(rate), operations)
-                latency = summarize((await users.offer(due, edition, None)).latencies_s)
-                note(latency.p50_s, "sustained p50", rate)
-                note(latency.p95_s, "sustained p95", rate)
-            for size in BURSTS:
-                burst = await users.offer([0] * size, edition, None)
-                note(max(burst.latencies_s), "burst", size)
-            risen = summarize((await users.offer(arrivals(ramp), edition, None)).latencies_s)
-            note(risen.p50_s, "ramp p50")
-            note(risen.p99_s, "ramp p99")
-            stressed = await users.offer(arrivals(stress), edition, IN_FLIGHT)
-            served = len(stressed.latencies_s)
-            note(stressed.elapsed_s / max(1, served), "stress")
-            note(1e6 * (1 - served / stressed.scheduled), "unserved")
-
-    with Swarm(layout="A", nodes=NODES) as swarm:
-        swarm.run(measure(swarm.client))
+    found: Turns = {}
+    with Swarm(layout="A", nodes=NODES, ruled=True) as swarm:
+        users, in_turn = _Users(swarm.client), InTurn(swarm)
+        ruler = in_turn.ruler(SIZE_BYTES)
+        swarm.run(users.prepare())
+        shapes = _shapes()
+        for edition in range(0, PAIRS + CHAIN, CHAIN):
+            if edition == CHAIN:
+                found.clear()  # the first blocks met cold caches
+            for key, (turns, due_ns, in_flight) in shapes.items():
+                if edition < turns + CHAIN:
+                    blocks = [
+                        partial(users.offer, due_ns, each, in_flight)
+                        for each in range(edition, edition + CHAIN)
+                    ]
+                    found.setdefault(key, []).extend(
+                        in_turn.chain(blocks, partial(ruler.open, "retrieve", due_ns))
+                    )
     return found
 
 
+def _shapes() -> dict[Hashable, tuple[int, list[int], int | None]]:
+    """How many turns each has, when its operations are due (in ns), and how many may be in flight
+    if that has a limit."""
+    from benchmarks.common.load.schedule import Piece, arrivals, constant
+
+    ramp = [Piece(begin_per_s=0, end_per_s=RAMP_PER_S, seconds=RAMP_S)]
+    stress = [Piece(begin_per_s=STRESS_PER_S, end_per_s=STRESS_PER_S, seconds=STRESS_S)]
+    shapes: dict[Hashable, tuple[int, list[int], int | None]] = {
+        ("sustained", rate): (PAIRS, list(islice(constant(rate), operations)), None)
+        for rate, operations in SUSTAINED.items()
+    }
+    shapes |= {("burst", size): (PAIRS, [0] * size, None) for size in BURSTS}
+    shapes["ramp",] = (RAMPS, list(arrivals(ramp)), None)
+    shapes["stress",] = (STRESSES, list(arrivals(stress)), IN_FLIGHT)
+    return shapes
+
+
 def setup_cache() -> object:
-    return record(_blocks)
+    return record(_turns)
 
 
 class Sustained:
-    """Catches: operations that take longer at a steady rate that leaves the network time.
+    """Catches: operations that take longer at a steady rate that leaves the network time (P50).
 
-    Cannot see: the tail beyond P95: a block has 100 to 500 operations (`latency` looks further).
+    Cannot see: the tail (`SustainedTail` shows it, `latency` looks further).
+    """
+
+    kind = "paired"
+    layout = "A"
+    version = beside("2", SOCKET_RULER)
+    unit = "seconds"
+    timeout = 300
+    params = (RATES,)
+    param_names = ("rate_per_s",)
+
+    def setup(self, found: Turns, rate_per_s: int) -> None:
+        read(found, "sustained", rate_per_s)
+
+    def track_p50(self, found: Turns, rate_per_s: int) -> Samples:
+        from benchmarks.common.ruler.sockets import middle
+
+        key = ("sustained", rate_per_s)
+        return timed(map(middle, read(found, *key)), REFERENCE_S[key])
+
+
+class SustainedTail:
+    """Catches: the slowest of twenty operations at a steady rate that become slower, for people.
+
+    Cannot see: less than what the machine does to them, so nothing is judged by it.
     """
 
     kind = "observed"
     layout = "A"
     version = "1"
     unit = "seconds"
-    timeout = 60
+    timeout = 300
     params = (RATES,)
     param_names = ("rate_per_s",)
 
-    def setup(self, found: Record, rate_per_s: int) -> None:
-        read(found, "sustained p50", rate_per_s)
+    def setup(self, found: Turns, rate_per_s: int) -> None:
+        read(found, "sustained", rate_per_s)
 
-    def track_p50(self, found: Record, rate_per_s: int) -> Samples:
-        return as_samples(read(found, "sustained p50", rate_per_s))
+    def track_p95(self, found: Turns, rate_per_s: int) -> Samples:
+        return tail(_latencies(found, "sustained", rate_per_s), 950)
 
-    def track_p95(self, found: Record, rate_per_s: int) -> Samples:
-        return as_samples(read(found, "sustained p95", rate_per_s))
+
+def _latencies(found: Turns, *key: Hashable) -> list[list[float]]:
+    return [taken.subject.latencies_s for taken in read(found, *key)]
 
 
 class Bursts:
@@ -149,41 +194,62 @@ class Bursts:
     Cannot see: bursts that meet other load; what the first of them took.
     """
 
-    kind = "observed"
+    kind = "paired"
     layout = "A"
-    version = "1"
+    version = beside("2", SOCKET_RULER)
     unit = "seconds"
-    timeout = 60
+    timeout = 300
     params = (BURSTS,)
     param_names = ("operations",)
 
-    def setup(self, found: Record, operations: int) -> None:
+    def setup(self, found: Turns, operations: int) -> None:
         read(found, "burst", operations)
 
-    def track_until_all_answered(self, found: Record, operations: int) -> Samples:
-        return as_samples(read(found, "burst", operations))
+    def track_until_all_answered(self, found: Turns, operations: int) -> Samples:
+        from benchmarks.common.ruler.sockets import slowest
+
+        key = ("burst", operations)
+        return timed(map(slowest, read(found, *key)), REFERENCE_S[key])
 
 
 class RampUp:
-    """Catches: operations that take longer while the rate rises from 0 to 3,000 per second.
+    """Catches: operations that take longer while the rate rises from 0 to 3,000 per second (P50).
 
-    Cannot see: at which rate it began; what a rate does that stays.
+    Cannot see: at which rate it began; what a rate does that stays; the tail (`RampUpTail`).
+    """
+
+    kind = "paired"
+    layout = "A"
+    version = beside("2", SOCKET_RULER)
+    unit = "seconds"
+    timeout = 300
+
+    def setup(self, found: Turns) -> None:
+        read(found, "ramp")
+
+    def track_p50(self, found: Turns) -> Samples:
+        from benchmarks.common.ruler.sockets import middle
+
+        return timed(map(middle, read(found, "ramp")), REFERENCE_S["ramp",])
+
+
+class RampUpTail:
+    """Catches: the slowest of a hundred operations of `RampUp` that become slower, for people.
+
+    Cannot see: less than what the machine does to them, so nothing is judged by it.
     """
 
     kind = "observed"
     layout = "A"
     version = "1"
     unit = "seconds"
-    timeout = 60
+    timeout = 300
 
-    def setup(self, found: Record) -> None:
-        read(found, "ramp p50")
+    def setup(self, found: Turns) -> None:
+        read(found, "ramp")
 
-    def track_p50(self, found: Record) -> Samples:
-        return as_samples(read(found, "ramp p50"))
-
-    def track_p99(self, found: Record) -> Samples:
-        return as_samples(read(found, "ramp p99"))
+    def track_p99(self, found: Turns) -> Samples:
+        return tail(_latencies(found, "ramp"), 990)
 
 
 class Stress:
@@ -192,17 +258,19 @@ class Stress:
     Cannot see: whether the client, which shares the cores, was the one who could not.
     """
 
-    kind = "observed"
+    kind = "paired"
     layout = "A"
-    version = "1"
+    version = beside("2", SOCKET_RULER)
     unit = "seconds"
-    timeout = 60
+    timeout = 300
 
-    def setup(self, found: Record) -> None:
+    def setup(self, found: Turns) -> None:
         read(found, "stress")
 
-    def track_seconds_per_served(self, found: Record) -> Samples:
-        return as_samples(read(found, "stress"))
+    def track_seconds_per_served(self, found: Turns) -> Samples:
+        from benchmarks.common.ruler.sockets import per_served
+
+        return timed(map(per_served, read(found, "stress")), REFERENCE_S["stress",])
 
 
 class Unserved:
@@ -213,12 +281,13 @@ class Unserved:
 
     kind = "observed"
     layout = "A"
-    version = "1"
+    version = "2"
     unit = "ppm"
-    timeout = 60
+    timeout = 300
 
-    def setup(self, found: Record) -> None:
-        read(found, "unserved")
+    def setup(self, found: Turns) -> None:
+        read(found, "stress")
 
-    def track_unserved_ppm(self, found: Record) -> Samples:
-        return as_samples(read(found, "unserved"))
+    def track_unserved_ppm(self, found: Turns) -> Samples:
+        offered = [taken.subject for taken in read(found, "stress")]
+        return unjudged(1e6 * (1 - len(each.latencies_s) / each.scheduled) for each in offered)

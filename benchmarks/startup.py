@@ -1,51 +1,70 @@
 """What passes before anything works: importing, starting, connecting, joining, getting ready.
 
-Networks have as many replicas as nodes, up to three, and a majority of them for the quorums.
+Networks have as many replicas as nodes, up to three, and a majority of them for the quorums. All
+times are at reference speed (`benchmarks/common/ruler/pairs.py`), beside another beginning: of an
+interpreter, or of the ceiling (`benchmarks/common/ruler/fresh.py`).
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import subject
-from benchmarks.common.sampling import BLOCKS, Record, Samples, as_samples, read, record
+from benchmarks.common.ruler.versions import START_RULER, beside
+from benchmarks.common.sampling import BLOCKS, QUICK, Samples, Times, read, record, timed
+
+if TYPE_CHECKING:
+    from benchmarks.common.swarm import Members, Swarm
 
 NODES = [1, 4, 8]
 RECORDS = 500
 SIZE_BYTES = 1024
-IMPORT_LIMIT_S = 30  # a hundred times what it takes
+PER_SAMPLE = {"import": 2, "start": 8, "connect": 6, "join": 3}
+TURNS = {what: BLOCKS * (1 if QUICK else turns) for what, turns in PER_SAMPLE.items()}
+REFERENCE_S: dict[str | tuple[str, int], float] = {
+    "import": 0.135,
+    "start": 4e-3,
+    "connect": 10e-3,
+    ("connect", 1): 2e-3,
+    ("connect", 4): 5.9e-3,
+    ("connect", 8): 10e-3,
+}
+"""Of each ruler: fixed numbers, about what it takes on a quiet machine. Joins and first answers are
+held against connecting."""
 
 
-def _imports() -> Record:
-    """Seconds of the import in one fresh interpreter after the other."""
-    from benchmarks.common.children import child_environment
+def _imports() -> Times:
+    """Seconds of the import, in one fresh interpreter after the other."""
+    from benchmarks.common.ruler.fresh import import_s, run_fresh
+    from benchmarks.common.ruler.pairs import Pair
 
     def seconds() -> float:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", subject.IMPORT_PROGRAM],
-            env=child_environment(),
-            stdout=subprocess.PIPE,
-            timeout=IMPORT_LIMIT_S,
-            check=True,
-            text=True,
-        )
-        took, directory = done.stdout.splitlines()
+        took, directory = run_fresh(subject.IMPORT_PROGRAM)
         if directory != subject.core_dir():
             raise RuntimeError(f"imported from {directory}, not from {subject.core_dir()}")
         return float(took)
 
-    return {("import",): [seconds() for _ in range(BLOCKS + 1)][1:]}  # the first read the disk
+    seconds()  # the first reads the disk
+    import_s()
+    pairs, before = [], import_s()
+    for _ in range(TURNS["import"]):
+        took, after = seconds(), import_s()
+        pairs.append(Pair(took, before, after))
+        before = after
+    return {("import",): pairs}
 
 
-def _first_nodes() -> Record:
+def _first_nodes() -> Times:
     """Seconds that the first node of a network needs, and a client until its first answer."""
     from benchmarks.common.loops import running_loop
+    from benchmarks.common.ruler.fresh import Meeting, connect_s
+    from benchmarks.common.ruler.pairs import Pair
     from benchmarks.common.swarm import Members, Swarm
     from benchmarks.common.workload import Values
+
+    found: Times = {}
 
     async def start() -> float:
         members = Members(subject.NetworkSettings.of(1))
@@ -62,25 +81,37 @@ def _first_nodes() -> Record:
         Values(SIZE_BYTES).check(0, answer)
         return connected - begin, answered - begin
 
-    with running_loop(subject.default_loop()) as runner:
-        started = [runner.run(start()) for _ in range(BLOCKS + 1)]
-    with Swarm(layout="A", nodes=NODES[-1]) as swarm:
+    with running_loop(subject.default_loop()) as runner, Meeting(subject.default_loop()) as meeting:
+        for _ in range(TURNS["start"] + 1):
+            before, took, after = (
+                runner.run(each) for each in (meeting.start_s(), start(), meeting.start_s())
+            )
+            found.setdefault(("start",), []).append(Pair(took, before, after))
+    with Swarm(layout="A", nodes=NODES[-1], ruled=True) as swarm:
         swarm.run(swarm.client.store("first", Values(SIZE_BYTES).value(0)))
-        connected = [swarm.run(connect(swarm)) for _ in range(BLOCKS + 1)]
-    return {
-        ("start",): started[1:],  # the first ones met cold caches
-        ("connect",): [first for first, _ in connected[1:]],
-        ("answer",): [second for _, second in connected[1:]],
-    }
+        for _ in range(TURNS["connect"] + 1):
+            before = swarm.run(connect_s(swarm.new_ruler()))
+            connected, answered = swarm.run(connect(swarm))
+            after = swarm.run(connect_s(swarm.new_ruler()))
+            found.setdefault(("connect",), []).append(Pair(connected, before, after))
+            found.setdefault(("answer",), []).append(Pair(answered, before, after))
+    return _warm(found)
 
 
-def _joins() -> Record:
+def _warm(found: Times) -> Times:
+    """Without the first turn of each, which met cold caches."""
+    return {key: pairs[1:] for key, pairs in found.items()}
+
+
+def _joins() -> Times:
     """Seconds that a node needs to join networks of each size, which hold records, and to be ready.
 
     It runs here and the others in a process of their own. It leaves again, and before the next one
     comes, all that was stored must be there. The sizes take turns, which gives a network time to
-    get over the departure, and lets a slow spell fall on all of them.
+    get over the departure.
     """
+    from benchmarks.common.ruler.fresh import connect_s
+    from benchmarks.common.ruler.pairs import Pair
     from benchmarks.common.swarm import Members, Swarm
     from benchmarks.common.workload import Values, closed_loop
 
@@ -104,11 +135,13 @@ def _joins() -> Record:
         await members.shutdown()
         return members
 
-    found: Record = {}
+    found: Times = {}
     with ExitStack() as stack:
         swarms = [
             stack.enter_context(
-                Swarm(layout="A", nodes=nodes, network=subject.NetworkSettings.of(nodes))
+                Swarm(
+                    layout="A", nodes=nodes, network=subject.NetworkSettings.of(nodes), ruled=True
+                )
             )
             for nodes in NODES
         ]
@@ -116,15 +149,18 @@ def _joins() -> Record:
         holding = swarms if subject.supports("ready") else []
         for swarm in holding:
             swarm.run(fill(swarm.client))
-        for block in range(BLOCKS + 1):
+        for _ in range(TURNS["join"] + 1):
             for nodes, swarm in zip(NODES, swarms, strict=True):
+                before = swarm.run(connect_s(swarm.new_ruler()))
                 members = swarm.run(join(swarm))
-                if block:  # the first one met cold caches
-                    found.setdefault(("join", nodes), []).extend(members.join_s)
-                    found.setdefault(("ready", nodes), []).extend(members.ready_s)
+                after = swarm.run(connect_s(swarm.new_ruler()))
+                for what, took in (("join", members.join_s), ("ready", members.ready_s)):
+                    found.setdefault((what, nodes), []).extend(
+                        Pair(each, before, after) for each in took
+                    )
             for swarm in holding:
                 swarm.run(all_there(swarm.client))
-    return found
+    return _warm(found)
 
 
 class Import:
@@ -133,30 +169,30 @@ class Import:
     Cannot see: a disk that was not read before, nor the interpreter's own start.
     """
 
-    kind = "observed"
+    kind = "paired"
     layout = "C"
-    version = "1"
+    version = beside("2", START_RULER)
     unit = "seconds"
-    timeout = 60
+    timeout = 300
 
     def setup_cache(self) -> object:
         return record(_imports)
 
-    def setup(self, found: Record) -> None:
+    def setup(self, found: Times) -> None:
         read(found, "import")
 
-    def track_import_seconds(self, found: Record) -> Samples:
-        return as_samples(read(found, "import"))
+    def track_import_seconds(self, found: Times) -> Samples:
+        return timed(read(found, "import"), REFERENCE_S["import"])
 
 
 class _FirstNode:
     """The record that the classes about a first node and a first client share."""
 
     key = ""  # of its values in the record
-    kind = "observed"
-    timeout = 60
+    kind = "paired"
+    timeout = 300
 
-    def setup(self, found: Record, *case: Any) -> None:
+    def setup(self, found: Times, *case: Any) -> None:
         read(found, self.key, *case)
 
     def setup_cache(self) -> object:
@@ -171,11 +207,11 @@ class Start(_FirstNode):
 
     layout = "C"
     key = "start"
-    version = "1"
+    version = beside("2", START_RULER)
     unit = "seconds"
 
-    def track_start_seconds(self, found: Record) -> Samples:
-        return as_samples(read(found, self.key))
+    def track_start_seconds(self, found: Times) -> Samples:
+        return timed(read(found, self.key), REFERENCE_S[self.key])
 
 
 class Connect(_FirstNode):
@@ -186,27 +222,27 @@ class Connect(_FirstNode):
 
     layout = "A"
     key = "connect"
-    version = "1"
+    version = beside("2", START_RULER)
     unit = "seconds"
 
-    def track_connect_seconds(self, found: Record) -> Samples:
-        return as_samples(read(found, self.key))
+    def track_connect_seconds(self, found: Times) -> Samples:
+        return timed(read(found, self.key), REFERENCE_S[self.key])
 
-    def track_first_answer_seconds(self, found: Record) -> Samples:
-        return as_samples(read(found, "answer"))
+    def track_first_answer_seconds(self, found: Times) -> Samples:
+        return timed(read(found, "answer"), REFERENCE_S["connect"])
 
 
 class _Joining:
     """The record that the classes about joining share."""
 
     key = ""  # of its values in the record
-    kind = "observed"
+    kind = "paired"
     layout = "A"
-    timeout = 60
+    timeout = 300
     params = (NODES,)
     param_names = ("nodes_before",)
 
-    def setup(self, found: Record, *case: Any) -> None:
+    def setup(self, found: Times, *case: Any) -> None:
         read(found, self.key, *case)
 
     def setup_cache(self) -> object:
@@ -220,11 +256,11 @@ class Join(_Joining):
     """
 
     key = "join"
-    version = "1"
+    version = beside("2", START_RULER)
     unit = "seconds"
 
-    def track_join_seconds(self, found: Record, nodes: int) -> Samples:
-        return as_samples(read(found, self.key, nodes))
+    def track_join_seconds(self, found: Times, nodes: int) -> Samples:
+        return timed(read(found, self.key, nodes), REFERENCE_S["connect", nodes])
 
 
 class Ready(_Joining):
@@ -234,8 +270,8 @@ class Ready(_Joining):
     """
 
     key = "ready"
-    version = "1"
+    version = beside("2", START_RULER)
     unit = "seconds"
 
-    def track_ready_seconds(self, found: Record, nodes: int) -> Samples:
-        return as_samples(read(found, self.key, nodes))
+    def track_ready_seconds(self, found: Times, nodes: int) -> Samples:
+        return timed(read(found, self.key, nodes), REFERENCE_S["connect", nodes])

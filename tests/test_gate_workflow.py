@@ -155,8 +155,14 @@ def test_the_comment_names_what_is_changed_of_the_judges_and_takes_the_whole_ver
     for place, text in (("run", "the whole"), ("run/by-heads-ruler", "the second alone")):
         (tmp_path / "gate" / place).mkdir(parents=True)
         (tmp_path / "gate" / place / "verdict.md").write_text(text, encoding="utf-8")
+    (tmp_path / "continuous").mkdir()
+    asv_said = "```\n@all ~1.02 <b>\n"
+    (tmp_path / "continuous" / "continuous.txt").write_text(asv_said, encoding="utf-8")
     plain = commented(tmp_path, {"filename": "p2pcore/node.py"}, {"filename": "docs/Makefile"})
     assert "the whole" in plain
+    assert "### asv continuous, which decides nothing" in plain
+    assert "@\N{ZERO WIDTH SPACE}all ~1.02 &lt;b>\n" in plain
+    assert plain.count("```") == 2  # a fence of its own cannot end ours
     assert "the second alone" not in plain
     assert "changes what judges it" not in plain
     moved = {"filename": "docs/x.py", "previous_filename": "perflab/gate/policy.toml"}

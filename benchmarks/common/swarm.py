@@ -18,11 +18,14 @@ Rule: IPv4 loopback only; p2pcore only through `subject`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from benchmarks.common import subject
@@ -31,6 +34,12 @@ from benchmarks.common.entered import Entered
 from benchmarks.common.footprint import usage
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import Layout, LoopKind
+from benchmarks.common.ruler.ceiling import (
+    FASTEST,
+    CeilingClient,
+    CeilingListeners,
+    write_certificate,
+)
 from benchmarks.common.workload import Values, closed_loop
 
 __all__ = ["Members", "Swarm", "SwarmError", "run_child"]
@@ -113,6 +122,13 @@ class Members:
         self._nodes.clear()
 
 
+def collect(what: str) -> None:
+    """Collect this process's garbage; with "freeze", never look at what is left again."""
+    gc.collect()
+    if what == "freeze":
+        gc.freeze()
+
+
 async def no_leftovers() -> None:
     """Raise SwarmError if a task other than this one is still there."""
     await asyncio.sleep(0)  # tasks that have been cancelled end in the next turn
@@ -124,7 +140,9 @@ async def no_leftovers() -> None:
 class Swarm(Entered):
     """A network and a client of it, from entering to leaving; for synchronous callers.
 
-    `watched` children keep self metrics for the monitor; `environment` is added to theirs.
+    `watched` children keep self metrics for the monitor; `environment` is added to theirs. With
+    `ruled`, each process with nodes serves the ceiling too, as many servers as nodes on the same
+    loop, and `ruler` is a client of it: whatever slows the nodes slows it.
     """
 
     child_module = "benchmarks.common.swarm"
@@ -138,6 +156,7 @@ class Swarm(Entered):
         loop: LoopKind | None = None,
         watched: bool = False,
         environment: dict[str, str] | None = None,
+        ruled: bool = False,
     ) -> None:
         if layout not in ("A", "B", "C"):
             raise ValueError(f"real nodes come in the layouts A, B and C, not {layout!r}")
@@ -157,6 +176,10 @@ class Swarm(Entered):
         self._members = Members(self.network)
         self._children: list[Child] = []
         self._watched, self._environment = watched, environment
+        self._ruled = ruled
+        self.ruler: CeilingClient
+        self._ruler_addresses: list[str] = []
+        self._certificate = ""
 
     @property
     def processes(self) -> int:
@@ -175,20 +198,42 @@ class Swarm(Entered):
 
     def _enter(self) -> None:
         self._runner = self._stack.enter_context(running_loop(self.loop))
+        if self._ruled:
+            folder = self._stack.enter_context(TemporaryDirectory(prefix="ruler-"))
+            self._certificate = write_certificate(Path(folder))
         if self.layout == "C":
             self._stack.callback(lambda: self.run(no_leftovers()))
+            if self._ruled:
+                listeners = CeilingListeners(self.nodes, FASTEST[self.loop], self._certificate)
+                self._stack.callback(lambda: self.run(listeners.stop()))
+                self._ruler_addresses = self.run(listeners.start())
             self._stack.callback(lambda: self.run(self._members.shutdown()))
             self.run(self._members.add(self.nodes, []))
             self.addresses, self.join_s = self._members.addresses, self._members.join_s
         else:
             self._stack.callback(lambda: stop_all(self._children))
             self._start_children()
+        if self._ruled:
+            self.ruler = self._open_ruler()
         self.client = self._open_client()
         self.run(self._probe())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Drive the swarm's loop until a coroutine is done."""
         return self._runner.run(coroutine)
+
+    def freeze(self) -> None:
+        """In every process: what there is now is no garbage, and later collections pass it over."""
+        self._collect("freeze")
+
+    def collect(self) -> None:
+        """In every process: collect garbage now, so that none is left to whoever runs next."""
+        self._collect("collect")
+
+    def _collect(self, what: str) -> None:
+        for child in self._children:
+            child.ask({"ask": what})
+        collect(what)
 
     def usage(self) -> list[dict[str, int | float]]:
         """Processor time, memory and the nodes' counters, a row for each process with nodes."""
@@ -210,6 +255,7 @@ class Swarm(Entered):
             "count": count,
             "bootstrap": bootstrap,
             "loop": self.loop,
+            "certificate": self._certificate,
         }
         child = Child(
             self.child_module,
@@ -230,6 +276,18 @@ class Swarm(Entered):
                 raise SwarmError(f"child {child.pid} runs {ready['identity']}, this is {mine}")
             self.addresses += ready["addresses"]
             self.join_s += ready["join_s"]
+            self._ruler_addresses += ready["ruler_addresses"]
+
+    def new_ruler(self) -> CeilingClient:
+        """Another client of the ceiling beside the nodes, to be entered."""
+        return CeilingClient(self._ruler_addresses, self._certificate, FASTEST[self.loop])
+
+    def _open_ruler(self) -> CeilingClient:
+        """One that is closed before the nodes are."""
+        ruler = self.new_ruler()
+        self.run(ruler.__aenter__())
+        self._stack.callback(lambda: self.run(ruler.__aexit__()))
+        return ruler
 
     def _open_client(self) -> subject.SubjectClient:
         """A client that is closed before the nodes are."""
@@ -256,11 +314,17 @@ class _Host:
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
         self._members = Members(subject.NetworkSettings(**order["network"]))
+        self._ruler: CeilingListeners | None = None
 
     async def start(self) -> dict[str, Any]:
         order = self._order
+        ruler_addresses: list[str] = []
+        if certificate := order.get("certificate"):
+            self._ruler = CeilingListeners(order["count"], FASTEST[order["loop"]], certificate)
+            ruler_addresses = await self._ruler.start()
         await self._members.add(order["count"], order["bootstrap"], **order.get("settings", {}))
         return {
+            "ruler_addresses": ruler_addresses,
             "addresses": self._members.addresses,
             "join_s": self._members.join_s,
             "identity": asdict(subject.identity(self._order["loop"])),
@@ -270,6 +334,9 @@ class _Host:
         return self._members.counters()
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        if question["ask"] in ("collect", "freeze"):
+            collect(question["ask"])
+            return {}
         if question == {"ask": "usage"}:
             return usage() | self._members.counters()
         if question == {"ask": "standing"}:
@@ -277,6 +344,8 @@ class _Host:
         raise ValueError(f"a host of nodes cannot answer {question}")
 
     async def stop(self) -> None:
+        if self._ruler is not None:
+            await self._ruler.stop()
         await self._members.shutdown()
 
 

@@ -46,17 +46,17 @@ class Budget:
 
 
 SUITES: Mapping[str, Budget] = {
-    "baseline": Budget(7, short=True),
+    "baseline": Budget(10, short=True),
     "chaos": Budget(25),
     "concurrency": Budget(10, short=True),
     "counts": Budget(35, short=True),
-    "hotpath": Budget(75),
+    "hotpath": Budget(90),
     "latency": Budget(40),
-    "load": Budget(45),
+    "load": Budget(50),
     "memory": Budget(11, short=True),
-    "scale": Budget(10, short=True),
+    "scale": Budget(9, short=True),
     "simulated": Budget(75),
-    "startup": Budget(20),
+    "startup": Budget(30),
 }
 
 

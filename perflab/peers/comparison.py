@@ -22,9 +22,9 @@ from benchmarks.common import subject
 from benchmarks.common.children import ChildError, require_running
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import LoopKind, summarize
+from benchmarks.common.ruler.ceiling import FASTEST, CeilingServers
 from benchmarks.common.swarm import Swarm
 from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
-from perflab.peers.ceiling import FASTEST, CeilingServers
 from perflab.peers.question import QUESTIONS, Question
 from perflab.peers.stores.running import RunningPeer, side_name
 

@@ -45,6 +45,7 @@ LATEST_MS = 253_370_764_800_000
 LARGEST = 1e150
 """Of values: sums of their squares stay finite. asv adds up, and never ends if that overflows."""
 RESULTS_VERSION = 2  # of asv's result files
+PER_MILLE = 1000  # what asv calls "number" is how slow the machine was beside a ruler, in these
 UNREADABLE = (
     ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError, RecursionError
 )  # fmt: skip
@@ -110,18 +111,28 @@ class Series:
     values: list[float] = field(default_factory=list)
     low: list[float | None] = field(default_factory=list)
     high: list[float | None] = field(default_factory=list)
+    slow: list[float | None] = field(default_factory=list)
+    """How many times its reference the ruler took beside the value; None without a ruler."""
     failed: list[int] = field(default_factory=list)
     """Commits at which it should have had a value and had none."""
 
-    def add(self, at: int, value: float, low: float | None, high: float | None) -> None:
+    def add(
+        self,
+        at: int,
+        value: float,
+        low: float | None,
+        high: float | None,
+        slow: float | None = None,
+    ) -> None:
         """A point at a commit that is not older than the last; a second one there replaces it."""
         if self.at and self.at[-1] == at:
-            for column in (self.at, self.values, self.low, self.high):
+            for column in (self.at, self.values, self.low, self.high, self.slow):
                 column.pop()
         self.at.append(at)
         self.values.append(value)
         self.low.append(low)
         self.high.append(high)
+        self.slow.append(slow)
 
 
 @dataclass(kw_only=True)
@@ -285,6 +296,7 @@ class _Reader:
     def _take_row(self, where: int, number: int, benchmark: Benchmark, cells: _Row) -> None:
         values = cells.listed("result")
         low, high = cells.listed("stats_ci_99_a"), cells.listed("stats_ci_99_b")
+        per_mille = cells.listed("stats_number") if benchmark.beside_ruler else []
         known = self.history.series
         for at, index in enumerate(self._indexes(benchmark, cells("params") or [])):
             if index is None:
@@ -298,7 +310,9 @@ class _Reader:
             if value is None:
                 series.failed.append(number)
             elif value == value:  # NaN: it does not apply to this commit
-                series.add(number, value, _bound(low, at), _bound(high, at))
+                slow = _bound(per_mille, at)
+                bounds = _bound(low, at), _bound(high, at)
+                series.add(number, value, *bounds, slow and slow / PER_MILLE)
 
     def _indexes(
         self, benchmark: Benchmark, measured: Sequence[Sequence[str]]

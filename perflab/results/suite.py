@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 LIST, LIST_VERSION = "benchmarks.json", 2
+RULER = ", ruler "
 KINDS = ("exact", "seeded", "paired", "observed")
 MAX_CASES = 2000  # of one benchmark: asv itself shows a line for each
 LONGEST_FILE = 100  # characters of a name of a file, beside its ending and a digest
@@ -62,6 +63,11 @@ class Benchmark:
     version: str
     param_names: tuple[str, ...]
     params: tuple[tuple[str, ...], ...]
+
+    @property
+    def beside_ruler(self) -> bool:
+        """Whether its times are taken beside a ruler, whose version is a part of its own."""
+        return RULER in self.version
 
     @cached_property
     def cases(self) -> list[tuple[str, ...]]:

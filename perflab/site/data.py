@@ -115,6 +115,7 @@ def _benchmark(model: SiteModel, name: str) -> dict[str, Any]:
                         "values": series.values,
                         "low": series.low,
                         "high": series.high,
+                        "slow": series.slow,
                         "failed": series.failed,
                         "changes": [_change(each) for each in changes.get((place, case), ())],
                     }

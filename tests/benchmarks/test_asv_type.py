@@ -19,6 +19,7 @@ from tests.perflab.results.test_checkout import git
 
 SUITE = """
 import os
+import pathlib
 
 
 class Rounds:
@@ -30,6 +31,12 @@ class Rounds:
 
     def track_samples(self):
         return {"samples": [1.0, 2.0], "number": 1}
+
+    def track_number(self):
+        place = pathlib.Path(__file__).with_name("numbers")
+        left = place.read_text().split()
+        place.write_text(" ".join(left[1:]))
+        return {"samples": [float(left[0])], "number": int(left[0])}
 
 
 class Once:
@@ -77,6 +84,7 @@ def test_asv_runs_the_rounds_and_takes_a_value_of_each_process(tmp_path: Path) -
     (tmp_path / "suite").mkdir()
     (tmp_path / "suite" / "__init__.py").write_text(REGISTER)
     (tmp_path / "suite" / "some.py").write_text(SUITE)
+    (tmp_path / "suite" / "numbers").write_text("1100 1900 1300")
     (tmp_path / "asv.conf.json").write_text(json.dumps(CONFIG))
     git(tmp_path, "init", "--quiet", "--initial-branch=main")
     git(tmp_path, "add", "--all")
@@ -98,6 +106,10 @@ def test_asv_runs_the_rounds_and_takes_a_value_of_each_process(tmp_path: Path) -
     assert found["some.Rounds.track_process"]["result"] == [sorted(processes)[1]]
     assert found["some.Rounds.track_samples"]["result"] is None
     assert "it returns one number, not a dict" in told
+    # A sample of a process may come with its number, of which the largest is kept.
+    assert found["some.Rounds.track_number"]["samples"] == [[1100.0, 1900.0, 1300.0]]
+    assert found["some.Rounds.track_number"]["result"] == [1300.0]
+    assert found["some.Rounds.track_number"]["stats_number"] == [1900]
     # Without rounds all is as it was.
     assert found["some.Once.track_samples"]["samples"] == [[1.0, 2.0]]
     assert found["some.Once.track_process"]["result"][0] > 1

@@ -85,6 +85,15 @@ def test_a_class_is_complete_for_asv(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FOUND)
+def test_times_are_taken_beside_a_ruler_or_not_judged(name: str) -> None:
+    """Seconds of a real machine: asv would call its spells changes. Simulated ones have none."""
+    owner, _ = FOUND[name]
+    if owner.__dict__.get("unit") == "seconds" and owner.layout != "S":  # type: ignore[attr-defined]
+        beside_a_ruler = ", ruler " in owner.__dict__["version"]
+        assert owner.kind == ("paired" if beside_a_ruler else "observed")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", FOUND)
 def test_every_peak_has_its_empty_twin(name: str) -> None:
     names = {benchmark.func.__name__ for benchmark in FOUND[name][1]}
     peaks = {each for each in names if each.startswith("peakmem_")}

@@ -28,7 +28,8 @@ FIRST_DATE_S = 1_700_000_000
 SPACING_S = 6 * 3600
 PARAMS = (["'store'", "'retrieve'"], ["64", "1024"])
 COLUMNS = (
-    "result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"
+    "result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b",
+    "stats_number",
 )  # fmt: skip
 CLASS = '''
 class {name}:
@@ -134,7 +135,7 @@ def make_suite(folder: Path, benchmarks: int) -> dict[str, dict[str, Any]]:
         entries[full] = {
             "name": full,
             "code": f"def track_it(self): return {number}",
-            "version": "1",
+            "version": "1, ruler 1" if kind == "paired" else "1",
             "type": "track",
             "unit": UNITS[kind],
             "timeout": 60,
@@ -178,6 +179,7 @@ def result_file(
             0.5,
             [value * (1 - spread) for value in values],
             [value * (1 + spread) for value in values],
+            [1800 if number % 7 == 6 else 1100] * len(values),  # a slow spell, now and then
         ]
     return {
         "version": 2,

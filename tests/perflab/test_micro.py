@@ -42,10 +42,13 @@ def test_every_group_is_a_class_of_the_suite() -> None:
     assert not set(MICROS) & set(GROUPS)  # NAME is either
 
 
-def test_the_suite_gives_the_least_block_per_operation() -> None:
+def test_the_suite_gives_seconds_per_operation_and_how_slow_the_machine_was() -> None:
     suite = hotpath.Replica()
     suite.setup("clock")
-    assert 1e-9 < suite.track_seconds("clock") < 1e-3
+    found = suite.track_seconds("clock")
+    [seconds] = found["samples"]
+    assert 1e-9 < seconds < 1e-3
+    assert found["number"] >= 1
 
 
 # What this commit can't do, and what it does wrong

@@ -28,6 +28,18 @@ function intervalOf(reads, low, high) {
   return low > 0 ? `${text(reads, high)} to ${text(reads, low)}` : `at least ${text(reads, high)}`;
 }
 
+const SPELL = 1.5; // times the usual slowness of its series: measured in a spell of the machine
+
+/** What a ruler says of the machine at a point: what the clock said, and if a slow spell was on; null without a ruler. */
+function machineAt(reads, series, at) {
+  const slow = series.slow?.[at];
+  if (!slow) return null;
+  const known = series.slow.filter((each) => each).sort((a, b) => a - b);
+  const spell = slow > SPELL * known[Math.floor((known.length - 1) / 2)];
+  const clock = text(reads, series.values[at] * slow);
+  return { clock, spell, words: `; ${clock} by the clock, the machine at ${slow.toFixed(2)} times the reference${spell ? ": a slow spell" : ""}` };
+}
+
 class View {
   constructor(place, site, benchmark, series) {
     Object.assign(this, { place, site, benchmark, series });
@@ -169,7 +181,7 @@ class View {
         const interval = told && bounds[0] !== bounds[1] ? ` (99 %: ${told})` : "";
         const found = series.changes.find((each) => each.at === number);
         return [el("br"), el("strong", {}, text(reads, series.values[at])), this.lines.length > 1 ? ` ${label}` : "",
-          el("span", { class: "soft" }, interval),
+          el("span", { class: "soft" }, interval, machineAt(reads, series, at)?.words ?? ""),
           found ? el("span", { class: word(found) }, ` ${change(reads, found.ratio)} ${word(found)}, ${found.certainty}`) : ""];
       }));
   }
@@ -207,12 +219,20 @@ class View {
     const line = this.lines[0];
     if (!line) return "";
     const { series } = line;
+    const ruled = series.slow?.some((each) => each);
     const rows = series.at.map((number, at) => el("tr", {},
       el("td", {}, el("code", {}, short(this.site.commits[number][0])), ` ${this.site.commits[number][1]}`),
       el("td", { class: "n" }, text(reads, series.values[at])),
-      el("td", { class: "n" }, intervalOf(reads, series.low[at], series.high[at]) || "–")));
+      el("td", { class: "n" }, intervalOf(reads, series.low[at], series.high[at]) || "–"),
+      ruled ? this.machine(reads, series, at) : ""));
     const shown = rows.reverse().slice(0, POINTS_LISTED);
     return el("details", {}, el("summary", {}, `The ${rows.length > shown.length ? `last ${shown.length} of ${rows.length}` : rows.length} points as a table`),
-      table("Points", [["Commit", ""], ["Value", "n"], ["99 % interval", "n"]], shown));
+      table("Points", [["Commit", ""], ["Value", "n"], ["99 % interval", "n"], ...(ruled ? [["By the clock", "n"]] : [])], shown));
+  }
+
+  /** What the clock said, and if the machine was in a slow spell. */
+  machine(reads, series, at) {
+    const found = machineAt(reads, series, at);
+    return el("td", { class: "n" }, found ? `${found.clock}${found.spell ? " (slow spell)" : ""}` : "–");
   }
 }

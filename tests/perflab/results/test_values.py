@@ -4,12 +4,14 @@ import json
 import math
 from dataclasses import replace
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.common.ruler import pairs, versions
 from perflab.alerts.judge import What, judge
 from perflab.alerts.report import as_markdown, as_table
 from perflab.alerts.series import read_history as read_published
@@ -229,3 +231,28 @@ def test_a_feed_holds_any_text() -> None:
     made = ElementTree.Element("title")
     made.text = NO_XML.sub("?", "".join(map(chr, [*range(32), 0x7F, 0xD800, 0xDFFF, 0xFFFE, 65])))
     assert ElementTree.fromstring(ElementTree.tostring(made, encoding="utf-8")).text
+
+
+@pytest.mark.parametrize(
+    ("version", "slow"), [("3, ruler 1", [1.0, 1.85, None]), ("3", [None] * 3)]
+)
+def test_beside_a_ruler_it_is_known_how_slow_the_machine_was(
+    tmp_path: Path, version: str, slow: list[float | None]
+) -> None:
+    write_suite(tmp_path, {NAME: {"version": version}})
+    columns = ["result", "params", "version", "stats_number"]
+    for commit, number in zip(COMMITS, ([1000], [1850], None), strict=True):
+        path = write_file(tmp_path, commit, result_columns=columns)
+        content = json.loads(path.read_text())
+        content["results"][NAME] = [[0.5], [], version, number]
+        path.write_text(json.dumps(content))
+    series = pages(tmp_path).series[0, NAME, 0]
+    assert series.slow == slow
+    assert series.values == [0.5] * 3
+
+
+def test_readers_and_suites_agree_on_how_a_ruler_is_written() -> None:
+    """What reads files knows nothing of the suites; so the words are there twice."""
+    suite, results = (import_module(f"perflab.results.{name}") for name in ("suite", "history"))
+    assert suite.RULER in versions.beside("3", 1)
+    assert results.PER_MILLE == pairs.PER_MILLE

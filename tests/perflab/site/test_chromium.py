@@ -175,6 +175,24 @@ def test_a_benchmark_page_shows_what_the_results_hold(
     assert f"git diff {hashes[19][:8]} {hashes[20][:8]}" in page.inner_text("main")
 
 
+def test_a_point_beside_a_ruler_says_what_the_clock_said(
+    visit: Any, project: tuple[Path, list[str]]
+) -> None:
+    site, hashes = project
+    page = visit(f"benchmark.html?name={PAIRED}&case=3&place=0").page
+    page.focus(".chart")
+    page.keyboard.press("End")
+    page.wait_for_function("document.querySelector('.pointed').textContent")
+    page.locator("summary", has_text="points as a table").click()
+    stored = json.loads(
+        (site.parent / "results" / "lab" / f"{hashes[6][:8]}-virtualenv-py3.11.json").read_text()
+    )
+    clock = FigureReading(unit="seconds").text(1.8 * stored["results"][PAIRED][0][3])
+    row = page.locator("tr", has_text="Change <6> & more").last
+    assert f"{clock} (slow spell)" in row.inner_text()
+    assert "times the reference" in page.inner_text(".pointed")
+
+
 def test_points_can_be_reached_by_keyboard(visit: Any, project: tuple[Path, list[str]]) -> None:
     page = visit(f"benchmark.html?name={EXACT}").page
     page.focus(".chart")

@@ -1,4 +1,4 @@
-"""The ceiling: the thinnest replicated store that Python can be made to run.
+"""The ceiling, and the ruler of sockets: the thinnest replicated store that Python can run.
 
 A yardstick, not a store. TLS 1.3, msgpack, a dict and writes joined per loop turn; no identities,
 no versions, no checks, no timeouts, no failure handling: whatever a real core adds must cost
@@ -8,6 +8,12 @@ move with the machine's mood, the ratio hardly does.
 A put goes from the client straight to three servers and is done at two acknowledgements ("fan");
 a get asks one. TLS runs either in the loop's own transport ("loop") or in a memory buffer pumped
 here ("pump"); a ceiling has to be high, so `FASTEST` names the better one for each loop.
+
+`perflab/peers` holds the core against it; the suites take what they time on sockets in turn with it
+(`benchmarks/common/ruler/sockets.py`), its servers in the very processes of the core's nodes.
+
+Frozen: whoever changes what it does for an operation raises SOCKET_RULER in `versions.py`, which is
+part of the version of every benchmark that is timed beside it, and measures the references anew.
 
 Rule: nothing of p2pcore, and nothing that a store could do without.
 """
@@ -24,7 +30,15 @@ from typing import Any, Literal
 
 from benchmarks.common.children import Child, serve_parent, stop_all
 
-__all__ = ["FASTEST", "CeilingClient", "CeilingServers", "Tls", "run_child"]
+__all__ = [
+    "FASTEST",
+    "CeilingClient",
+    "CeilingListeners",
+    "CeilingServers",
+    "Tls",
+    "run_child",
+    "write_certificate",
+]
 
 Tls = Literal["loop", "pump"]
 
@@ -249,8 +263,8 @@ class CeilingClient:
         return done
 
 
-class _Servers:
-    """The child's service: some servers on one loop, each with a store of its own."""
+class CeilingListeners:
+    """Some servers on the running loop, each with a store of its own."""
 
     def __init__(self, count: int, tls: Tls, certificate: str) -> None:
         self._count = count
@@ -258,7 +272,8 @@ class _Servers:
         self._context = _context(server_side=True, certificate=certificate)
         self._servers: list[asyncio.Server] = []
 
-    async def start(self) -> dict[str, Any]:
+    async def start(self) -> list[str]:
+        """Listen; returns their addresses."""
         loop = asyncio.get_running_loop()
         pumped = self._tls == "pump"
         addresses = []
@@ -272,14 +287,28 @@ class _Servers:
             )
             self._servers.append(server)
             addresses.append("{}:{}".format(*server.sockets[0].getsockname()))
-        return {"addresses": addresses}
+        return addresses
+
+    async def stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+
+class _Service:
+    """The child's service: nothing but servers."""
+
+    def __init__(self, listeners: CeilingListeners) -> None:
+        self._listeners = listeners
+
+    async def start(self) -> dict[str, Any]:
+        return {"addresses": await self._listeners.start()}
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"a server of the ceiling answers no questions, not even {question}")
 
     async def stop(self) -> None:
-        for server in self._servers:
-            server.close()
+        await self._listeners.stop()
 
 
 class CeilingServers:
@@ -287,10 +316,10 @@ class CeilingServers:
 
     def __init__(self, *, layout: Literal["A", "B"], nodes: int, loop: str, tls: Tls) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ceiling-")
-        self.certificate = _write_certificate(Path(self._folder.name))
+        self.certificate = write_certificate(Path(self._folder.name))
         self.tls = tls
         shares = [nodes] if layout == "A" else [1] * nodes
-        module = "perflab.peers.ceiling"
+        module = "benchmarks.common.ruler.ceiling"
         self._children = [
             Child(module, [str(share), loop, tls, self.certificate]) for share in shares
         ]
@@ -325,7 +354,7 @@ def _context(*, server_side: bool, certificate: str) -> ssl.SSLContext:
     return context
 
 
-def _write_certificate(folder: Path) -> str:
+def write_certificate(folder: Path) -> str:
     """A self-signed Ed25519 certificate and its key in one file, for one run."""
     import datetime
 
@@ -361,4 +390,5 @@ def _write_certificate(folder: Path) -> str:
 def run_child(arguments: list[str]) -> None:
     """A child process of CeilingServers: how many servers, which loop, which TLS, certificate."""
     count, loop, tls, certificate = arguments
-    serve_parent(_Servers(int(count), "pump" if tls == "pump" else "loop", certificate), loop)
+    form: Tls = "pump" if tls == "pump" else "loop"
+    serve_parent(_Service(CeilingListeners(int(count), form, certificate)), loop)

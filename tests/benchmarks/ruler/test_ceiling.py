@@ -5,8 +5,8 @@ from typing import Literal
 import pytest
 
 from benchmarks.common.loops import running_loop
+from benchmarks.common.ruler.ceiling import FASTEST, CeilingServers, Tls
 from benchmarks.common.workload import Values, closed_loop
-from perflab.peers.ceiling import FASTEST, CeilingServers, Tls
 
 pytest.importorskip("uvloop")
 
