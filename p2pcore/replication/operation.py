@@ -31,7 +31,7 @@ from p2pcore.overlay.directory import Directory
 from p2pcore.replication.refusals import ERRORS
 from p2pcore.routing.budget import HedgeBudget
 from p2pcore.routing.estimates import Estimates
-from p2pcore.routing.hedges import Hedges, Pace
+from p2pcore.routing.hedges import HedgeableCall, Hedges, Pace
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
 from p2pcore.versions import HybridClock
@@ -83,8 +83,8 @@ class OperationContext:
         self.rng = rng
         self.budget = HedgeBudget(hedge_budget)
         self.estimates = Estimates(links.pool.by_node, self.budget, enabled=avoid_outliers)
-        self.hedges = Hedges(links.calls, enabled=hedge_budget > 0)
-        self.pace = Pace()  # of reads of one key
+        self.hedges = Hedges(links.calls)
+        self.pace = Pace(enabled=hedge_budget > 0)  # of reads of one key
         links.teach(self.estimates.learn)
         self.max_clock_offset_ms = max_clock_offset_ms
         self.may_delegate = may_delegate
@@ -97,7 +97,7 @@ class OperationContext:
         return settings
 
 
-class Operation(Call):
+class Operation(HedgeableCall):
     """One store, delete or retrieve, from the call to the result."""
 
     __slots__ = (

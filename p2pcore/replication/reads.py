@@ -27,7 +27,7 @@ __all__ = [
 class ReadOperation(Operation):
     """A retrieve. Its result is a Found that holds a value, or a KeyNotFoundError."""
 
-    __slots__ = ("_answers", "_asked", "_extra", "_name", "hedge_ns")
+    __slots__ = ("_answers", "_asked", "_extra", "_name")
     verb = "retrieve"
     plain_answers = PLAIN_ANSWERS[Fetch]
 
@@ -38,7 +38,6 @@ class ReadOperation(Operation):
         self._name = name
         self._asked = 0  # of `replicas`, which are asked in order
         self._extra = False  # whether more were asked than are needed
-        self.hedge_ns = 0
         self._answers: dict[NodeId, Found | Missing] = {}
 
     @property
@@ -59,8 +58,11 @@ class ReadOperation(Operation):
         context, count = self._context, self.needed
         if context.estimates.alert:
             count = self._plan(count, now)
-        if not self._round:
-            context.hedges.follow(self, context.pace, self.began_ns)
+        wait_ns = context.pace.wait_ns
+        if wait_ns and not self._round:
+            self.hedge_ns = wait_ns = self.began_ns + wait_ns
+            if context.hedges.wake_at_ns is None:
+                context.hedges.wake_at_ns = wait_ns
         self._ask_next(count, now)
 
     def _plan(self, needed: int, now: Instant) -> int:
@@ -71,23 +73,24 @@ class ReadOperation(Operation):
             self.replicas, self._extra = planned, count > needed
         return count
 
-    def hedge(self, now: Instant, *, patient: bool) -> bool:
-        """It takes long: ask one replica more, or, if it was `patient`, all that are left."""
+    def hedge(self, now: Instant) -> None:
+        """It takes long: ask one replica more, and much later all that are left."""
         context, left = self._context, len(self.replicas) - self._asked
         if self._round or not left or len(self._answers) >= self.needed:
-            return False
-        if patient:
+            self.hedge_ns = 0
+        elif self.hedged:
+            self.hedge_ns = 0
             context.budget.charge(now)
             self._ask_extra(left, now)
-            return False
-        for node_id in self.outstanding:
-            context.estimates.missed(node_id, self.began_ns, now)
-        self.hedge_ns = max(now.mono_ns, self.began_ns + context.pace.patience_ns)
-        if context.budget.take(now):
-            self._ask_extra(1, now)
-            return left > 1
-        context.links.counters.hedges_denied += 1
-        return True
+        else:
+            self.hedged = True
+            self.hedge_ns = max(now.mono_ns + 1, self.began_ns + context.pace.patience_ns)
+            for node_id in self.outstanding:
+                context.estimates.missed(node_id, self.began_ns, now)
+            if context.budget.take(now):
+                self._ask_extra(1, now)
+            else:
+                context.links.counters.hedges_denied += 1
 
     def _ask_extra(self, count: int, now: Instant) -> None:
         self._context.links.counters.hedges += 1
@@ -136,9 +139,17 @@ class ReadOperation(Operation):
 
     def _conclude(self, now: Instant) -> None:
         """Enough answers: the newest wins, and those that lack it get it."""
+        if not self._round:
+            pace = self._context.pace
+            pace.turn -= 1
+            if not pace.turn:
+                pace.observe(now.mono_ns - self.began_ns)
         agreed = agreed_of(self._answers)
         if agreed is not None:
-            self._end(agreed, agreed, now)
+            if self._extra:
+                self._finish_ahead(agreed, agreed, now)
+            else:
+                self.finish(agreed, now)
             return
         newest = newest_of(self._answers, now.wall_ms)
         if newest is not None and is_false(self._context, newest, now):
@@ -153,18 +164,14 @@ class ReadOperation(Operation):
                 return
         if newest is not None:
             repair(self._context, self.key, self.replicas, self._answers, newest, now)
-        self._end(result_of(newest, self._name), newest, now)
+        self._finish_ahead(result_of(newest, self._name), newest, now)
 
-    def _end(self, result: object, newest: Found | None, now: Instant) -> None:
-        """It is over; answers that are still to come teach and repair."""
-        if not self._round:
-            self._context.pace.observe(now.mono_ns - self.began_ns)
-        if not self._extra or not self.outstanding:
-            self.finish(result, now)
-            return
+    def _finish_ahead(self, result: object, newest: Found | None, now: Instant) -> None:
+        """It is over; answers that are still to come may repair."""
         still, self.outstanding = self.outstanding, {}
         self.finish(result, now)
-        _Afterwards(self, still, self._answers, newest, now)
+        if still:
+            _Afterwards(self, still, self._answers, newest, now)
 
     def delegation(self, call_id: int, budget_ms: int) -> Get:
         return Get(call_id, self.key, budget_ms)

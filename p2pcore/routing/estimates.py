@@ -1,9 +1,10 @@
 """How quick each replica is, by this machine's own clock, and who is therefore asked last.
 
-Theory of operation. One question to each peer is timed at a time, as TCP times one segment; its
-answer teaches whether or not anybody still waits for it. How long answers take depends on what is
-asked: so each is compared with what is usual here for its kind and size class (sizes by factors of
-four). A peer's *strain* is the moving average of that ratio, 1 for a peer like all others.
+Theory of operation. One question to each peer is timed at a time, as TCP times one segment, and one
+every 5 ms at most; its answer teaches whether or not anybody still waits for it. How long answers
+take depends on what is asked: so each is compared with what is usual here for its kind and size
+class (sizes by factors of four). A peer's *strain* is the moving average of that ratio, 1 for a
+peer like all others.
 
 Replicas are asked in rotation. One whose strain is above OUTLIER times the median of the key's
 replicas is asked last until it is below BACK times: alone, the strain is no reason, for where all
@@ -36,8 +37,8 @@ __all__ = ["OUTLIER", "PROBE_NS", "Estimates", "PeerEstimate"]
 OUTLIER = 2.5  # times the median: as simulated; 1.5 and less makes all clients flee to the same two
 BACK = 1.5  # so that who is at the limit does not come and go
 PROBE_NS = 100_000_000  # an outlier that is quick again needs some five of these
-ALPHA = 0.1  # weight of a new answer: a mean of ten
-BACK_ALPHA = 0.3  # of one that is better than an outlier's strain: it was made up of bad ones
+ALPHA = 0.2  # weight of a new answer: a mean of five, so that some ten show a node that is slow
+BACK_ALPHA = 0.4  # of one that is better than an outlier's strain: it was made up of bad ones
 MOST = 8.0  # of one answer, so that the end of a long pause does not count for minutes
 STEP = 0.03  # by which what is usual follows the answers; it is their median
 LOOK = 64  # answers between looks at all peers

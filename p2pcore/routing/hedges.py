@@ -20,47 +20,55 @@ Source: Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "hedged request
 Rule: keeps the time; whom to ask, the read itself knows.
 """
 
-from collections import deque
 from collections.abc import Mapping
-from typing import Protocol
 
-from p2pcore.effects import Instant, earliest
+from p2pcore.effects import Instant
+from p2pcore.session.link import Call
 
-__all__ = ["FIRST", "LEAST_NS", "PATIENCE_NS", "Hedgeable", "Hedges", "Pace"]
+__all__ = ["FIRST", "LEAST_NS", "PATIENCE_NS", "HedgeableCall", "Hedges", "Pace"]
 
 LEAST_NS = 1_000_000  # a read that is over sooner is not worth a request
 PATIENCE_NS = 20_000_000  # what a reader still takes for quick
 FIRST = 32  # reads before anything is known
 STEP = 0.05  # by which a quantile follows
-RECKON = 16  # reads between reckonings of how long to wait
+RECKON = 16  # of these between reckonings of how long to wait
+ONE_IN = 4  # reads are looked at, once something is known
+LOOK_NS = 2_000  # for each call that was looked at: so looking takes a small part of the time
 
 
-class Hedgeable(Protocol):
-    """A read in flight."""
+class HedgeableCall(Call):
+    """A read in flight. Calls in flight stand in the order in which they were begun."""
 
-    id: int
-    hedge_ns: int
-    """When it asks another replica, in monotonic ns."""
+    __slots__ = ("hedge_ns", "hedged")
 
-    def hedge(self, now: Instant, *, patient: bool) -> bool:
-        """Ask another; `patient`: whatever it costs. Returns whether it is to be woken again."""
-        ...
+    def __init__(self, call_id: int, due_ns: int) -> None:
+        super().__init__(call_id, due_ns)
+        self.hedge_ns = 0  # when it asks another replica, in monotonic ns; 0: never
+        self.hedged = False  # whether that time has come before
+
+    def hedge(self, now: Instant) -> None:
+        """Ask another, or be patient, and so set `hedge_ns` anew."""
+        raise NotImplementedError
 
 
 class Pace:
     """How long reads of one kind take, and so how long one waits before it asks another."""
 
-    __slots__ = ("_count", "_first", "_median", "_p95", "_p99", "patience_ns", "wait_ns")
+    __slots__ = ("_count", "_first", "_median", "_p95", "_p99", "patience_ns", "turn", "wait_ns")
 
-    def __init__(self) -> None:
-        self.wait_ns = 0  # 0: not known yet
+    def __init__(self, *, enabled: bool) -> None:
+        self.wait_ns = 0  # 0: not known yet, or not enabled
         self.patience_ns = 0
+        self.turn = (
+            1 if enabled else -1
+        )  # of one that is over; at 0, `observe` is told how long it took
         self._first: list[int] = []
         self._count = RECKON
         self._median = self._p95 = self._p99 = 0.0
 
     def observe(self, took_ns: int) -> None:
-        """A read is over."""
+        """A read is over, and its turn has come."""
+        self.turn = ONE_IN if self.wait_ns else 1
         if took_ns > self._p95:
             self._on_slow(took_ns)
         else:
@@ -98,55 +106,46 @@ class Pace:
 
 
 class Hedges:
-    """The reads of one machine that may ask another replica.
+    """Lets the reads of one machine ask another replica.
 
     Args:
-        calls: those in flight, by id; their owner keeps them.
-        enabled: False: none ever does, before its round is over.
+        calls: those in flight, by id, in the order of their beginnings; their owner keeps them.
     """
 
-    __slots__ = ("_calls", "_enabled", "_patient", "_waiting", "wake_at_ns")
+    __slots__ = ("_calls", "wake_at_ns")
 
-    def __init__(self, calls: Mapping[int, object], *, enabled: bool) -> None:
+    def __init__(self, calls: Mapping[int, Call]) -> None:
         self._calls = calls
-        self._enabled = enabled
-        self._waiting: deque[Hedgeable] = deque()  # by and large in the order of `hedge_ns`
-        self._patient: deque[Hedgeable] = deque()  # those that had no token
-        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
-
-    def follow(self, read: Hedgeable, pace: Pace, began_ns: int) -> None:
-        """A read was begun: let it ask another when its time comes."""
-        if not pace.wait_ns or not self._enabled:
-            return
-        waiting, calls = self._waiting, self._calls
-        while waiting and calls.get(waiting[0].id) is not waiting[0]:
-            waiting.popleft()
-        waiting.append(read)
-        read.hedge_ns = due_ns = began_ns + pace.wait_ns
-        if self.wake_at_ns is None or due_ns < self.wake_at_ns:
-            self.wake_at_ns = due_ns
+        self.wake_at_ns: int | None = None
+        """When `handle_timer` has work, in monotonic ns: not after the first read's time. Whoever
+        begins a read sets it where it is None."""
 
     def handle_timer(self, now: Instant) -> None:
         """Let the reads ask others whose time has come."""
         if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
-        waiting, patient, calls = self._waiting, self._patient, self._calls
-        while waiting:
-            read = waiting[0]
-            in_flight = calls.get(read.id) is read
-            if in_flight and read.hedge_ns > now.mono_ns:
-                break
-            waiting.popleft()
-            if in_flight and read.hedge(now, patient=False):
-                patient.append(read)
-        while patient:
-            read = patient[0]
-            in_flight = calls.get(read.id) is read
-            if in_flight and read.hedge_ns > now.mono_ns:
-                break
-            patient.popleft()
-            if in_flight:
-                read.hedge(now, patient=True)
-        self.wake_at_ns = earliest(
-            waiting[0].hedge_ns if waiting else None, patient[0].hedge_ns if patient else None
-        )
+        due, next_ns, looked = self._look(now.mono_ns)
+        self.wake_at_ns = next_ns and max(next_ns, now.mono_ns + LOOK_NS * looked)
+        for read in due:
+            if self._calls.get(read.id) is read:
+                read.hedge(now)
+                if read.hedge_ns:
+                    self.wake_at_ns = min(self.wake_at_ns or read.hedge_ns, read.hedge_ns)
+
+    def _look(self, now_ns: int) -> tuple[list[HedgeableCall], int | None, int]:
+        """Those that are due, when the next one is, and how many were looked at."""
+        due: list[HedgeableCall] = []
+        next_ns: int | None = None
+        looked = 0
+        for call in self._calls.values():
+            looked += 1
+            if not isinstance(call, HedgeableCall) or not call.hedge_ns:
+                continue
+            if call.hedge_ns <= now_ns:
+                due.append(call)
+                continue
+            if next_ns is None or call.hedge_ns < next_ns:
+                next_ns = call.hedge_ns
+            if not call.hedged:
+                break  # those behind it were begun later
+        return due, next_ns, looked

@@ -11,7 +11,10 @@ from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
 from p2pcore.wire.messages import Message, Reply, Role
 
-__all__ = ["ACCIDENTS", "Call", "Counters", "Link"]
+__all__ = ["ACCIDENTS", "TIMING_NS", "Call", "Counters", "Link"]
+
+TIMING_NS = 5_000_000  # between questions that are timed on a link: 200 a second teach enough
+UNTIMED_NS = 5_000_000_000  # without an answer; by then the peer is known not to be there
 
 ACCIDENTS = (
     "late_replies", "links_broken", "links_refused", "misbehaved", "retries", "timeouts",
@@ -97,7 +100,7 @@ class Link:
         self.ours_to_close = False
         self.marked_ns = 0  # when the turn of a mark without an id came
         self.timed_id = 0  # the call whose answer is timed; 0: none
-        self.timed_ns = 0  # when it was asked
+        self.timed_ns = 0  # when it was asked, or the last one
         self.timed_question: Message | None = None
         self.strain = 0.0  # this and the next three: what `routing/estimates.py` thinks of the peer
         self.shunned = False
@@ -106,7 +109,9 @@ class Link:
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
 
     def time(self, call_id: int, question: Message, now: Instant) -> None:
-        """Let the answer to this question be timed; no other one is meanwhile."""
+        """Let the answer to this question be timed, unless that of another one is still to come."""
+        if self.timed_id and now.mono_ns - self.timed_ns < UNTIMED_NS:
+            return
         self.timed_id = call_id
         self.timed_ns = now.mono_ns
         self.timed_question = question

@@ -20,7 +20,7 @@ from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import NodeId
 from p2pcore.session.admission import Admission, AllowList
 from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained, unknown
-from p2pcore.session.link import Call, Counters, Link
+from p2pcore.session.link import TIMING_NS, Call, Counters, Link
 from p2pcore.session.own_calls import OwnCalls
 from p2pcore.session.pending import PendingCalls
 from p2pcore.session.pool import Pool
@@ -168,14 +168,14 @@ class Links:
         self.calls[call.id] = call
         call.question = message
         self._arm_sweep(now)
-        links, is_timed = [], call.is_timed
+        links, timing_ns = [], now.mono_ns - TIMING_NS if call.is_timed else 0
         for contact in contacts:
             node_id = contact.node_id
             call.outstanding[node_id] = None
             link = self._by_node.get(node_id)
             if link is not None:
                 links.append(link.id)
-                if is_timed and not link.timed_id:
+                if link.timed_ns < timing_ns:
                     link.time(call.id, message, now)
             elif node_id != self.self_id:
                 self.counters.pool_misses += 1
