@@ -5,7 +5,7 @@ the moment at which it began; whichever answer comes first counts. That removes 
 replica that stands still for a moment, which nobody can know before. How long it waits is this
 machine's own P95, followed by small steps: up when a read took longer, down (19 times less) when it
 did not. While a replica is slow the P95 rises by what hedges themselves take: so it is held
-between 1.5 and 3 medians, and above LEAST_NS, since less saves nobody anything.
+between 1.25 and 3 medians, and above LEAST_NS, since less saves nobody anything.
 
 Where the budget has no token, the read waits for three times the P99, PATIENCE_NS at least, and
 then asks all that are left. That is the wait before *asking others*; a link is given up much later
@@ -100,7 +100,7 @@ class Pace:
     def _reckon(self) -> None:
         self._count = RECKON
         if self._median:
-            wait = max(LEAST_NS, min(max(self._p95, 1.5 * self._median), 3 * self._median))
+            wait = max(LEAST_NS, min(max(self._p95, 1.25 * self._median), 3 * self._median))
             self.wait_ns = round(wait)
             self.patience_ns = max(PATIENCE_NS, self.wait_ns, round(3 * self._p99))
 
