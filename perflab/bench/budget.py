@@ -57,6 +57,7 @@ SUITES: Mapping[str, Budget] = {
     "scale": Budget(10, short=True),
     "simulated": Budget(75),
     "startup": Budget(20),
+    "tail": Budget(45),
 }
 
 
