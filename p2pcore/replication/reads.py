@@ -80,8 +80,8 @@ class ReadOperation(Operation):
             self.hedge_ns = 0
         elif self.hedged:
             self.hedge_ns = 0
-            context.budget.charge(now)
-            self._ask_extra(left, now)
+            if context.budget.charge(now):
+                self._ask_extra(left, now)
         else:
             self.hedged = True
             self.hedge_ns = max(now.mono_ns + 1, self.began_ns + context.pace.patience_ns)

@@ -8,8 +8,8 @@ did not. While a replica is slow the P95 rises by what hedges themselves take: s
 between 1.25 and 3 medians, and above LEAST_NS, since less saves nobody anything.
 
 Where the budget has no token, the read waits for three times the P99, PATIENCE_NS at least, and
-then asks all that are left. That is the wait before *asking others*; a link is given up much later
-(`session/timeouts.py`).
+then asks all that are left, if the debt has room for it. That is the wait before *asking others*; a
+link is given up much later (`session/timeouts.py`).
 
 How large a value is shows only in the answer. So the P95 of single reads is over all sizes, which
 is the very thing that makes one in twenty ask again; reads of many keys have a P95 for each factor
@@ -30,6 +30,7 @@ __all__ = ["FIRST", "LEAST_NS", "PATIENCE_NS", "HedgeableCall", "Hedges", "Pace"
 LEAST_NS = 1_000_000  # a read that is over sooner is not worth a request
 PATIENCE_NS = 20_000_000  # what a reader still takes for quick
 FIRST = 32  # reads before anything is known
+MOST = 8.0  # the P99 against the P95: only what is above the P95 moves it, which is seldom
 STEP = 0.05  # by which a quantile follows
 RECKON = 16  # of these between reckonings of how long to wait
 ONE_IN = 4  # reads are looked at, once something is known
@@ -100,6 +101,7 @@ class Pace:
     def _reckon(self) -> None:
         self._count = RECKON
         if self._median:
+            self._p99 = min(max(self._p99, self._p95), MOST * self._p95)
             wait = max(LEAST_NS, min(max(self._p95, 1.25 * self._median), 3 * self._median))
             self.wait_ns = round(wait)
             self.patience_ns = max(PATIENCE_NS, self.wait_ns, round(3 * self._p99))
