@@ -11,9 +11,9 @@ Where the budget has no token, the read waits for three times the P99, PATIENCE_
 then asks all that are left, if the debt has room for it. That is the wait before *asking others*; a
 link is given up much later (`session/timeouts.py`).
 
-How large a value is shows only in the answer. So the P95 of single reads is over all sizes, which
-is the very thing that makes one in twenty ask again; reads of many keys have a P95 for each factor
-of four in their number.
+How large a value is shows only in the answer. So the P95 is over all sizes, which is the very thing
+that makes one read in twenty ask again. Reads of many keys ask slow replicas last, and are not
+hedged: what they lack after a round goes on in single reads, which are.
 
 Source: Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "hedged requests".
 
