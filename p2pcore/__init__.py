@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from p2pcore.overlay.crawl import NetworkFigure, NetworkStats, PeerContact
     from p2pcore.overlay.inspection import NodeInfo
     from p2pcore.replication.operations import StoreReceipt
+    from p2pcore.routing.estimates import PeerEstimate
     from p2pcore.session.trace import Trace, TracedReply
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "NotAllowedError",
     "P2PError",
     "PeerContact",
+    "PeerEstimate",
     "ProtocolError",
     "QuorumError",
     "RefusedError",
@@ -86,6 +88,7 @@ _HOMES = {
     "NodeInfo": "p2pcore.overlay.inspection",
     "OPEN_NETWORK_KEY": "p2pcore.config",
     "PeerContact": "p2pcore.overlay.crawl",
+    "PeerEstimate": "p2pcore.routing.estimates",
     "StoreReceipt": "p2pcore.replication.operations",
     "Trace": "p2pcore.session.trace",
     "TracedReply": "p2pcore.session.trace",

@@ -21,16 +21,7 @@ class Client(Machine):
     """
 
     def __init__(self, config: ClientConfig, node_id: NodeId, streams: Streams) -> None:
-        super().__init__(
-            node_id,
-            Role.CLIENT,
-            streams,
-            bootstrap=tuple(config.bootstrap),
-            settings=None,
-            max_links=0,
-            pool_size=config.pool_size,
-            max_clock_offset_s=config.max_clock_offset_s,
-        )
+        super().__init__(node_id, Role.CLIENT, streams, config, settings=None, max_links=0)
 
     def connect(self, operation: int, now: Instant) -> None:
         """Find a member of the network; completes with None."""

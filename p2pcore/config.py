@@ -60,6 +60,13 @@ def _check_seconds(config: Any, names: Iterable[str], *, zero: bool = False) -> 
         _check(in_range, name, value, f"{least} and at most {MAX_SECONDS:g} seconds")
 
 
+def _check_routing(config: Any) -> None:
+    outliers, budget = config.avoid_outliers, config.hedge_budget
+    _check(isinstance(outliers, bool), "avoid_outliers", outliers, "True or False")
+    number = _is_int(budget) or isinstance(budget, float)
+    _check(number and 0 <= budget <= 1, "hedge_budget", budget, "a number from 0 to 1")
+
+
 def _check_network_key(network_key: object) -> None:
     _check(isinstance(network_key, bytes), "network_key", type(network_key), "bytes")
     size = len(cast(bytes, network_key))
@@ -173,6 +180,14 @@ class CoordinatorConfig:
     max_clock_offset_s: float = 30.0
     """Versions further ahead of this node's clock are refused."""
 
+    avoid_outliers: bool = True
+    """Replicas that answer more slowly than 2.5 times the median of a key's, or not at all, are
+    asked last by retrieves."""
+
+    hedge_budget: float = 0.05
+    """Retrieves that take longer than 95 of 100 ask one replica more; this is how many may, as a
+    share of all operations, 0 to 1. Retries count against it. 0: none, and retries are free."""
+
     repair_bytes_per_s: int = 8 << 20
     """How fast this node takes over records from others, and hands over its own, so that its
     service does not starve. Not for a graceful leave, which has `leave_timeout_s`."""
@@ -195,6 +210,7 @@ class CoordinatorConfig:
         _check_ints(self, ("max_store_bytes", "repair_bytes_per_s"), MAX_BYTES)
         _check_seconds(self, ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"))
         _check_seconds(self, ("max_clock_offset_s", "leave_timeout_s"), zero=True)
+        _check_routing(self)
 
     def _settle_durability(self) -> None:
         """With a directory it is the strictest, unless another was stated."""
@@ -265,6 +281,14 @@ class ClientConfig:
     max_clock_offset_s: float = 30.0
     """Versions of others further ahead of this clock are not followed."""
 
+    avoid_outliers: bool = True
+    """Replicas that answer more slowly than 2.5 times the median of a key's, or not at all, are
+    asked last by retrieves."""
+
+    hedge_budget: float = 0.05
+    """Retrieves that take longer than 95 of 100 ask one replica more; this is how many may, as a
+    share of all operations, 0 to 1. Retries count against it. 0: none, and retries are free."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "bootstrap", _addresses(self.bootstrap))
         _check(bool(self.bootstrap), "bootstrap", self.bootstrap, "at least one address")
@@ -275,3 +299,4 @@ class ClientConfig:
         limit = f"below {MAX_TIMEOUT_S:g} seconds"
         _check(self.timeout_s < MAX_TIMEOUT_S, "timeout_s", self.timeout_s, limit)
         _check_seconds(self, ("max_clock_offset_s",), zero=True)
+        _check_routing(self)

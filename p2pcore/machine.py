@@ -9,6 +9,7 @@ source of its own, so an edge of sockets and one of virtual time drive the very 
 from collections.abc import Callable, Sequence
 from random import Random
 
+from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.contact import Contact
 from p2pcore.effects import Complete, Done, Effect, Instant, LinkId, Notice, earliest
 from p2pcore.errors import BusyError, P2PError
@@ -24,6 +25,7 @@ from p2pcore.replication.batch import BatchRead, BatchWrite
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.reads import ReadOperation
+from p2pcore.routing.estimates import PeerEstimate
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import BULKY, refuse_unread
@@ -49,12 +51,10 @@ class Machine:
         node_id: NodeId,
         role: Role,
         streams: Streams,
+        config: CoordinatorConfig | ClientConfig,
         *,
-        bootstrap: tuple[str, ...],
         settings: Settings | None,
         max_links: int,
-        pool_size: int,
-        max_clock_offset_s: float,
     ) -> None:
         self.node_id = node_id
         self._effects: list[Effect] = []
@@ -64,14 +64,14 @@ class Machine:
             self._effects,
             settings=settings,
             max_links=max_links,
-            pool_size=pool_size,
+            pool_size=config.pool_size,
         )
         self.table = ContactTable(node_id)
         self.directory = Directory(self.links, self.table, is_node=role is Role.NODE)
-        self.bootstrap = Bootstrap(self.links, bootstrap)
+        self.bootstrap = Bootstrap(self.links, tuple(config.bootstrap))
         self.dials = Dials(self.links)
         self.liveness = Liveness(self.links, self.table if role is Role.NODE else None)
-        max_offset_ms = round(max_clock_offset_s * 1000)
+        max_offset_ms = round(config.max_clock_offset_s * 1000)
         self.clock = HybridClock(node_id, max_ahead_ms=max_offset_ms)
         self._context = OperationContext(
             self.links,
@@ -79,6 +79,8 @@ class Machine:
             self.bootstrap,
             self.clock,
             streams("operations"),
+            hedge_budget=config.hedge_budget,
+            avoid_outliers=config.avoid_outliers,
             max_clock_offset_ms=max_offset_ms,
             may_delegate=role is Role.CLIENT,
         )
@@ -120,10 +122,13 @@ class Machine:
 
     def next_deadline(self) -> int | None:
         """When `handle_timer` is to be called, in monotonic ns; None: not until more happens."""
-        return earliest(self.links.wake_at_ns, self.liveness.wake_at_ns)
+        return earliest(
+            self.links.wake_at_ns, self.liveness.wake_at_ns, self._context.hedges.wake_at_ns
+        )
 
     def handle_timer(self, now: Instant) -> None:
         """Time has passed."""
+        self._context.hedges.handle_timer(now)
         self.links.handle_timer(now)
         self.liveness.handle_timer(now)
 
@@ -137,6 +142,10 @@ class Machine:
     def counters(self) -> Counters:
         """What was counted since the machine was made."""
         return self.links.counters
+
+    def peers(self) -> list[PeerEstimate]:
+        """What this machine thinks of the nodes that it is linked to."""
+        return self._context.estimates.peers()
 
     # What happens to links
 

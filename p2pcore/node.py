@@ -85,11 +85,9 @@ class Node(Machine):
             node_id,
             Role.NODE,
             streams,
-            bootstrap=tuple(config.bootstrap),
+            config,
             settings=self.settings,
             max_links=config.max_connections,
-            pool_size=config.pool_size,
-            max_clock_offset_s=config.max_clock_offset_s,
         )
         self.ownership = ownership = Ownership(self.table, config.replication_factor)
         self.store, self.journal = storage(
@@ -128,7 +126,7 @@ class Node(Machine):
         self._membership = Membership(
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
-        upkeep = self.liveness, self._membership, self.lost
+        upkeep = self._context.hedges, self.liveness, self._membership, self.lost
         kept = (journal,) if journal is not None else ()
         self._timed: tuple[_Timed, ...] = (
             links, *upkeep, self._sync, self._handover, self._replica, *kept

@@ -14,6 +14,7 @@ from p2pcore.client import Client
 from p2pcore.config import ClientConfig
 from p2pcore.errors import ClosedError, UsageError
 from p2pcore.ids import NodeId
+from p2pcore.routing.estimates import PeerEstimate
 from p2pcore.session.link import Counters
 
 __all__ = ["AdaptiveClient"]
@@ -65,6 +66,12 @@ class AdaptiveClient(RecordOperations):
     def stats(self) -> Counters:
         """What the client has counted since it was made."""
         return self._client.counters
+
+    @property
+    def peers(self) -> list[PeerEstimate]:
+        """What the client thinks of the nodes that it is linked to: how quick they are against each
+        other, and who is silent."""
+        return self._client.peers()
 
     async def connect(self) -> None:
         """Find a member of the network. On failure nothing is left open.

@@ -81,6 +81,7 @@ class _Batch:
         self._parts: list[_Part] = []
         self._singles: dict[int, Operation] = {}
         self._open = len(keys)  # items without a result
+        context.budget.operations += 1
         self._asking = False
         self.results: list[object] = [None] * len(keys)
         self.replicas: list[list[Contact]] = [[] for _ in keys]
@@ -99,7 +100,7 @@ class _Batch:
             if replicas is None or len(replicas) < count:
                 continue  # looked up by the operation of its own that follows
             self.replicas[place] = replicas
-            for contact in self.ask_of(place, replicas):
+            for contact in self.ask_of(place, replicas, now):
                 by_node.setdefault(contact.node_id, (contact, []))[1].append(place)
         self._asking = True
         asked = [contact for contact, _ in by_node.values()]
@@ -171,7 +172,7 @@ class _Batch:
 
     # What the two kinds decide
 
-    def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
+    def ask_of(self, place: int, replicas: list[Contact], now: Instant) -> Sequence[Contact]:
         """Which of an item's replicas are asked."""
         raise NotImplementedError
 
@@ -210,7 +211,7 @@ class BatchWrite(_Batch):
         self._items = items
         self._acks = [0] * len(items)
 
-    def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
+    def ask_of(self, place: int, replicas: list[Contact], now: Instant) -> Sequence[Contact]:
         return replicas
 
     def wait_ns(self, asked: list[Contact], now: Instant) -> int:
@@ -270,10 +271,13 @@ class BatchRead(_Batch):
         self._names = names
         self._answers: list[dict[NodeId, Found | Missing]] = [{} for _ in keys]
 
-    def ask_of(self, place: int, replicas: list[Contact]) -> Sequence[Contact]:
+    def ask_of(self, place: int, replicas: list[Contact], now: Instant) -> Sequence[Contact]:
         if slow := self._context.links.slow:
             replicas = sorted(replicas, key=lambda contact: contact.node_id in slow)
-        return replicas[: self._context.settings.reads]
+        reads = self._context.settings.reads
+        if self._context.estimates.alert:
+            replicas, reads = self._context.estimates.plan(replicas, reads, now)
+        return replicas[:reads]
 
     def wait_ns(self, asked: list[Contact], now: Instant) -> int:
         return self._context.links.timeouts.of(asked, now)

@@ -3,8 +3,9 @@
 Theory of operation. An operation finds its key's replicas, asks them directly, and counts what
 comes back. A round that cannot succeed any more, or takes longer than such answers do (see
 `session/timeouts.py`), is followed by another: first through a coordinator that we are linked to
-(it may reach whom we can't), then directly again, after a pause that doubles. All rounds carry the
-same request id and version, so an answer counts whenever it comes, and nothing is stored twice.
+(it may reach whom we can't), then directly again, after a pause that doubles. Rounds are paid for
+(`routing/budget.py`). All rounds carry the same request id and version, so an answer counts
+whenever it comes, and nothing is stored twice.
 The caller's deadline ends it.
 
 Rule: one subclass per kind of operation says whom to ask, what an answer means and when it is
@@ -28,6 +29,9 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
 from p2pcore.replication.refusals import ERRORS
+from p2pcore.routing.budget import HedgeBudget
+from p2pcore.routing.estimates import Estimates
+from p2pcore.routing.hedges import HedgeableCall, Hedges, Pace
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
 from p2pcore.versions import HybridClock
@@ -53,6 +57,8 @@ class OperationContext:
     """What operations need to do their work; one for each node or client.
 
     Args:
+        hedge_budget: tokens that an operation brings (see `routing/budget.py`).
+        avoid_outliers: whether slow replicas are asked last.
         max_clock_offset_ms: versions further ahead of our time of day than this are not followed.
         may_delegate: whether a linked coordinator may be asked to run an operation for us.
     """
@@ -65,6 +71,8 @@ class OperationContext:
         clock: HybridClock,
         rng: Random,
         *,
+        hedge_budget: float,
+        avoid_outliers: bool,
         max_clock_offset_ms: int,
         may_delegate: bool,
     ) -> None:
@@ -73,6 +81,11 @@ class OperationContext:
         self.bootstrap = bootstrap
         self.clock = clock
         self.rng = rng
+        self.budget = HedgeBudget(hedge_budget)
+        self.estimates = Estimates(links.pool.by_node, self.budget, enabled=avoid_outliers)
+        self.hedges = Hedges(links.calls)
+        self.pace = Pace(enabled=hedge_budget > 0)  # of reads of one key
+        links.teach(self.estimates.learn)
         self.max_clock_offset_ms = max_clock_offset_ms
         self.may_delegate = may_delegate
 
@@ -84,7 +97,7 @@ class OperationContext:
         return settings
 
 
-class Operation(Call):
+class Operation(HedgeableCall):
     """One store, delete or retrieve, from the call to the result."""
 
     __slots__ = (
@@ -96,11 +109,13 @@ class Operation(Call):
         "_located",
         "_pausing",
         "_round",
+        "began_ns",
         "key",
         "point",
         "replicas",
     )
     verb = "operation"
+    is_timed = True
 
     def __init__(self, context: OperationContext, key: Key, deadline_ns: int, done: Done) -> None:
         super().__init__(context.links.new_call_id(), deadline_ns)
@@ -115,6 +130,8 @@ class Operation(Call):
         self._pausing = False
         self._delegated: _Delegation | None = None
         self._last_error: P2PError | None = None
+        self.began_ns = 0
+        context.budget.operations += 1
 
     # What a kind of operation decides
 
@@ -149,6 +166,8 @@ class Operation(Call):
         """Find the replicas and ask them."""
         links, context = self._context.links, self._context
         links.calls[self.id] = self
+        if not self._round:
+            self.began_ns = now.mono_ns
         count = context.settings.replicas
         replicas = context.directory.replicas(self.point, count, now)
         if replicas is not None and (len(replicas) >= count or self._located):
@@ -246,12 +265,15 @@ class Operation(Call):
         self._context.directory.invalidate(self.point, now)
         self._context.links.counters.retries += 1
         self._round += 1
+        if not self._context.budget.charge(now):
+            self._pause(now, LONGEST_PAUSE_NS)
+            return
         if self._context.may_delegate and self._round % 2 and self._delegate(now):
             return
         self._pause(now)
 
-    def _pause(self, now: Instant) -> None:
-        pause_ns = min(LONGEST_PAUSE_NS, FIRST_PAUSE_NS << min(self._round, 10))
+    def _pause(self, now: Instant, least_ns: int = 0) -> None:
+        pause_ns = min(LONGEST_PAUSE_NS, max(least_ns, FIRST_PAUSE_NS << min(self._round, 10)))
         pause_ns = round(pause_ns * self._context.rng.uniform(0.5, 1.0))
         self._pausing = True
         self.due_ns = min(self._deadline_ns, now.mono_ns + pause_ns)

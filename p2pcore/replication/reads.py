@@ -6,10 +6,11 @@ and 4.7 (read repair).
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Done, Instant
-from p2pcore.errors import KeyNotFoundError
+from p2pcore.errors import KeyNotFoundError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.session.answers import PLAIN_ANSWERS
+from p2pcore.session.link import Call
 from p2pcore.versions import wall_ms_of
 from p2pcore.wire.messages import Fetch, Found, Get, Missing, Reply, Store
 
@@ -26,7 +27,7 @@ __all__ = [
 class ReadOperation(Operation):
     """A retrieve. Its result is a Found that holds a value, or a KeyNotFoundError."""
 
-    __slots__ = ("_answers", "_asked", "_name")
+    __slots__ = ("_answers", "_asked", "_extra", "_name")
     verb = "retrieve"
     plain_answers = PLAIN_ANSWERS[Fetch]
 
@@ -36,6 +37,7 @@ class ReadOperation(Operation):
         super().__init__(context, key, deadline_ns, done)
         self._name = name
         self._asked = 0  # of `replicas`, which are asked in order
+        self._extra = False  # whether more were asked than are needed
         self._answers: dict[NodeId, Found | Missing] = {}
 
     @property
@@ -53,7 +55,47 @@ class ReadOperation(Operation):
             self.replicas.sort(key=lambda contact: contact.node_id in slow)
         self._answers.clear()
         self._asked = 0
-        self._ask_next(self.needed, now)
+        context, count = self._context, self.needed
+        if context.estimates.alert:
+            count = self._plan(count, now)
+        wait_ns = context.pace.wait_ns
+        if wait_ns and not self._round:
+            self.hedge_ns = wait_ns = self.began_ns + wait_ns
+            if context.hedges.wake_at_ns is None:
+                context.hedges.wake_at_ns = wait_ns
+        self._ask_next(count, now)
+
+    def _plan(self, needed: int, now: Instant) -> int:
+        """Slow replicas are asked last. Returns how many to ask."""
+        planned, count = self._context.estimates.plan(self.replicas, needed, now)
+        if planned is not self.replicas:
+            self._context.links.counters.outliers += 1
+            self.replicas, self._extra = planned, count > needed
+        return count
+
+    def hedge(self, now: Instant) -> None:
+        """It takes long: ask one replica more, and much later all that are left."""
+        context, left = self._context, len(self.replicas) - self._asked
+        if self._round or not left or len(self._answers) >= self.needed:
+            self.hedge_ns = 0
+        elif self.hedged:
+            self.hedge_ns = 0
+            if context.budget.charge(now):
+                self._ask_extra(left, now)
+        else:
+            self.hedged = True
+            self.hedge_ns = max(now.mono_ns + 1, self.began_ns + context.pace.patience_ns)
+            for node_id in self.outstanding:
+                context.estimates.missed(node_id, self.began_ns, now)
+            if context.budget.take(now):
+                self._ask_extra(1, now)
+            else:
+                context.links.counters.hedges_denied += 1
+
+    def _ask_extra(self, count: int, now: Instant) -> None:
+        self._context.links.counters.hedges += 1
+        self._extra = True
+        self._ask_next(count, now)
 
     def _ask_next(self, count: int, now: Instant) -> None:
         targets = self.replicas[self._asked : self._asked + count]
@@ -84,6 +126,7 @@ class ReadOperation(Operation):
 
     def expired(self, now: Instant) -> None:
         """Slow replicas are not waited for while there are others."""
+        self._extra = True
         if len(self._answers) >= self.needed:  # one more was asked about a false version
             self._asked = len(self.replicas)
             self._conclude(now)
@@ -96,9 +139,17 @@ class ReadOperation(Operation):
 
     def _conclude(self, now: Instant) -> None:
         """Enough answers: the newest wins, and those that lack it get it."""
+        if not self._round:
+            pace = self._context.pace
+            pace.turn -= 1
+            if not pace.turn:
+                pace.observe(now.mono_ns - self.began_ns)
         agreed = agreed_of(self._answers)
         if agreed is not None:
-            self.finish(agreed, now)
+            if self._extra:
+                self._finish_ahead(agreed, agreed, now)
+            else:
+                self.finish(agreed, now)
             return
         newest = newest_of(self._answers, now.wall_ms)
         if newest is not None and is_false(self._context, newest, now):
@@ -113,7 +164,14 @@ class ReadOperation(Operation):
                 return
         if newest is not None:
             repair(self._context, self.key, self.replicas, self._answers, newest, now)
-        self.finish(result_of(newest, self._name), now)
+        self._finish_ahead(result_of(newest, self._name), newest, now)
+
+    def _finish_ahead(self, result: object, newest: Found | None, now: Instant) -> None:
+        """It is over; answers that are still to come may repair."""
+        still, self.outstanding = self.outstanding, {}
+        self.finish(result, now)
+        if still:
+            _Afterwards(self, still, self._answers, newest, now)
 
     def delegation(self, call_id: int, budget_ms: int) -> Get:
         return Get(call_id, self.key, budget_ms)
@@ -123,6 +181,56 @@ class ReadOperation(Operation):
             return False
         self.finish(result_of(reply, self._name), now)
         return True
+
+
+class _Afterwards(Call):
+    """What a read still hears of when it is over: an answer that was overtaken by others may be the
+    newest, or one of a replica that is behind. Each is repaired once."""
+
+    __slots__ = ("_answers", "_context", "_key", "_newest", "_replicas")
+    plain_answers = PLAIN_ANSWERS[Fetch]
+
+    def __init__(
+        self,
+        read: ReadOperation,
+        outstanding: dict[NodeId, None],
+        answers: dict[NodeId, Found | Missing],
+        newest: Found | None,
+        now: Instant,
+    ) -> None:
+        context = read._context
+        due_ns = now.mono_ns + context.links.timeouts.of(read.replicas, now)
+        super().__init__(read.id, due_ns)
+        self.question = read.question
+        self.outstanding = outstanding
+        self._context = context
+        self._key = read.key
+        self._replicas = read.replicas
+        self._answers = answers
+        self._newest = newest
+        context.links.watch(self, now)
+
+    def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
+        self._drop_if_over()
+        if not isinstance(reply, Found | Missing) or is_false(self._context, reply, now):
+            return
+        behind: dict[NodeId, Found | Missing] = {node_id: reply}
+        known = self._newest
+        self._answers[node_id] = reply
+        if type(reply) is Found and (known is None or known.version < reply.version):
+            self._newest, behind = reply, self._answers
+        if self._newest is not None:
+            repair(self._context, self._key, self._replicas, behind, self._newest, now)
+
+    def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
+        self._drop_if_over()
+
+    def expired(self, now: Instant) -> None:
+        self._context.links.drop(self)
+
+    def _drop_if_over(self) -> None:
+        if not self.outstanding:
+            self._context.links.drop(self)
 
 
 def is_false(context: OperationContext, answer: Found | Missing, now: Instant) -> bool:

@@ -11,7 +11,10 @@ from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
 from p2pcore.wire.messages import Message, Reply, Role
 
-__all__ = ["ACCIDENTS", "Call", "Counters", "Link"]
+__all__ = ["ACCIDENTS", "TIMING_NS", "Call", "Counters", "Link"]
+
+TIMING_NS = 5_000_000  # between questions that are timed on a link: 200 a second teach enough
+UNTIMED_NS = 5_000_000_000  # without an answer; by then the peer is known not to be there
 
 ACCIDENTS = (
     "late_replies", "links_broken", "links_refused", "misbehaved", "retries", "timeouts",
@@ -36,6 +39,9 @@ class Counters(Struct):
     pool_misses: int = 0  # questions that had to wait for a connection
     misbehaved: int = 0
     late_replies: int = 0  # after they were given up, or never asked for
+    hedges: int = 0  # reads that asked one replica more than they need, because they took long
+    hedges_denied: int = 0  # for want of a token
+    outliers: int = 0  # reads in which a replica was asked last for being slow
     timeouts: int = 0  # of questions to nodes that were linked
     retries: int = 0  # of operations, by a round through a coordinator or after a pause
     repairs: int = 0  # by reads
@@ -59,13 +65,20 @@ class Link:
         "heard_ns",
         "id",
         "incoming",
+        "late_ns",
         "marked_ns",
         "opening_ns",
         "ours_to_close",
         "peer_id",
+        "probed_ns",
         "retiring",
         "role",
+        "shunned",
         "since_ns",
+        "strain",
+        "timed_id",
+        "timed_ns",
+        "timed_question",
         "unanswered",
         "used_ns",
     )
@@ -86,13 +99,31 @@ class Link:
         self.retiring = False  # nothing more is asked on it; see `pool.py` for this and the next
         self.ours_to_close = False
         self.marked_ns = 0  # when the turn of a mark without an id came
+        self.timed_id = 0  # the call whose answer is timed; 0: none
+        self.timed_ns = 0  # when it was asked, or the last one
+        self.timed_question: Message | None = None
+        self.strain = 0.0  # this and the next three: what `routing/estimates.py` thinks of the peer
+        self.shunned = False
+        self.late_ns = -1
+        self.probed_ns = 0
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
+
+    def time(self, call_id: int, question: Message, now: Instant) -> None:
+        """Let the answer to this question be timed, unless that of another one is still to come."""
+        if self.timed_id and now.mono_ns - self.timed_ns < UNTIMED_NS:
+            return
+        self.timed_id = call_id
+        self.timed_ns = now.mono_ns
+        self.timed_question = question
 
 
 class Call:
     """One question in flight. Owners subclass it; all three methods may call back in."""
 
     __slots__ = ("due_ns", "id", "outstanding", "question")
+
+    is_timed: ClassVar[bool] = False
+    """Whether the time that answers take says how quick the peer is."""
 
     plain_answers: ClassVar[tuple[type, ...]] = ()
     """Replies that no question of this kind can object to (see `answers.py`)."""

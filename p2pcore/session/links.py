@@ -20,7 +20,7 @@ from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import NodeId
 from p2pcore.session.admission import Admission, AllowList
 from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained, unknown
-from p2pcore.session.link import Call, Counters, Link
+from p2pcore.session.link import TIMING_NS, Call, Counters, Link
 from p2pcore.session.own_calls import OwnCalls
 from p2pcore.session.pending import PendingCalls
 from p2pcore.session.pool import Pool
@@ -78,7 +78,7 @@ class Links:
         self.pool = pool = Pool(self_id, pool_size, self.calls)
         self._by_node = pool.by_node
         self._pending = pending = PendingCalls(self.counters, self.accuse, self.calls, pool.by_node)
-        self.slow, self.enough = pending.slow, pending.enough
+        self.slow, self.enough, self.teach = pending.slow, pending.enough, pending.teach
         self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
@@ -127,8 +127,7 @@ class Links:
         link.heard_ns = now.mono_ns
         handler = self.handlers.get(type(message))
         if handler is None:
-            name = type(message).__name__
-            self.accuse(link, f"{name} is nothing to ask here", now)
+            self.accuse(link, f"{type(message).__name__} is nothing to ask here", now)
         elif link.role is None and type(message) not in _BEFORE_GREETING:
             self.accuse(link, "the first frame must be Ready", now)
         else:
@@ -169,13 +168,15 @@ class Links:
         self.calls[call.id] = call
         call.question = message
         self._arm_sweep(now)
-        links = []
+        links, timing_ns = [], now.mono_ns - TIMING_NS if call.is_timed else 0
         for contact in contacts:
             node_id = contact.node_id
             call.outstanding[node_id] = None
             link = self._by_node.get(node_id)
             if link is not None:
                 links.append(link.id)
+                if link.timed_ns < timing_ns:
+                    link.time(call.id, message, now)
             elif node_id != self.self_id:
                 self.counters.pool_misses += 1
                 self.connect(contact.address, node_id, now)
@@ -271,12 +272,10 @@ class Links:
         if links:
             self._effects.append(Send(links, Goodbye(Reason.SHUTDOWN, text)))
         self._effects.extend(Close(link_id, text) for link_id in links)
-        self.by_id.clear()
         self.admission.clear()
-        self._ungreeted.clear()
         self.pool.clear()
-        self._pending.waiting.clear()
-        self.calls.clear()
+        for table in (self.by_id, self._ungreeted, self._pending.waiting, self.calls):
+            table.clear()
 
     # Time
 
@@ -341,8 +340,8 @@ class Links:
             self._effects.append(Notice(str(error)))
         if message.reason == Reason.NOT_ALLOWED:
             self.on_expelled(error)
-        gone = message.reason in (Reason.SHUTDOWN, Reason.NOT_ALLOWED)
-        self._forget(link, error, now, planned=gone)
+        planned = message.reason in (Reason.SHUTDOWN, Reason.NOT_ALLOWED)
+        self._forget(link, error, now, planned)
 
     # Ends
 

@@ -38,6 +38,7 @@ class PendingCalls:
     ) -> None:
         self.calls = calls
         self._accuse = accuse
+        self._learn: Callable[[Link, Reply, Instant], None] = _forget_timing
         self._by_node = by_node
         self.slow: dict[NodeId, bool] = {}
         """Who did not answer in time, and not since: to be asked last. False: was not even linked
@@ -53,7 +54,10 @@ class PendingCalls:
         asked fails the call as a broken link does, and ends the link."""
         if self.slow:
             self.slow.pop(link.peer_id, None)
-        call = self.calls.get(message.id)
+        call_id = message.id
+        if call_id == link.timed_id:
+            self._learn(link, message, now)
+        call = self.calls.get(call_id)
         if call is None or link.peer_id not in call.outstanding:
             self._on_unmatched(link.peer_id)
             return
@@ -65,6 +69,11 @@ class PendingCalls:
                 return
         link.used_ns = now.mono_ns
         call.replied(link.peer_id, message, now)
+
+    def teach(self, learn: Callable[[Link, Reply, Instant], None]) -> None:
+        """Tell `learn` of answers that are timed, whether or not anybody waits for them; it clears
+        the link's `timed_id`."""
+        self._learn = learn
 
     def _deny(self, call: Call, link: Link, text: str, now: Instant) -> None:
         self._accuse(link, text, now)
@@ -139,6 +148,10 @@ class PendingCalls:
     def unreachable(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
         """What has waited for a link to this node will not be asked."""
         self.fail([call for call, _ in self.waiting.pop(node_id, ())], node_id, error, now)
+
+
+def _forget_timing(link: Link, reply: Reply, now: Instant) -> None:
+    link.timed_id = 0
 
 
 def _names(question: object, reply: object) -> str:

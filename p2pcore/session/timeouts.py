@@ -1,4 +1,5 @@
-"""How long an answer is waited for before somebody else is asked: longer where nodes are far apart.
+"""How long an answer is waited for before its node is taken for slow: longer where nodes are far
+apart. Retrieves ask another replica much earlier (`routing/hedges.py`).
 
 Theory of operation. A question to a node that is not linked waits for TCP, TLS and both greetings,
 three round trips, and its answer takes a fourth. Between continents that is more than a second, and

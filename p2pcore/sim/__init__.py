@@ -23,6 +23,7 @@ from p2pcore.sim.faults.kinds import (
     ClockJump,
     Crash,
     DiskTrouble,
+    Distance,
     Drift,
     Exhaustion,
     Fault,
@@ -30,6 +31,7 @@ from p2pcore.sim.faults.kinds import (
     Partition,
     Pause,
     Slowness,
+    Stutter,
     fault_from,
     table_of,
 )
@@ -44,8 +46,9 @@ from p2pcore.sim.world import SIM_VERSION, World
 
 __all__ = [
     "FAULTS", "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Accounting",
-    "Blackout", "Byzantine", "Churn", "ClockJump", "Crash", "DiskProfile", "DiskTrouble", "Drift",
-    "Exhaustion", "Fault", "FlashCrowd", "LinkProfile", "LookupReport", "Partition", "Pause",
-    "Process", "Service", "SimClient", "SimNode", "SimOperation", "Slowness", "StillError", "World",
+    "Blackout", "Byzantine", "Churn", "ClockJump", "Crash", "DiskProfile", "DiskTrouble",
+    "Distance", "Drift", "Exhaustion", "Fault", "FlashCrowd", "LinkProfile", "LookupReport",
+    "Partition", "Pause", "Process", "Service", "SimClient", "SimNode", "SimOperation", "Slowness",
+    "StillError", "Stutter", "World",
     "draw_faults", "fault_from", "table_of",
 ]  # fmt: skip

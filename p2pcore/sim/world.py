@@ -29,7 +29,7 @@ from p2pcore.sim.warm import tables
 
 __all__ = ["SIM_VERSION", "World"]
 
-SIM_VERSION = 2
+SIM_VERSION = 3
 """Raised when the same seed gives another run: when engine, links or draws of chance change."""
 
 MAX_JOINING = 256  # nodes at a time, at most; newcomers should find more members than newcomers

@@ -15,7 +15,7 @@ GOLDEN = {
 
 
 def test_version() -> None:
-    assert SIM_VERSION == 2
+    assert SIM_VERSION == 3
 
 
 def test_links() -> None:

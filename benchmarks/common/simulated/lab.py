@@ -17,6 +17,7 @@ from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
 from benchmarks.common.simulated import faults as sim_faults
 from benchmarks.common.simulated import scale as sim_scale
+from benchmarks.common.simulated import tail as sim_tail
 
 __all__ = ["Figures", "Question", "play", "play_one", "run_child"]
 
@@ -35,6 +36,7 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
     "churn": sim_scale.churn,
     "calm": sim_faults.calm,
     "fault": sim_faults.fault,
+    "tail": sim_tail.tail,
 }
 
 

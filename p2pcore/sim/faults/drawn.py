@@ -17,6 +17,7 @@ from p2pcore.sim.faults.kinds import (
     ClockJump,
     Crash,
     DiskTrouble,
+    Distance,
     Drift,
     Exhaustion,
     Fault,
@@ -24,6 +25,7 @@ from p2pcore.sim.faults.kinds import (
     Partition,
     Pause,
     Slowness,
+    Stutter,
 )
 from p2pcore.sim.streams import Stream
 
@@ -106,6 +108,12 @@ _DRAWS: dict[str, Callable[[Stream, float, float], Fault]] = {
     "churn": _churn,
     "flash-crowd": lambda rng, at_s, for_s: FlashCrowd(
         at_s=at_s, for_s=for_s, count=_scale(rng, 2, 16), clients=bool(rng.below(2))
+    ),
+    "stutter": lambda rng, at_s, for_s: Stutter(
+        at_s=at_s, for_s=for_s, pause_ms=_scale(rng, 10, 900)
+    ),
+    "distance": lambda rng, at_s, for_s: Distance(
+        at_s=at_s, for_s=for_s, extra_ms=_scale(rng, 1, 100)
     ),
     "byzantine": lambda rng, at_s, for_s: Byzantine(
         at_s=at_s, for_s=for_s, behaviour=rng.choice(BEHAVIOURS)

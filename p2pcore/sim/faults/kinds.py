@@ -17,8 +17,8 @@ from p2pcore.sim.faults.byzantine import BEHAVIOURS
 
 __all__ = [
     "DISK_TROUBLES", "FAULTS", "Blackout", "Byzantine", "Churn", "ClockJump", "Crash",
-    "DiskTrouble", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Partition", "Pause", "Slowness",
-    "fault_from", "table_of",
+    "DiskTrouble", "Distance", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Partition", "Pause",
+    "Slowness", "Stutter", "fault_from", "table_of",
 ]  # fmt: skip
 
 
@@ -95,6 +95,36 @@ class Slowness(Aimed):
     """All that the process does takes so many times as long."""
 
     times: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stutter(Aimed):
+    """The process stands still for a moment, again and again, and catches up each time."""
+
+    pause_ms: int = 100
+    """How long, each time."""
+
+    every_ms: int = 1000
+    """From one beginning to the next."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.pause_ms < self.every_ms:
+            text = f"1 to every_ms - 1, which is {self.every_ms - 1}"
+            raise ConfigError(f"pause_ms must be {text}, not {self.pause_ms!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance(Aimed):
+    """The process is further away: what it sends, and what is sent to it, takes longer."""
+
+    extra_ms: int = 10
+    """One way."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.extra_ms < 1:
+            raise ConfigError(f"extra_ms must be at least 1, not {self.extra_ms!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,13 +231,13 @@ DISK_TROUBLES = ("slow", "full", "broken", "rot")
 
 Fault = (
     Partition | Crash | Pause | Slowness | Exhaustion | ClockJump | Drift | Churn | FlashCrowd
-    | Byzantine | Blackout | DiskTrouble
+    | Byzantine | Blackout | DiskTrouble | Stutter | Distance
 )  # fmt: skip
 
 FAULTS: dict[str, type] = {
     "partition": Partition, "crash": Crash, "pause": Pause, "slowness": Slowness,
     "exhaustion": Exhaustion, "clock-jump": ClockJump, "drift": Drift, "churn": Churn,
-    "flash-crowd": FlashCrowd, "byzantine": Byzantine,
+    "flash-crowd": FlashCrowd, "byzantine": Byzantine, "stutter": Stutter, "distance": Distance,
     "blackout": Blackout, "disk": DiskTrouble,
 }  # fmt: skip
 """Every kind of fault, by the name that a table calls it."""

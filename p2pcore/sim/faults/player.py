@@ -4,6 +4,7 @@ Rule: a fault does nothing that the real world could not do. Effects on TCP are 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from p2pcore.sim.faults.kinds import (
     ClockJump,
     Crash,
     DiskTrouble,
+    Distance,
     Drift,
     Exhaustion,
     Fault,
@@ -24,6 +26,7 @@ from p2pcore.sim.faults.kinds import (
     Partition,
     Pause,
     Slowness,
+    Stutter,
 )
 from p2pcore.sim.hosts.applications import SimClient, SimNode
 from p2pcore.sim.hosts.disk import Disk
@@ -106,6 +109,11 @@ class Faults:
             case Slowness():
                 node.slowness *= fault.times
                 self._later(fault, lambda: _scale_back(node, fault.times))
+            case Stutter():
+                self._stutter(node, fault, self._environment.now_ns + round(fault.for_s * 1e9))
+            case Distance():
+                self._move(node, fault.extra_ms)
+                self._later(fault, lambda: self._move(node, -fault.extra_ms))
             case Exhaustion():
                 node.accepts = False
                 self._later(fault, lambda: setattr(node, "accepts", True))
@@ -136,6 +144,20 @@ class Faults:
     def _drift(self, node: Process, drift_ppm: int) -> None:
         node.clock.set_drift(drift_ppm, self._environment.now_ns)
         node.clock_changed()
+
+    def _stutter(self, node: Process, fault: Stutter, end_ns: int) -> None:
+        now_ns = self._environment.now_ns
+        if node.alive and (now_ns < end_ns or not fault.for_s):
+            node.pause_until(now_ns + fault.pause_ms * 1_000_000)
+            again_s = fault.every_ms / 1000
+            self._environment.after(again_s, lambda: self._stutter(node, fault, end_ns))
+
+    def _move(self, node: Process, further_ms: int) -> None:
+        latency_us = node.link.latency_us + 1000 * further_ms
+        node.link = replace(node.link, latency_us=latency_us)
+        path = self._world.network.path
+        for end in node.ends.values():
+            end.path, end.far.path = path(node, end.far.owner), path(end.far.owner, node)
 
     # Disks
 

@@ -55,6 +55,11 @@ def test_a_fault_is_written_down_and_read_again() -> None:
         ({"fault": "crash", "count": 0}, "count must be at least 1"),
         ({"fault": "partition", "share": 1.0}, "share must be between 0 and 1"),
         ({"fault": "byzantine", "behaviour": "rude"}, "behaviour must be one of"),
+        (
+            {"fault": "stutter", "pause_ms": 1000},
+            "pause_ms must be 1 to every_ms - 1",
+        ),
+        ({"fault": "distance", "extra_ms": 0}, "extra_ms must be at least 1"),
         ({"fault": "churn", "session_s": 0}, "session_s must be more than 0"),
     ],
 )

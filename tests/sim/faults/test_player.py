@@ -7,12 +7,15 @@ from p2pcore.sim import (
     Churn,
     ClockJump,
     Crash,
+    Distance,
     Drift,
     Exhaustion,
     FlashCrowd,
     Partition,
     Pause,
+    SimClient,
     Slowness,
+    Stutter,
     World,
 )
 from tests.sim.faults.support import crowd
@@ -199,3 +202,33 @@ def test_targets_are_drawn_from_the_living() -> None:
     assert sum(node.alive for node in world.nodes) == 2
     world.run(1)
     assert not any(node.alive for node in world.nodes)
+
+
+def _read_ms(world: World, client: SimClient) -> list[float]:
+    """How long 100 reads took that began 20 ms apart; N = R = 3, so that all are waited for."""
+    reads = []
+    for _ in range(100):
+        reads.append(client.start_retrieve("key"))
+        world.run(0.02)
+    world.run(1)
+    return [read.latency_ns / 1e6 for read in reads]
+
+
+def test_who_stutters_is_late_now_and_then_and_who_is_further_away_always() -> None:
+    world = World(seed=7)
+    quorums = {"replication_factor": 3, "write_quorum": 3, "read_quorum": 3}
+    world.swarm(3, **quorums)
+    client = world.client()
+    client.store("key", b"value")
+    healthy = _read_ms(world, client)
+    assert max(healthy) < 5
+    world.apply(Stutter(nodes=("n1",), for_s=2))
+    late = [ms for ms in _read_ms(world, client) if ms > 5]
+    assert 8 <= len(late) <= 12, "100 ms of each second"
+    assert max(late) < 105
+    world.apply(Distance(nodes=("n1",), for_s=3))
+    world.run(0.02)
+    further = _read_ms(world, client)
+    assert 20 < min(further) < max(further) < 25
+    assert max(_read_ms(world, client)) < 5, "it has come back"
+    world.check()

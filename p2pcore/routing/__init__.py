@@ -1,0 +1,1 @@
+"""Which replicas are asked, when another one is, and what that may cost."""
