@@ -85,8 +85,12 @@ class ReadOperation(Operation):
         else:
             self.hedged = True
             self.hedge_ns = max(now.mono_ns + 1, self.began_ns + context.pace.patience_ns)
-            for node_id in self.outstanding:
+            missed = [
                 context.estimates.missed(node_id, self.began_ns, now)
+                for node_id in self.outstanding
+            ]
+            if not any(missed):
+                return  # they answer others meanwhile: they are busy, and so may the next one be
             if context.budget.take(now):
                 self._ask_extra(1, now)
             else:

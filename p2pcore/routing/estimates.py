@@ -128,12 +128,17 @@ class Estimates:
         shunned = any(link.shunned or _is_late(link) for link in links)
         self.alert = self._enabled and (uneven or shunned)
 
-    def missed(self, node_id: NodeId, since_ns: int, now: Instant) -> None:
-        """Its answer to what was asked at `since_ns` is not waited for any longer."""
+    def missed(self, node_id: NodeId, since_ns: int, now: Instant) -> bool:
+        """It has not answered what was asked at `since_ns`. Returns whether it has said nothing at
+        all since then; if so, it is asked last until it does."""
         link = self._by_node.get(node_id)
-        if link is not None and link.heard_ns < since_ns:
-            link.late_ns = now.mono_ns
-            self.alert = self._enabled
+        if link is None:
+            return True
+        if link.heard_ns >= since_ns:
+            return False
+        link.late_ns = now.mono_ns
+        self.alert = self._enabled
+        return True
 
     def plan(self, replicas: list[Contact], needed: int, now: Instant) -> tuple[list[Contact], int]:
         """Replicas in the order in which to ask them, and how many to begin with: `needed`, or one

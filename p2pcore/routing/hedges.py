@@ -7,6 +7,10 @@ machine's own P95, followed by small steps: up when a read took longer, down (19
 did not. While a replica is slow the P95 rises by what hedges themselves take: so it is held
 between 1.25 and 3 medians, and above LEAST_NS, since less saves nobody anything.
 
+It asks another only if one that it waits for has said nothing at all since it began. A replica that
+answers others meanwhile is busy; its keys' other replicas are likely to be, and hedges would make
+them busier: at 85 % of three nodes' capacity they raised the P99 by a third (decision 0017).
+
 Where the budget has no token, the read waits for three times the P99, PATIENCE_NS at least, and
 then asks all that are left, if the debt has room for it. That is the wait before *asking others*; a
 link is given up much later (`session/timeouts.py`).
