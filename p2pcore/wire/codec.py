@@ -135,8 +135,8 @@ class FrameParser:
 
 def _frame_again(message: Incoming) -> bytes:
     if isinstance(message, Unknown):
-        body = msgspec.msgpack.encode([message.tag, message.id])
-        return len(body).to_bytes(HEADER_BYTES) + body
+        again = msgspec.msgpack.encode([message.tag, message.id])
+        return len(again).to_bytes(HEADER_BYTES) + again
     assert not isinstance(message, Malformed), "after it, nothing is held"
     return encode_frame(message)
 

@@ -56,6 +56,9 @@ if subject.supports("simulator"):
     operation.wait()
     assert subject.starter_id(operation) == world.nodes[0].node_id
     assert min(subject.traffic(world)) > 0
+    from benchmarks.common.simulated.tail import tail
+
+    attempt(lambda: tail(1, "stutter", nodes=4))
 print(json.dumps(asked))
 """
 

@@ -62,9 +62,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(folder, "checkout", "--quiet", "-b", "moved", "good")
     move(folder, "p2pcore.versions", "p2pcore.elsewhere")
     git(folder, "checkout", "--quiet", "-b", "older", "good")
-    client = folder / "p2pcore" / "aio" / "client.py"
-    text = client.read_text(encoding="utf-8")
-    client.write_text(text.replace("def store_many(", "def later_many("), encoding="utf-8")
+    records = folder / "p2pcore" / "aio" / "records.py"
+    text = records.read_text(encoding="utf-8")
+    records.write_text(text.replace("def store_many(", "def later_many("), encoding="utf-8")
     commit(folder, "Older")
     git(folder, "checkout", "--quiet", "good")
     monkeypatch.setattr(gate, "ROOT", folder)
