@@ -10,6 +10,7 @@ import enum
 import time
 from typing import Protocol, cast
 
+from p2pcore.aio.lobby import Lobby
 from p2pcore.aio.outbox import Outbox
 from p2pcore.aio.patience import FRAME_STALLS, LINGER_S, NOT_READ
 from p2pcore.aio.system import keep_alive, socket_of
@@ -57,6 +58,9 @@ class ConnectionOwner(Protocol):
 
     @property
     def intake(self) -> ConnectionIntake: ...
+
+    @property
+    def lobby(self) -> Lobby: ...
 
     def shaking(self, connection: "Connection") -> None: ...
 
@@ -159,18 +163,17 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self.stage is Stage.CLOSING or self.stage is Stage.GONE:
             return
+        if self.stage is Stage.HANDSHAKING:
+            self._host.lobby.received(self, self.buffer[:nbytes])
+            return
         try:
             plain = self._tls.receive(self.buffer[:nbytes])
         except P2PError as error:
             self.fail(error)
             return
-        if self.stage is Stage.HANDSHAKING:
-            self._write(self._tls.pending_output())
-            if self._tls.peer_id is None:
-                return
-            self.stage = Stage.OPEN
-            if not self._host.authenticated(self, self._tls.peer_id):
-                return
+        self._take(plain)
+
+    def _take(self, plain: bytes) -> None:
         if plain:
             self._host.intake.received(self, plain)
         if self._tls.ended and self.stage is Stage.OPEN:
@@ -200,6 +203,27 @@ class Connection(asyncio.BufferedProtocol):
             self.flush()
             self._host.intake.weigh(self)
             self._host.intake.drained(self)
+
+    # What the lobby calls
+
+    @property
+    def is_shaking(self) -> bool:
+        """Whether the handshake is to go on."""
+        return self.stage is Stage.HANDSHAKING
+
+    def shake(self, data: bytes | memoryview) -> None:
+        """The handshake goes on with what the peer has sent."""
+        try:
+            plain = self._tls.receive(data)
+        except P2PError as error:
+            self.fail(error)
+            return
+        self._write(self._tls.pending_output())
+        if self._tls.peer_id is None:
+            return
+        self.stage = Stage.OPEN
+        if self._host.authenticated(self, self._tls.peer_id):
+            self._take(plain)
 
     # What the intake calls
 

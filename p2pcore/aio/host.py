@@ -17,6 +17,7 @@ from p2pcore.address import split_address
 from p2pcore.aio.connection import Connection, Stage
 from p2pcore.aio.identity import Credentials
 from p2pcore.aio.intake import REPLIES, Intake
+from p2pcore.aio.lobby import Lobby
 from p2pcore.aio.patience import LINGER_S, NOT_READ, TICK_S
 from p2pcore.aio.system import SMALL_READ_BYTES, now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
@@ -75,7 +76,7 @@ class Host:
         self._dials: set[asyncio.Task[None]] = set()
         self._futures: dict[int, asyncio.Future[Any]] = {}
         self._unflushed: list[Connection] = []
-        self.intake = Intake(self, self._loop)
+        self.intake, self.lobby = Intake(self, self._loop), Lobby(self._loop)
         self._server: asyncio.Server | None = None
         self._next_link = 0
         self._next_operation = 0
