@@ -16,7 +16,7 @@ from p2pcore.ids import NodeId
 __all__ = ["TlsSession"]
 
 RECORD_BYTES = 16 * 1024  # the most that one TLS record decrypts to
-PIECE_BYTES = 2 * RECORD_BYTES
+PIECE_BYTES = RECORD_BYTES
 """At most so much is put into OpenSSL's buffers at a time: each link's stay as large as the most
 that was ever in them."""
 MAX_HANDSHAKE_BYTES = 32 * 1024  # ours takes about 2 KiB; what strangers may make us read
