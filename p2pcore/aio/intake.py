@@ -2,11 +2,14 @@
 
 Theory of operation. One read may bring thousands of requests, whose answers are thousands of times
 as large. So SLICE of them at most are handled in a turn, or what TURN_NS allows; the rest waits, as
-the bytes that it came as, and beyond HELD_BYTES nothing more is read from that peer. A client that
-does not take its answers is not read from until it does. A node is: what it answers us has to come
-through, or two nodes that answer each other would wait for each other for ever. Beyond
-MAX_UNREAD_BYTES of answers it is refused what has large ones (`session/manners.py`), and beyond
-twice that it is not read from either.
+the bytes that it came as, and beyond HELD_BYTES nothing more is read from that peer. While others
+wait like that, only FEW are handled of what a read brings: dozens of links in one turn would make
+it long, and who asks little still waits for nobody.
+
+A client that does not take its answers is not read from until it does. A node is: what it answers
+us has to come through, or two nodes that answer each other would wait for each other for ever.
+Beyond MAX_UNREAD_BYTES of answers it is refused what has large ones (`session/manners.py`), and
+beyond twice that it is not read from either.
 
 What waits on all links together (answers to be read, half frames, requests that wait for a turn)
 stays below MAX_WAITING_BYTES: beyond it, those links end on which most waits, and first of all
@@ -39,6 +42,9 @@ QUEUE_NS = 1_000_000  # of a turn, for all together who have more to be handled 
 HELD_BYTES = 16 * 1024  # that wait for their turn, beside what one read brings
 ROOM_BYTES = MAX_WAITING_BYTES * 3 // 4
 """Left when some had to go, so that it is not done for each frame."""
+
+FEW = 4  # messages of one peer at once where others have more to be handled than a slice
+ENDED_IN_A_TURN = 8  # links, to make room; each end may concern many operations
 
 REPLIES = frozenset(get_args(Reply))
 
@@ -81,7 +87,8 @@ class Intake:
             connection.parser.hold(data)
             self._serve(connection, [], instant)
         else:
-            self._serve(connection, connection.parser.feed(data, self._slice), instant)
+            count = FEW if self._queue else self._slice
+            self._serve(connection, connection.parser.feed(data, count), instant)
 
     def _serve(
         self, connection: Connection, messages: Iterable[Incoming], instant: Instant
@@ -207,7 +214,8 @@ class Intake:
         if self._total <= MAX_WAITING_BYTES:
             return
         taking = {c: c.took_something for c in self._held}
-        for connection in sorted(self._held, key=lambda c: (taking[c], -self._held[c])):
+        worst = sorted(self._held, key=lambda c: (taking[c], -self._held[c]))
+        for connection in worst[:ENDED_IN_A_TURN]:
             if self._total <= ROOM_BYTES:
                 break
             connection.fail(UnreachableError(NOT_READ))

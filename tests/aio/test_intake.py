@@ -12,7 +12,7 @@ from p2pcore.aio.connection import Connection
 from p2pcore.aio.system import SMALL_READ_BYTES
 from p2pcore.wire import messages as m
 from p2pcore.wire.codec import encode_frame
-from tests.aio.support import ONE, client_of, swarm
+from tests.aio.support import ONE, client_of, eventually, swarm
 
 
 @asynccontextmanager
@@ -73,3 +73,22 @@ async def test_room_is_made_once_however_many_links_ask_for_it(
             connection._host.intake.weigh(connection)
         await asyncio.sleep(0)
         assert len(made) <= 1
+
+
+async def test_a_crowd_is_handled_a_few_at_a_time() -> None:
+    """What a read brings is handled at once, unless others wait with more: dozens of slices in one
+    turn would make it long. Who asks little does not wait for them."""
+    frame = encode_frame(m.Ping(1))
+    async with swarm(1, **ONE) as [node], client_of(node), client_of(node):
+        assert node._host is not None
+        one, other = node._host._connections.values()
+        read, counters = node._host.intake.received, node._host.counters
+        before = counters.messages_in
+        read(one, frame * (intake.SLICE + 10))
+        assert counters.messages_in - before == intake.SLICE
+        read(other, frame * (intake.FEW - 1))
+        assert not other.has_unserved
+        read(other, frame * 20)
+        assert counters.messages_in - before == intake.SLICE + 2 * intake.FEW - 1
+        await eventually(lambda: not (one.has_unserved or other.has_unserved))
+        assert counters.messages_in - before >= intake.SLICE + 10 + intake.FEW - 1 + 20
