@@ -48,6 +48,17 @@ def write_certificates(folder: Path) -> Certificates:
     return files
 
 
+def _signs() -> Any:
+    """What an authority's key is for, as Python 3.13 and later insist on being told."""
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        key_cert_sign=True, crl_sign=True,
+        digital_signature=False, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
 def _certificate(name: str, key: Any, issuer: str, issuer_key: Any) -> Any:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -67,8 +78,15 @@ def _certificate(name: str, key: Any, issuer: str, issuer_key: Any) -> Any:
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=HOURS))
         .add_extension(x509.BasicConstraints(ca=own, path_length=None), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    if not own:
+    if own:
+        builder = builder.add_extension(_signs(), critical=True)
+    else:
         places = [x509.DNSName(NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.SubjectAlternativeName(places), critical=False)
