@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 from benchmarks.common import subject
 from benchmarks.common.records import Layout
 from benchmarks.common.ruler.versions import SOCKET_RULER, beside
-from benchmarks.common.sampling import PAIRS, Samples, read, record, timed
+from benchmarks.common.sampling import PAIRS, SWARMS, Samples, read, record, timed
 
 if TYPE_CHECKING:
     from benchmarks.common.ruler.sockets import Block, Operation, Turns
+    from benchmarks.common.swarm import Swarm
     from benchmarks.common.workload import WorkloadOutcome
 
 OPERATIONS = ["store", "retrieve", "delete"]
 SIZES = [64, 1024, 65536]
 PER_BLOCK = {64: 16, 1024: 16, 65536: 5}  # a block lasts some 4 ms
 RULER_PER_BLOCK = {64: 24, 1024: 24, 65536: 5}
-TURNS: dict[Layout, int] = {"A": PAIRS, "C": PAIRS // 2}  # processor time spreads half as far
+TURNS: dict[Layout, int] = {"A": PAIRS // SWARMS, "C": PAIRS // SWARMS // 2 + 1}
+"""Of each swarm; processor time spreads half as far."""
 REFERENCE_S = {
     **{("clock", "store", n): us * 1e-6 for n, us in zip(SIZES, (110, 116, 420), strict=True)},
     **{("clock", "retrieve", n): us * 1e-6 for n, us in zip(SIZES, (116, 120, 360), strict=True)},
@@ -41,28 +43,32 @@ def _cycles(layout: Layout) -> Turns:
 
     Each retrieve is compared with what was stored, and after the deletes a key must be gone.
     """
+    from benchmarks.common.ruler.sockets import in_swarms
+
+    alone = subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)
+    return in_swarms(partial(_turns, TURNS[layout]), layout=layout, nodes=1, network=alone)
+
+
+def _turns(count: int, swarm: Swarm) -> Turns:
     from benchmarks.common.ruler.sockets import InTurn
-    from benchmarks.common.swarm import Swarm
 
     found: Turns = {}
-    alone = subject.NetworkSettings(replication=1, write_quorum=1, read_quorum=1)
-    with Swarm(layout=layout, nodes=1, network=alone, ruled=True) as swarm:
-        in_turn = InTurn(swarm)
-        rulers = {size: in_turn.ruler(size) for size in SIZES}
-        for edition in range(TURNS[layout] + 1):
-            if edition == 1:
-                found.clear()  # the first blocks met cold caches
-            for size in SIZES:
-                for operation, block in _cycle(swarm.client, size, edition).items():
-                    ruler = rulers[SIZES[0] if operation == "delete" else size]
-                    beside_it: Operation = "retrieve" if operation == "retrieve" else "store"
-                    taken = in_turn.take(
-                        block, partial(ruler.closed, beside_it, RULER_PER_BLOCK[size], 1)
-                    )
-                    found.setdefault((operation, size), []).append(taken)
-                if subject.supports("delete"):
-                    last = _name(size, PER_BLOCK[size] - 1)
-                    swarm.run(subject.must_be_gone(swarm.client, last))
+    in_turn = InTurn(swarm)
+    rulers = {size: in_turn.ruler(size) for size in SIZES}
+    for edition in range(count + 1):
+        if edition == 1:
+            found.clear()  # the first blocks met cold caches
+        for size in SIZES:
+            for operation, block in _cycle(swarm.client, size, edition).items():
+                ruler = rulers[SIZES[0] if operation == "delete" else size]
+                beside_it: Operation = "retrieve" if operation == "retrieve" else "store"
+                taken = in_turn.take(
+                    block, partial(ruler.closed, beside_it, RULER_PER_BLOCK[size], 1)
+                )
+                found.setdefault((operation, size), []).append(taken)
+            if subject.supports("delete"):
+                last = _name(size, PER_BLOCK[size] - 1)
+                swarm.run(subject.must_be_gone(swarm.client, last))
     return found
 
 

@@ -11,11 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.common.ruler.versions import SOCKET_RULER, beside
-from benchmarks.common.sampling import PAIRS, Samples, read, record, tail, timed
+from benchmarks.common.sampling import PAIRS, SWARMS, Samples, read, record, tail, timed
 
 if TYPE_CHECKING:
     from benchmarks.common import subject
     from benchmarks.common.ruler.sockets import Operation, Turns
+    from benchmarks.common.swarm import Swarm
     from benchmarks.common.workload import WorkloadOutcome
 
 NODES = 8
@@ -33,23 +34,27 @@ REFERENCE_S = {
 
 def _turns() -> Turns:
     """Blocks of stores and of retrieves at each number in flight, all of them in turn."""
+    from benchmarks.common.ruler.sockets import in_swarms
+
+    return in_swarms(_turns_of_one, layout="A", nodes=NODES)
+
+
+def _turns_of_one(swarm: Swarm) -> Turns:
     from benchmarks.common.ruler.sockets import InTurn
-    from benchmarks.common.swarm import Swarm
 
     found: Turns = {}
-    with Swarm(layout="A", nodes=NODES, ruled=True) as swarm:
-        in_turn = InTurn(swarm)
-        ruler = in_turn.ruler(SIZE_BYTES)
-        for edition in range(PAIRS + 1):
-            if edition == 1:
-                found.clear()  # the first blocks met cold caches
-            for in_flight in IN_FLIGHT:
-                for operation in OPERATIONS:
-                    taken = in_turn.take(
-                        partial(_block, swarm.client, operation, in_flight, edition),
-                        partial(ruler.closed, operation, RULER_PER_BLOCK[in_flight], in_flight),
-                    )
-                    found.setdefault((operation, in_flight), []).append(taken)
+    in_turn = InTurn(swarm)
+    ruler = in_turn.ruler(SIZE_BYTES)
+    for edition in range(PAIRS // SWARMS + 1):
+        if edition == 1:
+            found.clear()  # the first blocks met cold caches
+        for in_flight in IN_FLIGHT:
+            for operation in OPERATIONS:
+                taken = in_turn.take(
+                    partial(_block, swarm.client, operation, in_flight, edition),
+                    partial(ruler.closed, operation, RULER_PER_BLOCK[in_flight], in_flight),
+                )
+                found.setdefault((operation, in_flight), []).append(taken)
     return found
 
 

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.common import subject
 from benchmarks.common.ruler.versions import SOCKET_RULER, beside
-from benchmarks.common.sampling import PAIRS, Samples, read, record, tail, timed, unjudged
+from benchmarks.common.sampling import PAIRS, SWARMS, Samples, read, record, tail, timed, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from benchmarks.common.load.open_loop import Arrivals
     from benchmarks.common.ruler.sockets import Block, RulerOfSockets, Turns
+    from benchmarks.common.swarm import Swarm
     from benchmarks.common.workload import Values
 
 NODES = 8
@@ -46,22 +47,26 @@ REFERENCE_S = {STORE: 260e-6, RETRIEVE: 190e-6, DELETE: 260e-6, MIX: 280e-6}
 
 def _turns() -> Turns:
     """Blocks of each load, all loads in turn, each between two of the ruler at its rate."""
+    from benchmarks.common.ruler.sockets import in_swarms
+
+    return in_swarms(_turns_of_one, layout="A", nodes=NODES)
+
+
+def _turns_of_one(swarm: Swarm) -> Turns:
     from benchmarks.common.ruler.sockets import InTurn
-    from benchmarks.common.swarm import Swarm
 
     found: Turns = {}
-    with Swarm(layout="A", nodes=NODES, ruled=True) as swarm:
-        in_turn = InTurn(swarm)
-        ruler, mixed = in_turn.ruler(SIZE_BYTES), _Mixed(swarm.client)
-        swarm.run(mixed.prepare())
-        for edition in range(0, PAIRS + CHAIN, CHAIN):
-            if edition == CHAIN:
-                found.clear()  # the first blocks met cold caches
-            editions = range(edition, edition + CHAIN)
-            for load, blocks, beside_it in _loads(swarm.client, mixed, ruler, editions):
-                found.setdefault((load,), []).extend(in_turn.chain(blocks, beside_it))
-            if subject.supports("delete"):
-                swarm.run(subject.must_be_gone(swarm.client, _name(edition, PER_BLOCK - 1)))
+    in_turn = InTurn(swarm)
+    ruler, mixed = in_turn.ruler(SIZE_BYTES), _Mixed(swarm.client)
+    swarm.run(mixed.prepare())
+    for edition in range(0, PAIRS // SWARMS + CHAIN, CHAIN):
+        if edition == CHAIN:
+            found.clear()  # the first blocks met cold caches
+        editions = range(edition, edition + CHAIN)
+        for load, blocks, beside_it in _loads(swarm.client, mixed, ruler, editions):
+            found.setdefault((load,), []).extend(in_turn.chain(blocks, beside_it))
+        if subject.supports("delete"):
+            swarm.run(subject.must_be_gone(swarm.client, _name(edition, PER_BLOCK - 1)))
     return found
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.common import subject
 from benchmarks.common.ruler.versions import SOCKET_RULER, beside
-from benchmarks.common.sampling import PAIRS, Samples, read, record, tail, timed, unjudged
+from benchmarks.common.sampling import PAIRS, SWARMS, Samples, read, record, tail, timed, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from benchmarks.common.load.open_loop import Arrivals
     from benchmarks.common.ruler.sockets import Turns
+    from benchmarks.common.swarm import Swarm
 
 NODES = 8
 SIZE_BYTES = 1024
@@ -32,7 +33,7 @@ RAMP_PER_S, RAMP_S = 3000, 0.2  # from nothing: 300 operations
 STRESS_PER_S, STRESS_S = 20_000, 0.05
 IN_FLIGHT = 1024  # under stress; what is due beyond it is dropped, as a service would have to
 CHAIN = 4  # blocks of a shape that follow each other
-RAMPS, STRESSES = 24, 32  # turns
+RAMPS = STRESSES = 32  # turns, of all swarms together
 REFERENCE_S: dict[Hashable, float] = {
     ("sustained", 100): 270e-6,
     ("sustained", 500): 200e-6,
@@ -94,27 +95,31 @@ class _Users:
 
 def _turns() -> Turns:
     """Blocks of each shape, all shapes in turn, each between two of the ruler in the same shape."""
+    from benchmarks.common.ruler.sockets import in_swarms
+
+    return in_swarms(_turns_of_one, layout="A", nodes=NODES)
+
+
+def _turns_of_one(swarm: Swarm) -> Turns:
     from benchmarks.common.ruler.sockets import InTurn
-    from benchmarks.common.swarm import Swarm
 
     found: Turns = {}
-    with Swarm(layout="A", nodes=NODES, ruled=True) as swarm:
-        users, in_turn = _Users(swarm.client), InTurn(swarm)
-        ruler = in_turn.ruler(SIZE_BYTES)
-        swarm.run(users.prepare())
-        shapes = _shapes()
-        for edition in range(0, PAIRS + CHAIN, CHAIN):
-            if edition == CHAIN:
-                found.clear()  # the first blocks met cold caches
-            for key, (turns, due_ns, in_flight) in shapes.items():
-                if edition < turns + CHAIN:
-                    blocks = [
-                        partial(users.offer, due_ns, each, in_flight)
-                        for each in range(edition, edition + CHAIN)
-                    ]
-                    found.setdefault(key, []).extend(
-                        in_turn.chain(blocks, partial(ruler.open, "retrieve", due_ns))
-                    )
+    users, in_turn = _Users(swarm.client), InTurn(swarm)
+    ruler = in_turn.ruler(SIZE_BYTES)
+    swarm.run(users.prepare())
+    shapes = _shapes()
+    for edition in range(0, PAIRS // SWARMS + CHAIN, CHAIN):
+        if edition == CHAIN:
+            found.clear()  # the first blocks met cold caches
+        for key, (turns, due_ns, in_flight) in shapes.items():
+            if edition < turns // SWARMS + CHAIN:
+                blocks = [
+                    partial(users.offer, due_ns, each, in_flight)
+                    for each in range(edition, edition + CHAIN)
+                ]
+                found.setdefault(key, []).extend(
+                    in_turn.chain(blocks, partial(ruler.open, "retrieve", due_ns))
+                )
     return found
 
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks.common import subject
 from benchmarks.common.ruler.versions import SOCKET_RULER, beside
-from benchmarks.common.sampling import PAIRS, Samples, read, record, timed
+from benchmarks.common.sampling import PAIRS, SWARMS, Samples, read, record, timed
 
 if TYPE_CHECKING:
     from benchmarks.common.ruler.sockets import Operation, Turns
+    from benchmarks.common.swarm import Swarm
     from benchmarks.common.workload import WorkloadOutcome
 
 NODES = [1, 2, 4, 8]
@@ -33,23 +34,29 @@ REFERENCE_S = {
 
 def _operations() -> Turns:
     """Blocks of operations on a network of each size, a process per node, beside the ruler."""
-    from benchmarks.common.ruler.sockets import InTurn
-    from benchmarks.common.swarm import Swarm
+    from benchmarks.common.ruler.sockets import in_swarms
 
     found: Turns = {}
     for nodes in NODES:
         network = subject.NetworkSettings.of(nodes)
-        with Swarm(layout="B", nodes=nodes, network=network, ruled=True) as swarm:
-            in_turn = InTurn(swarm)
-            ruler = in_turn.ruler(SIZE_BYTES)
-            for edition in range(PAIRS + 1):
-                for operation in OPERATIONS:
-                    taken = in_turn.take(
-                        partial(_block, swarm.client, operation, edition),
-                        partial(ruler.closed, operation, RULER_PER_BLOCK, IN_FLIGHT),
-                    )
-                    if edition:  # the first block met cold caches
-                        found.setdefault((operation, nodes), []).append(taken)
+        found |= in_swarms(_turns, layout="B", nodes=nodes, network=network)
+    return found
+
+
+def _turns(swarm: Swarm) -> Turns:
+    from benchmarks.common.ruler.sockets import InTurn
+
+    found: Turns = {}
+    in_turn = InTurn(swarm)
+    ruler = in_turn.ruler(SIZE_BYTES)
+    for edition in range(PAIRS // SWARMS + 1):
+        for operation in OPERATIONS:
+            taken = in_turn.take(
+                partial(_block, swarm.client, operation, edition),
+                partial(ruler.closed, operation, RULER_PER_BLOCK, IN_FLIGHT),
+            )
+            if edition:  # the first block met cold caches
+                found.setdefault((operation, swarm.nodes), []).append(taken)
     return found
 
 

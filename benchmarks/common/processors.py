@@ -1,17 +1,19 @@
 """What the system tells of its processors: what this process got of them, and who else has them.
 
-Rule: reads; decides no more than whether others leave enough of the processors to measure.
+Rule: no measuring of the core; decides no more than whether others leave enough of the processors
+to measure, and which of them is kept to.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Account", "Crowd", "Spent", "look", "warning"]
+__all__ = ["Account", "Crowd", "Spent", "look", "on_one_processor", "warning"]
 
 SCHEDSTAT, STAT = Path("/proc/self/schedstat"), Path("/proc/stat")
 STEAL = 7  # place among the numbers of a line of /proc/stat, proc(5)
@@ -124,6 +126,21 @@ def warning(found: Crowd) -> str:
         f"this machine is too busy to measure: {found}. End that, or wait until it is over, and "
         "measure again; what is measured now is marked as taken on a busy machine"
     )
+
+
+@contextmanager
+def on_one_processor() -> Iterator[None]:
+    """Keep this thread, and the processes that it starts meanwhile, on one processor: the last that
+    it may use. Where the system cannot (macOS), nothing changes."""
+    usable = _usable()
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    os.sched_setaffinity(0, usable[-1:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usable)
 
 
 def _usable() -> list[int]:

@@ -31,6 +31,7 @@ __all__ = [
     "BLOCKS",
     "PAIRS",
     "QUICK",
+    "SWARMS",
     "Record",
     "Samples",
     "Times",
@@ -51,6 +52,9 @@ PER_SAMPLE = 1 if QUICK else 6
 PAIRS = BLOCKS * PER_SAMPLE
 """Turns with a ruler, of each case. With ten processes on two cores, figures of 40 turns of 4 ms
 spread by 2 to 5 % (standard deviation), of 100 by 1 to 2 %; of 40 turns of 12 ms no less."""
+SWARMS = 1 if QUICK else 4
+"""So many swarms share the turns of a case, one after the other: two that are equal differ by 3 to
+6 %, by their nodes' random names and by where things lie in memory, for as long as they live."""
 PARTS = 5  # of an observed figure
 
 T = TypeVar("T")

@@ -33,6 +33,7 @@ from benchmarks.common.children import Child, serve_parent, stop_all
 from benchmarks.common.entered import Entered
 from benchmarks.common.footprint import usage
 from benchmarks.common.loops import running_loop
+from benchmarks.common.processors import on_one_processor
 from benchmarks.common.records import Layout, LoopKind
 from benchmarks.common.ruler.ceiling import (
     FASTEST,
@@ -142,7 +143,9 @@ class Swarm(Entered):
 
     `watched` children keep self metrics for the monitor; `environment` is added to theirs. With
     `ruled`, each process with nodes serves the ceiling too, as many servers as nodes on the same
-    loop, and `ruler` is a client of it: whatever slows the nodes slows it.
+    loop, and `ruler` is a client of it: whatever slows the nodes slows it. All processes of a ruled
+    swarm, the caller's too, keep to one processor: how much of two of them a swarm gets beside a
+    neighbour, and what waking up another one costs, changes the ratio to the ruler by a third.
     """
 
     child_module = "benchmarks.common.swarm"
@@ -199,6 +202,7 @@ class Swarm(Entered):
     def _enter(self) -> None:
         self._runner = self._stack.enter_context(running_loop(self.loop))
         if self._ruled:
+            self._stack.enter_context(on_one_processor())
             folder = self._stack.enter_context(TemporaryDirectory(prefix="ruler-"))
             self._certificate = write_certificate(Path(folder))
         if self.layout == "C":

@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 from benchmarks.common.load.open_loop import Arrivals, open_loop
 from benchmarks.common.ruler.ceiling import CeilingClient
 from benchmarks.common.ruler.pairs import Pair
+from benchmarks.common.sampling import SWARMS
 from benchmarks.common.swarm import Swarm
 from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 
@@ -32,6 +33,7 @@ __all__ = [
     "Taken",
     "Turns",
     "clock",
+    "in_swarms",
     "middle",
     "per_served",
     "processor",
@@ -64,6 +66,16 @@ class Taken:
 
 Turns: TypeAlias = dict[Hashable, list[Taken]]
 """A suite's record: the turns of each of its cases."""
+
+
+def in_swarms(turns: Callable[[Swarm], Turns], **settings: Any) -> Turns:
+    """The turns of several swarms that are ruled and have these settings, one after the other."""
+    found: Turns = {}
+    for _ in range(SWARMS):
+        with Swarm(ruled=True, **settings) as swarm:
+            for key, taken in turns(swarm).items():
+                found.setdefault(key, []).extend(taken)
+    return found
 
 
 def clock(taken: Taken) -> Pair:

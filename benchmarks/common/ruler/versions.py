@@ -10,9 +10,9 @@ __all__ = ["CORE_RULER", "SOCKET_RULER", "START_RULER", "beside"]
 
 CORE_RULER = 1
 """`small_core`: processor time of what touches no socket."""
-SOCKET_RULER = 1
+SOCKET_RULER = 2
 """`ceiling`: whatever goes through sockets."""
-START_RULER = 1
+START_RULER = 2
 """`fresh`: interpreters that start and import."""
 
 

@@ -1,5 +1,6 @@
 """Blocks of a real swarm in turn with the ruler's, in all layouts; wrong answers have no time."""
 
+import os
 from functools import partial
 
 import pytest
@@ -11,12 +12,15 @@ from benchmarks.common.ruler.sockets import (
     KEYS,
     InTurn,
     Taken,
+    Turns,
     clock,
+    in_swarms,
     middle,
     per_served,
     processor,
     slowest,
 )
+from benchmarks.common.sampling import SWARMS
 from benchmarks.common.swarm import Swarm
 from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 
@@ -53,6 +57,28 @@ def test_the_ruler_runs_where_the_nodes_run(layout: Layout, nodes: int) -> None:
         ]
         assert len(used) == (nodes if layout == "B" else 1)
         assert min(used) > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no say in processors here")
+def test_a_ruled_swarm_and_its_client_keep_to_one_processor() -> None:
+    usable = os.sched_getaffinity(0)
+    alone = subject.NetworkSettings.of(1)
+    with Swarm(layout="B", nodes=1, network=alone, ruled=True) as swarm:
+        for pid in (0, *swarm.pids):
+            assert os.sched_getaffinity(pid) == {max(usable)}
+    assert os.sched_getaffinity(0) == usable
+
+
+def test_a_case_has_turns_of_several_swarms() -> None:
+    met = []
+
+    def turns(swarm: Swarm) -> Turns:
+        met.append(swarm.addresses)
+        return {"case": [Taken(swarm.nodes, None, None)]}
+
+    found = in_swarms(turns, layout="C", nodes=1, network=subject.NetworkSettings.of(1))
+    assert found == {"case": [Taken(1, None, None)] * SWARMS}
+    assert len(met) == SWARMS == len(set(map(tuple, met)))
 
 
 def test_the_ruler_in_an_open_loop() -> None:
