@@ -1,6 +1,6 @@
 """What a node keeps on disk: its directory, locked; its records, brought back and written.
 
-Theory of operation. `open_records` takes the lock and opens the file; `bring_back` reads it in a
+Theory of operation. `DiskRecords` takes the lock and opens the file; `bring_back` reads it in a
 thread, some records at a time, and hands them to the node before it joins. From then on a `Writer`
 writes what the node's journal wants, and its word comes back in the loop. A file that is damaged is
 set aside under a name of its own, and the node begins empty: the others have its records.

@@ -46,7 +46,7 @@ TIDY_NS = 1_000_000_000  # how late an expired record may free its memory
 JUMP_MS = 1000  # of the time of day between two looks; slewing is below 0.1 s in a second
 STEADY_NS = 300_000_000_000
 """So long after a jump no value is let go of because its time is over: the clock may jump back. As
-long as ntpd wants to see an offset before it believes in it (`stepout`)."""
+long as ntpd wants to see an offset before it believes in it (its setting stepout)."""
 TALLIED_AT_ONCE = 128  # 0.4 ms where 300,000 records are held, which are not in any cache
 SLICE_NS = 2_000_000  # between slices where many have to be seen to: four times what one takes
 

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
-"""The short selection: asv matches it against `module.Class.function`."""
+"""The short selection: asv matches it against `SUITE.CLASS.FUNCTION`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

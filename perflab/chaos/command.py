@@ -1,6 +1,6 @@
 """`python -m perflab chaos`: does the core keep its promise, here, on real processes?
 
-Rule: reads options, prints, writes the record; what is done and judged is in `chaos_scenarios`.
+Rule: reads options, prints, writes the record; what is done and judged is in `scenarios.py`.
 """
 
 from __future__ import annotations

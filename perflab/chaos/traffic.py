@@ -4,7 +4,7 @@ Theory of operation. A few clients with a few workers each take a key by chance,
 retrieve it, note the outcome and pause; one process stores every key before that. Each value names
 its client and its number, so it is written once; workers of all processes share the keys, so writes
 of one key do meet. What has ended is appended to a file twice a second
-(`history_check.Operation`, one line each): a run that dies leaves what it had. It is a closed loop,
+(`ObservedOperation`, one line each): a run that dies leaves what it had. It is a closed loop,
 meant to ask for the truth and not for speed.
 
 Rule: no network of its own, no judgement.

@@ -1,4 +1,4 @@
-"""What a search for the capacity found: the form of `capacity.json`; `load_record` reads it.
+"""What a search for the capacity found: the form of `capacity.json`; `record.py` reads it.
 
 Rule: a form.
 """

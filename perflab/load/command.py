@@ -1,6 +1,6 @@
 """`python -m perflab load`: offer a network a load, at its own times, and write down what came.
 
-Rule: reads options, prints, decides on exit codes; the run is `load_run`'s.
+Rule: reads options, prints, decides on exit codes; the run is `run.py`'s.
 """
 
 from __future__ import annotations

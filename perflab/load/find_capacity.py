@@ -9,7 +9,7 @@ missed is made once more and counts only if it is missed again: a shared machine
 and never fast ones. The search stops when the two rates are within RESOLUTION of each other, or
 after MOST_TRIALS.
 
-Rule: decides which rate comes next; a trial is a `load_run`, with a record of its own.
+Rule: decides which rate comes next; a trial is a `LoadRun`, with a record of its own.
 """
 
 from __future__ import annotations

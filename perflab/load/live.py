@@ -34,7 +34,7 @@ SIGNS = {"fault": ("▼", "red"), "heal": ("▲", "green")}
 
 
 class LiveView:
-    """A `load_run.View` that redraws one picture in place."""
+    """A `View` that redraws one picture in place."""
 
     def __init__(self, console: Console | None = None) -> None:
         from rich.live import Live

@@ -9,7 +9,7 @@ operations-N.bin    process N of the clients: HEAD, then a row (`ROW`) for each 
 intervals-N.jsonl   the same process: an `Interval` a line, and the names of errors
 traces-N.jsonl      the same process: the operations that were followed (`traces.read_traces`)
 events.jsonl        phases and faults as they happened, lines of `Event`
-monitor.jsonl       the processes' figures, where a monitor ran (`series.read_recording`)
+monitor.jsonl       the processes' figures, where a monitor ran (`monitor.record.read_recording`)
 result.json         how it ended (`Result`); it is there whole or not at all
 capacity.json       instead of all these, of a search for the capacity (`Capacity`), beside the
                     directories of its trials

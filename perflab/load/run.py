@@ -1,7 +1,7 @@
 """One load run, from its network to its record.
 
 Theory of operation. The lab's process drives nothing itself: client processes keep the schedule
-(`load_client`), the monitor samples, nodes serve; all of them are children that cannot outlive it.
+(`client.py`), the monitor samples, nodes serve; all of them are children that cannot outlive it.
 It tells them when to begin, waits, and reads what they write, so that whoever watches sees
 what the record says. The record (`perflab/load/record.py`) is written as the run goes on, by those
 who know, and the result last. A run lasts as long as its phases, whenever its last operation was

@@ -76,7 +76,7 @@ class LoadPhase:
     constant, soak: evenly spaced at `rate`. poisson: at chance, at `rate` on average. burst: `size`
     operations at once, every `every_s`. ramp: from `rate` to `to_rate`. steps: `rates` one after
     the other, `seconds` *each*. spike: `rate`, but `spike_rate` for `spike_s` from `spike_at_s` on.
-    trace: what a file says (`trace.read_trace`). With `random`, any of them but burst and trace
+    trace: what a file says (`replay.read_trace`). With `random`, any of them but burst and trace
     comes at chance.
     """
 

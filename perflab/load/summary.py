@@ -3,7 +3,7 @@
 Latency counts from when an operation was due. Operations that did not succeed count in every
 percentile as longer than all that did, so that a network cannot get quicker by failing.
 
-Rule: reads through `load_record`; draws figures only.
+Rule: reads through `record.py`; draws figures only.
 """
 
 from __future__ import annotations

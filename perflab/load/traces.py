@@ -1,6 +1,6 @@
 """The operations that a load run followed through their stages: the form of the file, its reader.
 
-traces-N.jsonl, beside the other files of client process N (`load_record`): an operation a line,
+traces-N.jsonl, beside the other files of client process N (`record.py`): an operation a line,
 written when it has ended. All times are nanoseconds of the run's own clock. What a node measured,
 it measured with its own clock: `waited_ns` and `served_ns` are differences. `read_ns` is moved onto
 the run's clock as if the two were one, which is so only on one machine.

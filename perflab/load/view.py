@@ -1,4 +1,4 @@
-"""What a load run looks like while it runs, in lines; `load_live` draws it.
+"""What a load run looks like while it runs, in lines; `live.py` draws it.
 
 Rule: shows what the record says; asks nobody anything.
 """

@@ -1,8 +1,8 @@
 """Each figure over the filed runs: where it changed, where it goes, when it crosses its target.
 
 Theory of operation. Runs are taken in the order of their time, of one machine and one length (quick
-runs apart from whole ones). Changes are found as in the site's histories (`change_point`). What
-comes after the last one is the present. Its slope over runs has an interval that allows for
+runs apart from whole ones). Changes are found as in the site's histories (`stats/detector.py`).
+What comes after the last one is the present. Its slope over runs has an interval that allows for
 autocorrelation (`trend`). A forecast is made only from a slope whose whole interval lies on one
 side of zero, and says in how many runs the limit is crossed, from the steepest to the flattest
 slope of the interval. Everything else is told as "no trend" or as too few runs.

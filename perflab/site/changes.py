@@ -1,6 +1,6 @@
 """Which commit changed which figure, by how much, and how sure that is.
 
-Theory of operation. Steps are found by `verdict.change_point`, as alerts and trends find them. An
+Theory of operation. Steps are found by `perflab.stats.detector`, as alerts and trends find them. An
 *exact* figure changed where it differs from the value told last, beyond its floor: certain. All
 others have noise; a step of theirs is *confirmed*, and its size is the ratio of the medians of up
 to NEAR points on either side, with an interval from how much points scatter: those around the step,

@@ -47,7 +47,7 @@ class Told(NamedTuple):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This checkout under git, as `base`; and `fatter`, whose records keep far more."""
+    """This checkout under git, as "base"; and "fatter", whose records keep far more."""
     folder = tmp_path_factory.mktemp("rulers") / "repository"
     copied_checkout(folder)
     git(folder, "init", "--quiet", "--initial-branch=base")
