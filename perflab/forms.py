@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 __all__ = [
+    "AT",
     "MOST_BYTES",
     "check_form",
     "check_values",
@@ -28,6 +29,7 @@ __all__ = [
     "decoded",
     "document",
     "lines",
+    "one_line",
     "shown",
     "text",
     "toml_table",
@@ -41,6 +43,7 @@ MOST_DEEP = 32  # tables in tables; our own forms have 8
 MOST_WHOLE = 1 << 63  # what numpy, structs and the kernel take
 BOM = "\ufeff"
 AT = re.compile(r" - at `(?P<place>\$.*?)`$")
+"""Where msgspec says that something does not fit, at the end of its words."""
 
 
 class _Form(Protocol):
@@ -85,7 +88,7 @@ def toml_table(path: Path, fault: type[ValueError]) -> dict[str, Any]:
     except ValueError as error:
         if isinstance(error, fault):
             raise
-        raise fault(f"{path.name}: cannot be read: {_line(error)}") from error
+        raise fault(f"{path.name}: cannot be read: {one_line(error)}") from error
     check_values(found, path.name, fault)
     return found
 
@@ -113,7 +116,7 @@ def decoded(data: bytes, what: type[T], place: str, fault: type[ValueError]) -> 
     except RecursionError as error:
         raise fault(f"{place}: brackets nested deeper than {MOST_DEEP}") from error
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
-        raise fault(f"{place}: {_line(error)}") from error
+        raise fault(f"{place}: {one_line(error)}") from error
 
 
 def converted(value: Any, what: type[T], place: str, fault: type[ValueError]) -> T:
@@ -124,7 +127,7 @@ def converted(value: Any, what: type[T], place: str, fault: type[ValueError]) ->
     try:
         return msgspec.convert(value, what, from_attributes=True, str_keys=True)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
-        words = _line(error)
+        words = one_line(error)
         match = AT.search(words)
         if match is None:
             raise fault(f"{place}: {words}") from error
@@ -180,8 +183,9 @@ def _held(value: Any, path: str) -> str:
     return f" is {shown(value)}"
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def one_line(words: object) -> str:
+    """Words without line breaks and the like."""
+    return " ".join(str(words).split())
 
 
 _SHORT = reprlib.Repr()

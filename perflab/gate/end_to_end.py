@@ -1,8 +1,9 @@
 """`gate --calibrate --end-to-end`: whole gates on real commits whose effect is known.
 
-Each edit of `edits.py` becomes a commit on top of HEAD, in a clone that is removed afterwards, and
-the gate compares it with HEAD. Neutral edits meet the whole gate; no benchmark may be called a
-regression. Defects meet the exact metrics, and what must show them, which must find and blame them.
+Each edit of `seeded_defects.py` becomes a commit on top of HEAD, in a clone that is removed
+afterwards, and the gate compares it with HEAD. Neutral edits meet the whole gate; no benchmark may
+be called a regression. Defects meet the exact metrics, and what must show them, which must find and
+blame them.
 
 Rule: makes commits in its own clone only; measuring and judging is the gate's.
 """

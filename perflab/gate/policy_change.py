@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from perflab.gate.policy import Accepted, Policy
+from perflab.gate.policy import Accepted, Policy, Special
 
 __all__ = ["MOST_DAYS", "admitted", "differences", "refused"]
 
@@ -94,10 +94,10 @@ def _limits(base: Policy, head: Policy) -> Iterator[str]:
         yield f"[[benchmark]]: {before or 'none'}; with this change {after or 'none'}"
 
 
-def _special(line: tuple[str, float | None, float | None]) -> str:
-    match, *numbers = line
-    named = zip(("floor", "tolerance"), numbers, strict=True)
-    return " ".join([match, *(f"{name} {value:g}" for name, value in named if value is not None)])
+def _special(line: Special) -> str:
+    named = (("floor", line.floor), ("tolerance", line.tolerance))
+    told = (f"{name} {value:g}" for name, value in named if value is not None)
+    return " ".join([line.match, *told])
 
 
 def _gone(base: Policy, head: Policy) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """Edits of the core whose effect is known: neutral ones, and defects with where they must show.
 
 The gate is tried on them: in short form by the tests, as whole commits by `end_to_end.py`. An edit
-replaces lines; when the core has changed and a line is no longer there once, that is an error that
-says so, and the edit needs another line.
+names symbols of the core, not lines; where a symbol is gone, that is an error that says so, and the
+edit needs another one.
 
-Rule: data, and the replacing of text.
+Rule: data; `symbol_edits.py` changes the text.
 """
 
 from __future__ import annotations
@@ -13,11 +13,22 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-__all__ = ["DEFECTS", "FRAME", "NEUTRAL", "Edit", "EditError", "apply", "misplaced", "missing"]
+from perflab.gate.symbol_edits import (
+    EditError,
+    SymbolEdit,
+    after,
+    before,
+    begin,
+    fields,
+    moved,
+    renamed,
+    replaced,
+    twice,
+    within,
+    wrapped,
+)
 
-
-class EditError(Exception):
-    """The core has no such line, or several; the message says which."""
+__all__ = ["CODEC", "DEFECTS", "NEUTRAL", "Edit", "EditError", "apply", "misplaced", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +36,8 @@ class Edit:
     """One change of the core."""
 
     name: str
-    changes: tuple[tuple[str, str, str], ...] = ()
-    """(file below p2pcore/, what stands there once, what replaces it)."""
+    changes: tuple[SymbolEdit, ...] = ()
+    """Of files below p2pcore/."""
     must: tuple[str, ...] = ()
     """Benchmarks that must be called regressions; none: the gate must not call anything one."""
     may: tuple[str, ...] = ()
@@ -34,13 +45,16 @@ class Edit:
 
 
 def apply(edit: Edit, root: Path) -> None:
-    """Change the sources below `root`/p2pcore. Raises EditError."""
-    for name, old, new in edit.changes:
-        file = root / "p2pcore" / name
-        text = file.read_text(encoding="utf-8")
-        if text.count(old) != 1:
-            raise EditError(f"{edit.name}: p2pcore/{name} has {text.count(old)} times:\n{old}")
-        file.write_text(text.replace(old, new), encoding="utf-8")
+    """SymbolEdit the sources below `root`/p2pcore. Raises EditError."""
+    for change in edit.changes:
+        file = root / "p2pcore" / change.file
+        if not file.is_file():
+            raise EditError(f"{edit.name}: there is no p2pcore/{change.file}")
+        try:
+            text = change.apply(file.read_text(encoding="utf-8"))
+        except EditError as error:
+            raise EditError(f"{edit.name}: p2pcore/{error}") from None
+        file.write_text(text, encoding="utf-8")
 
 
 def missing(edit: Edit, blamed: set[str]) -> list[str]:
@@ -54,124 +68,100 @@ def misplaced(edit: Edit, blamed: set[str]) -> list[str]:
     return sorted(each for each in blamed if not any(fnmatchcase(each, one) for one in right))
 
 
-CODEC = "wire/codec.py"
-ENCODE = "    body = _encode(message)\n"
-FRAME = "    return len(body).to_bytes(HEADER_BYTES) + body\n"
-PARSE = "                messages.append(_decode(data[body:start]))\n"
-TAGS = "_KNOWN_TAGS = range(33)\n"
-PUT = "        held = self._records.get(key)\n        if held is not None and held.version >="
-GET = "        record = self._records.get(key)\n        if record is not None and 0 <"
-REPLY = "            self._effects.append(Send((link.id,), reply))\n"
-ASK = "        chosen = []\n        for entry in self._ranked"
-PLACE = "        self.search(point, now, finish, width=count)\n"
-DRAW = "        delay_ns = round(delay_ns * self._rng.uniform(0.8, 1.2))\n"
-CLOSEST = '''    def closest(self, count: int = BUCKET_SIZE) -> list[Contact]:
-        """The closest that are not known to be gone, nearest first."""
-        return [entry.contact for entry in self._ranked[:count]]
-'''
-KNOWS = '''    def knows(self, node_id: bytes) -> bool:
-        """True if this contact was heard of: nothing new can be heard of it."""
-        return node_id in self._entries
-'''
-RECORD = "    value: bytes | None\n    expires_ms: int\n"
-WIDER = "".join(f"    spare_{number}: None = None\n" for number in range(8))  # of 8 bytes each
-ENOUGH = "            if len(self._acked) >= self.needed:\n                if now.mono_ns"
+CODEC, ENCODE = "wire/codec.py", "encode_frame"
+MEMORY, LOOKUP = "storage/memory.py", "overlay/lookup.py"
+WIDER = "".join(f"spare_{number}: None = None\n" for number in range(8))  # of 8 bytes each
 LITTLE = "; _ = wall_ms"  # 31 instructions; a comparison and its assignment are 141
 MESSAGES = ("counts.*", "instructions.whole_*")  # whatever is made of messages
 ENCODINGS = tuple(f"instructions.encode_{name}" for name in ("store", "stored", "fetch", "found"))
+HEAVY_ENCODE = """
+def encode_frame(message: Message) -> bytes:
+    body = _plain_encode_frame(message)[HEADER_BYTES:] + bytes(200)
+    return len(body).to_bytes(HEADER_BYTES) + body
+"""
+HEAVY_DECODE = """_plain_decode = _decode
+
+
+def _decode(data: bytes) -> Message:
+    return _plain_decode(data[:-200])
+"""
+TWO_LOOKUPS = """
+def locate(self, point: int, count: int, now: Instant, placed: Placed) -> None:
+    self._plain_locate(
+        point, count, now, lambda _, now: self._plain_locate(point, count, now, placed)
+    )
+"""
 
 NEUTRAL = (
     Edit("nothing"),
-    Edit(
-        "renamed locals",
-        (
-            (CODEC, ENCODE, ENCODE.replace("body", "packed")),
-            (CODEC, FRAME, FRAME.replace("body", "packed")),
-        ),
-    ),
+    Edit("renamed locals", (renamed(CODEC, ENCODE), renamed(CODEC, "FrameParser.feed"))),
     Edit(
         "one more random draw",
-        (("overlay/membership.py", DRAW, "        self._rng.random()\n" + DRAW),),
+        (begin("overlay/membership.py", "Membership._wake_in", "self._rng.random()"),),
     ),
-    Edit(
-        "reordered definitions",
-        (
-            ("overlay/lookup.py", CLOSEST, ""),
-            ("overlay/lookup.py", KNOWS, CLOSEST + "\n" + KNOWS),
-        ),
-    ),
+    Edit("reordered definitions", (moved(LOOKUP, "Lookup.closest"), moved(LOOKUP, "Lookup.knows"))),
 )
 
 DEFECTS = (
     Edit(
         "5 % more work in a store",
-        (("storage/memory.py", PUT, f"        _ = wall_ms < 0{LITTLE * 3}\n" + PUT),),
+        (begin(MEMORY, "MemoryStore.put", f"_ = wall_ms < 0{LITTLE * 3}"),),
         ("instructions.store_put",),
         ("instructions.node_store", "instructions.whole_store", "counts.*.store*"),
     ),
     Edit(
         "5 % more work in a retrieve",
-        (("storage/memory.py", GET, f"        _ = wall_ms{LITTLE}\n" + GET),),
+        (begin(MEMORY, "MemoryStore.get", f"_ = wall_ms{LITTLE}"),),
         ("instructions.store_get",),
         ("instructions.node_fetch", "instructions.whole_retrieve", "counts.*retrieve*"),
     ),
     Edit(
         "5 % more work in the codec",
-        ((CODEC, ENCODE, "    _ = HEADER_BYTES < 0\n" + ENCODE),),
+        (begin(CODEC, ENCODE, "_ = HEADER_BYTES < 0"),),
         ENCODINGS,
         ("instructions.whole_*",),
     ),
     Edit(
         "5 % more work in a lookup",
-        (("overlay/lookup.py", ASK, "        sum(range(60))\n" + ASK),),
+        (begin(LOOKUP, "Lookup.next_to_ask", "sum(range(60))"),),
         ("instructions.lookup",),
         ("counts.*_retrieve.*",),
     ),
     Edit(
         "one extra message",
-        (("session/links.py", REPLY, REPLY + REPLY),),
+        (twice("session/links.py", "Links.reply", "Send"),),
         ("counts.messages.store.8", "counts.messages.retrieve.8", "counts.messages.store.32"),
         (*MESSAGES, "instructions.node_*"),
     ),
     Edit(
         "one extra hop",
-        (
-            (
-                "overlay/directory.py",
-                PLACE,
-                "        self.search(point, now, lambda _, now: self.search(point, now, finish, "
-                "width=count), width=count)\n",
-            ),
-        ),
+        (wrapped("overlay/directory.py", "Directory.locate", TWO_LOOKUPS),),
         ("counts.messages.first_retrieve.8", "counts.messages.first_retrieve.32"),
         ("counts.*",),
     ),
     Edit(
         "200 bytes more per frame",
-        (
-            (CODEC, ENCODE, "    body = _encode(message) + bytes(200)\n"),
-            (CODEC, PARSE, PARSE.replace("start]", "start - 200]")),
-        ),
+        (wrapped(CODEC, ENCODE, HEAVY_ENCODE), after(CODEC, "_decode", HEAVY_DECODE)),
         ("counts.bytes.store.8", "counts.bytes.retrieve.8", "counts.bytes.store.32"),
         (*MESSAGES, "instructions.encode_*", "instructions.decode_*", "instructions.parse_*"),
     ),
     Edit(
         "an allocation per message",
-        ((CODEC, FRAME, "    bytes(64)\n" + FRAME),),
+        (begin(CODEC, ENCODE, "bytes(64)"),),
         ("counts.allocations.store.8", "counts.allocations.retrieve.8"),
         (*MESSAGES, "instructions.encode_*"),
     ),
     Edit(
         "64 bytes more per record",
-        (("storage/memory.py", RECORD, RECORD + WIDER),),
+        (fields(MEMORY, "Record", WIDER),),
         ("memory.record.8",),
         ("instructions.*store*",),
     ),
     Edit(
         "a leak",
         (
-            (CODEC, TAGS, TAGS + "_kept: object = None\n"),
-            (CODEC, ENCODE, "    global _kept\n" + ENCODE + "    _kept = [body, _kept]\n"),
+            begin(CODEC, ENCODE, "global _kept\n_kept = [bytes(64), _kept]"),
+            before(CODEC, ENCODE, "_kept: object = None\n\n"),
         ),
         ("memory.record.8", "counts.allocations.store.8", "counts.allocations.retrieve.8"),
         # What stays on the heap moves malloc's part, and no other, of what handles buffers later.
@@ -184,8 +174,8 @@ DEFECTS = (
     Edit(
         "a lock held",
         (
-            (CODEC, TAGS, "import threading\n\n" + TAGS + "_lock = threading.Lock()\n"),
-            (CODEC, ENCODE, "    with _lock:\n    " + ENCODE),
+            within(CODEC, ENCODE, "with _lock:"),
+            before(CODEC, ENCODE, "import threading\n\n_lock = threading.Lock()\n\n"),
         ),
         ENCODINGS,
         MESSAGES,
@@ -193,10 +183,11 @@ DEFECTS = (
     Edit(
         "a store waits for every replica",
         (
-            (
+            replaced(
                 "replication/operations.py",
-                ENOUGH,
-                ENOUGH.replace("self.needed", "len(self.replicas)"),
+                "WriteOperation.replied",
+                "self.needed",
+                "len(self.replicas)",
             ),
         ),
         ("simulated.seconds.store.64",),

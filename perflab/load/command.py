@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
+
+from msgspec import to_builtins
 
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError
@@ -22,11 +23,12 @@ from perflab.load.faults import needs_relay
 from perflab.load.figures import figures, judged
 from perflab.load.find_capacity import Slo, find_capacity
 from perflab.load.live import LiveView
+from perflab.load.patterns import OWN_FIELDS, PATTERNS
 from perflab.load.plan import LoadPlan
 from perflab.load.record import OUTCOMES, FaultResult, LoadRecord
 from perflab.load.replay import ScenarioError
 from perflab.load.run import LoadRun
-from perflab.load.scenario import NEEDS, LoadScenario, read_scenario, scenario_of, shipped
+from perflab.load.scenario import Load, LoadScenario, read_scenario, scenario_of, shipped
 from perflab.load.target import (
     LoadTargetError,
     Nobody,
@@ -40,21 +42,6 @@ from perflab.processes.fleet import SlowError
 from perflab.results.checkout import Source, source_of
 
 __all__ = ["add_arguments", "conclude", "main"]
-
-LOAD_OPTIONS = (
-    "mix",
-    "distribution",
-    "records",
-    "value_bytes",
-    "clients",
-    "max_in_flight",
-    "timeout_s",
-    "trace_every",
-)
-PHASE_OPTIONS = (
-    "rate", "to_rate", "rates", "size", "every_s", "spike_rate", "spike_at_s", "spike_s", "seconds",
-    "file", "random",
-)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,23 +105,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_pattern(group: Any) -> None:
-    group.add_argument("--pattern", metavar="NAME", help=", ".join(NEEDS))
-    for name, words in (
-        ("rate", "operations per second"),
-        ("to-rate", "at the end of a ramp"),
-        ("every-s", "from burst to burst"),
-        ("spike-rate", "during a spike"),
-        ("spike-at-s", "when the spike begins"),
-        ("spike-s", "how long it lasts"),
-        ("seconds", "how long; of steps, each of them"),
-    ):
-        group.add_argument(f"--{name}", type=float, metavar="X", help=words)
-    group.add_argument("--rates", metavar="X,…", help="of steps")
-    group.add_argument("--size", type=int, metavar="N", help="operations of a burst")
-    group.add_argument("--file", metavar="FILE", help="a trace: lines `seconds operation record`")
-    group.add_argument(
-        "--random", action="store_true", default=None, help="at random moments, not evenly spaced"
-    )
+    """The options that patterns have, as their classes say them."""
+    group.add_argument("--pattern", metavar="NAME", help=", ".join(PATTERNS))
+    for name, annotated in OWN_FIELDS.items():
+        kind, *notes = get_args(annotated)
+        words = next(note.description for note in notes if note.description)
+        flag = f"--{name.replace('_', '-')}"
+        if kind is bool:
+            group.add_argument(flag, action="store_true", default=None, help=words)
+        else:
+            metavar = {float: "X", int: "N", str: "FILE"}.get(kind, "X,…")
+            typed = kind if kind in (float, int) else str
+            group.add_argument(flag, type=typed, metavar=metavar, help=words)
 
 
 def main(options: argparse.Namespace, root: Path) -> int:
@@ -274,21 +256,18 @@ def _told(fault: FaultResult) -> str:
 
 def _scenario(options: argparse.Namespace) -> LoadScenario:
     """The one that was asked for, with the options in place of its own words."""
-    given = {name: getattr(options, name) for name in PHASE_OPTIONS}
-    phase = {
-        name: value for name, value in given.items() if value is not None and value is not False
-    }
+    phase = _given(options, OWN_FIELDS)
     if options.scenario and (options.pattern or phase):
         raise ScenarioError("a scenario by name, or one by options such as --pattern, not both")
     if not options.scenario and not options.pattern:
         raise ScenarioError(f"which scenario? one of {', '.join(shipped())}, a file, or --pattern")
     if options.scenario:
-        table = asdict(read_scenario(options.scenario))
+        table = to_builtins(read_scenario(options.scenario))
     else:
         if "rates" in phase:
             phase["rates"] = _numbers("--rates", options.rates)
         table = {"name": options.pattern, "phase": [{"pattern": options.pattern, **phase}]}
-    load = dict(table.get("load", {})) | _given(options, LOAD_OPTIONS)
+    load = dict(table.get("load", {})) | _given(options, Load.__struct_fields__)
     if options.mix and "=" in options.mix:
         load["mix"] = _weights(options.mix)
     if options.value_bytes is not None:

@@ -15,18 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.common.children import ChildError
+from perflab.load.fault_kinds import HealedFault, LoadFault, Scene
 from perflab.load.recovery import Happened
-from perflab.load.scenario import Fault, LoadScenario
+from perflab.load.scenario import LoadScenario
 from perflab.load.target import StartedSwarm
 from perflab.processes.fleet import Fleet, FleetMember
-from perflab.processes.relay import Conditions
 
 __all__ = ["FaultError", "FaultPlayer", "needs_relay"]
-
-OF_LINKS = ("partition", "slow", "lossy")
-OF_PROCESSES = ("kill", "restart", "pause", "partition")  # the others can notice these
-OF_LIMITS = ("descriptors", "memory")
 
 
 class FaultError(RuntimeError):
@@ -35,7 +30,7 @@ class FaultError(RuntimeError):
 
 def needs_relay(scenario: LoadScenario) -> bool:
     """Whether a fault is one of links."""
-    return any(fault.kind in OF_LINKS for fault in scenario.fault)
+    return any(fault.of_links for fault in scenario.fault)
 
 
 @dataclass
@@ -43,11 +38,10 @@ class _Doing:
     """A fault that was begun."""
 
     number: int
-    fault: Fault
-    victims: list[FleetMember]
+    fault: LoadFault
+    scene: Scene
     begin_s: float
     known: int
-    limits: dict[int, tuple[int, int]]
     seen_s: float | None = None
     healed_s: float | None = None
 
@@ -76,9 +70,8 @@ class FaultPlayer:
         found: list[tuple[float, Callable[[], None]]] = []
         for number, fault in enumerate(self._scenario.fault):
             found.append((fault.at_s, partial(self._try, number, "made", self._begin)))
-            if fault.kind != "kill":
-                healed_s = fault.at_s + fault.for_s
-                found.append((healed_s, partial(self._try, number, "healed", self._heal)))
+            if isinstance(fault, HealedFault):
+                found.append((fault.end_s, partial(self._try, number, "healed", self._heal)))
         return found
 
     def undone(self) -> list[str]:
@@ -88,17 +81,18 @@ class FaultPlayer:
         for number, fault in enumerate(self._scenario.fault):
             if number not in made:
                 found.append(f"{_name(number, fault)} was not made")
-            elif fault.kind != "kill" and made[number].healed_s is None:
+            elif isinstance(fault, HealedFault) and made[number].healed_s is None:
                 found.append(f"{_name(number, fault)} was not healed")
         return found
 
     def look(self) -> None:
         """Ask the nodes whether they have noticed, while there is something to be noticed."""
         for doing in self._done[-1:]:
-            if doing.fault.kind in OF_PROCESSES and (doing.seen_s, doing.healed_s) == (None, None):
-                others = [each for each in self._fleet.members if each not in doing.victims]
+            victims = doing.scene.victims
+            if doing.fault.noticed_by_nodes and doing.seen_s is None and doing.healed_s is None:
+                others = [each for each in self._fleet.members if each not in victims]
                 known = [self._fleet.standing(each).known for each in others]
-                if max(known, default=0) <= doing.known - len(doing.victims):
+                if max(known, default=0) <= doing.known - len(victims):
                     doing.seen_s = self._now_s()
                     self._note("note", "the other nodes have noticed", doing.number)
 
@@ -111,7 +105,7 @@ class FaultPlayer:
             found.append(
                 Happened(
                     fault=doing.number,
-                    kind=doing.fault.kind,
+                    kind=doing.fault.name,
                     begin_s=doing.begin_s,
                     healed_s=doing.healed_s,
                     seen_by_nodes_s=None if doing.seen_s is None else doing.seen_s - doing.begin_s,
@@ -121,7 +115,7 @@ class FaultPlayer:
             )
         return found
 
-    def _try(self, number: int, what: str, deed: Callable[[int, Fault], None]) -> None:
+    def _try(self, number: int, what: str, deed: Callable[[int, LoadFault], None]) -> None:
         """Do something of a fault; FaultError, which names it, if that fails in any way."""
         fault = self._scenario.fault[number]
         try:
@@ -130,83 +124,33 @@ class FaultPlayer:
             words = " ".join(str(error).split()) or type(error).__name__
             raise FaultError(f"{_name(number, fault)} could not be {what}: {words}") from error
 
-    def _begin(self, number: int, fault: Fault) -> None:
+    def _begin(self, number: int, fault: LoadFault) -> None:
         fleet = self._fleet
         if fault.nodes >= len(fleet.members):
             raise ValueError(f"it takes {fault.nodes} nodes of {len(fleet.members)} that are left")
         victims = self._rng.sample(fleet.members, fault.nodes)
         for member in victims:
             fleet.standing(member)  # raises if it has died by itself: nothing would be done to it
-        doing = _Doing(number, fault, victims, self._now_s(), len(fleet.members) - 1, {})
-        self._done.append(doing)
-        ends = [member.end for member in victims]
-        others = [member.end for member in fleet.members if member not in victims] + self._sources
-        for member in victims:
-            if fault.kind in ("kill", "restart"):
-                fleet.kill(member)
-            elif fault.kind == "pause":
-                fleet.pause(member)
-            elif fault.kind in OF_LIMITS:
-                doing.limits[member.child.pid] = _limit(member, fault)
-        if fault.kind in OF_LINKS:
-            assert fleet.relay is not None
-            fleet.relay.set_between(ends, others, _conditions(fault))
-        names = ", ".join(member.name for member in victims)
-        self._note("fault", f"{fault.kind} of {names}", number)
+        scene = Scene(
+            fleet=fleet,
+            victims=victims,
+            others=[m.end for m in fleet.members if m not in victims] + self._sources,
+            watch=self._watch,
+            note=lambda words: self._note("note", words, number),
+        )
+        names = scene.names
+        self._done.append(_Doing(number, fault, scene, self._now_s(), len(fleet.members) - 1))
+        fault.begin(scene)
+        self._note("fault", f"{fault.name} of {names}", number)
 
-    def _heal(self, number: int, fault: Fault) -> None:
+    def _heal(self, number: int, fault: LoadFault) -> None:
+        assert isinstance(fault, HealedFault)
         doing = self._done[-1]
-        names = ", ".join(member.name for member in doing.victims)
-        if fault.kind == "restart":
-            joined = self._fleet.join(fault.nodes)
-            for member in joined:
-                self._watch(member)
-            names = ", ".join(member.name for member in joined)
-        elif fault.kind == "pause":
-            for member in doing.victims:
-                self._fleet.resume(member)
-        elif fault.kind in OF_LINKS:
-            assert self._fleet.relay is not None
-            self._fleet.relay.heal()
+        names = fault.heal(doing.scene)
         doing.healed_s = self._now_s()
-        self._note("heal", f"{fault.kind}: {names}", doing.number)
-        for member in doing.victims if fault.kind in OF_LIMITS else ():
-            self._lift(member, doing)
-
-    def _lift(self, member: FleetMember, doing: _Doing) -> None:
-        """Take a limit away; a node that has died of it is buried, and told."""
-        import resource
-
-        kind = resource.RLIMIT_NOFILE if doing.fault.kind == "descriptors" else resource.RLIMIT_AS
-        try:
-            resource.prlimit(member.child.pid, kind, doing.limits[member.child.pid])
-            self._fleet.standing(member)
-        except (ChildError, OSError) as error:
-            self._fleet.kill(member)
-            self._note("note", f"{member.name} has died of it: {error}", doing.number)
+        self._note("heal", f"{fault.name}: {names}", number)
+        fault.after_heal(doing.scene)
 
 
-def _name(number: int, fault: Fault) -> str:
-    return f"fault[{number}], {fault.kind} at {fault.at_s:g} s,"
-
-
-def _conditions(fault: Fault) -> Conditions:
-    if fault.kind == "partition":
-        return Conditions(cut="hold" if fault.hold else "refuse")
-    return Conditions(delay_s=fault.delay_ms / 1e3, bytes_per_s=fault.bytes_per_s, loss=fault.loss)
-
-
-def _limit(member: FleetMember, fault: Fault) -> tuple[int, int]:
-    """Let a process have so many more descriptors or bytes than it has; returns what it could."""
-    import resource
-
-    import psutil
-
-    process = psutil.Process(member.child.pid)
-    if fault.kind == "descriptors":
-        kind, used = resource.RLIMIT_NOFILE, process.num_fds()
-    else:
-        kind, used = resource.RLIMIT_AS, process.memory_info().vms
-    before: tuple[int, int] = resource.prlimit(process.pid, kind)
-    resource.prlimit(process.pid, kind, (used + fault.limit, before[1]))
-    return before
+def _name(number: int, fault: LoadFault) -> str:
+    return f"fault[{number}], {fault.name} at {fault.at_s:g} s,"

@@ -20,11 +20,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from perflab.load.figures import figures, judged
+from perflab.load.patterns import ConstantPattern, LoadPattern
 from perflab.load.plan import LoadPlan
 from perflab.load.record import CAPACITY, FORMAT, VERSION, Capacity, Trial
 from perflab.load.run import LoadRun
-from perflab.load.scenario import LoadPhase
 from perflab.load.target import Target
 from perflab.load.view import PlainView
 
@@ -101,11 +103,11 @@ def find_capacity(
     def trial(rate: float) -> Trial:
         nonlocal number
         number += 1
-        phases = [
-            LoadPhase(pattern="constant", rate=rate, seconds=WARM_UP_S, warm_up=True),
-            LoadPhase(pattern="constant", rate=rate, seconds=TRIAL_S),
+        phases: list[LoadPattern] = [
+            ConstantPattern(rate=rate, seconds=WARM_UP_S, warm_up=True),
+            ConstantPattern(rate=rate, seconds=TRIAL_S),
         ]
-        scenario = replace(plan.scenario, phase=phases, fault=[])
+        scenario = structs.replace(plan.scenario, phase=phases, fault=[])
         directory = plan.directory / f"trial-{number:02}"
         directory.mkdir()
         made = _trial(replace(plan, scenario=scenario, directory=directory), target, rate, slo)

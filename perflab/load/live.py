@@ -102,7 +102,7 @@ class LiveView:
         names, line = Text(), Text()
         for phase, begin_s, end_s in scenario.spans():
             width = cell(end_s) - cell(begin_s) + (end_s >= total_s)
-            names.append((phase.name or phase.pattern)[: max(0, width - 1)].ljust(width))
+            names.append(phase.title[: max(0, width - 1)].ljust(width))
         for place in range(LINE_CELLS):
             line.append(
                 "━" if place <= cell(now_s) else "┄", "cyan" if place <= cell(now_s) else ""

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError, stop_all
 from benchmarks.common.load.values import StampedValues
@@ -133,7 +135,7 @@ class LoadRun:
         self._sources = [self.target.new_source() for _ in range(load.clients)]
         for part in range(load.clients):
             order = LoadOrder(
-                scenario=asdict(plan.scenario),
+                scenario=to_builtins(plan.scenario),
                 part=part,
                 directory=str(plan.directory.absolute()),
                 network=self.target.network,
@@ -168,7 +170,7 @@ class LoadRun:
             commit=identity.commit or plan.source.commit,
             versions=identity.versions(),
             machine=asdict(this_machine()),
-            scenario=asdict(scenario),
+            scenario=to_builtins(scenario),
             seed=scenario.seed,
             target=target.name,
             layout=target.layout,
@@ -177,10 +179,7 @@ class LoadRun:
             interval_s=plan.interval_s,
             zero_mono_ns=self.zero_ns,
             zero_wall_ns=time.time_ns() + self.zero_ns - time.perf_counter_ns(),
-            phases=[
-                (phase.name or phase.pattern, begin_s, end_s)
-                for phase, begin_s, end_s in scenario.spans()
-            ],
+            phases=[(phase.title, begin_s, end_s) for phase, begin_s, end_s in scenario.spans()],
             uncommitted=list(plan.source.uncommitted),
         )
         self._write(MANIFEST, manifest)

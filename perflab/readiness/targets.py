@@ -20,12 +20,13 @@ Rule: reads files and compares; where the observations come from is for `observa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from perflab.forms import shown, toml_table
+from msgspec import field, to_builtins
+
+from perflab.forms import shown
 from perflab.report.finding import Observation
 from perflab.report.form import State
 from perflab.stats.thresholds import (
@@ -33,10 +34,10 @@ from perflab.stats.thresholds import (
     MetricKind,
     TargetError,
     Threshold,
-    known,
     parse_threshold,
     percentile,
 )
+from perflab.tables import Table, Text, known, read_table
 
 __all__ = [
     "SHIPPED",
@@ -70,6 +71,25 @@ class Target:
     why: str = ""
 
 
+class _Written(Table, frozen=True, kw_only=True):
+    """A target as a file has it."""
+
+    name: Text
+    metric: Text
+    threshold: Text
+    unit: Text | None = None
+    scope: str = ""
+    set: Text = OWN_SET
+    why: Text = ""
+
+
+class _File(Table, frozen=True, kw_only=True):
+    version: int
+    target: list[_Written] = field(default_factory=list)
+    thresholds: dict[str, Text | list[Text]] = field(default_factory=dict)
+    """By metric, as k6 has them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """A step of a run, as far as targets need to know it."""
@@ -100,9 +120,9 @@ def read_targets(path: Path = SHIPPED, *, scopes: Iterable[str] = ()) -> list[Ta
 
     `scopes` are the tags that a target may name; without any, every scope is taken.
     """
-    data = toml_table(path, TargetError)
+    file = read_table(path, _File, TargetError)
     try:
-        return _targets(data, sorted(set(scopes)))
+        return _targets(file, sorted(set(scopes)))
     except TargetError as error:
         raise TargetError(f"{path.name}: {error}") from error
 
@@ -207,55 +227,33 @@ def _worst(target: Target, answers: Sequence[TargetVerdict]) -> TargetVerdict:
     return TargetVerdict(**(vars(worst) | {"reason": reason}))
 
 
-def _targets(data: dict[str, Any], scopes: Sequence[str]) -> list[Target]:
-    for name in data:
-        known(name, ("version", "target", "thresholds"), "table")
-    if data.get("version") != VERSION:
-        raise TargetError(f"version = {VERSION} is expected, not {shown(data.get('version'))}")
-    tables = data.get("target", [])
-    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        raise TargetError("target is a list of tables: [[target]]")
-    found = [_target(table, f"target {n}", scopes) for n, table in enumerate(tables, 1)]
-    thresholds = data.get("thresholds", {})
-    if not isinstance(thresholds, dict):
-        raise TargetError('[thresholds] is a table: latency = ["p(95) < 200"]')
-    for metric, texts in thresholds.items():
-        listed = [texts] if isinstance(texts, str) else texts
-        if not isinstance(listed, list):
-            raise TargetError(
-                f"thresholds.{metric} is a text, or a list of them, not {shown(texts)}"
-            )
-        for text in listed:
-            table = {"name": f"{metric}: {text}", "metric": metric, "threshold": text}
-            found.append(_target(table, f"thresholds.{metric}", scopes))
+def _targets(file: _File, scopes: Sequence[str]) -> list[Target]:
+    if file.version != VERSION:
+        raise TargetError(f"version = {VERSION} is expected, not {file.version}")
+    found = [_target(each, f"target[{n}]", scopes) for n, each in enumerate(file.target)]
+    for metric, texts in file.thresholds.items():
+        for text in [texts] if isinstance(texts, str) else texts:
+            written = _Written(name=f"{metric}: {text}", metric=metric, threshold=text)
+            found.append(_target(written, f"thresholds.{metric}", scopes))
     if not found:
         raise TargetError("there is no target in it")
     names = [(each.set, each.name) for each in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise TargetError(f"two targets of the set {twice[0]!r} are called {twice[1]!r}")
+        raise TargetError(f"two targets of the set {shown(twice[0])} are called {shown(twice[1])}")
     return found
 
 
-def _target(table: Mapping[str, Any], place: str, scopes: Sequence[str]) -> Target:
-    keys = [each.name for each in fields(Target)]
-    for key, value in table.items():
-        known(key, keys, f"key of {place}")
-        if not isinstance(value, str) or (not value.strip() and key != "scope"):
-            raise TargetError(f"{place}: {key} is a text, not {shown(value)}")
-    for key in ("name", "metric", "threshold"):
-        if key not in table:
-            raise TargetError(f"{place} has no {key}")
-    metric, scope = table["metric"], table.get("scope", "")
-    known(metric, METRICS, f"metric, in {place}")
-    if scope and scopes:
-        known(scope, scopes, f"scope, in {place}")
+def _target(written: _Written, place: str, scopes: Sequence[str]) -> Target:
+    known(written.metric, METRICS, f"metric, in {place}", TargetError)
+    if written.scope and scopes:
+        known(written.scope, scopes, f"scope, in {place}", TargetError)
     try:
-        threshold = parse_threshold(table["threshold"], metric)
+        threshold = parse_threshold(written.threshold, written.metric)
     except TargetError as error:
         raise TargetError(f"{place}: {error}") from error
-    unit = METRICS[metric].unit_of(threshold.aggregate)
-    if table.get("unit", unit) != unit:
-        text = f"{table['threshold']!r} of {metric} is in {unit!r}, not in {table['unit']!r}"
+    unit = METRICS[written.metric].unit_of(threshold.aggregate)
+    if written.unit not in (None, unit):
+        text = f"{written.threshold!r} of {written.metric} is in {unit!r}, not in {written.unit!r}"
         raise TargetError(f"{place}: {text}")
-    return Target(**(dict(table) | {"threshold": threshold, "unit": unit}))
+    return Target(**(to_builtins(written) | {"threshold": threshold, "unit": unit}))

@@ -1,156 +1,251 @@
 """A chart's numbers as an SVG picture that stands in a page, in its colours, light or dark.
 
-Theory of operation. matplotlib draws; every colour it is given is a stand-in, which is replaced in
-the text of the picture by a variable of the page's style sheet. Text stays text, so that the
-picture is small and can be read by a screen reader.
+Colours are the page's variables and text stays text, so that the picture is small and can be read
+by a screen reader. There is no script in a report: uPlot draws the site's charts, from the same
+numbers.
 
 Rule: draws; decides nothing.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
 
-from perflab.report.form import Chart, Line
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from perflab.report.form import Chart, ChartMark, Line
 
 __all__ = ["draw"]
 
-INCHES = (5.4, 2.9)
+WIDTH, HEIGHT = 540, 290  # units of the picture, which is as wide as its place
+LEFT, RIGHT, TOP, BOTTOM = 62, 12, 12, 42  # of these, around what is drawn
+LEGEND_ROW, LEGEND_COLUMNS, LETTER = 16, 4, 6.2  # a row's height; a letter's width, about
 # Okabe and Ito's colours, which people with other eyes tell apart as well.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#7f7f7f")
-INK, RULE, BAND = "#010203", "#040506", "#070809"
-VARIABLES = {INK: "var(--ink)", RULE: "var(--rule)", BAND: "var(--band)"}
 RANKS = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
-SIZES = re.compile(r'(<svg\b[^>]*?) width="[^"]*"', re.S)
-HEIGHT = re.compile(r'(<svg\b[^>]*?) height="[^"]*"', re.S)
-FEW_POINTS = 12
-METADATA = re.compile(r"<metadata>.*?</metadata>", re.S)
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": RULE,
-    "axes.grid": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": RULE,
-    "grid.linewidth": 0.5,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-    "legend.frameon": False,
-}
+FEW_POINTS = 12  # no line to be seen without its points
+MOST_TICKS = 7
+FEW_DECADES = (
+    200.0  # of the highest over the lowest: below it a power of ten alone tells too little
+)
+ROOM = 0.05  # of the height, above the highest value
+
+Tick = tuple[float, str]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Where values stand in the picture."""
+
+    low: float
+    high: float
+    begin: float
+    """In units of the picture: where `low` stands."""
+    end: float
+    ticks: Sequence[Tick]
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        share = ((math.log(value) if self.log else value) - low) / (high - low)
+        return self.begin + share * (self.end - self.begin)
 
 
 def draw(chart: Chart, number: int) -> str:
     """The picture as an <svg> element; `number` keeps the ids of a page's pictures apart."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    style: Any = STYLE | {"svg.hashsalt": f"chart {number}"}
-    with mpl.rc_context(style):
-        figure = Figure(figsize=INCHES, layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.subplots()
-        if chart.bars:
-            _draw_bars(axes, chart)
-        else:
-            for index, line in enumerate(chart.lines):
-                _draw_line(axes, line, COLOURS[index % len(COLOURS)])
-            _scales(axes, chart)
-        _marks(axes, chart)
-        axes.set_xlabel(chart.x_label)
-        axes.set_ylabel(chart.y_label)
-        if len(chart.lines) > 1:
-            columns = min(len(chart.lines), 4)
-            figure.legend(loc="outside upper left", ncols=columns, fontsize=8)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return _element(out.getvalue(), chart.title)
-
-
-def _draw_line(axes: Axes, line: Line, colour: str) -> None:
-    # A curve of few points, or with gaps, is no line to be seen.
-    dotted = len(line.x) <= FEW_POINTS or None in line.y
-    axes.plot(
-        line.x,
-        [math.nan if value is None else value for value in line.y],
-        label=line.label,
-        color=colour,
-        linestyle="--" if line.dashed else "-",
-        linewidth=1.3,
-        marker="o" if dotted else None,
-        markersize=3 if len(line.x) <= FEW_POINTS else 1.5,
+    legend, rows = _legend(chart.lines)
+    top, bottom = TOP + rows * LEGEND_ROW, HEIGHT - BOTTOM
+    axes = _bar_axes(chart, top, bottom) if chart.bars else _line_axes(chart, top, bottom)
+    drawn = _bars(chart, *axes) if chart.bars else _lines(chart, *axes)
+    body = [
+        *_grid(*axes, names=chart.bars),
+        f'<clipPath id="clip-{number}"><rect x="{LEFT}" y="{top - 4}" '
+        f'width="{WIDTH - LEFT - RIGHT + 4}" height="{bottom - top + 8}"/></clipPath>',
+        f'<g clip-path="url(#clip-{number})">',
+        *_marks(chart.marks, axes[0], top, bottom),
+        *drawn,
+        "</g>",
+        *legend,
+        _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, chart.x_label, "middle"),
+        f'<g transform="rotate(-90)">{_text(-(top + bottom) / 2, 11, chart.y_label, "middle")}</g>',
+    ]
+    return (
+        f'<svg role="img" aria-label="{escape(chart.title)}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="11" '
+        f'fill="var(--ink)">{"".join(body)}</svg>'
     )
 
 
-def _draw_bars(axes: Axes, chart: Chart) -> None:
-    """Stacked, lying, the first on top."""
-    left = [0.0] * len(chart.bars)
-    for index, line in enumerate(chart.lines):
-        widths = [value or 0.0 for value in line.y]
-        colour = COLOURS[index % len(COLOURS)]
-        axes.barh(range(len(left)), widths, left=left, label=line.label, color=colour)
-        left = [begin + width for begin, width in zip(left, widths, strict=True)]
-    axes.set_yticks(range(len(left)), chart.bars)
-    axes.invert_yaxis()
-    axes.margins(x=0)
-    axes.grid(visible=False, axis="y")
-
-
-def _scales(axes: Axes, chart: Chart) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    positive = all(v is None or v > 0 for line in chart.lines for v in line.y)
-    if chart.log_y and positive and any(line.y for line in chart.lines):
-        axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+def _line_axes(chart: Chart, top: float, bottom: float) -> tuple[_Axis, _Axis]:
+    xs = [x for line in chart.lines for x in line.x if math.isfinite(x)]
+    ys = [y for line in chart.lines for _, y in _points(line)]
+    log_y = chart.log_y and bool(ys) and min(ys) > 0
+    high = max(ys, default=1.0)
+    if log_y:
+        y = _log_axis(min(ys), high, bottom, top, 10)
     else:
-        axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        low = min([0.0, *ys])
+        y = _axis(low, high + (high - low) * ROOM, bottom, top)
+    low, high = min(xs, default=0.0), max(xs, default=1.0)
     if chart.ranks:
-        most = max((line.x[-1] for line in chart.lines if line.x), default=1.0)
-        ranks = [rank for rank in RANKS if -math.log10(1 - rank / 100) <= most + 0.01]
-        axes.set_xticks([-math.log10(1 - rank / 100) for rank in ranks])
-        axes.set_xticklabels([f"P{rank:g}" for rank in ranks])
-    elif chart.log_x:
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+        ranks = [(-math.log10(1 - rank / 100), f"P{rank:g}") for rank in RANKS]
+        ticks = [each for each in ranks if each[0] <= high + 0.01]
+        return _Axis(min(0.0, low), high or 1.0, LEFT, WIDTH - RIGHT, ticks), y
+    if chart.log_x and low > 0:
+        return _log_axis(low, high, LEFT, WIDTH - RIGHT, 2), y
+    return _axis(low, high, LEFT, WIDTH - RIGHT), y
 
 
-def _marks(axes: Axes, chart: Chart) -> None:
-    for row, mark in enumerate(chart.marks):
+def _bar_axes(chart: Chart, top: float, bottom: float) -> tuple[_Axis, _Axis]:
+    """The first bar on top; a bar has the room from its number to the next."""
+    parts = [_finite(line) for line in chart.lines]
+    longest = max((math.fsum(each) for each in zip(*parts, strict=True)), default=0.0)
+    names = [(number + 0.5, name) for number, name in enumerate(chart.bars)]
+    x = _axis(0.0, longest or 1.0, LEFT, WIDTH - RIGHT)
+    return x, _Axis(0.0, float(len(names)), top, bottom, names)
+
+
+def _axis(low: float, high: float, begin: float, end: float) -> _Axis:
+    """An even one, with round numbers on it."""
+    if high <= low:
+        low, high = low - (0.5 if low else 0.0), low + 0.5
+    step = 10.0 ** math.floor(math.log10((high - low) / MOST_TICKS))
+    step *= next(each for each in (1, 2, 5, 10) if (high - low) / (step * each) <= MOST_TICKS)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    ticks = [(number * step, _number(number * step)) for number in range(first, last + 1)]
+    return _Axis(low, high, begin, end, ticks)
+
+
+def _log_axis(low: float, high: float, begin: float, end: float, base: int) -> _Axis:
+    """Each further power of the base takes the same room."""
+    if high <= low:
+        low, high = low / 2, low * 2
+    first, last = math.floor(math.log(low, base)), math.ceil(math.log(high, base))
+    powers = [float(base) ** each for each in range(first, last + 1)]
+    few = base == 10 and high / low < FEW_DECADES
+    values = [power * each for power in powers for each in ((1, 2, 5) if few else (1,))]
+    inside = [value for value in values if low * 0.999 <= value <= high * 1.001]
+    thinned = inside[:: math.ceil(len(inside) / (MOST_TICKS + 3)) or 1]
+    return _Axis(low, high, begin, end, [(each, _number(each)) for each in thinned], log=True)
+
+
+def _grid(x: _Axis, y: _Axis, *, names: Sequence[str]) -> Iterator[str]:
+    """The frame with its numbers; bars have names, and no lines between them."""
+    left, right, floor = x.begin, x.end, max(y.begin, y.end)
+    for value, words in x.ticks:
+        yield _rule(x.at(value), y.begin, x.at(value), y.end)
+        yield _text(x.at(value), floor + 14, words, "middle")
+    for value, words in y.ticks:
+        if not names:
+            yield _rule(left, y.at(value), right, y.at(value))
+        yield _text(left - 6, y.at(value) + 4, words, "end")
+    yield _rule(left, y.begin, left, y.end, 1.0)
+    yield _rule(left, floor, right, floor, 1.0)
+
+
+def _lines(chart: Chart, x: _Axis, y: _Axis) -> Iterator[str]:
+    for index, line in enumerate(chart.lines):
+        colour = COLOURS[index % len(COLOURS)]
+        dash = ' stroke-dasharray="5 3"' if line.dashed else ""
+        for piece in _pieces(line):
+            points = " ".join(f"{x.at(a):.1f},{y.at(b):.1f}" for a, b in piece)
+            yield (
+                f'<polyline points="{points}" fill="none" stroke="{colour}" '
+                f'stroke-width="1.5"{dash}/>'
+            )
+        found = list(_points(line))
+        few = len(found) <= FEW_POINTS
+        for a, b in found if few or len(found) < len(line.x) else ():
+            radius = 2.5 if few else 1.2
+            yield f'<circle cx="{x.at(a):.1f}" cy="{y.at(b):.1f}" r="{radius}" fill="{colour}"/>'
+
+
+def _bars(chart: Chart, x: _Axis, y: _Axis) -> Iterator[str]:
+    """Stacked, lying."""
+    height = (y.end - y.begin) / max(1, len(chart.bars)) * 0.7
+    reached = [0.0] * len(chart.bars)
+    for index, line in enumerate(chart.lines):
+        for bar, value in enumerate(_finite(line)):
+            begin, end = x.at(reached[bar]), x.at(reached[bar] + value)
+            reached[bar] += value
+            yield (
+                f'<rect x="{begin:.1f}" y="{y.at(bar + 0.5) - height / 2:.1f}" '
+                f'width="{end - begin:.1f}" height="{height:.1f}" '
+                f'fill="{COLOURS[index % len(COLOURS)]}"/>'
+            )
+
+
+def _marks(marks: Sequence[ChartMark], x: _Axis, top: float, bottom: float) -> Iterator[str]:
+    """What was done when: a line, or a band, with its words at one of four heights."""
+    for row, mark in enumerate(marks):
+        begin = x.at(max(x.low, mark.begin_s))
         if mark.end_s is None:
-            axes.axvline(mark.begin_s, color=RULE, linewidth=1)
+            yield _rule(begin, top, begin, bottom, 1.0)
         else:
-            axes.axvspan(mark.begin_s, mark.end_s, color=BAND, linewidth=0)
-        axes.annotate(
-            mark.text,
-            (mark.begin_s, 1 - 0.08 * (row % 4)),
-            xycoords=("data", "axes fraction"),
-            xytext=(2, -8),
-            textcoords="offset points",
-            fontsize=7,
-            annotation_clip=True,
+            width = x.at(mark.end_s) - begin
+            yield (
+                f'<rect x="{begin:.1f}" y="{top}" width="{max(0.0, width):.1f}" '
+                f'height="{bottom - top}" fill="var(--band)"/>'
+            )
+        words = _text(begin + 2, top + 9 + row % 4 * 11, mark.text, "start")
+        yield words.replace("<text", '<text font-size="9"', 1)
+
+
+def _legend(lines: Sequence[Line]) -> tuple[list[str], int]:
+    """What the lines are called, and how many rows that takes; nothing for one line."""
+    if len(lines) < 2:
+        return [], 0
+    longest = max(len(line.label) for line in lines) * LETTER + 24
+    columns = max(1, min(LEGEND_COLUMNS, len(lines), int((WIDTH - LEFT) / longest)))
+    found = []
+    for index, line in enumerate(lines):
+        x = LEFT + index % columns * (WIDTH - LEFT - RIGHT) / columns
+        y = TOP + index // columns * LEGEND_ROW
+        dash = ' stroke-dasharray="5 3"' if line.dashed else ""
+        found.append(
+            f'<line x1="{x:.1f}" y1="{y - 3}" x2="{x + 14:.1f}" y2="{y - 3}" stroke-width="3" '
+            f'stroke="{COLOURS[index % len(COLOURS)]}"{dash}/>'
         )
+        found.append(_text(x + 18, y + 1, line.label, "start"))
+    return found, math.ceil(len(lines) / columns)
 
 
-def _element(text: str, title: str) -> str:
-    """The <svg> element alone, as wide as its place, with the page's colours and a title."""
-    svg = METADATA.sub("", text[text.index("<svg") :], count=1)
-    svg = HEIGHT.sub(r"\1", SIZES.sub(r"\1", svg, count=1), count=1)
-    for stand_in, variable in VARIABLES.items():
-        svg = svg.replace(stand_in, variable)
-    label = title.replace("&", "and").replace('"', "'").replace("<", "")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+def _points(line: Line) -> Iterator[tuple[float, float]]:
+    """Those that have a place."""
+    for x, y in zip(line.x, line.y, strict=False):
+        if y is not None and math.isfinite(x) and math.isfinite(y):
+            yield x, y
+
+
+def _pieces(line: Line) -> Iterator[list[tuple[float, float]]]:
+    """The runs of points between gaps."""
+    piece: list[tuple[float, float]] = []
+    for x, y in zip(line.x, line.y, strict=False):
+        if y is None or not (math.isfinite(x) and math.isfinite(y)):
+            if len(piece) > 1:
+                yield piece
+            piece = []
+        else:
+            piece.append((x, y))
+    if len(piece) > 1:
+        yield piece
+
+
+def _finite(line: Line) -> list[float]:
+    return [value if value is not None and math.isfinite(value) else 0.0 for value in line.y]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6g}"
+
+
+def _rule(x1: float, y1: float, x2: float, y2: float, width: float = 0.5) -> str:
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="var(--rule)" '
+        f'stroke-width="{width}"/>'
+    )
+
+
+def _text(x: float, y: float, words: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'

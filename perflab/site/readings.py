@@ -10,15 +10,25 @@ Rule: words and figures; decides nothing.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from perflab.results.suite import Benchmark
+from msgspec import field
 
-__all__ = ["FIGURES", "FigureReading", "Readings", "load_readings", "number"]
+from perflab.results.suite import Benchmark
+from perflab.tables import Table, Text, read_table
+
+__all__ = [
+    "FIGURES",
+    "FigureReading",
+    "Headline",
+    "Readings",
+    "ReadingsError",
+    "load_readings",
+    "number",
+]
 
 FIGURES = Path(__file__).with_name("figures.toml")
 SCALES = {
@@ -28,6 +38,10 @@ SCALES = {
 DIGITS = 4
 NO_RATIO = "from 0"  # or from below it: growth of memory may be
 FROM_NOTHING, TO_NOTHING = "from ∞", "to ∞"  # per second, where one took no time
+
+
+class ReadingsError(ValueError):
+    """A table of figures that cannot be used; one line with the file, the entry, the value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +86,33 @@ class FigureReading:
         return "0 %" if text in ("+0.0 %", "-0.0 %") else text.replace("-", "\N{MINUS SIGN}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Readings:
+class InverseReading(Table, frozen=True):
+    """Benchmarks of which people read the inverse."""
+
+    match: Text
+    unit: Text
+    """Of the inverse."""
+
+
+class Headline(Table, frozen=True):
+    """A figure on the front page."""
+
+    benchmark: Text
+    title: Text
+    case: list[str | int | float] = field(default_factory=list)
+    """Its parameters, as people write them."""
+
+
+class Readings(Table, frozen=True):
     """The whole of figures.toml."""
 
-    rates: tuple[tuple[str, str], ...]
-    """Pattern of benchmark names, and the unit of their inverse."""
-    headlines: tuple[tuple[str, tuple[str, ...], str], ...]
-    """Benchmark, its parameters as people write them, and what it is called on the front page."""
+    rate: list[InverseReading] = field(default_factory=list)
+    headline: list[Headline] = field(default_factory=list)
 
     def of(self, benchmark: Benchmark) -> FigureReading:
-        for match, unit in self.rates:
-            if fnmatchcase(benchmark.name, match):
-                return FigureReading(unit=unit, inverted=True)
+        for each in self.rate:
+            if fnmatchcase(benchmark.name, each.match):
+                return FigureReading(unit=each.unit, inverted=True)
         return FigureReading(unit=benchmark.unit)
 
     def headline_cases(self, suite: Sequence[Benchmark]) -> list[tuple[Benchmark, int, str]]:
@@ -94,13 +122,14 @@ class Readings:
         """
         known = {each.name: each for each in suite}
         found = []
-        for name, case, title in self.headlines:
-            benchmark = known.get(name)
+        for headline in self.headline:
+            benchmark = known.get(headline.benchmark)
             if benchmark is None:
                 continue
             cases = [benchmark.case(index) for index in range(len(benchmark.cases))]
-            if ", ".join(case) in cases:
-                found.append((benchmark, cases.index(", ".join(case)), title))
+            case = ", ".join(map(str, headline.case))
+            if case in cases:
+                found.append((benchmark, cases.index(case), headline.title))
         listed = {benchmark.suite for benchmark, _, _ in found}
         for benchmark in suite:
             if benchmark.suite not in listed:
@@ -111,15 +140,8 @@ class Readings:
 
 
 def load_readings(path: Path = FIGURES) -> Readings:
-    """Read the table; a fault in it is a ValueError or KeyError that names the entry."""
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
-    return Readings(
-        rates=tuple((each["match"], each["unit"]) for each in content.get("rate", ())),
-        headlines=tuple(
-            (each["benchmark"], tuple(map(str, each.get("case", ()))), each["title"])
-            for each in content.get("headline", ())
-        ),
-    )
+    """Read the table. Raises ReadingsError."""
+    return read_table(path, Readings, ReadingsError)
 
 
 def number(value: float) -> str:

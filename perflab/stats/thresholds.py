@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
+
+from perflab.tables import known
 
 __all__ = [
     "METRICS",
@@ -19,7 +20,6 @@ __all__ = [
     "MetricKind",
     "TargetError",
     "Threshold",
-    "known",
     "parse_threshold",
     "percentile",
 ]
@@ -107,8 +107,8 @@ def parse_threshold(text: str, metric: str) -> Threshold:
     if match is None:
         raise TargetError(f"{text!r} is no threshold; one looks like {_example(kind)!r}")
     name, rank = match["name"], match["rank"]
-    known(name, AGGREGATES[kind], f"aggregate of the {kind} {metric!r}")
-    known(match["operator"], OPERATORS, "operator")
+    known(name, AGGREGATES[kind], f"aggregate of the {kind} {metric!r}", TargetError)
+    known(match["operator"], OPERATORS, "operator", TargetError)
     if (rank is not None) != (name == "p"):
         raise TargetError(f"{text!r}: p takes a rank, as in p(95), and nothing else does")
     percent = None if rank is None else _number(rank, text)
@@ -140,16 +140,6 @@ def percentile(values: Sequence[float], rank: float, missing: int = 0) -> float:
     if place >= len(values):
         return math.inf
     return float(np.partition(np.asarray(values, float), place)[place])
-
-
-def known(name: str, names: Iterable[str], what: str) -> None:
-    """Raise TargetError for a name that is none of these, with the nearest of them."""
-    all_names = list(names)
-    if name in all_names:
-        return
-    near = get_close_matches(name, all_names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(all_names)}"
-    raise TargetError(f"unknown {what}: {name!r}; {hint}")
 
 
 def _number(text: str, whole: str) -> float:

@@ -30,6 +30,7 @@ from perflab.readiness.single_run_report import build_run
 from perflab.readiness.targets import SHIPPED as TARGETS
 from perflab.readiness.targets import read_targets
 from perflab.readiness.trends import histories
+from perflab.site.readings import FIGURES, ReadingsError, load_readings
 from perflab.stats.thresholds import TargetError
 from tests.perflab.recorded import CAUSES, RECORDED
 from tests.runs import read_run
@@ -120,6 +121,7 @@ TOMLS: list[tuple[Path, Callable[[Path], object], type[ValueError]]] = [
     *((path, plays, ScenarioError) for path in sorted(SHIPPED.glob("*.toml"))),
     (TARGETS, lambda path: read_targets(path, scopes=["sustained"]), TargetError),
     (POLICY, load_policy, PolicyError),
+    (FIGURES, load_readings, ReadingsError),
 ]
 
 
@@ -147,6 +149,7 @@ NO_FILES = {
     "zeros": bytes(100),
     "large": b"#" * (MOST_TEXT_BYTES + 1),
     "unfinished": b"[[phase",
+    "twice": b"nodes = 3\nnodes = 4\n",
 }
 
 
@@ -154,13 +157,15 @@ NO_FILES = {
 @pytest.mark.parametrize(
     ("reader", "fault"),
     [(plays, ScenarioError), (read_targets, TargetError), (load_policy, PolicyError),
-     (read_trace, ScenarioError)],
-    ids=["scenario", "targets", "policy", "trace"],
+     (load_readings, ReadingsError), (read_trace, ScenarioError)],
+    ids=["scenario", "targets", "policy", "figures", "trace"],
 )  # fmt: skip
 def test_what_is_no_such_file(
     tmp_path: Path, name: str, reader: Callable[[Path], object], fault: type[ValueError]
 ) -> None:
     path = tmp_path / f"{name}.toml"
+    if name == "empty" and reader is load_readings:
+        return  # a site without figures of its own
     if name == "folder":
         path.mkdir()
     elif name == "never ends":

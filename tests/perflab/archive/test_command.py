@@ -60,7 +60,7 @@ def test_a_fresh_clone_shows_the_history_at_once(
     """With no environment of asv's, and no library but those of `site`."""
     absent = tmp_path / "absent"
     absent.mkdir()
-    for library in ("psutil", "pyperf", "rich", "matplotlib"):
+    for library in ("psutil", "pyperf", "rich"):
         (absent / f"{library}.py").write_text("raise ImportError('not in the extra site')")
         monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.setenv("PYTHONPATH", f"{absent}{os.pathsep}{ROOT}")

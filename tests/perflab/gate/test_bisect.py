@@ -8,7 +8,9 @@ from perflab.__main__ import main
 from perflab.gate import counts as gate_counts
 from perflab.gate.bisect import Answer, search
 from perflab.gate.instructions import unavailable
-from tests.perflab.gate.test_command import ENCODE, commit, repository
+from perflab.gate.seeded_defects import CODEC
+from perflab.gate.symbol_edits import begin
+from tests.perflab.gate.test_command import commit, repository
 from tests.perflab.results.test_checkout import git
 
 __all__ = ["repository"]
@@ -60,7 +62,7 @@ def test_a_slowdown_is_found_in_sixteen_commits_of_which_one_does_not_build(
     git(repository, "checkout", "--quiet", "-b", "history")
     for number in range(16):
         # Between 4 and 6 % of encoding a Store, for the commit after it too.
-        slower = text.replace(ENCODE, ENCODE + "    body[0] is None\n")
+        slower = begin(CODEC, "encode_frame", "HEADER_BYTES < 0").apply(text)
         content = slower if number >= CULPRIT else text
         codec.write_text(f"{content}# {number}\n", encoding="utf-8")
         project.write_text("[build-system\n" if number == UNBUILDABLE else settings)

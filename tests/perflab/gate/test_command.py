@@ -20,13 +20,14 @@ from perflab.gate import builds, paired_rounds
 from perflab.gate import command as gate
 from perflab.gate import run as gate_run
 from perflab.gate.instructions import unavailable
+from perflab.gate.seeded_defects import DEFECTS, apply
 from tests.perflab.results.test_checkout import git
 from tests.processes import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 BROKEN = "__version__ = '0.1.0'\nraise ImportError('broken on purpose')\n"
 NO_BACKEND = "[build-system]\nrequires = []\nbuild-backend = 'nowhere.to.be.found'\n"
-ENCODE = "    body = _encode(message)\n"
+HEAVY = next(edit for edit in DEFECTS if edit.name == "200 bytes more per frame")
 
 
 @pytest.fixture
@@ -42,14 +43,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "p2pcore", folder / "p2pcore", ignore=shutil.ignore_patterns("__pyc*"))
     git(folder, "init", "--quiet", "--initial-branch=good")
     commit(folder, "Good")
-    codec = folder / "p2pcore" / "wire" / "codec.py"
-    text = codec.read_text(encoding="utf-8")
     pins = (folder / "pyproject.toml").read_text(encoding="utf-8")
     repinned = pins.replace('"msgspec>=0.19"', '"msgspec>=0.20"')
-    heavy = text.replace(ENCODE, ENCODE.strip("\n") + " + bytes(200)\n")
-    heavy = heavy.replace("_decode(data[body:start])", "_decode(data[body:start - 200])")
     for branch, file, content in (
-        ("heavy", codec, heavy),
         ("unbuildable", folder / "pyproject.toml", "[build-system\n"),
         ("uninstallable", folder / "pyproject.toml", NO_BACKEND),
         ("broken", folder / "p2pcore" / "__init__.py", BROKEN),
@@ -59,6 +55,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         git(folder, "checkout", "--quiet", "-b", branch, "good")
         file.write_text(content, encoding="utf-8")
         commit(folder, branch.capitalize())
+    git(folder, "checkout", "--quiet", "-b", "heavy", "good")
+    apply(HEAVY, folder)
+    commit(folder, "Heavy")
     git(folder, "checkout", "--quiet", "-b", "moved", "good")
     move(folder, "p2pcore.versions", "p2pcore.elsewhere")
     git(folder, "checkout", "--quiet", "-b", "older", "good")

@@ -20,7 +20,16 @@ from perflab.gate.instructions import InstructionError, count_instructions, unav
 from perflab.gate.judge import GateOutcome, GateVerdict, judge
 from perflab.gate.policy import load_policy
 from perflab.gate.recorder import Recorder
-from perflab.gate.seeded_defects import DEFECTS, FRAME, NEUTRAL, Edit, EditError, apply, misplaced
+from perflab.gate.seeded_defects import (
+    CODEC,
+    DEFECTS,
+    NEUTRAL,
+    Edit,
+    EditError,
+    apply,
+    misplaced,
+)
+from perflab.gate.symbol_edits import begin
 from perflab.results.checkout import Commit
 
 CORE = Path(p2pcore.__file__).parent
@@ -29,7 +38,7 @@ COMMIT = Commit("0" * 40, "Mutated")
 SHORT = {edit.name: edit for edit in DEFECTS if edit.must[0].startswith("counts.")} | {
     "a call per message": Edit(
         "a call per message",
-        (("wire/codec.py", FRAME, "    len(body)\n" + FRAME),),
+        (begin(CODEC, "encode_frame", "len(b'')"),),
         ("counts.c_calls.store.8",),
         ("counts.allocations.store.8",),
     )
@@ -105,14 +114,17 @@ def test_neutral_edits_change_no_count(tmp_path: Path) -> None:
     assert outcome.counts() == {GateVerdict.UNCHANGED: 5}
 
 
-def test_an_edit_of_lines_that_are_gone_says_so(tmp_path: Path) -> None:
-    with pytest.raises(EditError, match="has 0 times"):
-        mutated(tmp_path, Edit("old", (("wire/codec.py", "nowhere", ""),)))
+def test_an_edit_of_a_symbol_that_is_gone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(
+        EditError, match=r"old: p2pcore/wire/codec\.py, nowhere: there is no nowhere"
+    ):
+        mutated(tmp_path, Edit("old", (begin(CODEC, "nowhere", ""),)))
 
 
 def test_a_core_that_breaks_is_not_slower(tmp_path: Path) -> None:
-    broken = "    raise RuntimeError('broken on purpose')\n"
-    edit = Edit("broken", (("wire/codec.py", FRAME, broken),))
+    edit = Edit(
+        "broken", (begin(CODEC, "encode_frame", "raise RuntimeError('broken on purpose')"),)
+    )
     outcome = counted(mutated(tmp_path, edit), "counts.messages.store.8")
     assert outcome.code == 2
     [each] = outcome.judgements

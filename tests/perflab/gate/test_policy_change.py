@@ -4,8 +4,9 @@ import datetime
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
-from perflab.gate.policy import Accepted, Limits, load_policy
+from perflab.gate.policy import Accepted, Limits, Special, load_policy
 from perflab.gate.policy_change import MOST_DAYS, admitted, differences, refused
 from perflab.gate.record import Kind
 from perflab.gate.run import METRICS
@@ -87,7 +88,7 @@ def test_new_lines_count_beside_those_of_base() -> None:
 
 def test_a_line_of_base_that_the_change_loosens_is_the_changes() -> None:
     old = line("cpu.clock")
-    looser = replace(old, up_to=900.0, until=datetime.date(9999, 1, 1))
+    looser = structs.replace(old, up_to=900.0, until=datetime.date(9999, 1, 1))
     base = replace(load_policy(), accepted=(old,))
     policy, good, bad = admitted(base, replace(base, accepted=(looser,)), METRICS, TODAY)
     assert policy.accepted == (old,)
@@ -101,7 +102,7 @@ def test_every_other_number_and_line_is_told_and_does_not_count() -> None:
         false_alarms=0.5,
         undecided=9,
         kinds={**base.kinds, Kind.EXACT: Limits(10.0, 10.0)},
-        benchmarks=(*base.benchmarks, ("memory.*", 10.0, None)),
+        benchmarks=(*base.benchmarks, Special("memory.*", 10.0)),
     )
     told = "\n".join(differences(base, head))
     assert "[gate] false_alarms: 0.01, with this change 0.5" in told

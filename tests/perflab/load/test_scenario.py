@@ -1,11 +1,16 @@
 """Scenarios say what they mean, and what cannot be meant is refused with its value."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from perflab.__main__ import main
+from perflab.load.fault_kinds import FAULT_KINDS, HealedFault
+from perflab.load.patterns import OWN_FIELDS, PATTERNS
 from perflab.load.replay import ScenarioError
 from perflab.load.scenario import LoadScenario, read_scenario, scenario_of, shipped
 
@@ -128,3 +133,37 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("phase = [")
     with pytest.raises(ScenarioError, match=r"bad\.toml"):
         read_scenario(str(tmp_path / "bad.toml"))
+
+
+def rows_of(heading: str) -> dict[str, tuple[str, ...]]:
+    """By each name of its first column, the cells of a table of docs/load.md."""
+    text = (Path(__file__).parents[3] / "docs" / "load.md").read_text(encoding="utf-8")
+    lines = text[text.index(f"| {heading} |") :].split("\n\n")[0].splitlines()[2:]
+    cells = [line.strip("| ").split(" | ") for line in lines]
+    return {name: tuple(each) for each in cells for name in re.findall(r"`(\w+)`", each[0])}
+
+
+def test_the_manual_has_a_row_for_each_pattern_with_what_it_needs() -> None:
+    rows = rows_of("pattern")
+    assert rows.keys() == PATTERNS.keys()
+    for name, kind in PATTERNS.items():
+        needed = {each.name for each in structs.fields(kind) if each.required}
+        assert set(re.findall(r"`(\w+)`", rows[name][1])) == needed, name
+
+
+def test_the_manual_has_a_row_for_each_fault_with_what_is_its_own() -> None:
+    rows = rows_of("kind")
+    assert rows.keys() == FAULT_KINDS.keys()
+    common = set(HealedFault.__struct_fields__)
+    for name, kind in FAULT_KINDS.items():
+        for own in set(kind.__struct_fields__) - common:
+            assert f"`{own}" in rows[name][1], f"{name} does not say {own}"
+        assert ("relay" in rows[name][-1]) == kind.of_links, name
+
+
+def test_each_option_of_a_pattern_is_one_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["load", "--help"])
+    told = capsys.readouterr().out
+    assert all(f"--{name.replace('_', '-')} " in told for name in OWN_FIELDS)
+    assert ", ".join(PATTERNS) in " ".join(told.split())

@@ -157,7 +157,7 @@ def test_overall_is_the_worst_and_never_met_without_a_verdict() -> None:
         ("[thresholds]\nlatencey = 'p(95) < 200'", "did you mean 'latency'"),
         ("[treshold]\n", "did you mean 'thresholds'"),
         ("[[target]]\nname='x'\nmetric='latency'\nthresold='p(95) < 2'", "'threshold'"),
-        ("[[target]]\nname='x'\nmetric='latency'", "target 1 has no threshold"),
+        ("[[target]]\nname='x'\nmetric='latency'", "target[0] needs 'threshold'"),
         ("[thresholds]\nlatency = 'p95 < 200'", "aggregate of the trend 'latency': 'p95'"),
         ("[thresholds]\nlatency = 'p < 200'", "p takes a rank"),
         ("[thresholds]\nlatency = 'p(101) < 200'", "up to 100"),
@@ -167,7 +167,7 @@ def test_overall_is_the_worst_and_never_met_without_a_verdict() -> None:
         ("[thresholds]\nlatency = 'p(95) 200'", "is no threshold"),
         ("[thresholds]\nlatency = 'p(95) < 5%'", "not in %"),
         ("[thresholds]\nsuccess = 'rate > 99'", "or write 99%"),
-        ("[thresholds]\nlatency = [3]", "threshold is a text"),
+        ("[thresholds]\nlatency = [3]", "thresholds.latency[0] is a text"),
         ("[[target]]\nname='x'\nmetric='lost'\nthreshold='count == 0'\nunit='s'", "not in 's'"),
         (
             "[[target]]\nname='x'\nmetric='lost'\nthreshold='count == 0'\nscope='fault'",

@@ -86,7 +86,7 @@ def test_the_critical_path_is_a_table_and_a_picture(page: str, report: Readiness
 
 
 def test_pictures_do_not_share_ids(page: str) -> None:
-    ids = re.findall(r' id="(m[0-9a-f]{8,}|p[0-9a-f]{8,})"', page)
+    ids = re.findall(r' id="(clip-\d+)"', page)
     assert ids
     assert len(ids) == len(set(ids))
 

@@ -67,7 +67,7 @@ def documented(browser: Any, address: str, site: Path, folder: Path) -> None:
     ):
         path = folder / f"{name}.png"
         take(browser, address + url, path, width=width, scheme=scheme, whole=False)
-        # matplotlib brings Pillow; a page has few colours, and a repository keeps every picture.
+        # A page has few colours, and a repository keeps every picture.
         Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 

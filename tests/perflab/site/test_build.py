@@ -352,7 +352,8 @@ def test_headlines_name_what_the_suite_has() -> None:
     import ast
 
     root = Path(__file__).parents[3] / "benchmarks"
-    for name, _, _ in load_readings().headlines:
+    for headline in load_readings().headline:
+        name = headline.benchmark
         module, klass, function = name.split(".")
         tree = ast.parse((root / f"{module}.py").read_text())
         (found,) = [
