@@ -103,6 +103,20 @@ class Machines(_Group):
         return self._seconds(function)
 
 
+class Disk(_Group):
+    """Catches: a record that takes longer until it can be synced: the journal, the database.
+
+    Cannot see: syncs, groups of other sizes, checkpoints; the thread that commits beside a loop.
+    """
+
+    version = beside("1", CORE_RULER)
+    unit = "seconds"
+    params = (list(GROUPS["disk"]),)
+
+    def track_seconds(self, function: str) -> Samples:
+        return self._seconds(function)
+
+
 class Tls(_Group):
     """Catches: connections that take longer to open, or to carry a message.
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, WithChild, serve_parent
+from benchmarks.common.disk import NodeStorage
 from benchmarks.common.footprint import heap_bytes
 from benchmarks.common.swarm import Members
 from benchmarks.common.workload import Values, closed_loop
@@ -31,8 +32,15 @@ IN_FLIGHT = 8
 class HeapLab(WithChild):
     """The parent's side: a network in a child process, and its heap after each thing done."""
 
-    def __init__(self, nodes: int, network: subject.NetworkSettings) -> None:
-        order = {"nodes": nodes, "network": asdict(network), "loop": subject.default_loop()}
+    def __init__(
+        self, nodes: int, network: subject.NetworkSettings, storage: NodeStorage | None = None
+    ) -> None:
+        order = {
+            "nodes": nodes,
+            "network": asdict(network),
+            "loop": subject.default_loop(),
+            "storage": asdict(storage or NodeStorage()),
+        }
         self._child = Child(
             "benchmarks.common.heap_lab",
             [json.dumps(order)],
@@ -71,7 +79,7 @@ class _Lab:
     def __init__(self, order: dict[str, Any]) -> None:
         self._count: int = order["nodes"]
         self._network = subject.NetworkSettings(**order["network"])
-        self._members = Members(self._network)
+        self._members = Members(self._network, NodeStorage(**order["storage"]))
         self._stack = AsyncExitStack()
 
     async def start(self) -> dict[str, Any]:

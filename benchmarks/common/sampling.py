@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
 from benchmarks.common import subject
+from benchmarks.common.disk import NoDiskError
 from benchmarks.common.records import nearest_rank
 from benchmarks.common.ruler.pairs import (
     DIGITS,
@@ -66,12 +67,16 @@ SKIPPED = "skipped"
 
 
 def record(scenario: Callable[[], T], *features: subject.Feature) -> T | dict[str, str]:
-    """What the scenario measured, or a marker where this commit lacks a feature it needs."""
+    """What the scenario measured, or a marker where this commit lacks a feature it needs, or this
+    machine a disk."""
     try:
         subject.require("network", *features)
     except NotImplementedError as reason:
         return {SKIPPED: str(reason)}
-    return scenario()
+    try:
+        return scenario()
+    except NoDiskError as reason:
+        return {SKIPPED: str(reason)}
 
 
 def few(seeds: int) -> range:

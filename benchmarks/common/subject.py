@@ -18,7 +18,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +26,8 @@ from random import Random
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
+from benchmarks.common.disk import Keeping
+from benchmarks.common.network import NetworkSettings, NodeStanding
 from benchmarks.common.parts import part
 from benchmarks.common.records import LoopKind
 
@@ -64,7 +66,9 @@ __all__ = [
 Streams = Callable[[str], Random]
 """Random streams by purpose."""
 
-Feature = Literal["network", "delete", "stats", "ready", "batches", "simulator", "traces"]
+Feature = Literal[
+    "network", "delete", "stats", "ready", "batches", "simulator", "traces", "durability", "raw log"
+]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 
 # For a fresh interpreter: prints the seconds that an import takes, and whence it came (`core_dir`).
@@ -103,27 +107,6 @@ class SubjectClient(Protocol):
 
     async def retrieve_many(self, keys: list[str]) -> dict[str, bytes]:
         """Keys without a record are left out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkSettings:
-    """The settings that all members of a network share.
-
-    N replicas, W acknowledgements per store, R replies per retrieve. The key, in hexadecimal, is
-    made anew for each network, so that two runs on one machine can never meet.
-    """
-
-    replication: int = 3
-    write_quorum: int = 2
-    read_quorum: int = 2
-    key: str = field(default_factory=lambda: os.urandom(32).hex(), repr=False)
-
-    @classmethod
-    def of(cls, nodes: int) -> NetworkSettings:
-        """As many replicas as there are nodes, up to three, and a majority of them for quorums."""
-        replicas = min(3, nodes)
-        majority = replicas // 2 + 1
-        return cls(replication=replicas, write_quorum=majority, read_quorum=majority)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +166,10 @@ def supports(feature: Feature) -> bool:
         return network and hasattr(core, "Trace")
     if feature == "ready":
         return network and hasattr(core.AdaptiveCoordinator, "wait_ready")
+    if feature == "durability":
+        return network and hasattr(getattr(core, "CoordinatorConfig", None), "durability")
+    if feature == "raw log":
+        return supports("durability") and hasattr(core.AdaptiveCoordinator, "_bring_back")
     if feature == "simulator":
         if not network or find_spec("p2pcore.sim") is None:
             return False
@@ -204,14 +191,26 @@ def make_node(
     listen: str = "127.0.0.1:0",
     advertise: str | None = None,
     repair_bytes_per_s: int | None = None,
+    keeping: Keeping = "memory",
+    data_dir: str | None = None,
 ) -> SubjectNode:
-    """A coordinator, not started: by default on a free port of the IPv4 loopback, and handing
-    records over as fast as the core does by itself."""
+    """A coordinator, not started: by default on a free port of the IPv4 loopback, handing records
+    over as fast as the core does by itself, and keeping them in memory. Whatever else it keeps them
+    in needs a directory, and the feature "durability" or "raw log"."""
     core = _core()
     settings: dict[str, Any] = {"listen": listen, "advertise": advertise}
     if repair_bytes_per_s is not None:
         settings["repair_bytes_per_s"] = repair_bytes_per_s
-    node: SubjectNode = core.AdaptiveCoordinator(_node_config(core, network, bootstrap, **settings))
+    kind = core.AdaptiveCoordinator
+    if keeping == "raw log":
+        from benchmarks.common.ruler.raw_log import coordinator_on_raw_log
+
+        require("raw log")
+        kind, keeping = coordinator_on_raw_log(core), "synced"
+    if keeping != "memory":
+        require("durability")
+        settings |= {"data_dir": data_dir, "durability": keeping}
+    node: SubjectNode = kind(_node_config(core, network, bootstrap, **settings))
     return node
 
 
@@ -285,8 +284,9 @@ class CoreMachines:
     `wait_ready` and `hand_over` of a node are "ready".
     """
 
-    node: Callable[[NetworkSettings, list[str], bytes, Streams], Any]
-    """A node by its network, bootstrap addresses, id of 32 bytes and random streams by purpose."""
+    node: Callable[..., Any]
+    """A node by its network, bootstrap addresses, id of 32 bytes and random streams by purpose;
+    with `disk=True` (feature "durability"), one that wants changes persisted."""
     client: Callable[[list[str], bytes, Streams], Any]
     key_of: Callable[[str], Any]
     encode_frame: Callable[[Any], bytes]
@@ -297,6 +297,7 @@ class CoreMachines:
     connect: type
     close: type
     complete: type
+    persist: type | None
     nobody_there: Exception
     """Tells a machine that nobody answers at the address it dialled."""
 
@@ -307,9 +308,13 @@ def machines() -> CoreMachines:
     node_machine, client_machine = part("node", "Node"), part("client", "Client")
 
     def node(
-        network: NetworkSettings, bootstrap: list[str], node_id: bytes, streams: Streams
+        network: NetworkSettings,
+        bootstrap: list[str],
+        node_id: bytes,
+        streams: Streams,
+        **more: Any,
     ) -> Any:
-        return node_machine(_node_config(core, network, bootstrap), id_of(node_id), streams)
+        return node_machine(_node_config(core, network, bootstrap), id_of(node_id), streams, **more)
 
     def client(bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
         return client_machine(core.ClientConfig(bootstrap=bootstrap), id_of(node_id), streams)
@@ -325,6 +330,7 @@ def machines() -> CoreMachines:
         connect=part("effects", "Connect"),
         close=part("effects", "Close"),
         complete=part("effects", "Complete"),
+        persist=part("effects", "Persist") if supports("durability") else None,
         nobody_there=core.UnreachableError("connection refused"),
     )
 
@@ -349,16 +355,6 @@ def version_of(receipt: object) -> str:
     writes of a key."""
     version: bytes = receipt.version  # type: ignore[attr-defined]
     return version.hex()
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeStanding:
-    """How a node stands in its network: whether it counts for all that is its, how many others it
-    knows, and how many records it holds, tombstones included."""
-
-    ready: bool
-    known: int
-    records: int
 
 
 def standing(node: SubjectNode) -> NodeStanding:

@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
+from benchmarks.common.disk import Keeping, NodeStorage, place_on_disk
 from benchmarks.common.entered import Entered
 from benchmarks.common.footprint import usage
 from benchmarks.common.loops import running_loop
@@ -60,11 +61,16 @@ class Members:
     """Some nodes of a network on the running loop.
 
     For each of them `join_s` has the seconds from its start until it had joined, and `ready_s`
-    those until it counted for all that is its (no entries where the core cannot tell).
+    those until it counted for all that is its (no entries where the core cannot tell). Where
+    `storage` has a folder, records are in it; nodes on a folder that was in use before are those
+    of then.
     """
 
-    def __init__(self, network: subject.NetworkSettings) -> None:
-        self._network = network
+    def __init__(
+        self, network: subject.NetworkSettings, storage: NodeStorage | None = None
+    ) -> None:
+        self.network = network
+        self._storage = storage or NodeStorage()
         self._nodes: list[subject.SubjectNode] = []
         self.join_s: list[float] = []
         self.ready_s: list[float] = []
@@ -73,20 +79,25 @@ class Members:
     def addresses(self) -> list[str]:
         return [node.address for node in self._nodes]
 
-    async def add(self, count: int, bootstrap: list[str], **settings: Any) -> None:
-        """Start nodes one after the other, and wait until all of them are ready.
+    async def add(
+        self, count: int, bootstrap: list[str], *, settle: bool = True, **settings: Any
+    ) -> None:
+        """Start nodes one after the other, and wait until all of them are ready, unless others have
+        to come before they can be.
 
         Without a bootstrap the first one founds the network; `settings` go to `subject.make_node`.
         SwarmError if they don't get ready.
         """
         begun: list[tuple[subject.SubjectNode, float]] = []
         for _ in range(count):
-            node = subject.make_node(self._network, bootstrap or self.addresses[:1], **settings)
+            place = self._storage.settings(len(self._nodes))
+            entries = bootstrap or self.addresses[:1]
+            node = subject.make_node(self.network, entries, **settings, **place)
             begun.append((node, time.perf_counter()))
             await node.start()
             self.join_s.append(time.perf_counter() - begun[-1][1])
             self._nodes.append(node)
-        if subject.supports("ready"):
+        if settle and subject.supports("ready"):
             await self._settle(begun)
 
     async def _settle(self, begun: list[tuple[subject.SubjectNode, float]]) -> None:
@@ -141,6 +152,11 @@ async def no_leftovers() -> None:
 class Swarm(Entered):
     """A network and a client of it, from entering to leaving; for synchronous callers.
 
+    `keeping` says where records are: in memory, or in a directory for each node below `folder`,
+    which is kept, or below a new one on a disk, which is removed at the end. On a folder that was
+    in use before, the nodes of then come back with what they had (not in layout B, where each
+    process waits for its own node to be ready).
+
     `watched` children keep self metrics for the monitor; `environment` is added to theirs. With
     `ruled`, each process with nodes serves the ceiling too, as many servers as nodes on the same
     loop, and `ruler` is a client of it: whatever slows the nodes slows it. All processes of a ruled
@@ -160,6 +176,8 @@ class Swarm(Entered):
         watched: bool = False,
         environment: dict[str, str] | None = None,
         ruled: bool = False,
+        keeping: Keeping = "memory",
+        folder: Path | None = None,
     ) -> None:
         if layout not in ("A", "B", "C"):
             raise ValueError(f"real nodes come in the layouts A, B and C, not {layout!r}")
@@ -176,7 +194,9 @@ class Swarm(Entered):
         self.client: subject.SubjectClient
         self.addresses: list[str] = []
         self.join_s: list[float] = []
-        self._members = Members(self.network)
+        self.keeping: Keeping = keeping
+        self.folder = folder
+        self._storage = NodeStorage()
         self._children: list[Child] = []
         self._watched, self._environment = watched, environment
         self._ruled = ruled
@@ -201,6 +221,12 @@ class Swarm(Entered):
 
     def _enter(self) -> None:
         self._runner = self._stack.enter_context(running_loop(self.loop))
+        if self.keeping != "memory":
+            if self.folder is None:
+                made = TemporaryDirectory(prefix="swarm-", dir=place_on_disk())
+                self.folder = Path(self._stack.enter_context(made))
+            self._storage = NodeStorage(keeping=self.keeping, folder=str(self.folder))
+        self._members = Members(self.network, self._storage)
         if self._ruled:
             self._stack.enter_context(on_one_processor())
             folder = self._stack.enter_context(TemporaryDirectory(prefix="ruler-"))
@@ -260,6 +286,7 @@ class Swarm(Entered):
             "bootstrap": bootstrap,
             "loop": self.loop,
             "certificate": self._certificate,
+            "storage": asdict(self._storage.within(f"process-{len(self._children)}")),
         }
         child = Child(
             self.child_module,
@@ -317,7 +344,9 @@ class _Host:
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
-        self._members = Members(subject.NetworkSettings(**order["network"]))
+        self._members = Members(
+            subject.NetworkSettings(**order["network"]), NodeStorage(**order.get("storage", {}))
+        )
         self._ruler: CeilingListeners | None = None
 
     async def start(self) -> dict[str, Any]:
@@ -326,11 +355,17 @@ class _Host:
         if certificate := order.get("certificate"):
             self._ruler = CeilingListeners(order["count"], FASTEST[order["loop"]], certificate)
             ruler_addresses = await self._ruler.start()
-        await self._members.add(order["count"], order["bootstrap"], **order.get("settings", {}))
+        await self._members.add(
+            order["count"],
+            order["bootstrap"],
+            settle=order.get("settle", True),
+            **order.get("settings", {}),
+        )
         return {
             "ruler_addresses": ruler_addresses,
             "addresses": self._members.addresses,
             "join_s": self._members.join_s,
+            "ready_s": self._members.ready_s,
             "identity": asdict(subject.identity(self._order["loop"])),
         }
 

@@ -6,6 +6,7 @@ The names are asv's parameters: a name whose meaning changes gets a new `version
 from __future__ import annotations
 
 from benchmarks.micro.codec import DECODE, ENCODE
+from benchmarks.micro.disk import DISK
 from benchmarks.micro.machines import MACHINES
 from benchmarks.micro.overlay import OVERLAY
 from benchmarks.micro.prepared import Micro
@@ -20,6 +21,7 @@ GROUPS: dict[str, dict[str, Micro]] = {
     "overlay": OVERLAY,
     "replica": REPLICA,
     "machines": MACHINES,
+    "disk": DISK,
     "tls": TLS,
 }
 

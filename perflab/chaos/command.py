@@ -1,6 +1,7 @@
 """`python -m perflab chaos`: does the core keep its promise, here, on real processes?
 
-Rule: reads options, prints, writes the record; what is done and judged is in `scenarios.py`.
+Rule: reads options, prints, writes the record; what is done and judged is in `scenarios.py`
+and `restarts.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias, get_args
 
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError
+from benchmarks.common.disk import Keeping, place_on_disk
 from benchmarks.common.records import (
     LoopKind,
     Measurement,
@@ -26,16 +29,23 @@ from benchmarks.common.records import (
     write_run,
 )
 from benchmarks.common.swarm import SwarmError
+from perflab.chaos.backup import back_up_under_load
 from perflab.chaos.many_clients import connect_clients
-from perflab.chaos.scenarios import ChaosPlan, ScenarioOutcome, churn, crowd, partition
+from perflab.chaos.power import NoCompilerError, PowerLayer
+from perflab.chaos.restarts import blackout, storm
+from perflab.chaos.scenarios import churn, crowd, partition
+from perflab.chaos.trial import ChaosPlan, ScenarioOutcome
 from perflab.results.checkout import Source, source_of
 
 __all__ = ["add_arguments", "main"]
 
 ROOT = Path(__file__).parents[2]
 CROWD_READY_S = 30.0  # 24 nodes on 2 quiet cores
+BACKUP_TIMES = 1.2
 CONNECTION_BYTES = 40 * 1024  # at the node, by uvloop
 Scenarios: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+WANTED = ("minutes", "seconds", "cut", "kills", "pause_s", "rate", "keys", "clients", "cuts",
+          "power", "durability")  # fmt: skip
 UNITS = {"_s": "s", "_ms": "ms", "_bytes": "B"}
 
 
@@ -65,8 +75,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=5000,
         help="keys that are written (default: 5000)",
     )
+    kept = argparse.ArgumentParser(add_help=False)
+    kept.add_argument(
+        "--durability",
+        choices=["memory", "buffered", "synced"],
+        help="of the nodes: where records are, and when a replica says so (default: memory; synced "
+        "where nodes come back)",
+    )
     scenarios = parser.add_subparsers(dest="scenario", required=True, metavar="SCENARIO")
-    _add_faults(scenarios, [common, traffic])
+    _add_faults(scenarios, [common, traffic, kept])
+    _add_restarts(scenarios, [common, traffic, kept])
     _add_crowds(scenarios, [common])
 
 
@@ -110,6 +128,48 @@ def _add_faults(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) ->
         help="refuse: connections are reset; hold: nothing passes and nobody is told; what was "
         "sent arrives after the heal (default: refuse)",
     )
+
+
+def _add_restarts(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) -> None:
+    each = scenarios.add_parser(
+        "storm",
+        parents=parents,
+        help="nodes are killed and come back with their records, one after the other",
+        description="One node process after the other is killed (SIGKILL) and started again on its "
+        "data directory while clients write and read; the next one when all are ready. Nothing "
+        "acknowledged may be lost.",
+    )
+    each.add_argument("--minutes", type=_within(0, 600), default=5.0, help="(default: 5)")
+    each.add_argument("--nodes", type=_whole(5, 16), default=5, help="(default: 5)")
+
+    each = scenarios.add_parser(
+        "blackout",
+        parents=parents,
+        help="all nodes are killed at once and come back with their records",
+        description="All node processes are killed at once (SIGKILL), under traffic, and started "
+        "again on their data directories in an order of chance. Everything acknowledged must be "
+        "read again, or something newer.",
+    )
+    each.add_argument("--cuts", type=_whole(1, 1000), default=3, help="how often (default: 3)")
+    each.add_argument("--nodes", type=_whole(3, 16), default=3, help="(default: 3)")
+    each.add_argument(
+        "--power",
+        choices=["auto", "yes", "no"],
+        default="no",
+        help="also take away what the nodes had not synced, as a cut of the power does; needs a C "
+        "compiler. auto: where there is one (default: no)",
+    )
+
+    each = scenarios.add_parser(
+        "backup",
+        parents=parents,
+        help="what a backup of each node does to its clients",
+        description="Clients write and read; then they go on while `p2pcore backup` copies one "
+        "node after the other. Exit code 1 if their P99 grows to more than "
+        f"{BACKUP_TIMES:g} times what it was before.",
+    )
+    each.add_argument("--seconds", type=_within(1, 600), default=10.0, help="before (default: 10)")
+    each.add_argument("--nodes", type=_whole(3, 16), default=3, help="(default: 3)")
 
 
 def _add_crowds(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) -> None:
@@ -164,7 +224,7 @@ def main(args: argparse.Namespace) -> int:
         directory.mkdir(parents=True, exist_ok=True)
         _say(f"{args.scenario}: seed {seed}, {loop}; histories in {directory}")
         outcome = _run(args, ChaosPlan(directory=directory, seed=seed, loop=loop, say=_say))
-    except (NotImplementedError, ChildError, SwarmError, OSError) as error:
+    except (NotImplementedError, NoCompilerError, ChildError, SwarmError, OSError) as error:
         print(f"chaos: could not be measured: {error}", file=sys.stderr)
         return 2
     _write(outcome, args, (seed, loop, began), source, directory)
@@ -180,11 +240,40 @@ def _run(args: argparse.Namespace, plan: ChaosPlan) -> ScenarioOutcome:
         outcome = crowd(plan, nodes=args.nodes)
         _hold(outcome, "all_ready_s", CROWD_READY_S)
         return outcome
-    plan = replace(plan, rate=args.rate, keys=args.keys)
+    comes_back = args.scenario in ("storm", "blackout", "backup")
+    keeping: Keeping = args.durability or ("synced" if comes_back else "memory")
+    plan = replace(plan, rate=args.rate, keys=args.keys, keeping=keeping)
     if args.scenario == "churn":
         seconds = args.minutes * 60
         return churn(plan, seconds=seconds, kills=args.kills, pause_s=args.pause_s)
+    if args.scenario == "storm":
+        return storm(plan, seconds=args.minutes * 60)
+    if args.scenario == "backup":
+        outcome = back_up_under_load(plan, seconds=args.seconds)
+        _hold(outcome, "p99_times", BACKUP_TIMES)
+        return outcome
+    if args.scenario == "blackout":
+        return _blackout(plan, args.cuts, args.power)
     return partition(plan, seconds=args.seconds, cut=args.cut)
+
+
+def _blackout(plan: ChaosPlan, cuts: int, power: str) -> ScenarioOutcome:
+    """With what a cut of the power takes, where that was asked for and can be had."""
+    if power == "no" or plan.keeping == "memory":
+        return blackout(plan, cuts=cuts, power=False)
+    with TemporaryDirectory(prefix="blackout-", dir=place_on_disk()) as place:
+        folder = Path(place, "nodes")
+        folder.mkdir()
+        try:
+            layer = PowerLayer(Path(place))
+        except NoCompilerError as error:
+            if power == "yes":
+                raise
+            plan.say(f"{error}: nodes are killed only")
+            return blackout(plan, cuts=cuts, power=False)
+        environment = layer.environment(folder)
+        plan = replace(plan, folder=folder, environment=environment)
+        return blackout(plan, cuts=cuts, power=True)
 
 
 def _clients(clients: int, loop: LoopKind | None, plan: ChaosPlan) -> ScenarioOutcome:
@@ -228,9 +317,7 @@ def _write(
     nodes = getattr(args, "nodes", 1)
     wanted = {"scenario": args.scenario, "seed": seed, "loop": loop}
     wanted |= {
-        name: getattr(args, name)
-        for name in ("minutes", "seconds", "cut", "kills", "pause_s", "rate", "keys", "clients")
-        if hasattr(args, name)
+        name: getattr(args, name) for name in WANTED if getattr(args, name, None) is not None
     }
     measurements = [
         Measurement(

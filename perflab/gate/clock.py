@@ -20,7 +20,8 @@ __all__ = ["USUAL_S", "BudgetClock"]
 USUAL_S = {
     "build": 5.0,
     "operations": 11.0,
-    "memory": 2.5,
+    "memory": 4.0,
+    "disk": 1.5,
     "instructions": 90.0,
     "seeds": 16.0,
     "rounds": 66.0,

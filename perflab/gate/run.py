@@ -18,6 +18,7 @@ from perflab.gate import counts as gate_counts
 from perflab.gate import paired_rounds, seeds
 from perflab.gate.builds import BuildError, build, same_core
 from perflab.gate.clock import BudgetClock
+from perflab.gate.disk import DISK_METRICS, take_disk
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import Policy
 from perflab.gate.recorder import Recorder
@@ -30,6 +31,7 @@ STAGES = {
     "operations": gate_counts.OPERATION_METRICS,
     "seeds": seeds.SEEDED_METRICS,
     "memory": gate_counts.MEMORY_METRICS,
+    "disk": DISK_METRICS,
     "instructions": tuple(f"instructions.{name}" for name in MICROS),
     "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
 }
@@ -87,6 +89,9 @@ def take_all(
     if any(map(wanted, gate_counts.MEMORY_METRICS)):
         _begin(clock, "memory", "counting bytes that nodes, clients and records keep")
         gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
+    if any(map(wanted, DISK_METRICS)):
+        _begin(clock, "disk", "counting what a group of durable records costs the disk, by strace")
+        take_disk(sheets, (base, head), clock.left(COUNTING))
     micros = [name for name in MICROS if wanted(f"instructions.{name}")]
     if micros:
         what = f"counting instructions of {_functions(micros)} by callgrind"

@@ -1,8 +1,11 @@
 """The lab counts: more records take more heap, the same records again take none."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.common import footprint, subject
+from benchmarks.common.disk import NodeStorage
 from benchmarks.common.heap_lab import HeapLab
 
 pytestmark = pytest.mark.skipif(footprint.heap_bytes() is None, reason="needs glibc's mallinfo2")
@@ -19,6 +22,14 @@ def test_records_take_at_least_their_bytes() -> None:
         assert after - before >= MANY * SIZE
         more = lab.nodes(1)
         assert more > after
+
+
+def test_records_on_a_disk_take_memory_too(tmp_path: Path) -> None:
+    storage = NodeStorage(keeping="buffered", folder=str(tmp_path))
+    with HeapLab(1, subject.NetworkSettings.of(1), storage) as lab:
+        before = lab.store(MANY, SIZE)
+        assert lab.store(MANY, SIZE, first=MANY) > before
+    assert list(tmp_path.rglob("records.db"))
 
 
 def test_the_same_records_again_take_little() -> None:

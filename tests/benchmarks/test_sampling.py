@@ -8,6 +8,7 @@ import pytest
 from asv.runner import run_benchmark
 
 from benchmarks.common import subject
+from benchmarks.common.disk import NoDiskError
 from benchmarks.common.sampling import as_samples, read, record
 
 
@@ -41,6 +42,15 @@ def test_a_record_is_read_by_its_key() -> None:
     assert read(found, "p50", 16) == [1.0, 2.0]
     with pytest.raises(NotImplementedError, match="99"):
         read(found, "p99", 16)
+
+
+def test_a_machine_without_a_disk_leaves_a_marker() -> None:
+    def no_disk() -> dict[Any, list[float]]:
+        raise NoDiskError("no disk here to sync to: /tmp (tmpfs)")
+
+    found = record(no_disk)
+    with pytest.raises(NotImplementedError, match="no disk here"):
+        read(found, "sync")
 
 
 def test_a_commit_without_the_feature_leaves_a_marker(monkeypatch: pytest.MonkeyPatch) -> None:

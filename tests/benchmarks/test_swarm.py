@@ -14,6 +14,7 @@ import pytest
 from benchmarks.common import subject
 from benchmarks.common import swarm as swarm_module
 from benchmarks.common.children import ChildError
+from benchmarks.common.disk import IN_MEMORY, Keeping, file_system
 from benchmarks.common.entry import SUITE_PARENT
 from benchmarks.common.records import Layout
 from benchmarks.common.swarm import Members, Swarm, SwarmError, no_leftovers
@@ -49,6 +50,42 @@ def test_a_swarm_holds_what_it_is_given(layout: Layout, processes: int, loop: st
         assert len(usage) == max(1, processes - 1)
         assert all(row["cpu_s"] > 0 and row["resident_bytes"] > 0 for row in usage)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.usefixtures("no_process_left")
+@pytest.mark.parametrize("keeping", ["synced", "buffered"])
+@pytest.mark.parametrize("layout", ["A", "C"])
+def test_nodes_come_back_with_their_records(
+    layout: Layout, keeping: Keeping, tmp_path: Path
+) -> None:
+    values = Values(1000)
+    with Swarm(layout=layout, nodes=3, keeping=keeping, folder=tmp_path) as swarm:
+        for number in range(8):
+            swarm.run(swarm.client.store(f"k{number}", values.value(number)))
+        network = swarm.network
+    with Swarm(layout=layout, nodes=3, keeping=keeping, folder=tmp_path, network=network) as swarm:
+        for number in range(8):
+            values.check(number, swarm.run(swarm.client.retrieve(f"k{number}")))
+
+
+def test_a_folder_that_nobody_named_is_on_a_disk_and_goes(tmp_path: Path) -> None:
+    with Swarm(layout="B", nodes=3, keeping="synced") as swarm:
+        assert swarm.folder is not None
+        assert file_system(swarm.folder) not in IN_MEMORY
+        assert len(list(swarm.folder.rglob("records.db"))) == 3
+    assert not swarm.folder.exists()
+
+
+@pytest.mark.parametrize("keeping", ["synced", "raw log"])
+def test_a_core_without_disks_is_skipped(
+    keeping: Keeping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "supports", lambda feature: feature in ("network", "ready"))
+    with (
+        pytest.raises(NotImplementedError, match=r"has no (durability|raw log) yet"),
+        Swarm(layout="C", nodes=1, keeping=keeping, folder=tmp_path),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("layout", ["A", "B", "C"])

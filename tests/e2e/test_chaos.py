@@ -1,6 +1,7 @@
 """`python -m perflab chaos` in short: real processes, real faults, and the promise kept."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,8 +90,54 @@ def test_what_cannot_be_meant(tmp_path: Path) -> None:
         (["churn", "--nodes", "3"], "5 to 16, not 3"),
         (["partition", "--rate", "0"], "1 to 5000, not 0"),
         (["crowd", "--out", str(tmp_path)], "is not empty"),
+        (["blackout", "--nodes", "2"], "3 to 16, not 2"),
+        (["backup", "--durability", "memory", "--out", str(tmp_path / "b")], "nothing to back up"),
     ):
         with begin(*words) as process:
             _, complained = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 2
         assert complaint in complained
+
+
+def test_a_storm_of_kills_and_restarts(tmp_path: Path) -> None:
+    outcome = chaos(0, tmp_path / "storm", "storm", "--minutes", "0", "--keys", "500")
+    figures = outcome["figures"]
+    assert figures["kills"] >= 4
+    assert figures["writes_acknowledged"] > 500
+    assert figures["restart_ready_max_s"] > 0
+
+
+def test_a_blackout(tmp_path: Path) -> None:
+    words = ["blackout", "--cuts", "2", "--keys", "500", "--rate", "400"]
+    outcome = chaos(0, tmp_path / "dark", *words)
+    assert outcome["figures"]["blackouts"] == 2
+    assert outcome["breaches"] == []
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="the layer below the nodes is written in C")
+def test_a_blackout_that_takes_what_was_not_synced(tmp_path: Path) -> None:
+    words = ["blackout", "--cuts", "2", "--keys", "500", "--rate", "400", "--power", "yes"]
+    outcome = chaos(0, tmp_path / "dark", *words)
+    assert outcome["figures"]["blackouts"] == 2
+    # Buffered, the same takes acknowledged records: so the cut is one, and the check sees it.
+    outcome = chaos(1, tmp_path / "lost", *words, "--durability", "buffered")
+    assert outcome["figures"]["writes_taken_back"] > 0
+    assert outcome["counts"]["findings"]["lost"] > 0
+
+
+def test_memory_does_not_outlast_a_blackout(tmp_path: Path) -> None:
+    words = ["blackout", "--cuts", "1", "--keys", "200", "--durability", "memory"]
+    outcome = chaos(1, tmp_path / "dark", *words)
+    assert set(outcome["counts"]["findings"]) & {"lost", "false not-found", "stale"}
+
+
+def test_a_backup_under_load(tmp_path: Path) -> None:
+    """Whatever it does to the latency, it is taken, and nothing is lost."""
+    words = ["backup", "--seconds", "1", "--keys", "300"]
+    with begin(*words, "--out", str(tmp_path / "out"), "--seed", "7") as process:
+        said, complained = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode in (0, 1), f"{said}\n{complained}"
+    outcome = json.loads((tmp_path / "out" / "outcome.json").read_text())
+    assert outcome["figures"]["backups"] >= 3
+    assert outcome["figures"]["p99_meanwhile_ms"] > 0
+    assert all(each.startswith("p99_times is") for each in outcome["breaches"])

@@ -47,10 +47,12 @@ class MachineNet:
     """Nodes that have joined each other, and a client of theirs.
 
     Raises:
-        NotImplementedError: this commit's p2pcore has no such machines.
+        NotImplementedError: this commit's p2pcore has no such machines, or none that has a `disk`.
     """
 
-    def __init__(self, *, nodes: int, replicas: int = 3, quorum: int = 2) -> None:
+    def __init__(
+        self, *, nodes: int, replicas: int = 3, quorum: int = 2, disk: bool = False
+    ) -> None:
         handlers: dict[str, Callable[[MachinePeer, Any], None]] = {
             "Send": self._send,
             "Connect": self._connect,
@@ -58,6 +60,10 @@ class MachineNet:
             "Complete": self._complete,
             "Notice": lambda peer, effect: None,
         }
+        if disk:
+            subject.require("durability")
+            handlers["Persist"] = self._persist
+        self._disk: dict[str, bool] = {"disk": True} if disk else {}
         self._effects = {subject.part("effects", name): do for name, do in handlers.items()}
         self._instant = subject.part("effects", "Instant")
         self._encode_frame = subject.part("wire.codec", "encode_frame")
@@ -80,7 +86,10 @@ class MachineNet:
             read_quorum=quorum,
         )
         number = len(self.nodes)
-        machine = subject.part("node", "Node")(config, *_identity(f"node {number}"))
+        identity = _identity(f"node {number}")
+        machine = subject.part("node", "Node")(config, *identity, **self._disk)
+        if self._disk:
+            machine.journal.open(self.now)
         peer = MachinePeer(machine, f"10.0.0.{number + 1}:4100")
         machine.open(peer.address)
         self.nodes.append(peer)
@@ -161,6 +170,10 @@ class MachineNet:
             if other.links.pop(far_id, None) is not None:
                 other.machine.disconnected(far_id, None, self.now)
                 self.pump(other)
+
+    def _persist(self, peer: MachinePeer, effect: Any) -> None:
+        """A disk that syncs at once; what it has to say thereby, it says the next time."""
+        peer.machine.journal.persisted(effect.number, self.now)
 
     def _complete(self, peer: MachinePeer, effect: Any) -> None:
         peer.results[effect.operation] = effect.result

@@ -27,7 +27,7 @@ from benchmarks.common.workload import Values
 
 __all__ = ["KEEPERS", "MemoryLab", "run_child"]
 
-KEEPERS = ("node", "client", "record")
+KEEPERS = ("node", "client", "record", "durable_record")
 ANSWER_S = 100.0  # twenty times what it takes when nothing else runs
 CLIENTS = 16
 RECORDS = 256  # the size of a table's step is shared by so many
@@ -54,7 +54,7 @@ class MemoryLab(WithChild):
 
         A "node" is an idle one of a network, with its links and what it knows of the others; a
         "client" has connected, and counts with both ends of its links; a "record" of SIZE_BYTES
-        counts with its replicas and their values.
+        counts with its replicas and their values, and a "durable_record" where nodes have disks.
         """
         return self._child.ask({}, ANSWER_S)
 
@@ -98,12 +98,20 @@ class _Lab:
         after = _traced()
         kept["client"] = (after - before) / CLIENTS
 
-        # The first records bring along what the client keeps for all of them.
-        self._write(swarm, clients[0], range(RECORDS))
-        before = _traced()
-        self._write(swarm, clients[0], range(RECORDS, 2 * RECORDS))
-        kept["record"] = (_traced() - before) / RECORDS
+        kept["record"] = self._kept_for_a_record(swarm, clients[0])
+        if subject.supports("durability"):
+            durable = StaticSwarm(self._nodes, subject.NetworkSettings(), disk=True)
+            client = durable.client()
+            client.operate(client.machine.connect)
+            kept["durable_record"] = self._kept_for_a_record(durable, client)
         return kept
+
+    def _kept_for_a_record(self, swarm: StaticSwarm, client: StaticMember) -> float:
+        # The first records bring along what the client keeps for all of them.
+        self._write(swarm, client, range(RECORDS))
+        before = _traced()
+        self._write(swarm, client, range(RECORDS, 2 * RECORDS))
+        return (_traced() - before) / RECORDS
 
     def _write(self, swarm: StaticSwarm, client: StaticMember, numbers: range) -> None:
         for number in numbers:

@@ -66,12 +66,15 @@ class StaticMember:
         """Carry out the effects in order, as the edge of sockets does."""
         swarm = self.swarm
         meter, core = swarm.meter, swarm.core
+        written = 0
         for effect in meter(self.machine.drain):
             kind = type(effect)
             if kind is core.send:
                 frame = meter(core.encode_frame, effect.message)
                 for link in effect.links:
                     swarm.send(self, link, frame)
+            elif kind is core.persist:
+                written = effect.number
             elif kind is core.complete:
                 self.results[effect.operation] = effect.result
             elif kind is core.connect:
@@ -82,6 +85,8 @@ class StaticMember:
         if due_ns is not None and (self.wake_at_ns is None or due_ns < self.wake_at_ns):
             self.wake_at_ns = due_ns
             swarm.wake_later(self, due_ns)
+        if written:
+            swarm.after_latency(self.tell, self.machine.journal.persisted, written)
 
     def begin(self, start: Callable[..., object], *arguments: Any) -> int:
         """Start an operation of the application; returns its number."""
@@ -115,9 +120,16 @@ class StaticSwarm:
         nodes: how many.
         network: the settings of replication; its key has no use here.
         seed: of the machines' random streams.
+        disk: nodes have one each, which has synced what it is given after LATENCY_NS; requires the
+            feature "durability".
     """
 
-    def __init__(self, nodes: int, network: subject.NetworkSettings, seed: int = 0) -> None:
+    def __init__(
+        self, nodes: int, network: subject.NetworkSettings, seed: int = 0, *, disk: bool = False
+    ) -> None:
+        if disk:
+            subject.require("durability")
+        self._disk: dict[str, bool] = {"disk": True} if disk else {}
         self.core = subject.machines()
         self.meter = CountMeter()
         self.traffic = TrafficCount()
@@ -141,7 +153,10 @@ class StaticSwarm:
         """Another node, which has not joined yet; it will through the first one."""
         number, address, streams = self._next("node")
         bootstrap = [self.nodes[0].address] if self.nodes else []
-        machine = self.core.node(self._network, bootstrap, _id("node", number), streams)
+        node_id = _id("node", number)
+        machine = self.core.node(self._network, bootstrap, node_id, streams, **self._disk)
+        if self._disk:
+            machine.journal.open(self.now())
         machine.open(address)
         node = self._members[address] = StaticMember(self, number, address, machine)
         return node

@@ -6,10 +6,12 @@ asv drops what was measured by the old one.
 
 from __future__ import annotations
 
-__all__ = ["CORE_RULER", "SOCKET_RULER", "START_RULER", "beside"]
+__all__ = ["CORE_RULER", "DISK_RULER", "SOCKET_RULER", "START_RULER", "beside"]
 
 CORE_RULER = 1
 """`small_core`: processor time of what touches no socket."""
+DISK_RULER = 1
+"""`raw_log`: whatever waits for a disk."""
 SOCKET_RULER = 2
 """`ceiling`: whatever goes through sockets."""
 START_RULER = 2

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.children import Child, ChildError
+from benchmarks.common.disk import file_system, sync_cost_s
 from benchmarks.common.entered import Entered
 from benchmarks.common.records import LoopKind
 from benchmarks.common.workload import WorkloadOutcome
@@ -20,7 +21,6 @@ from perflab.peers.question import Question
 from perflab.peers.stores.certificates import write_certificates
 from perflab.peers.stores.contract import Peer
 from perflab.peers.stores.environments import PeerFolders
-from perflab.peers.stores.sync_cost import file_system, sync_cost_s
 
 __all__ = ["RunningPeer", "side_name"]
 

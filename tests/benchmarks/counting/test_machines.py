@@ -16,6 +16,12 @@ def test_what_is_stored_is_retrieved() -> None:
     assert not net.client.results
 
 
+def test_nodes_with_disks_get_ready() -> None:
+    net = MachineNet(nodes=3, disk=True)
+    assert all(node.machine.journal.is_settled for node in net.nodes)
+    assert all(node.machine.ownership.settled for node in net.nodes)
+
+
 def test_each_record_is_on_its_replicas() -> None:
     net = MachineNet(nodes=5)
     net.start_write("key", b"value")

@@ -14,4 +14,5 @@ def test_three_runs_keep_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
             runs.append(lab.kept())
     assert tuple(runs[0]) == KEEPERS
     assert runs[0]["record"]["bytes"] > 3 * SIZE_BYTES  # each of the replicas has the value
+    assert runs[0]["durable_record"]["bytes"] >= runs[0]["record"]["bytes"]
     assert runs[0] == runs[1] == runs[2]

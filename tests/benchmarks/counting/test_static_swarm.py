@@ -47,6 +47,21 @@ def test_a_store_is_three_questions_and_three_answers() -> None:
     assert retrieve(client, "key") == VALUE
 
 
+def test_with_disks_an_answer_comes_after_a_sync() -> None:
+    swarm = StaticSwarm(4, NetworkSettings(), disk=True)
+    client = connected(swarm)
+    store(client, "key")
+    traffic, moment = swarm.traffic, swarm.now().mono_ns
+    messages = traffic.messages
+    assert store(client, "key").acks >= 2
+    assert traffic.messages - messages == 6
+    assert swarm.now().mono_ns - moment == 3 * LATENCY_NS
+    holders = [node.machine for node in swarm.nodes if len(node.machine.store)]
+    assert len(holders) == 3
+    assert all(machine.journal.is_settled for machine in holders)
+    assert retrieve(client, "key") == VALUE
+
+
 def test_the_same_again() -> None:
     def traffic(seed: int) -> tuple[int, int]:
         swarm = StaticSwarm(8, NetworkSettings(), seed)

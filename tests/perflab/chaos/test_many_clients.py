@@ -4,7 +4,8 @@ from pathlib import Path
 
 from benchmarks.common import subject
 from perflab.chaos.many_clients import connect_clients
-from perflab.chaos.scenarios import ChaosPlan, crowd
+from perflab.chaos.scenarios import crowd
+from perflab.chaos.trial import ChaosPlan
 
 
 def test_nodes_that_begin_at_once_are_all_ready_in_the_end(tmp_path: Path) -> None:

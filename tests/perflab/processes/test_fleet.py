@@ -1,6 +1,7 @@
 """A network of processes changes as it is told, and tells how it stands."""
 
 import random
+import socket
 from collections.abc import Iterator
 
 import psutil
@@ -83,3 +84,50 @@ def test_who_is_cut_off_is_forgotten_and_found_again(fleet: Fleet) -> None:
 def test_what_takes_too_long_says_how_things_stand() -> None:
     with pytest.raises(SlowError, match=r"never: not within 0.1 s; 7 of 8"):
         wait_until(lambda: False, 0.1, "never", lambda: "7 of 8")
+
+
+def test_members_come_back_with_their_records_where_they_were() -> None:
+    """One of them, and then all at once: the first alone, the others through it."""
+    network = subject.NetworkSettings()
+    with Fleet(
+        network=network, loop=LOOP, relayed=False, rng=random.Random(2), keeping="synced"
+    ) as fleet:
+        fleet.join(3)
+        fleet.wait_settled(PATIENCE_S)
+
+        async def store() -> None:
+            async with subject.make_client(network, fleet.addresses()) as client:
+                for number in range(10):
+                    await client.store(f"key {number}", b"value")
+
+        async def read() -> list[bytes | None]:
+            async with subject.make_client(network, fleet.addresses()) as client:
+                return [
+                    await subject.retrieve_if_there(client, f"key {number}") for number in range(10)
+                ]
+
+        with running_loop(LOOP) as runner:
+            runner.run(store())
+            for count in (1, 3):
+                killed = fleet.members[:count]
+                before = {member.name: member.address for member in fleet.members}
+                for member in killed:
+                    fleet.kill(member)
+                fleet.restart(killed)
+                fleet.wait_settled(PATIENCE_S)
+                assert {member.name: member.address for member in fleet.members} == before
+                assert runner.run(read()) == [b"value"] * 10
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up() -> None:
+    network = subject.NetworkSettings.of(1)
+    with Fleet(
+        network=network, loop=LOOP, relayed=False, rng=random.Random(3), keeping="buffered"
+    ) as fleet:
+        (member,) = fleet.join()
+        fleet.kill(member)
+        host, port = member.address.split(":")
+        with socket.create_server((host, int(port))):
+            (back,) = fleet.restart([member])
+        assert back.name == member.name
+        assert back.address != member.address
