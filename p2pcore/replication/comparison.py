@@ -63,7 +63,6 @@ MANY_GROUPS = GROUPS - 2  # that differ: some hundreds of records do
 LONGEST_ABSENCE_MS = 600_000  # beyond which what was written is not remembered, under any load
 SKEW_MS = 2_000  # between the clocks of those who wrote and ours
 MAX_SLOTS = 64  # in one question
-UNRESOLVED = 256  # parts in one question
 
 Question = Callable[[int], Message]
 
@@ -191,9 +190,14 @@ class Comparison:
         return (lambda id: Sketch(id, bits or 0, packed, joined)) if slots else self.question()
 
     def _resolve(self) -> Question:
-        count = min(UNRESOLVED, len(self._unresolved))
-        prints = [self._unresolved.popleft() for _ in range(count)]
         bits = self._part_bits or 0
+        prints: list[tuple[int, bytes]] = []
+        looks = 0
+        while self._unresolved:
+            looks += 1 + self._context.store.count(self._unresolved[0][0] >> bits)
+            if prints and looks > MAX_LOOKS:
+                break
+            prints.append(self._unresolved.popleft())
         return lambda id: Resolve(id, bits, prints)
 
     # What the answers say
