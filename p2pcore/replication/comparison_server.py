@@ -89,9 +89,9 @@ class ComparisonServer:
     def answer(self, peer_id: NodeId, request: Survey) -> Surveyed:
         """The answer to a Survey that has a salt."""
         ready = self._ownership.joined
+        asker = self._asker(peer_id, request)
         if not len(self._store):
             return Surveyed(request.id, ready, [], Form.SUMS)
-        asker = self._asker(peer_id, request)
         if asker is None:
             return Surveyed(request.id, ready, [], Form.WHICH_MEMBERS)
         sums = asker.custody.sums(self._store)

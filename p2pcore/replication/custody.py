@@ -14,6 +14,7 @@ Rule: knows ids and keys; a record counts by its key alone.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -85,13 +86,23 @@ class Custody:
         if answerer is not None:
             others = [asker, *(member for member in members if member != answerer)]
             self._places.append(_Place(answerer, others))
+
+    @cached_property
+    def shares(self) -> Shares:
+        """What is compared of each slot. Worked out when it is needed: not where nothing is held."""
         joint = -1
         for place in self._places:
-            joint &= int.from_bytes(shares_of(place.point, place.others, replicas))
-        self.shares: Shares = joint.to_bytes(SLOTS)
-        self.count = SLOTS - self.shares.count(NONE)
+            joint &= int.from_bytes(shares_of(place.point, place.others, self._replicas))
+        return joint.to_bytes(SLOTS)
+
+    @property
+    def count(self) -> int:
         """How many slots have keys that are compared."""
-        self._borders = [match.start() for match in _BORDERS.finditer(self.shares)]
+        return SLOTS - self.shares.count(NONE)
+
+    @cached_property
+    def _borders(self) -> list[int]:
+        return [match.start() for match in _BORDERS.finditer(self.shares)]
 
     def has(self, key: bytes) -> bool:
         """Whether a key is compared."""
@@ -112,6 +123,8 @@ class Custody:
 
     def sums(self, store: RecordStore) -> dict[int, int]:
         """The sums of what is compared, by slot, where they are not 0."""
+        if not len(store):
+            return {}
         shares = self.shares
         sums = {slot: total for slot, total in store.sums() if total and shares[slot] == ALL}
         for slot in self._borders:
