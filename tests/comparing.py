@@ -1,8 +1,9 @@
-"""What it costs two nodes to find out what differs: `python -m tests.comparing [RECORDS]`.
+"""What it costs to find out what differs: `python -m tests.comparing [RECORDS [WRITES]]`.
 
 Real machines in virtual time, two nodes that share all records. Counted are the frames of one
 session of one node with the other, but for those that bring records: bytes, questions of each kind,
-and round trips, which are kinds of questions that depend on each other's answers.
+and round trips, which are kinds of questions that depend on each other's answers. With WRITES:
+what it costs a node of eight to come back with its records, after a minute of so many writes.
 """
 
 import sys
@@ -132,6 +133,69 @@ class Pair:
         return sum(ours.version(key) != theirs.version(key) for key in self.keys)
 
 
+@dataclass
+class Return:
+    """What it cost a node to come back with its records."""
+
+    missed: int
+    cost: Cost
+    ready_s: float
+    pulled: int
+
+
+def absence(records: int, writes: int, *, seconds: int = 60, nodes: int = 8) -> Return:
+    """A node of several with disks goes for a while, in which so many records are written, and
+    comes back with its own."""
+    net, rng = Net(1), Random(1)
+    swarm = net.swarm(nodes, disk=True, repair_bytes_per_s=1 << 30, max_store_bytes=1 << 40)
+    keys = [Key(sha256(number.to_bytes(4)).digest()) for number in range(records)]
+
+    def write(key: Key, wall_ms: int) -> list[Peer]:
+        version = Version((wall_ms << 16).to_bytes(8) + rng.randbytes(8))
+        point = int.from_bytes(key)
+        alive = [peer for peer in net.nodes if peer.alive]
+        nearest = sorted(alive, key=lambda peer: peer.machine.table.point ^ point)[:3]
+        for peer in nearest:
+            peer.machine.store.put(key, Record(version, b"v", 0), peer.now.wall_ms)
+            peer.pump()
+        return nearest
+
+    for key in keys:
+        write(key, swarm[0].now.wall_ms - 3_600_000)
+    net.run(40)
+    gone = swarm[-1]
+    mine = {key for key in keys if gone.machine.store.version(key) is not None}
+    net.kill(gone)
+    written = set()
+    for _ in range(seconds):
+        for key in rng.choices(keys, k=writes // seconds):
+            write(key, swarm[0].now.wall_ms)
+            written.add(key)
+        net.run(1)
+    cost, begun_ns = Cost(), net.mono_ns
+    back: list[Peer] = []
+
+    def judge(source: Peer, target: Peer, message: m.Message) -> str:
+        kind = type(message)
+        if kind in QUESTIONS and source not in swarm[:-1]:
+            cost.size_bytes += len(encode_frame(message))
+            cost.asked[kind.__name__] += 1
+        elif kind in QUESTIONS.values() and target not in swarm[:-1] and kind not in RECORDS:
+            cost.size_bytes += len(encode_frame(message))
+        return PASS
+
+    net.judge = judge
+    back.append(net.node(back=gone, repair_bytes_per_s=1 << 30, max_store_bytes=1 << 40))
+    [node] = back
+    net.run_until(lambda: node.machine.ownership.settled, 120)
+    net.judge = lambda *_: PASS
+    newest = {key: max(p.machine.store.version(key) or b"" for p in swarm[:-1]) for key in mine}
+    stale = sum(node.machine.store.version(key) != newest[key] for key in mine)
+    assert not stale, f"{stale} of {len(mine)} records are not the newest"
+    ready_s = (net.mono_ns - begun_ns) / 1e9
+    return Return(len(written & mine), cost, ready_s, node.machine.counters.records_pulled)
+
+
 def main(records: int) -> None:
     """Print the costs by differences."""
     pair = Pair(records)
@@ -150,4 +214,10 @@ def main(records: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    match [int(argument) for argument in sys.argv[1:]]:
+        case [records, writes]:  # while a node of eight is away
+            print(absence(records, writes))
+        case [records]:
+            main(records)
+        case _:
+            main(20_000)

@@ -89,7 +89,7 @@ class Custody:
 
     @cached_property
     def shares(self) -> Shares:
-        """What is compared of each slot. Worked out when it is needed: not where nothing is held."""
+        """What is compared of each slot; worked out where something is held."""
         joint = -1
         for place in self._places:
             joint &= int.from_bytes(shares_of(place.point, place.others, self._replicas))

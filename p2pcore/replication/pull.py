@@ -200,17 +200,34 @@ class Pull:
             keys = [entry.key for entry in self._asked]
             self._ask(lambda call_id: FetchMany(call_id, keys, held=True), now)
             return
-        for _ in range(min(SCANNED, len(heads))):
-            head = heads.pop()
-            if context.wants_head(head):
-                self._drawn.append(head)
-                if len(self._drawn) == MAX_DRAWN:
-                    break
+        self._draw_some(heads)
         if self._drawn:
             starts = b"".join([start.to_bytes(KEY_HALF) for start, _ in self._drawn])
             self._ask(lambda call_id: Draw(call_id, starts), now)
         elif heads:
             self._pause(now)
+
+    def _draw_some(self, heads: list[tuple[int, int]]) -> None:
+        """The next that are wanted, and that no other source is asked for just now."""
+        context = self._context
+        elsewhere = []
+        for _ in range(min(SCANNED, len(heads))):
+            head = heads.pop()
+            if head[0] in context.drawing:
+                elsewhere.append(head)
+            elif context.wants_head(head):
+                context.drawing[head[0]] = None
+                self._drawn.append(head)
+                if len(self._drawn) == MAX_DRAWN:
+                    break
+        heads[:0] = elsewhere
+
+    def _drawn_now(self) -> list[tuple[int, int]]:
+        """What was asked for, and is no longer."""
+        drawn, self._drawn = self._drawn, []
+        for start, _ in drawn:
+            self._context.drawing.pop(start, None)
+        return drawn
 
     def _list(self, now: Instant) -> None:
         """Ask for the next page."""
@@ -223,6 +240,7 @@ class Pull:
         for question in self._open.values():
             self._context.links.enough(question)
         self._open.clear()
+        self._drawn_now()
 
     def replied(self, question: _Question, reply: Reply, now: Instant) -> None:
         if self._open.pop(question.id, None) is None:
@@ -306,7 +324,7 @@ class Pull:
         self.proceed(now)
 
     def _on_drawn(self, reply: Drawn, now: Instant) -> None:
-        asked, self._drawn = self._drawn, []
+        asked = self._drawn_now()
         others = dict.fromkeys(reply.others)
         if len(others) >= len(asked) or self._comparison is None:
             self.give_up("it does not answer what it was asked", now)

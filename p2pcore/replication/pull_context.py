@@ -55,6 +55,8 @@ class PullContext:
         self._compared_ms: dict[NodeId, int] = {}
         self.here_ms = 0
         """When this node was last here before it was restarted, in wall-clock time; 0: unknown."""
+        self.drawing: dict[int, None] = {}
+        """Halves of the keys that some source is asked for."""
         self.told: dict[NodeId, int] = {}
         """By source, the view under which it last said what it has."""
 

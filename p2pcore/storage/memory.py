@@ -159,7 +159,8 @@ class MemoryStore:
     def tally(self, count: int = TALLY_RECORDS) -> None:
         """Bring slots and digests up to date with `count` of the changes at most. Done now and
         then, it costs puts next to nothing; it need not be called before the methods below."""
-        untallied, heads = self.untallied, []
+        untallied = self.untallied
+        heads: list[bytes] = []
         for _ in range(min(count, len(untallied))):
             key, old = untallied.popitem()
             record = self._records.get(key)

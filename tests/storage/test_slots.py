@@ -64,6 +64,17 @@ def test_the_last_heads_are_kept_and_no_more() -> None:
     assert recent.page(1 << 70) == b""
 
 
+def test_what_was_written_long_ago_does_not_push_out_the_rest() -> None:
+    """As when a node takes over the records of another one that was lost."""
+    recent = Recent()
+    minute = 60_000 << 16
+    now, lately, long_ago = (head_of(bytes(8), (n * minute).to_bytes(8)) for n in (100, 91, 89))
+    recent.add([long_ago], 10**6)
+    recent.add([now, lately], 10**6)
+    recent.add([long_ago] * 40_000, 10**6)
+    assert recent.page(0) == long_ago + now + lately
+
+
 def test_a_store_of_few_records_keeps_few_heads() -> None:
     store = MemoryStore(capacity_bytes=1 << 30, tombstone_grace_ms=1000)
     key = Key(bytes(32))
