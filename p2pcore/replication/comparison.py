@@ -132,6 +132,18 @@ class Comparison:
         assert self._joint is not None
         return self._joint.sums(self._context.store)
 
+    def _own_sums(self) -> list[dict[int, int]]:
+        """Of what both should have, and of what we should: a source that is to hand over what is
+        not its own any more has all of that in some slots."""
+        assert self._ours is not None
+        return [self._sums(), self._ours.sums(self._context.store)]
+
+    def _differing(self, sums: bytes, own: list[list[int]]) -> list[int]:
+        """The places at which the source has something, and it is not what we have."""
+        ours = [_cut(salted(each, self._salt)) for each in own]
+        theirs = enumerate(_cut(sums))
+        return [at for at, each in theirs if any(each) and all(each != o[at] for o in ours)]
+
     def _replay(self) -> None:
         """What was written while we were away comes first, then the sums once more."""
         self._replayed = self._again = True
@@ -213,8 +225,7 @@ class Comparison:
         if not sums:
             self._again = False
             return
-        own = salted(group_sums(self._sums()), self._salt)
-        groups = [group for group in range(GROUPS) if _differs(sums, own, group)]
+        groups = self._differing(sums, [group_sums(each) for each in self._own_sums()])
         if len(groups) >= MANY_GROUPS and self._since_ms and not self._replayed:
             self._replay()
         elif groups:
@@ -235,14 +246,13 @@ class Comparison:
             self._take_heads(reply.heads, differing)
 
     def _on_summed(self, question: Sum, reply: Summed) -> None:
-        sums = self._sums()
         slots = [
             slot
             for group in question.groups
             for slot in range(group * GROUPS, (group + 1) * GROUPS)
         ]
-        own = salted([sums.get(slot, 0) for slot in slots], self._salt)
-        differing = [slot for at, slot in enumerate(slots) if _differs(reply.sums, own, at)]
+        own = [[sums.get(slot, 0) for slot in slots] for sums in self._own_sums()]
+        differing = [slots[at] for at in self._differing(reply.sums, own)]
         counts = [self._context.store.count(slot) for slot in differing]
         self.listed += [slot for slot, count in zip(differing, counts, strict=True) if not count]
         sketched = [slot for slot, count in zip(differing, counts, strict=True) if count]
@@ -283,7 +293,5 @@ def _recent(since_ms: int, page: int, call_id: int) -> Message:
     return Recent(call_id, since_ms, page)
 
 
-def _differs(theirs: bytes, ours: bytes, place: int) -> bool:
-    """Whether they have something there, and it is not what we have."""
-    theirs = theirs[place * SUM_BYTES : (place + 1) * SUM_BYTES]
-    return theirs != ours[place * SUM_BYTES : (place + 1) * SUM_BYTES] and any(theirs)
+def _cut(sums: bytes) -> list[bytes]:
+    return [sums[at : at + SUM_BYTES] for at in range(0, len(sums), SUM_BYTES)]

@@ -17,7 +17,7 @@ from p2pcore.wire.limits import HEAD_BYTES, MAX_HEADS
 __all__ = ["MOST_HEADS", "PAGES", "Recent", "head_of", "heads_in", "packed", "starts_in"]
 
 MOST_HEADS = 32_768  # 512 KiB: half a minute of 1,000 stores a second
-FEWEST_HEADS = 512
+FEWEST_HEADS = 1024
 WINDOW = 600_000 << 16  # of versions' halves, which are milliseconds << 16: ten minutes
 PAGES = MOST_HEADS // MAX_HEADS
 _HALF = 8

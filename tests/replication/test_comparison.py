@@ -11,7 +11,7 @@ from p2pcore.storage.memory import Record
 from p2pcore.storage.slots import hash_of, slot_of
 from p2pcore.versions import Version
 from p2pcore.wire import messages as m
-from tests.comparing import Pair
+from tests.comparing import Pair, absence
 from tests.net import Net, Peer
 from tests.replication.test_slices import MOST_LOOKS, watched
 
@@ -303,3 +303,13 @@ def test_sums_are_of_strong_hashes() -> None:
     pair.put(key, Version(bytes(16)), pair.asker)
     assert dict(pair.asker.machine.store.sums()) == {slot_of(key): hashes[0]}
     assert pair.asker.machine.store.held(key) == Record(Version(bytes(16)), b"v", 0)
+
+
+def test_who_comes_back_with_its_records_asks_for_what_was_written_meanwhile() -> None:
+    """60 bytes for each write that was missed, and the sums of sources that took over what is ours
+    meanwhile. By hand: `python -m tests.comparing 500000 53400`."""
+    found = absence(10_000, 1500)
+    assert 200 < found.missed <= found.pulled < 1.5 * found.missed
+    assert found.cost.asked["Recent"] == 7 * 8, "at once, of all"
+    assert found.cost.size_bytes <= 1_200_000 / 20_000 * found.missed + 7 * 1500
+    assert found.ready_s < 1
