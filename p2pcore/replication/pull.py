@@ -192,10 +192,7 @@ class Pull:
         if paid_until is not None:
             self._pause(now, paid_until)
             return
-        while self._wanted and len(self._asked) < MAX_DRAWN:
-            entry = self._wanted.pop()
-            if context.wants(entry, now):  # another source may have given it meanwhile
-                self._asked.append(entry)
+        self._ask_some(now)
         if self._asked:
             keys = [entry.key for entry in self._asked]
             self._ask(lambda call_id: FetchMany(call_id, keys, held=True), now)
@@ -204,11 +201,25 @@ class Pull:
         if self._drawn:
             starts = b"".join([start.to_bytes(KEY_HALF) for start, _ in self._drawn])
             self._ask(lambda call_id: Draw(call_id, starts), now)
-        elif heads:
+        elif heads or self._wanted:
             self._pause(now)
 
-    def _draw_some(self, heads: list[tuple[int, int]]) -> None:
+    def _ask_some(self, now: Instant) -> None:
         """The next that are wanted, and that no other source is asked for just now."""
+        context = self._context
+        elsewhere = []
+        while self._wanted and len(self._asked) < MAX_DRAWN:
+            entry = self._wanted.pop()
+            start = int.from_bytes(entry.key[:KEY_HALF])
+            if start in context.drawing:
+                elsewhere.append(entry)
+            elif context.wants(entry, now):  # another source may have given it meanwhile
+                context.drawing[start] = None
+                self._asked.append(entry)
+        self._wanted[:0] = elsewhere
+
+    def _draw_some(self, heads: list[tuple[int, int]]) -> None:
+        """As above, by heads."""
         context = self._context
         elsewhere = []
         for _ in range(min(SCANNED, len(heads))):
@@ -222,12 +233,13 @@ class Pull:
                     break
         heads[:0] = elsewhere
 
-    def _drawn_now(self) -> list[tuple[int, int]]:
-        """What was asked for, and is no longer."""
+    def _no_longer_asked(self) -> tuple[list[Entry], list[tuple[int, int]]]:
+        """What was asked for: other sources may be asked for it."""
+        asked, self._asked = self._asked, []
         drawn, self._drawn = self._drawn, []
-        for start, _ in drawn:
+        for start in [int.from_bytes(e.key[:KEY_HALF]) for e in asked] + [s for s, _ in drawn]:
             self._context.drawing.pop(start, None)
-        return drawn
+        return asked, drawn
 
     def _list(self, now: Instant) -> None:
         """Ask for the next page."""
@@ -240,7 +252,7 @@ class Pull:
         for question in self._open.values():
             self._context.links.enough(question)
         self._open.clear()
-        self._drawn_now()
+        self._no_longer_asked()
 
     def replied(self, question: _Question, reply: Reply, now: Instant) -> None:
         if self._open.pop(question.id, None) is None:
@@ -311,7 +323,7 @@ class Pull:
         self.proceed(now)
 
     def _on_found(self, reply: FoundMany, now: Instant) -> None:
-        asked, self._asked = self._asked, []
+        asked, _ = self._no_longer_asked()
         others = dict.fromkeys(reply.others)
         if len(others) >= len(asked):
             self.give_up("it does not answer what it was asked", now)
@@ -324,7 +336,7 @@ class Pull:
         self.proceed(now)
 
     def _on_drawn(self, reply: Drawn, now: Instant) -> None:
-        asked = self._drawn_now()
+        _, asked = self._no_longer_asked()
         others = dict.fromkeys(reply.others)
         if len(others) >= len(asked) or self._comparison is None:
             self.give_up("it does not answer what it was asked", now)
