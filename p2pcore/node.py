@@ -118,7 +118,7 @@ class Node(Machine):
             when_settled=None if journal is None else journal.when_settled,
             spare=config.write_quorum - 1,
         )
-        self._sync_server.comparisons.on_difference = self._sync.differs
+        self._sync_server.reconciliations.on_difference = self._sync.differs
         rng = streams("handover")
         self._handover = Handover(links, self.directory, ownership, store, rng, bytes_per_s=rate)
         self._replica.on_jump = lambda now: self._sync.membership_changed(now, returned=True)

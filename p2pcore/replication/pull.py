@@ -1,7 +1,7 @@
 """What is asked of one source in one session: what it has that we lack, and then for that.
 
-Theory of operation. A `Comparison` says what to ask to find out what is lacking; up to WINDOW of
-its questions are in flight, for answers are small and most of the time is spent on the way. Of
+Theory of operation. A `Reconciliation` says what to ask to find out what is lacking; up to WINDOW
+of its questions are in flight, for answers are small and most of the time is spent on the way. Of
 records one small question is in flight at a time. Slots that are to be listed are listed at the
 end, a page at a time. A source of an earlier version answers the first question as if it were all:
 with digests; all slots that differ are listed then.
@@ -16,9 +16,9 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import Key, NodeId
-from p2pcore.replication.comparison import Comparison
 from p2pcore.replication.progress import PullProgress
 from p2pcore.replication.pull_context import PullContext
+from p2pcore.replication.reconciliation import Reconciliation
 from p2pcore.session.link import Call
 from p2pcore.storage.memory import slot_of
 from p2pcore.wire.comparing import Form
@@ -97,7 +97,6 @@ class Pull:
         "_after",
         "_asked",
         "_begun_ms",
-        "_comparison",
         "_context",
         "_drawn",
         "_members",
@@ -105,6 +104,7 @@ class Pull:
         "_open",
         "_owner",
         "_progress",
+        "_reconciliation",
         "_slots",
         "_wanted",
         "contact",
@@ -120,7 +120,7 @@ class Pull:
         self._open: dict[int, _Question] = {}
         self._members: list[bytes] = []
         self._begun_ms = 0
-        self._comparison: Comparison | None = None  # unless the source knows of none
+        self._reconciliation: Reconciliation | None = None  # unless the source knows of none
         self._slots: list[int] = []  # that are listed
         self._after = b""
         self._more = False
@@ -132,8 +132,8 @@ class Pull:
         context = self._context
         self._members, self._begun_ms = members, now.wall_ms
         absent = context.ownership.returning
-        self._comparison = Comparison(context, self.contact, members, absent=absent)
-        self._comparison.begin(now)
+        self._reconciliation = Reconciliation(context, self.contact, members, absent=absent)
+        self._reconciliation.begin(now)
         self.proceed(now)
 
     def proceed(self, now: Instant) -> None:
@@ -151,11 +151,11 @@ class Pull:
             return
         if self._more:
             self._list(now)
-        elif self._comparison is not None and self._comparison.go_on():
+        elif self._reconciliation is not None and self._reconciliation.go_on():
             self._pause(now)
-        elif self._comparison is not None and self._comparison.listed:
-            self._slots = sorted(self._comparison.listed)
-            self._comparison.listed = []
+        elif self._reconciliation is not None and self._reconciliation.listed:
+            self._slots = sorted(self._reconciliation.listed)
+            self._reconciliation.listed = []
             self._list(now)
         else:
             self._context.compared(self.contact.node_id, self._begun_ms)
@@ -170,7 +170,7 @@ class Pull:
     def _compare(self, now: Instant) -> None:
         """Ask the next question by which is found out what we lack: one in each turn, for some are
         made of a thousand records."""
-        comparison = self._comparison
+        comparison = self._reconciliation
         if comparison is None or not comparison.is_at_work or len(self._open) >= WINDOW:
             return
         cheap = comparison.is_ready
@@ -184,7 +184,7 @@ class Pull:
 
     def _take_next(self, now: Instant) -> None:
         """Ask for the next records, once the last are paid for."""
-        context, comparison = self._context, self._comparison
+        context, comparison = self._context, self._reconciliation
         heads = comparison.heads if comparison is not None else []
         if not (self._wanted or heads):
             return
@@ -267,11 +267,11 @@ class Pull:
             self._on_found(reply, now)
         elif isinstance(reply, Drawn):
             self._on_drawn(reply, now)
-        elif isinstance(reply, Failed) or self._comparison is None:
+        elif isinstance(reply, Failed) or self._reconciliation is None:
             self.give_up("it does not answer what it was asked", now)
         else:
-            self._comparison.on_reply(question.question, reply)
-            if self._comparison.is_at_work and not self._comparison.is_ready:
+            self._reconciliation.on_reply(question.question, reply)
+            if self._reconciliation.is_at_work and not self._reconciliation.is_ready:
                 self._pause(now)  # this turn has looked at enough
             else:
                 self.proceed(now)
@@ -294,18 +294,18 @@ class Pull:
         context.ownership.met(ready=reply.ready)
         self._owner.guided = self._owner.guided or reply.ready
         if not (reply.ready or context.takes_from_all):
-            self._comparison = None
-        elif self._comparison is not None and reply.form == Form.WHICH_MEMBERS:
-            self._comparison.name_members()
-        elif self._comparison is not None and reply.form == Form.SUMS:
-            self._comparison.told()
-            self._comparison.on_sums(reply.sums)
-        elif self._comparison is not None and node_id in context.told:
+            self._reconciliation = None
+        elif self._reconciliation is not None and reply.form == Form.WHICH_MEMBERS:
+            self._reconciliation.name_members()
+        elif self._reconciliation is not None and reply.form == Form.SUMS:
+            self._reconciliation.told()
+            self._reconciliation.on_sums(reply.sums)
+        elif self._reconciliation is not None and node_id in context.told:
             # It has become an earlier version, to which members must be named.
             del context.told[node_id]
-            self._comparison.name_members()
+            self._reconciliation.name_members()
         else:
-            self._comparison = None
+            self._reconciliation = None
             store = context.store
             self._slots = [slot for slot, digest in reply.slots if store.digest(slot) != digest]
             self._more = bool(self._slots)
@@ -338,12 +338,12 @@ class Pull:
     def _on_drawn(self, reply: Drawn, now: Instant) -> None:
         _, asked = self._no_longer_asked()
         others = dict.fromkeys(reply.others)
-        if len(others) >= len(asked) or self._comparison is None:
+        if len(others) >= len(asked) or self._reconciliation is None:
             self.give_up("it does not answer what it was asked", now)
             return
         for place, (head, item) in enumerate(zip(asked, reply.items, strict=True)):
             if place in others:
-                self._comparison.heads.append(head)
+                self._reconciliation.heads.append(head)
             elif not self._keep(Key(item.key if item is not None else b""), item, now):
                 return
         self.proceed(now)

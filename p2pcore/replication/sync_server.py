@@ -12,9 +12,9 @@ from collections.abc import Callable
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.ids import Key
-from p2pcore.replication.comparison_server import ComparisonServer
 from p2pcore.replication.custody import NONE, shares_of
 from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.replication.reconciliation_server import ReconciliationServer
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import for_nodes
@@ -53,7 +53,7 @@ class SyncServer:
         self._promise = promise
         self._store = store
         self._ownership = ownership
-        self.comparisons = ComparisonServer(links, store, ownership)
+        self.reconciliations = ReconciliationServer(links, store, ownership)
         links.handlers |= {
             Survey: for_nodes(links, self._on_survey),
             ListKeys: for_nodes(links, self._on_list_keys),
@@ -65,7 +65,7 @@ class SyncServer:
         know of a loss, or of a newcomer, before we do."""
         self._ownership.met(ready=request.ready)
         if request.salt:
-            self._links.reply(link, self.comparisons.answer(link.peer_id, request))
+            self._links.reply(link, self.reconciliations.answer(link.peer_id, request))
             return
         slots = self._slots_near(point_of(link.peer_id), request.members) if self._store else []
         self._links.reply(link, Surveyed(request.id, self._ownership.joined, slots))

@@ -23,7 +23,7 @@ from msgspec import Struct
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.storage.ordered import Ordered
-from p2pcore.storage.recent import Recent, head_of
+from p2pcore.storage.recent import RecentHeads, head_of
 from p2pcore.storage.slots import Slots, slot_of, start_of
 from p2pcore.versions import Version
 
@@ -69,7 +69,7 @@ class MemoryStore:
         self._records: dict[Key, Record] = {}
         self._keys: Ordered[Key] = Ordered()
         self._slots = Slots()
-        self.recent = Recent()
+        self.recent = RecentHeads()
         self.untallied: dict[Key, bytes | None] = {}
         """What the sums have of the keys that changed since: for `tally` to go through."""
         self._ends: Ordered[bytes] = Ordered()  # wall_ms and key of every record that has an end

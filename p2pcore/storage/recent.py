@@ -14,7 +14,7 @@ from struct import Struct
 
 from p2pcore.wire.limits import HEAD_BYTES, MAX_HEADS
 
-__all__ = ["MOST_HEADS", "PAGES", "Recent", "head_of", "heads_in", "packed", "starts_in"]
+__all__ = ["MOST_HEADS", "PAGES", "RecentHeads", "head_of", "heads_in", "packed", "starts_in"]
 
 MOST_HEADS = 32_768  # 512 KiB: half a minute of 1,000 stores a second
 FEWEST_HEADS = 1024
@@ -44,7 +44,7 @@ def starts_in(data: bytes) -> list[bytes]:
     return [data[at : at + _HALF] for at in range(0, len(data), _HALF)]
 
 
-class Recent:
+class RecentHeads:
     """The last heads of one store."""
 
     __slots__ = ("_heads", "_newest")

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from p2pcore.ids import Key
 from p2pcore.storage.memory import TALLY_RECORDS, Record
-from p2pcore.storage.recent import Recent
+from p2pcore.storage.recent import RecentHeads
 from p2pcore.versions import Version
 
 __all__ = ["ChangeLog", "RecordStore", "Saved", "seal_of"]
@@ -27,7 +27,7 @@ class RecordStore(Protocol):
 
     size_bytes: int
     untallied: dict[Key, bytes | None]
-    recent: Recent
+    recent: RecentHeads
 
     def __len__(self) -> int: ...
     def get(self, key: Key, wall_ms: int) -> Record | None: ...

@@ -11,7 +11,7 @@ from p2pcore.contact import point_of
 from p2pcore.effects import Instant, LinkId, Send
 from p2pcore.ids import Key, NodeId
 from p2pcore.node import Node
-from p2pcore.replication import comparison_server
+from p2pcore.replication import reconciliation_server
 from p2pcore.replication.custody import Custody, view_of
 from p2pcore.storage.memory import Record
 from p2pcore.storage.recent import heads_in
@@ -136,9 +136,9 @@ def test_what_comes_before_a_survey_is_refused() -> None:
 
 
 def test_so_many_askers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison_server, "MOST_PEERS", 5)
+    monkeypatch.setattr(reconciliation_server, "MOST_PEERS", 5)
     node = node_with(10, m.Role.NODE)
-    server = node._sync_server.comparisons
+    server = node._sync_server.reconciliations
     for number in range(9):
         peer = NodeId(bytes([number]) * 32)
         server.answer(peer, m.Survey(1, True, OTHERS, view_of(OTHERS), 5, 3))

@@ -4,7 +4,14 @@ from random import Random
 
 from p2pcore.ids import Key
 from p2pcore.storage.memory import MemoryStore, Record, face_of
-from p2pcore.storage.recent import FEWEST_HEADS, HEAD_BYTES, MOST_HEADS, Recent, head_of, heads_in
+from p2pcore.storage.recent import (
+    FEWEST_HEADS,
+    HEAD_BYTES,
+    MOST_HEADS,
+    RecentHeads,
+    head_of,
+    heads_in,
+)
 from p2pcore.storage.slots import SUM_MASK, Slots, hash_of, slot_of
 from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_HEADS
@@ -52,7 +59,7 @@ def test_sums_of_what_is_there_twice_do_not_cancel_out() -> None:
 
 
 def test_the_last_heads_are_kept_and_no_more() -> None:
-    recent = Recent()
+    recent = RecentHeads()
     for number in range(0, 200_000, 500):
         heads = [head_of(each.to_bytes(8), bytes(16)) for each in range(number, number + 500)]
         recent.add(heads, 10**6)
@@ -66,7 +73,7 @@ def test_the_last_heads_are_kept_and_no_more() -> None:
 
 def test_what_was_written_long_ago_does_not_push_out_the_rest() -> None:
     """As when a node takes over the records of another one that was lost."""
-    recent = Recent()
+    recent = RecentHeads()
     minute = 60_000 << 16
     now, lately, long_ago = (head_of(bytes(8), (n * minute).to_bytes(8)) for n in (100, 91, 89))
     recent.add([long_ago], 10**6)

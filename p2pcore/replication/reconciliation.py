@@ -57,7 +57,7 @@ from p2pcore.wire.messages import (
     Survey,
 )
 
-__all__ = ["Comparison"]
+__all__ = ["Reconciliation"]
 
 MANY_GROUPS = GROUPS - 2  # that differ: some hundreds of records do
 LONGEST_ABSENCE_MS = 600_000  # beyond which what was written is not remembered, under any load
@@ -67,7 +67,7 @@ MAX_SLOTS = 64  # in one question
 Question = Callable[[int], Message]
 
 
-class Comparison:
+class Reconciliation:
     """With one source, in one session.
 
     Args:

@@ -54,7 +54,7 @@ from p2pcore.wire.messages import (
     Surveyed,
 )
 
-__all__ = ["ComparisonServer"]
+__all__ = ["ReconciliationServer"]
 
 MOST_PEERS = 128  # 4 KiB each
 
@@ -69,7 +69,7 @@ class _Asker(Struct):
     salt: int
 
 
-class ComparisonServer:
+class ReconciliationServer:
     """The answering side of comparisons; registers its handlers with the links."""
 
     def __init__(self, links: Links, store: RecordStore, ownership: Ownership) -> None:

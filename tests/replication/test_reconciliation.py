@@ -288,7 +288,7 @@ def test_an_unknown_view_is_asked_for() -> None:
     """A node that has forgotten by which members the asker judges is told again."""
     pair = Pair(100)
     assert pair.session().asked == {"Survey": 1}
-    pair.other.machine._sync_server.comparisons._askers.clear()
+    pair.other.machine._sync_server.reconciliations._askers.clear()
     assert pair.session().asked == {"Survey": 2}
     assert pair.session().asked == {"Survey": 1}
 
