@@ -2,8 +2,8 @@
 
 Theory of operation. A session asks some nodes, all at once, each by itself: first for sums of what
 should be ours, from the top down where they differ (`reconciliation.py`), then for the records that
-we lack or hold in an older version (`pull.py`), in small pieces. When the membership has changed, the
-session asks every neighbour, and its success makes us ready (see `ownership.py`). Every
+we lack or hold in an older version (`pull.py`), in small pieces. When the membership has changed,
+the session asks every neighbour, and its success makes us ready (see `ownership.py`). Every
 ANTI_ENTROPY_NS another one finds what slipped through, with all neighbours soon after a change
 (clients may have placed records by their old picture of the network meanwhile), with one in turn
 later, and with those that were seen to hold other records when they compared theirs with ours.
