@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 OPERATIONS = ["store", "retrieve", "delete", "store_many", "retrieve_many", "first_retrieve"]
 EVENTS = ["join", "upkeep_after_join", "take_over", "leave", "upkeep"]
 QUESTIONS = ["upkeep", "visit", "visit_with_records"]  # that count all of EVENTS
+MISSED = [0, 1, 100, 1000]  # writes, as in `count_lab`
 METERS = ["calls", "allocations"]
 NODES = [8, 32]  # below and above a bucket of 20, beyond which nobody knows everybody
 FEW = NODES[:1]
 SEEDS = {8: 6, 32: 2}
+REPLICAS = 3  # that all hold the same
+COMPARED = 2  # seeds
 AT_A_TIME = 2  # processes: there is nothing that they could disturb
 
 
@@ -76,6 +79,18 @@ def _events() -> Record:
             for event, counts in run.result().items():
                 for what in counts.keys() - {"messages", "bytes"}:
                     found[what, event, FEW[0]] = [counts[what]]
+    return found
+
+
+def _comparisons() -> Record:
+    from concurrent.futures import ThreadPoolExecutor
+
+    found: Record = {}
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        runs = [_ask(pool, ["missed_writes"], REPLICAS, "nothing", seed) for seed in few(COMPARED)]
+        for run in runs:
+            for missed, counts in run.result().items():
+                found.setdefault(("bytes", missed), []).append(counts["bytes"])
     return found
 
 
@@ -232,3 +247,27 @@ class MembershipAllocations(_Events):
 
     def track_allocations(self, found: Record, event: str, nodes: int) -> float:
         return read(found, self.key, event, nodes)[0]
+
+
+class MissedWrites:
+    """Catches: bytes by which three replicas find and repair what one of them has missed.
+
+    Cannot see: more than 4,000 records; a minute of upkeep is included, and records of a byte.
+    """
+
+    kind = "seeded"
+    layout = "C"
+    timeout = 120
+    version = "1"
+    unit = "bytes"
+    params = (MISSED,)
+    param_names = ("missed",)
+
+    def setup(self, found: Record, missed: int) -> None:
+        read(found, "bytes", f"missed {missed}")
+
+    def setup_cache(self) -> object:
+        return record(_comparisons)
+
+    def track_bytes(self, found: Record, missed: int) -> Samples:
+        return as_samples(read(found, "bytes", f"missed {missed}"))

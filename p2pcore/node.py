@@ -118,6 +118,7 @@ class Node(Machine):
             when_settled=None if journal is None else journal.when_settled,
             spare=config.write_quorum - 1,
         )
+        self._sync_server.reconciliations.on_difference = self._sync.differs
         rng = streams("handover")
         self._handover = Handover(links, self.directory, ownership, store, rng, bytes_per_s=rate)
         self._replica.on_jump = lambda now: self._sync.membership_changed(now, returned=True)
@@ -179,6 +180,8 @@ class Node(Machine):
                 self._sync.is_first = not self.bootstrap.configured
                 if self._sync.is_first and not self.ownership.awaited:
                     self.ownership.found()
+                if self.journal is not None:
+                    self._sync.context.here_ms = self.journal.here_ms
                 self._sync.start(now)
                 self._handover.start(now)
             self.complete(operation, error)

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from p2pcore.effects import Instant
 from p2pcore.ids import ID_BYTES, Key, NodeId
+from p2pcore.replication.custody import view_of
 from p2pcore.wire import messages as m
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, SLOTS
 
@@ -135,7 +136,12 @@ class Speaker:
             m.FetchMany: lambda: m.FetchMany(
                 number, [self.key() for _ in range(rng.randrange(30))], rng.random() < 0.5
             ),
-            m.Survey: lambda: m.Survey(number, rng.random() < 0.5, ids),
+            m.Survey: lambda: self.survey(number, ids),
+            m.Sum: lambda: m.Sum(number, self.some(rng.randbytes, 20)),
+            m.Sketch: lambda: self.sketch(number),
+            m.Resolve: lambda: m.Resolve(number, rng.randrange(9), self.prints(range(1 << 12))),
+            m.Recent: lambda: m.Recent(number, self.expires(now), rng.choice([0, 0, 7, HUGE])),
+            m.Draw: lambda: m.Draw(number, b"".join(self.key()[:8] for _ in range(9)) + b"x" * 3),
             m.ListKeys: lambda: m.ListKeys(number, self.slots(), rng.choice([b"", key, b"\xff"])),
             m.Confirm: lambda: m.Confirm(number, self.entries(now)),
         }
@@ -160,6 +166,12 @@ class Speaker:
             ),
             m.Listed: lambda: m.Listed(number, self.entries(now), rng.random() < 0.5),
             m.Confirmed: lambda: m.Confirmed(number, self.places(20), self.places(20)),
+            m.Summed: lambda: m.Summed(number, self.some(rng.randbytes, 384)),
+            m.Sketched: lambda: m.Sketched(
+                number, self.number(), self.heads(now), self.prints(range(1 << 12)), b"\0\1"
+            ),
+            m.Heads: lambda: m.Heads(number, self.heads(now), self.number()),
+            m.Drawn: lambda: m.Drawn(number, [*self.store_items(now), None], self.places(9)),
             m.Inspected: lambda: m.Inspected(
                 number, "x", *(self.number(), rng.random() < 0.5), *[self.number()] * 5, {"a": 1}
             ),
@@ -176,6 +188,61 @@ class Speaker:
             return self.reply(m.Failed, question.id, now)
         make = _HONEST.get(type(question))
         return make(self, question, now) if make is not None else m.Pong(question.id)
+
+    # Of comparisons
+
+    def some(self, make: Any, count: int) -> bytes:
+        return bytes(make(self.rng.choice([0, 1, count, count])))
+
+    def heads(self, now: Instant) -> bytes:
+        heads = [self.key()[:8] + self.version(now)[:8] for _ in range(self.rng.randrange(9))]
+        return b"".join(heads) + (b"x" if self.rng.random() < 0.05 else b"")
+
+    def prints(self, parts: Any) -> list[tuple[int, bytes]]:
+        chosen = self.rng.sample(parts, min(len(parts), self.rng.randrange(5)))
+        return [(part, self.some(self.rng.randbytes, 15)) for part in chosen]
+
+    def survey(self, number: int, ids: list[NodeId]) -> m.Survey:
+        rng = self.rng
+        salt = rng.choice([0, rng.getrandbits(63), HUGE])
+        view = view_of(ids) if rng.random() < 0.8 else rng.getrandbits(32)
+        return m.Survey(number, rng.random() < 0.5, ids, view, rng.getrandbits(62), salt)
+
+    def sketch(self, number: int) -> m.Sketch:
+        bits, slots = self.rng.randrange(9), self.slots()
+        packed = b"".join(slot.to_bytes(2) for slot in slots)
+        size = min(16 << 12, len(slots) << 4 + bits)
+        return m.Sketch(number, bits, packed, self.some(self.rng.randbytes, size))
+
+    def surveyed(self, q: m.Survey) -> m.Surveyed:
+        rng = self.rng
+        if not q.salt or rng.random() < 0.2:
+            slots = [(slot, self.number()) for slot in self.slots()]
+            return m.Surveyed(q.id, rng.random() < 0.8, slots)
+        form = rng.choice([1, 1, 1, 2])
+        sums = self.some(rng.randbytes, 384) if form == 1 else b""
+        return m.Surveyed(q.id, rng.random() < 0.8, [], form, sums)
+
+    def sketched(self, q: m.Sketch, now: Instant) -> m.Sketched:
+        """Of the first few slots: heads of records that exist or don't, and prints of none."""
+        rng = self.rng
+        done = rng.randrange(1, len(q.slots) // 2 + 1)
+        slots = [int.from_bytes(q.slots[at : at + 2]) for at in range(0, 2 * done, 2)]
+        parts = [slot << q.part_bits | rng.randrange(1 << q.part_bits) for slot in slots]
+        heads = b"".join(
+            (rng.choice(slots) << 52 | rng.getrandbits(52)).to_bytes(8) + self.version(now)[:8]
+            for _ in range(rng.randrange(5))
+        )
+        prints = [(part, rng.randbytes(5 * rng.randrange(4))) for part in parts[: rng.randrange(9)]]
+        return m.Sketched(q.id, done, heads, prints, rng.choice([b"", q.slots[:2]]))
+
+    def drawn(self, q: m.Draw, now: Instant) -> m.Drawn:
+        items: list[m.StoreItem | None] = []
+        for at in range(0, len(q.keys), 8):
+            key = q.keys[at : at + 8] + self.rng.randbytes(24)
+            item = m.StoreItem(key, self.version(now), self.value(), self.expires(now))
+            items.append(item if self.rng.random() < 0.8 else None)
+        return m.Drawn(q.id, items, self.places(len(items)) if self.rng.random() < 0.2 else [])
 
     def slot_page(self, question: m.ListKeys, now: Instant) -> m.Listed:
         """Keys that nobody holds, or some do, in the slots that were asked about."""
@@ -209,9 +276,14 @@ _HONEST: dict[type, Any] = {
     m.FetchMany: lambda self, q, now: m.FoundMany(
         q.id, [self.found_item(now) for _ in q.keys], self.places(len(q.keys))
     ),
-    m.Survey: lambda self, q, now: m.Surveyed(
-        q.id, self.rng.random() < 0.8, [(slot, self.number()) for slot in self.slots()]
+    m.Survey: lambda self, q, now: self.surveyed(q),
+    m.Sum: lambda self, q, now: m.Summed(q.id, self.rng.randbytes(384 * len(q.groups))),
+    m.Sketch: Speaker.sketched,
+    m.Resolve: lambda self, q, now: m.Heads(
+        q.id, self.heads(now), self.rng.randrange(1, len(q.prints) + 1)
     ),
+    m.Recent: lambda self, q, now: m.Heads(q.id, self.heads(now)),
+    m.Draw: Speaker.drawn,
     m.ListKeys: Speaker.slot_page,
     m.Confirm: lambda self, q, now: m.Confirmed(
         q.id, self.places(len(q.entries)), self.places(len(q.entries))

@@ -117,6 +117,8 @@ class Journal:
         self._settling: list[Settled] = []
         self._members: dict[bytes, None] = {}
         self._lease_ms = 0  # up to here the clock on disk is good
+        self.here_ms = 0
+        """When this node was last here before it was restarted, in wall-clock time; 0: unknown."""
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
 
     # What comes back from the disk, before the node joins
@@ -153,6 +155,7 @@ class Journal:
                 "Move the records away, and the node gets them from the others; or, if the whole "
                 "network was down, raise tombstone_grace_s beyond that time for this start"
             )
+        self.here_ms = max(0, self._lease_ms - LEASE_MS)
         self._ownership.awaited = tuple(self._members)
         self._clock.observe(version_at(self._lease_ms))
         self._extend_lease(now)

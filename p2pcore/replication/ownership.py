@@ -76,6 +76,11 @@ class Ownership:
         """True if this node counts, or did before it was restarted: a network is there, or was."""
         return self.joined or bool(self.awaited)
 
+    @property
+    def returning(self) -> bool:
+        """True if this node has come back with its records, and does not count yet."""
+        return bool(self.awaited) and not self.joined
+
     def absent(self) -> int:
         """How many are not here yet of those that were when we went."""
         return sum(NodeId(node_id) not in self._table for node_id in self.awaited)

@@ -22,10 +22,19 @@ EMPTY_ENTRIES = 1_000  # listed and not given, beyond as many as were given: the
 class PullProgress:
     """The account of one partner in one session."""
 
-    __slots__ = ("_asked_ns", "_barren_pages", "_empty", "_given", "_paid_ns", "_waited_ns")
+    __slots__ = (
+        "_asked_ns",
+        "_barren_pages",
+        "_empty",
+        "_given",
+        "_in_flight",
+        "_paid_ns",
+        "_waited_ns",
+    )
 
     def __init__(self) -> None:
         self._asked_ns = 0
+        self._in_flight = 0
         self._waited_ns = 0
         self._paid_ns = GRACE_NS
         self._barren_pages = 0
@@ -33,12 +42,16 @@ class PullProgress:
         self._empty = 0
 
     def asked(self, mono_ns: int) -> None:
-        """A question is on its way."""
-        self._asked_ns = mono_ns
+        """A question is on its way. Of several, the time is counted once."""
+        if not self._in_flight:
+            self._asked_ns = mono_ns
+        self._in_flight += 1
 
     def answered(self, mono_ns: int) -> None:
         """Its answer is here."""
         self._waited_ns += mono_ns - self._asked_ns
+        self._asked_ns = mono_ns
+        self._in_flight -= 1
 
     def listed(self, useful: int) -> None:
         """A page came, with so many entries that we hold or want."""

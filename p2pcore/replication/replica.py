@@ -16,11 +16,15 @@ from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.replication.refusals import refusal_of
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
+from p2pcore.session.manners import for_nodes
 from p2pcore.storage.memory import TALLY_RECORDS, Record
+from p2pcore.storage.recent import starts_in
 from p2pcore.storage.store import RecordStore
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import (
+    Draw,
+    Drawn,
     Failed,
     Fetch,
     FetchMany,
@@ -87,6 +91,7 @@ class Replica:
             Fetch: self._on_fetch,
             StoreMany: self._on_store_many,
             FetchMany: self._on_fetch_many,
+            Draw: for_nodes(links, self._on_draw),
         }
 
     def handle_timer(self, now: Instant) -> None:
@@ -222,6 +227,23 @@ class Replica:
                 FoundItem(record.version, record.value, record.expires_ms) if record else None
             )
         self._links.reply(link, FoundMany(request.id, items, others))
+
+    def _on_draw(self, link: Link, request: Draw, now: Instant) -> None:
+        items: list[StoreItem | None] = []
+        others: list[int] = []
+        room = MAX_VALUE_BYTES
+        for place, start in enumerate(starts_in(request.keys)):
+            keys = self._store.keys_after(start, 1)
+            record = self._store.held(keys[0]) if keys and keys[0].startswith(start) else None
+            size = len(record.value or b"") if record else 0
+            if record is None or size > room:
+                items.append(None)
+                others += [] if record is None else [place]
+                continue
+            room -= size
+            items.append(StoreItem(keys[0], record.version, record.value, record.expires_ms))
+        self._links.counters.fetches += len(items)
+        self._links.reply(link, Drawn(request.id, items, others))
 
     def _declined(self, link: Link, request_id: int, key: Key, standing: Standing) -> None:
         if standing is NOT_REPLICA:

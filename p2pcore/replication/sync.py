@@ -1,12 +1,13 @@
 """How a node gets the records that are its: it asks its neighbours for what it lacks.
 
-Theory of operation. A session asks some nodes, all at once, each by itself: first for the digests
-of the slots that may be ours (`Survey`), then for the versions in those slots whose digest differs
-from our own (`ListKeys`, in pages), then for the records that we lack or hold in an older version
-(`FetchMany`, in small pieces). When the membership has changed, the session asks every neighbour,
-and its success makes us ready (see `ownership.py`). Every ANTI_ENTROPY_NS another one finds what
-slipped through, with all neighbours soon after a change (clients may have placed records by their
-old picture of the network meanwhile), with one in turn later. Comparing equals costs one question.
+Theory of operation. A session asks some nodes, all at once, each by itself: first for sums of what
+should be ours, from the top down where they differ (`reconciliation.py`), then for the records that
+we lack or hold in an older version (`pull.py`), in small pieces. When the membership has changed,
+the session asks every neighbour, and its success makes us ready (see `ownership.py`). Every
+ANTI_ENTROPY_NS another one finds what slipped through, with all neighbours soon after a change
+(clients may have placed records by their old picture of the network meanwhile), with one in turn
+later, and with those that were seen to hold other records when they compared theirs with ours.
+Comparing equals costs one question.
 
 Who was never ready holds nothing acknowledged that others lack, and is not waited for: nodes that
 all join through each other would wait for ever. Whoever can't be asked to the end is asked again,
@@ -22,7 +23,7 @@ Repair must not starve service: one small request is in flight per source, and a
 the next records only when the last ones are paid for at `bytes_per_s`.
 
 Source: anti-entropy after Demers et al., "Epidemic Algorithms for Replicated Database Maintenance",
-1987, section 1.3 (pull; checksums before contents); the digests are described in `storage/memory`.
+1987, section 1.3 (pull; checksums before contents).
 
 Rule: pulls only. Nothing that is held here is given up or sent by this.
 """
@@ -153,6 +154,9 @@ class Sync:
         self._failing: dict[NodeId, int] = {}  # how often in a row, by source
         self._failures = 0
         self._turn = 0  # of the neighbours that anti-entropy asks
+        self._differing: dict[
+            NodeId, None
+        ] = {}  # who has compared with us, and holds other records
 
     @property
     def wake_at_ns(self) -> int | None:
@@ -228,16 +232,27 @@ class Sync:
         self._failing = {node_id: n for node_id, n in self._failing.items() if node_id in near}
         recent = now.mono_ns - self._changed_ns < RECENT_NS
         full = recent or self._full_due or not self._ownership.settled
-        sources = neighbours
-        if not full and neighbours:
-            self._turn += 1
-            sources = [neighbours[self._turn % len(neighbours)]]
+        sources = neighbours if full else self._in_turn(neighbours)
         self._session = session = _Session(self, sources, full, now)
         members = [bytes(contact.node_id) for contact in neighbours]
         if not sources:
             self.session_over(session, now)
         for pull in list(session.pulls.values()):
             pull.begin(members, now)
+
+    def _in_turn(self, neighbours: list[Contact]) -> list[Contact]:
+        """Another one each time, and beside it those who are known to hold other records."""
+        if not neighbours:
+            return []
+        self._turn += 1
+        chosen = neighbours[self._turn % len(neighbours)]
+        differing, self._differing = self._differing, {}
+        return [each for each in neighbours if each is chosen or each.node_id in differing]
+
+    def differs(self, node_id: NodeId) -> None:
+        """A node that compares its records with ours holds others: it may have what we lack."""
+        if len(self._differing) < BUCKET_SIZE:
+            self._differing[node_id] = None
 
     def session_over(self, session: _Session, now: Instant) -> None:
         """Every source has given what it has, or will not."""

@@ -11,14 +11,16 @@ from collections.abc import Callable
 
 from p2pcore.contact import point_of
 from p2pcore.effects import Instant
-from p2pcore.ids import ID_BITS, Key
+from p2pcore.ids import Key
+from p2pcore.replication.custody import NONE, shares_of
 from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.replication.reconciliation_server import ReconciliationServer
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import for_nodes
 from p2pcore.storage.memory import slot_of
 from p2pcore.storage.store import RecordStore
-from p2pcore.wire.limits import MAX_BATCH_ITEMS, SLOT_BITS
+from p2pcore.wire.limits import MAX_BATCH_ITEMS
 from p2pcore.wire.messages import (
     Confirm,
     Confirmed,
@@ -31,9 +33,6 @@ from p2pcore.wire.messages import (
 )
 
 __all__ = ["SyncServer"]
-
-HALF = SLOT_BITS // 2
-HALF_MASK = (1 << HALF) - 1
 
 
 class SyncServer:
@@ -54,6 +53,7 @@ class SyncServer:
         self._promise = promise
         self._store = store
         self._ownership = ownership
+        self.reconciliations = ReconciliationServer(links, store, ownership)
         links.handlers |= {
             Survey: for_nodes(links, self._on_survey),
             ListKeys: for_nodes(links, self._on_list_keys),
@@ -64,25 +64,17 @@ class SyncServer:
         """Which slots are the asker's is judged by the members that it knows, not by ours: it may
         know of a loss, or of a newcomer, before we do."""
         self._ownership.met(ready=request.ready)
+        if request.salt:
+            self._links.reply(link, self.reconciliations.answer(link.peer_id, request))
+            return
         slots = self._slots_near(point_of(link.peer_id), request.members) if self._store else []
         self._links.reply(link, Surveyed(request.id, self._ownership.joined, slots))
 
     def _slots_near(self, asker: int, members: list[bytes]) -> list[tuple[int, int]]:
         """(slot, digest) of those that may be the asker's, being one of these members."""
-        shift = ID_BITS - SLOT_BITS
-        asker >>= shift
-        weights = [0] * (SLOT_BITS + 1)  # members by the first bit in which they differ from it
-        for member in members:
-            weights[(asker ^ point_of(member) >> shift).bit_length()] += 1
-        # A member is closer to a slot than the asker is, if the slot differs in that bit as well.
-        low, high = _sums(weights[1 : HALF + 1]), _sums(weights[HALF + 1 :])
-        replicas = self._ownership.replicas
-        slots = []
-        for slot, digest in self._store.slots():
-            bits = asker ^ slot
-            if low[bits & HALF_MASK] + high[bits >> HALF] < replicas:
-                slots.append((slot, digest))
-        return slots
+        others = [point_of(member) for member in members]
+        shares = shares_of(asker, others, self._ownership.replicas)
+        return [(slot, digest) for slot, digest in self._store.slots() if shares[slot] != NONE]
 
     def _on_list_keys(self, link: Link, request: ListKeys, now: Instant) -> None:
         slots = dict.fromkeys(sorted(request.slots))
@@ -115,11 +107,3 @@ class SyncServer:
             if self._ownership.standing(point_of(entry.key)) is not Standing.READY:
                 unready.append(place)
         self._promise(link, Confirmed(request.id, lacking, unready))
-
-
-def _sums(weights: list[int]) -> list[int]:
-    """By every combination of bits, the sum of the weights of those that are set."""
-    sums = [0]
-    for weight in weights:
-        sums += [before + weight for before in sums]
-    return sums

@@ -14,11 +14,21 @@ from collections.abc import Callable
 from operator import attrgetter, lt
 from typing import Any
 
-from p2pcore.wire.limits import SLOT_BITS
+from p2pcore.wire.comparing import Form
+from p2pcore.wire.limits import (
+    GROUPS,
+    HEAD_BYTES,
+    PRINT_BYTES,
+    SLOT_BITS,
+    SLOT_BYTES,
+    SUM_BYTES,
+)
 from p2pcore.wire.messages import (
     Confirm,
     Confirmed,
     Contacts,
+    Draw,
+    Drawn,
     Failed,
     Fetch,
     FetchMany,
@@ -26,6 +36,7 @@ from p2pcore.wire.messages import (
     Found,
     FoundMany,
     Get,
+    Heads,
     Inspect,
     Inspected,
     Listed,
@@ -38,12 +49,18 @@ from p2pcore.wire.messages import (
     NotReplica,
     Put,
     PutDone,
+    Recent,
     Reply,
+    Resolve,
+    Sketch,
+    Sketched,
     Stale,
     Store,
     Stored,
     StoredMany,
     StoreMany,
+    Sum,
+    Summed,
     Survey,
     Surveyed,
 )
@@ -102,8 +119,67 @@ def _contacts(question: Message, reply: Contacts | NotReplica) -> str | None:
 
 
 def _surveyed(question: Survey, reply: Surveyed) -> str | None:
+    if reply.form == Form.WHICH_MEMBERS and question.members:
+        return "it was told the members"
+    if len(reply.sums) not in (0, GROUPS * SUM_BYTES) or reply.form > Form.WHICH_MEMBERS:
+        return f"{len(reply.sums)} bytes of sums in form {reply.form}"
     slots = [slot for slot, _ in reply.slots]
     return None if _rises(slots) else "the slots are not in order"
+
+
+def _summed(question: Sum, reply: Summed) -> str | None:
+    expected = len(question.groups) * GROUPS * SUM_BYTES
+    if len(reply.sums) == expected:
+        return None
+    return f"{len(reply.sums)} bytes of sums in place of {expected}"
+
+
+def _sketched(question: Sketch, reply: Sketched) -> str | None:
+    """Some of the slots are done, and what is said is said of these."""
+    if not 0 < reply.done <= len(question.slots) // SLOT_BYTES:
+        return f"{reply.done} slots are done"
+    asked = _cut(question.slots[: reply.done * SLOT_BYTES], SLOT_BYTES)
+    crowded = _cut(reply.crowded, SLOT_BYTES)
+    slots = dict.fromkeys(int.from_bytes(slot) for slot in asked)
+    parts = [part for part, _ in reply.prints]
+    if not _rises(sorted(parts)) or not _rises(sorted(crowded)) or not set(crowded) <= set(asked):
+        return "a slot is named twice, or was not asked for"
+    if any(part >> question.part_bits not in slots for part in parts):
+        return "a part is of a slot that was not asked for"
+    if any(len(prints) % PRINT_BYTES for _, prints in reply.prints):
+        return "a print is cut off"
+    for head in _cut(reply.heads, HEAD_BYTES):
+        if int.from_bytes(head[:8]) >> 64 - SLOT_BITS not in slots:
+            return "a head is of a slot that was not asked for"
+    return _whole_heads(reply.heads)
+
+
+def _resolved(question: Resolve, reply: Heads) -> str | None:
+    if not 0 < reply.done <= len(question.prints):
+        return f"{reply.done} parts are done"
+    return _whole_heads(reply.heads)
+
+
+def _recent(question: Recent, reply: Heads) -> str | None:
+    return _whole_heads(reply.heads)
+
+
+def _whole_heads(heads: bytes) -> str | None:
+    return "a head is cut off" if len(heads) % HEAD_BYTES else None
+
+
+def _drawn(question: Draw, reply: Drawn) -> str | None:
+    starts = _cut(question.keys, HEAD_BYTES // 2)
+    if len(reply.items) != len(starts):
+        return f"{len(reply.items)} answers for {len(starts)} keys"
+    for start, item in zip(starts, reply.items, strict=True):
+        if item is not None and not item.key.startswith(start):
+            return "a key is none that was asked for"
+    return _places(reply.others, len(starts), "others")
+
+
+def _cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 def _listed(question: ListKeys, reply: Listed) -> str | None:
@@ -139,6 +215,11 @@ _ANSWERS: dict[type, dict[type, _Check | None]] = {
     FetchMany: {FoundMany: _found_many},
     Survey: {Surveyed: _surveyed},
     ListKeys: {Listed: _listed},
+    Sum: {Summed: _summed},
+    Sketch: {Sketched: _sketched},
+    Resolve: {Heads: _resolved},
+    Recent: {Heads: _recent},
+    Draw: {Drawn: _drawn},
     Confirm: {Confirmed: _confirmed},
     Inspect: {Inspected: None},
     Mark: {Marked: None},

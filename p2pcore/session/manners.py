@@ -10,6 +10,7 @@ from p2pcore.effects import Instant
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
 from p2pcore.wire.messages import (
+    Draw,
     Failed,
     Fetch,
     FetchMany,
@@ -18,6 +19,10 @@ from p2pcore.wire.messages import (
     Inspect,
     ListKeys,
     Reason,
+    Recent,
+    Resolve,
+    Sketch,
+    Sum,
     Survey,
 )
 
@@ -25,7 +30,9 @@ __all__ = ["BULKY", "for_nodes", "refuse_unread"]
 
 Handler = Callable[[Link, Any, Instant], None]
 
-BULKY = (Fetch, FetchMany, FindNode, Get, Inspect, ListKeys, Survey)
+BULKY = (
+    Draw, Fetch, FetchMany, FindNode, Get, Inspect, ListKeys, Recent, Resolve, Sketch, Sum, Survey,
+)  # fmt: skip
 """Requests whose answers may be much larger than they are. Stores, pings and goodbyes are heard
 also from a peer that does not read: their answers are a few bytes."""
 

@@ -8,34 +8,27 @@ Nobody writes that a record has expired: each node derives it, from the record a
 which may be wrong. So a value wins over the tombstone of its own expiry, which has the same
 version: a node that was too early takes the value again, and digests tell the two apart.
 
-Records are kept in slots, by the first SLOT_BITS of their keys, and each slot has a digest of the
-records in it. Two nodes that compare digests learn which slots to compare record by record. This
-is a Merkle tree of one level ("A Digital Signature Based on a Conventional Encryption Function",
-1987), used as by DeCandia et al., "Dynamo", section 4.7. A digest is the sum of key x version
-modulo a prime, so a record is changed without looking at the others: the universal hash of
-Carter and Wegman ("Universal Classes of Hash Functions", 1979), and keys are random because they
-are hashes. It is no defence against a replica that lies.
+Records are kept in slots, by the first SLOT_BITS of their keys, and each slot has a sum of the
+records in it (`slots.py`). Two nodes that compare sums learn which slots to compare more closely.
 
 No call looks at more than a bounded number of records, however many there are: `tally` takes
 TALLY_RECORDS at a time of what puts leave to be tallied, and a put that makes it MAX_UNTALLIED
 takes some itself; keys are listed in pages, and `expire` ends EXPIRE_RECORDS at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.storage.ordered import Ordered
+from p2pcore.storage.recent import RecentHeads, head_of
+from p2pcore.storage.slots import Slots, slot_of, start_of
 from p2pcore.versions import Version
-from p2pcore.wire.limits import SLOT_BITS
 
-__all__ = ["MemoryStore", "Record", "slot_of"]
+__all__ = ["MemoryStore", "Record", "face_of", "slot_of"]
 
-_KEY_BYTES = 8  # of a key are its factor in a digest
-_SLOT_SHIFT = 8 * _KEY_BYTES - SLOT_BITS
-_PRIME = (1 << 61) - 1
 _number = int.from_bytes
 
 TALLY_RECORDS = 512  # 1 us each
@@ -46,11 +39,6 @@ _LAST_END_MS = (1 << 8 * _END_BYTES) - 1
 
 RECORD_OVERHEAD_BYTES = 400
 """What a record costs beyond its value, rounded up: dict entry, key, version, expiry, places."""
-
-
-def slot_of(key: bytes) -> int:
-    """The slot of a key: its first SLOT_BITS bits."""
-    return _number(key[:_KEY_BYTES]) >> _SLOT_SHIFT
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -80,8 +68,8 @@ class MemoryStore:
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
         self._keys: Ordered[Key] = Ordered()
-        self._slots: dict[int, int] = {}  # how many keys are in those that have records
-        self._sums: dict[int, int] = {}  # of key x version, by slot; a digest is the remainder
+        self._slots = Slots()
+        self.recent = RecentHeads()
         self.untallied: dict[Key, bytes | None] = {}
         """What the sums have of the keys that changed since: for `tally` to go through."""
         self._ends: Ordered[bytes] = Ordered()  # wall_ms and key of every record that has an end
@@ -164,7 +152,7 @@ class MemoryStore:
     # By slot, for comparing replicas
 
     def _leave_to_tally(self, key: Key, held: Record | None) -> None:
-        self.untallied.setdefault(key, None if held is None else _face(held))
+        self.untallied.setdefault(key, None if held is None else face_of(held))
         if len(self.untallied) >= MAX_UNTALLIED:
             self.tally()
 
@@ -172,52 +160,52 @@ class MemoryStore:
         """Bring slots and digests up to date with `count` of the changes at most. Done now and
         then, it costs puts next to nothing; it need not be called before the methods below."""
         untallied = self.untallied
+        heads: list[bytes] = []
         for _ in range(min(count, len(untallied))):
             key, old = untallied.popitem()
             record = self._records.get(key)
-            factor = _number(key[:_KEY_BYTES])
-            slot = factor >> _SLOT_SHIFT
-            new = _face(record) if record is not None else None
-            change = factor * (_number(new or b"") - _number(old or b""))
-            self._sums[slot] = self._sums.get(slot, 0) + change
-            if old is None:
-                if new is not None:
-                    self._keys.add(key)
-                    self._count(slot, 1)
-            elif new is None:
+            new = face_of(record) if record is not None else None
+            growth = self._slots.change(key, old, new)
+            if growth > 0:
+                self._keys.add(key)
+            elif growth < 0:
                 self._keys.remove(key)
-                self._count(slot, -1)
+            if record is not None:
+                heads.append(head_of(key, record.version))
+        self.recent.add(heads, len(self._records))
 
     def _tally_all(self) -> None:
         self.tally(MAX_UNTALLIED)
 
-    def _count(self, slot: int, change: int) -> None:
-        count = self._slots.get(slot, 0) + change
-        if count:
-            self._slots[slot] = count
-        else:
-            self._slots.pop(slot, None)
-            self._sums.pop(slot, None)  # nothing is held there, so the sum is 0
-
-    def slots(self) -> Iterator[tuple[int, int]]:
-        """(slot, digest) of every slot that has records, in order."""
+    def slots(self) -> Iterable[tuple[int, int]]:
+        """(slot, digest) of every slot that has records, in order: for earlier versions."""
         self._tally_all()
-        return ((slot, self._sums[slot] % _PRIME) for slot in sorted(self._slots))
+        return self._slots.digests()
 
     def digest(self, slot: int) -> int:
         """A number that two replicas have in common when they hold the same in a slot."""
         if self.untallied:
             self._tally_all()
-        return self._sums.get(slot, 0) % _PRIME
+        return self._slots.digest(slot)
+
+    def sums(self) -> Iterable[tuple[int, int]]:
+        """(slot, sum) of every slot that has records, and of others, where it is 0."""
+        self._tally_all()
+        return self._slots.sums()
+
+    def count(self, slot: int) -> int:
+        """How many records are in a slot."""
+        if self.untallied:
+            self._tally_all()
+        return self._slots.count(slot)
 
     def keys(self, slot: int, after: bytes = b"", count: int = 1 << 62) -> list[Key]:
         """The keys in a slot beyond `after`, in order; `count` of them at most."""
-        if self.untallied:
-            self._tally_all()
-        if slot not in self._slots:
+        held = self.count(slot)
+        if not held:
             return []
-        first = (slot << _SLOT_SHIFT).to_bytes(_KEY_BYTES)
-        count = min(count, self._slots[slot])
+        first = start_of(slot)
+        count = min(count, held)
         if after <= first:
             return self._keys.after(first, count)  # as many as are in the slot
         return [key for key in self._keys.after(after, count) if slot_of(key) == slot]
@@ -269,8 +257,8 @@ def _end_of(record: Record, key: Key) -> bytes:
     return end_ms.to_bytes(_END_BYTES) + key
 
 
-def _face(record: Record) -> bytes:
-    """What a digest has of a record: its version, and one byte more where the value is gone."""
+def face_of(record: Record) -> bytes:
+    """What comparisons have of a record: its version, and one byte more where the value is gone."""
     return record.version if record.value is not None else record.version + b"\0"
 
 

@@ -1,21 +1,31 @@
 """How much is too much. Every number has its unit and its reason; docs/protocol.md repeats them."""
 
 __all__ = [
+    "GROUPS",
     "HEADER_BYTES",
+    "HEAD_BYTES",
     "MAX_BATCH_BYTES",
     "MAX_BATCH_ITEMS",
     "MAX_CONTACTS",
     "MAX_COUNTERS",
+    "MAX_DRAWN",
     "MAX_FRAME_BYTES",
+    "MAX_HEADS",
     "MAX_NAME_CHARS",
+    "MAX_PART_BITS",
+    "MAX_SKETCHED",
     "MAX_TEXT_CHARS",
     "MAX_UNREAD_BYTES",
     "MAX_VALUE_BYTES",
     "MAX_WAITING_BYTES",
+    "PRINT_BYTES",
     "PROTOCOL_MAX",
     "PROTOCOL_MIN",
+    "SKETCH_BYTES",
     "SLOTS",
     "SLOT_BITS",
+    "SLOT_BYTES",
+    "SUM_BYTES",
 ]
 
 PROTOCOL_MIN = 1
@@ -57,5 +67,28 @@ that later versions have room, and still a small message."""
 
 SLOT_BITS = 12
 SLOTS = 1 << SLOT_BITS
-"""Replicas compare digests of so many parts of the key space: a million records make lists of a
-few hundred, and all digests fit in 50 KB."""
+"""Replicas compare sums of so many parts of the key space: a million records make lists of a few
+hundred. Where less differs, parts of these are compared."""
+
+SLOT_BYTES = 2
+GROUPS = 64
+"""Of as many slots each: where two replicas differ in one place, the sums of all groups and then of
+one group's slots are sent, 384 bytes each."""
+
+SUM_BYTES = 6
+"""Of a sum are sent: one of 10^14 differences is missed, and found by the next session."""
+
+SKETCH_BYTES = 16
+PRINT_BYTES = 5
+"""Of a record's hash in a part of some 60 records: one of 10^10 differences is missed."""
+
+MAX_SKETCHED = 4096
+MAX_PART_BITS = 8
+"""Sketches, prints and slots in one message: as many as records may be looked at in one turn."""
+
+HEAD_BYTES = 16
+MAX_HEADS = 4096
+"""The halves of a key and a version; a page of them is looked through in a millisecond."""
+
+MAX_DRAWN = 64
+"""Records in one question, so that an answer takes well below a millisecond to make."""

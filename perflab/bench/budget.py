@@ -49,7 +49,7 @@ SUITES: Mapping[str, Budget] = {
     "baseline": Budget(10, short=True),
     "chaos": Budget(25),
     "concurrency": Budget(10, short=True),
-    "counts": Budget(35, short=True),
+    "counts": Budget(41, short=True),
     "durable": Budget(30),
     "hotpath": Budget(90),
     "latency": Budget(40),

@@ -10,6 +10,7 @@ from p2pcore.ids import key_of
 from p2pcore.replication import progress
 from p2pcore.session.link import Link
 from p2pcore.wire import messages as m
+from tests.comparing import Pair
 from tests.net import Net, Peer
 
 NAMES = [f"key {number}" for number in range(60)]
@@ -100,6 +101,78 @@ def test_a_newcomer_becomes_ready_without_the_false_source(
     client = net.client()
     for name in NAMES:
         assert client.retrieve(name) == name.encode()
+
+
+ALL_SUMS = bytes(range(1, 65)) * 6
+INVENTED = [(slot << 52 | number).to_bytes(8) + b"\xff" * 8 for slot in (0, 9) for number in (1, 2)]
+
+
+def all_sums(request: m.Survey) -> m.Reply:
+    return m.Surveyed(request.id, True, [], 1, ALL_SUMS)
+
+
+def none_done(request: m.Sketch) -> m.Reply:
+    return m.Sketched(request.id, 0, b"", [])
+
+
+def invented_heads(request: m.Sketch) -> m.Reply:
+    """As many as there can be, of records that do not exist."""
+    slot = int.from_bytes(request.slots[:2])
+    heads = [(slot << 52 | number).to_bytes(8) + VERSION[8:] for number in range(1000)]
+    return m.Sketched(request.id, 1, b"".join(heads), [])
+
+
+def invented_prints(request: m.Sketch) -> m.Reply:
+    part = int.from_bytes(request.slots[:2]) << request.part_bits
+    return m.Sketched(request.id, 1, b"", [(part, bytes(range(250)) * 2)])
+
+
+def invented_writes(request: m.Recent) -> m.Reply:
+    heads = [(number << 44 | request.page).to_bytes(8) + b"\x01" * 8 for number in range(4096)]
+    return m.Heads(request.id, b"".join(heads))
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        (m.Survey, lambda request: m.Surveyed(request.id, True, [], 1, b"short")),
+        (m.Survey, lambda request: m.Surveyed(request.id, True, [], 2)),
+        (m.Survey, lambda request: m.Surveyed(request.id, True, [], 7)),
+        (m.Sum, lambda request: m.Summed(request.id, b"")),
+        (m.Sum, lambda request: m.Heads(request.id, b"")),
+        (m.Sketch, none_done),
+        (m.Sketch, invented_heads),
+        (m.Sketch, lambda request: m.Sketched(request.id, 1, b"".join(INVENTED), [])),
+        (m.Resolve, lambda request: m.Heads(request.id, b"", 0)),
+        (m.Recent, lambda request: m.Heads(request.id, b"cut")),
+        (m.Recent, invented_writes),
+        (m.Draw, lambda request: m.Drawn(request.id, [], [])),
+        (m.Draw, lambda request: m.Drawn(request.id, [None] * (len(request.keys) // 8), [])),
+    ],
+)
+def test_a_comparison_with_a_false_source_ends(kind: type, answer: Answer) -> None:
+    """It is told so, nothing it has invented is kept, and its partner counts on without it."""
+    pair = Pair(4096)
+    pair.differ(1500)
+    liar = pair.other
+    lie(liar, m.Sketch, invented_prints) if kind is m.Resolve else None
+    lie(liar, kind, answer)
+    begun_ns, before = pair.net.mono_ns, len(pair.asker.machine.store)
+    for _ in range(3):
+        pair.session((lambda: None) if kind is m.Recent else pair.forget)
+    assert pair.net.mono_ns - begun_ns < 120_000_000_000
+    assert pair.asker.machine.counters.misbehaved > 0
+    assert len(pair.asker.machine.store) == before
+
+
+@pytest.mark.parametrize("answer", [invented_prints, none_done])
+def test_all_that_a_liar_says_differs_is_asked_once(answer: Answer) -> None:
+    pair = Pair(4096)
+    lie(pair.other, m.Survey, all_sums)
+    lie(pair.other, m.Sketch, answer)
+    cost = pair.session()
+    assert cost.asked["Sketch"] <= 4096
+    assert cost.asked["Resolve"] <= 4096
 
 
 def test_a_source_that_takes_its_time_is_done_without(net: Net) -> None:

@@ -16,7 +16,7 @@ from p2pcore.replication.replica import TALLIED_AT_ONCE
 from p2pcore.storage import ordered
 from p2pcore.storage.memory import EXPIRE_RECORDS, TALLY_RECORDS, Record
 from p2pcore.versions import Version
-from p2pcore.wire.messages import Listed, Surveyed
+from p2pcore.wire.messages import Listed, Summed, Surveyed
 from tests.net import PASS, Message, Net, Peer
 
 RECORDS = 1_000_000
@@ -107,14 +107,16 @@ def test_no_turn_grows_with_the_records(net: Net, monkeypatch: pytest.MonkeyPatc
     answers: list[Message] = []
 
     def judge(source: Peer, target: Peer, message: Message) -> str:
-        if source is node and isinstance(message, Surveyed | Listed):
+        if source is node and isinstance(message, Surveyed | Summed | Listed):
             answers.append(message)
         return PASS
 
     net.judge = judge
     net.node(**SETTINGS)  # pulls, and pushes the node out of many keys
     net.run_until(lambda: counters.records_dropped > 1000, 20)  # others have taken it over
-    assert any(isinstance(answer, Surveyed) and len(answer.slots) > 2000 for answer in answers)
+    assert any(isinstance(answer, Surveyed) and len(answer.sums) == 384 for answer in answers)
+    summed = [answer.sums for answer in answers if isinstance(answer, Summed)]
+    assert any(len(sums) - sums.count(0) > 2000 * 5 for sums in summed), "of so many slots"
     assert sum(isinstance(answer, Listed) for answer in answers) > 3
     assert looks.most > 1000, "it is watched"
     client = net.client()

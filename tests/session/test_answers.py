@@ -21,6 +21,11 @@ MANY = m.FetchMany(1, KEYS)
 STORE_MANY = m.StoreMany(1, [m.StoreItem(key, VERSION, b"v") for key in KEYS])
 LIST = m.ListKeys(1, SLOTS[1:3], KEYS[1])
 CONFIRM = m.Confirm(1, ENTRIES)
+SURVEY = m.Survey(1, True, [KEYS[0]], 5, 6, 7)
+SKETCH = m.Sketch(1, 2, b"\0\x10\0\x20", b"")
+RESOLVE = m.Resolve(1, 2, [(16 << 2, bytes(10))])
+HEAD = KEYS[1][:8] + VERSION[:8]
+DRAW = m.Draw(1, KEYS[1][:8] + KEYS[3][:8])
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,16 @@ CONFIRM = m.Confirm(1, ENTRIES)
         (LIST, m.Listed(1, [ENTRIES[2]], True)),
         (LIST, m.Listed(1, [], False)),
         (CONFIRM, m.Confirmed(1, [0, 1, 2, 3], [3, 0])),
+        (SURVEY, m.Surveyed(1, True, [], 1, bytes(384))),
+        (SURVEY, m.Surveyed(1, True, [], 1)),
+        (m.Survey(1, True, [], 5, 6, 7), m.Surveyed(1, True, [], 2)),
+        (SURVEY, m.Surveyed(1, True, [(1, 0), (4095, 7)])),
+        (m.Sum(1, b"\1\7"), m.Summed(1, bytes(768))),
+        (SKETCH, m.Sketched(1, 1, HEAD, [(16 << 2 | 3, bytes(10))])),
+        (SKETCH, m.Sketched(1, 2, b"", [], b"\0\x20")),
+        (RESOLVE, m.Heads(1, HEAD, 1)),
+        (m.Recent(1, 0, 0), m.Heads(1, HEAD * 2)),
+        (DRAW, m.Drawn(1, [m.StoreItem(KEYS[1], VERSION, b"v"), None], [1])),
         (m.FindNode(1, KEYS[0]), m.Contacts(1, TWICE[:1])),
     ],
 )
@@ -61,6 +76,25 @@ def test_what_may_be_an_answer(question: m.Message, reply: m.Reply) -> None:
         (CONFIRM, m.Confirmed(1, [1 << 60], []), "of 4"),
         (CONFIRM, m.Confirmed(1, [2, 2], []), "twice"),
         (m.FindNode(1, KEYS[0]), m.Contacts(1, TWICE), "twice"),
+        (SURVEY, m.Surveyed(1, True, [], 1, bytes(383)), "383 bytes"),
+        (SURVEY, m.Surveyed(1, True, [], 3), "form 3"),
+        (SURVEY, m.Surveyed(1, True, [], 2), "was told"),
+        (m.Sum(1, b"\1\7"), m.Summed(1, bytes(384)), "in place of 768"),
+        (SKETCH, m.Sketched(1, 0, b"", []), "0 slots are done"),
+        (SKETCH, m.Sketched(1, 3, b"", []), "3 slots are done"),
+        (SKETCH, m.Sketched(1, 1, b"", [(32 << 2, bytes(5))]), "a part is of"),
+        (SKETCH, m.Sketched(1, 2, b"", [(32 << 2, bytes(5))] * 2), "named twice"),
+        (SKETCH, m.Sketched(1, 1, b"", [(16 << 2, bytes(4))]), "a print is cut"),
+        (SKETCH, m.Sketched(1, 1, bytes(16), []), "a head is of"),
+        (SKETCH, m.Sketched(1, 1, HEAD[:15], []), "a head is cut"),
+        (SKETCH, m.Sketched(1, 1, b"", [], b"\0\x20"), "not asked for"),
+        (SKETCH, m.Sketched(1, 2, b"", [], b"\0\x20" * 2), "named twice"),
+        (RESOLVE, m.Heads(1, HEAD, 0), "0 parts"),
+        (RESOLVE, m.Heads(1, HEAD, 2), "2 parts"),
+        (m.Recent(1, 0, 0), m.Heads(1, HEAD + b"x"), "cut off"),
+        (DRAW, m.Drawn(1, [None], []), "1 answers for 2"),
+        (DRAW, m.Drawn(1, [m.StoreItem(KEYS[2], VERSION, b"v"), None], []), "none that was"),
+        (DRAW, m.Drawn(1, [None, None], [2]), "place 2 of 2"),
     ],
 )
 def test_what_no_honest_node_answers(question: m.Message, reply: m.Reply, words: str) -> None:

@@ -29,10 +29,15 @@ from p2pcore.replication.operations import StoreReceipt
 
 __all__ = ["LEFT_OUT", "Call", "Counted", "Do", "Script", "Stage", "identity_of", "play"]
 
+COMPARING = (
+    "Survey", "Surveyed", "Sum", "Summed", "Sketch", "Sketched", "Resolve", "Recent", "Heads",
+    "Draw", "Drawn", "ListKeys", "Listed",
+)  # fmt: skip
+
 LEFT_OUT = {
     **dict.fromkeys(("Ping", "Pong"), "sent when a link has been silent for 5 s"),
     **dict.fromkeys(("FindNode", "Contacts"), "answers overtake each other; regions grow old"),
-    **dict.fromkeys(("Survey", "Surveyed", "ListKeys", "Listed"), "upkeep: when timers say so"),
+    **dict.fromkeys(COMPARING, "upkeep: when timers say so"),
     **dict.fromkeys(("Confirm", "Confirmed"), "upkeep: when timers say so"),
     **dict.fromkeys(("Ready", "Goodbye"), "two nodes may dial each other, and keep one link"),
     "Leaving": "told to whoever is linked just then",

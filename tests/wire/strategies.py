@@ -29,6 +29,9 @@ settings = st.none() | st.builds(m.Settings, numbers, numbers, numbers)
 entries = st.lists(st.builds(m.Entry, ids, versions), max_size=5)
 places = st.lists(numbers, max_size=5)
 slots = st.integers(0, SLOTS - 1)
+packed = st.binary(max_size=300)
+part_bits = st.integers(0, 8)
+prints = st.lists(st.tuples(st.integers(0, SLOTS * 256 - 1), packed), max_size=5)
 names = st.text(max_size=MAX_NAME_CHARS)
 
 by_type = {
@@ -53,12 +56,30 @@ by_type = {
     m.StoredMany: st.builds(m.StoredMany, numbers, st.lists(numbers, max_size=5)),
     m.FetchMany: st.builds(m.FetchMany, numbers, st.lists(ids, max_size=5), st.booleans()),
     m.NotReady: st.builds(m.NotReady, numbers),
-    m.Survey: st.builds(m.Survey, numbers, st.booleans(), st.lists(ids, max_size=5)),
+    m.Survey: st.builds(
+        m.Survey, numbers, st.booleans(), st.lists(ids, max_size=5), numbers, numbers, numbers
+    ),
     m.Surveyed: st.builds(
         m.Surveyed,
         numbers,
         st.booleans(),
         st.lists(st.tuples(slots, numbers), max_size=5),
+        numbers,
+        packed,
+    ),
+    m.Sum: st.builds(m.Sum, numbers, st.binary(max_size=64)),
+    m.Summed: st.builds(m.Summed, numbers, packed),
+    m.Sketch: st.builds(m.Sketch, numbers, part_bits, packed, packed),
+    m.Sketched: st.builds(m.Sketched, numbers, numbers, packed, prints, packed),
+    m.Resolve: st.builds(m.Resolve, numbers, part_bits, prints),
+    m.Recent: st.builds(m.Recent, numbers, numbers, numbers),
+    m.Heads: st.builds(m.Heads, numbers, packed, numbers),
+    m.Draw: st.builds(m.Draw, numbers, packed),
+    m.Drawn: st.builds(
+        m.Drawn,
+        numbers,
+        st.lists(st.none() | store_items, max_size=5),
+        st.lists(numbers, max_size=5),
     ),
     m.ListKeys: st.builds(m.ListKeys, numbers, st.lists(slots, max_size=5), ids),
     m.Listed: st.builds(m.Listed, numbers, entries, st.booleans()),

@@ -47,6 +47,8 @@ MOST_BLOCKS = 4  # of an operation that never costs the same twice: it draws lot
 # other operations in each block: not the mean but the median leaves that out.
 STAGGERED = ("allocations",)
 HELD = 512  # records
+COMPARED = 4000  # records, about one in each of the parts of the id space that nodes compare
+MISSED = (0, 1, 100, 1000)  # of them
 SETTLE_NS = 10_000_000_000  # until nodes have seen to whoever came or went
 QUIET_NS = 90_000_000_000  # until they have stopped to look after it
 MINUTE_NS = 60_000_000_000
@@ -75,6 +77,7 @@ class CountLab(WithChild):
         minute in which nothing happens, per node. "visit": "join" into a network without records,
         and "upkeep_after_join" in the minute that follows, per node. "visit_with_records":
         "take_over" is a join and "leave" its opposite, per record that changes hands.
+        "missed_writes" is, as "missed 100", the minute after one node has missed so many.
         """
         found: dict[str, Counts] = {}
         for question in questions:
@@ -112,6 +115,7 @@ class _Lab:
             "upkeep": self._upkeep,
             "visit": self._visit,
             "visit_with_records": self._visit_with_records,
+            "missed_writes": self._missed_writes,
         }
 
     async def start(self) -> dict[str, Any]:
@@ -238,6 +242,32 @@ class _Lab:
         for number in range(HELD):
             self._read(client, number)
         return {"take_over": self._summary([join], held), "leave": self._summary([leave], held)}
+
+    def _missed_writes(self) -> dict[str, Counts]:
+        """The last node hears nothing while some of the records that all hold are written anew.
+        Values are a byte: what it takes to find the records is to be seen beside them."""
+        subject.require("batches")
+        subject.require("ready")
+        swarm, client, last = self._swarm, self._client(), self._swarm.nodes[-1]
+        self._write_bytes(client, COMPARED, b"0")
+        swarm.run(QUIET_NS)
+        found = {}
+        for missed in MISSED:
+            last.is_deaf = True
+            self._write_bytes(client, missed, b"%d" % missed)
+            last.is_deaf = False
+            minute = self._count(partial(swarm.run, MINUTE_NS))
+            stores = [node.machine.store for node in swarm.nodes]
+            keys = [self._key(f"r{number}") for number in range(missed)]
+            if any(len({store.version(key) for store in stores}) > 1 for key in keys):
+                raise AssertionError("after a minute the nodes hold different records")
+            found[f"missed {missed}"] = self._summary([minute], 1)
+        return found
+
+    def _write_bytes(self, client: StaticMember, count: int, value: bytes) -> None:
+        for first in range(0, count, BATCH):
+            items = [(self._key(f"r{n}"), value) for n in range(first, min(first + BATCH, count))]
+            client.operate(client.machine.write_many, items, None, self._swarm.deadline_ns)
 
     # What they are made of
 

@@ -45,6 +45,7 @@ class StaticMember:
         self.address = address
         self.machine = machine
         self.gone = False
+        self.is_deaf = False  # what is sent to it does not arrive, and nobody notices
         self.links: dict[int, tuple[StaticMember, int, Any]] = {}  # far end, its link, our parser
         self.results: dict[int, object] = {}
         self.wake_at_ns: int | None = None
@@ -273,7 +274,7 @@ class StaticSwarm:
         self.after_latency(self._arrived, target, far_link, frame)
 
     def _arrived(self, target: StaticMember, link: int, frame: bytes) -> None:
-        if link in target.links and not target.gone:
+        if link in target.links and not (target.gone or target.is_deaf):
             for message in self.meter(target.links[link][2].feed, frame):
                 target.tell(target.machine.receive, link, message)
 

@@ -87,3 +87,14 @@ def test_what_is_no_question_is_an_error() -> None:
 
     with CountLab(8, "nothing") as lab, pytest.raises(ChildError, match="flight"):
         lab.count(["flight"])
+
+
+@pytest.mark.slow
+def test_what_a_node_has_missed_costs_bytes() -> None:
+    """More, the more it is; and the lab sees that all is repaired."""
+    with CountLab(3, "nothing") as lab:
+        found = lab.count(["missed_writes"])
+    size = {thing: counts["bytes"] for thing, counts in found.items()}
+    assert list(size) == ["missed 0", "missed 1", "missed 100", "missed 1000"]
+    assert size["missed 0"] < size["missed 1"] < size["missed 100"]
+    assert size["missed 1000"] > 1000 * 60

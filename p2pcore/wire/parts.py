@@ -1,0 +1,31 @@
+"""What messages are made of: their base and their fields' types."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from p2pcore.address import MAX_ADDRESS_CHARS
+from p2pcore.ids import ID_BYTES
+from p2pcore.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_VALUE_BYTES, SLOTS
+
+__all__ = [
+    "AddressField", "Base", "Count", "IdField", "Milliseconds", "NameField", "RequestId",
+    "SlotField", "TextField", "ValueField", "VersionField",
+]  # fmt: skip
+
+VERSION_BYTES = 16
+
+IdField = Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
+VersionField = Annotated[bytes, Meta(min_length=VERSION_BYTES, max_length=VERSION_BYTES)]
+ValueField = Annotated[bytes, Meta(max_length=MAX_VALUE_BYTES)]
+AddressField = Annotated[str, Meta(max_length=MAX_ADDRESS_CHARS)]
+TextField = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
+NameField = Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
+RequestId = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+SlotField = Annotated[int, Meta(ge=0, lt=SLOTS)]
+
+
+class Base(Struct, array_like=True, frozen=True, gc=False):
+    """No message holds a reference cycle, so the collector need not look at any."""
