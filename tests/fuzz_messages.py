@@ -172,12 +172,15 @@ class Speaker:
             ),
             m.Heads: lambda: m.Heads(number, self.heads(now), self.number()),
             m.Drawn: lambda: m.Drawn(number, [*self.store_items(now), None], self.places(9)),
-            m.Inspected: lambda: m.Inspected(
-                number, "x", *(self.number(), rng.random() < 0.5), *[self.number()] * 5, {"a": 1}
-            ),
+            m.Inspected: lambda: self.inspected(number),
             m.Marked: lambda: m.Marked(number, self.number(), self.number(), self.number()),
         }
         return made[kind]() if kind in made else kind(number)
+
+    def inspected(self, number: int) -> m.Inspected:
+        state = [self.number(), self.rng.random() < 0.5, *[self.number()] * 5]
+        fields: list[Any] = [number, "x", *state, {"a": 1}]
+        return m.Inspected(*fields)
 
     def answer(self, question: Any, now: Instant) -> Any:
         """To this question, honest as a rule."""

@@ -17,8 +17,7 @@ from p2pcore import (
     CoordinatorConfig,
     StorageFullError,
 )
-from p2pcore.aio import durable
-from p2pcore.aio.database import BrokenDiskError, Database, FullDiskError
+from p2pcore.aio.database import BrokenDiskError, DamagedError, Database, FullDiskError
 from p2pcore.aio.writer import BALLAST_FILE, Writer
 from p2pcore.ids import key_of
 from p2pcore.replication.journal import CLOCK_KEY
@@ -172,7 +171,7 @@ async def test_what_can_be_read_of_a_damaged_file_is_kept(
 
     def torn(self: Database) -> Any:
         yield from [batch for _, batch in zip(range(2), load(self), strict=False)]
-        raise durable.DamagedError("database disk image is malformed")
+        raise DamagedError("database disk image is malformed")
 
     monkeypatch.setattr(Database, "load", torn)
     async with AdaptiveCoordinator(config(tmp_path)) as node:

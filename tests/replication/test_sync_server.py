@@ -92,7 +92,8 @@ def test_all_slots_are_listed_in_pages() -> None:
         assert 0 < len(page.entries) <= MAX_BATCH_ITEMS
         found += [entry.key for entry in page.entries]
         more = page.more
-    assert found == sorted(node.store._records)
+    store: Any = node.store
+    assert found == sorted(store._records)
 
 
 @pytest.mark.parametrize("members", [0, 3, 20])
