@@ -209,7 +209,7 @@ def test_the_newest_half_of_a_page_is_what_was_asked_for() -> None:
 
 def test_records_are_drawn_by_the_beginnings_of_their_keys() -> None:
     node = node_with(5, m.Role.NODE)
-    keys = sorted(node.store._records)
+    keys = sorted(vars(node.store)["_records"])
     starts = keys[0][:8] + bytes(8) + keys[2][:8]
     reply = said(node, m.Draw(1, starts))
     assert [item and item.key for item in reply.items] == [keys[0], None, keys[2]]

@@ -6,7 +6,6 @@ from p2pcore.ids import Key
 from p2pcore.storage.memory import MemoryStore, Record, face_of
 from p2pcore.storage.recent import (
     FEWEST_HEADS,
-    HEAD_BYTES,
     MOST_HEADS,
     RecentHeads,
     head_of,
@@ -14,7 +13,7 @@ from p2pcore.storage.recent import (
 )
 from p2pcore.storage.slots import SUM_MASK, Slots, hash_of, slot_of
 from p2pcore.versions import Version
-from p2pcore.wire.limits import MAX_HEADS
+from p2pcore.wire.limits import HEAD_BYTES, MAX_HEADS
 
 
 def test_sums_are_the_same_on_every_way_and_in_every_form() -> None:
