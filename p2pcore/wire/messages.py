@@ -4,6 +4,9 @@ Rule: data only. An array's first element is the message's tag; a request's seco
 which the reply repeats. Fields are only ever added at the end, with a default: an older reader
 ignores elements that it does not know, a newer one fills in what is missing.
 
+A request's `budget` is what is left of its asker's time, an answer's `delay` how long the request
+had waited; each in steps that fit into a byte (`p2pcore/effects.py`), 0: not said, or nearly none.
+
 The order of the classes is the order of docs/protocol.md.
 """
 
@@ -35,6 +38,7 @@ from p2pcore.wire.parts import (
     Milliseconds,
     NameField,
     RequestId,
+    Step,
     TextField,
     ValueField,
     VersionField,
@@ -124,12 +128,14 @@ class Store(Base, frozen=True, tag=6):
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    budget: Step = 0
 
 
 class Stored(Base, frozen=True, tag=7):
     """Answers Store: that version is the replica's newest now (or was already: a retry)."""
 
     id: RequestId
+    delay: Step = 0
 
 
 class Stale(Base, frozen=True, tag=8):
@@ -137,6 +143,7 @@ class Stale(Base, frozen=True, tag=8):
 
     id: RequestId
     version: VersionField
+    delay: Step = 0
 
 
 class Fetch(Base, frozen=True, tag=9):
@@ -144,6 +151,7 @@ class Fetch(Base, frozen=True, tag=9):
 
     id: RequestId
     key: IdField
+    budget: Step = 0
 
 
 class Found(Base, frozen=True, tag=10):
@@ -153,12 +161,14 @@ class Found(Base, frozen=True, tag=10):
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    delay: Step = 0
 
 
 class Missing(Base, frozen=True, tag=11):
     """Answers Fetch or Get: there is no record of that key."""
 
     id: RequestId
+    delay: Step = 0
 
 
 class NotReplica(Base, frozen=True, tag=12):
@@ -203,6 +213,7 @@ class Failed(Base, frozen=True, tag=16):
     id: RequestId
     reason: Count
     text: TextField = ""
+    delay: Step = 0
 
 
 class StoreItem(Base, frozen=True):
@@ -219,6 +230,7 @@ class StoreMany(Base, frozen=True, tag=17):
 
     id: RequestId
     items: Annotated[list[StoreItem], Meta(max_length=MAX_BATCH_ITEMS)]
+    budget: Step = 0
 
 
 class StoredMany(Base, frozen=True, tag=18):
@@ -227,6 +239,7 @@ class StoredMany(Base, frozen=True, tag=18):
 
     id: RequestId
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+    delay: Step = 0
 
 
 class FetchMany(Base, frozen=True, tag=19):
@@ -235,6 +248,7 @@ class FetchMany(Base, frozen=True, tag=19):
     id: RequestId
     keys: Annotated[list[IdField], Meta(max_length=MAX_BATCH_ITEMS)]
     held: bool = False  # answer with what you hold, though you may be no replica: for hand-offs
+    budget: Step = 0
 
 
 class FoundItem(Base, frozen=True):
@@ -252,6 +266,7 @@ class FoundMany(Base, frozen=True, tag=20):
     id: RequestId
     items: Annotated[list[FoundItem | None], Meta(max_length=MAX_BATCH_ITEMS)]
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+    delay: Step = 0
 
 
 class NotReady(Base, frozen=True, tag=21):

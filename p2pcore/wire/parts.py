@@ -10,7 +10,7 @@ from p2pcore.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_VALUE_BYTES,
 
 __all__ = [
     "AddressField", "Base", "Count", "IdField", "Milliseconds", "NameField", "RequestId",
-    "SlotField", "TextField", "ValueField", "VersionField",
+    "SlotField", "Step", "TextField", "ValueField", "VersionField",
 ]  # fmt: skip
 
 VERSION_BYTES = 16
@@ -25,6 +25,8 @@ RequestId = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 SlotField = Annotated[int, Meta(ge=0, lt=SLOTS)]
+Step = Annotated[int, Meta(ge=0, lt=128)]
+"""One byte of MessagePack: a delay or a budget in steps, see `p2pcore/effects.py`."""
 
 
 class Base(Struct, array_like=True, frozen=True, gc=False):
