@@ -4,7 +4,8 @@ Eight nodes in one place, N=3, W=R=2, of which each needs 600 µs of its one pro
 eight clients begin operations between them at moments drawn from a Poisson process, one of ten a
 store, whatever becomes of the others, and give each half a second. For a second they ask for 70 %
 of CAPACITY, for OVERLOAD_S for so many times CAPACITY, and then for 70 % again. *Good* is what was
-answered in its time, with a value that was stored under that key, and counts as the requests that it needs; the others are lost.
+answered in its time, with a value that was stored under that key, and counts as the requests that
+it needs; the others are lost.
 
 Rule: one world per call, made from its seed; plain numbers come out.
 """
