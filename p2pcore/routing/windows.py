@@ -168,7 +168,10 @@ class Windows(Slots):
         lost = [number for number in link.slots if number <= newest]
         if not lost:
             return
-        link.window = max(FLOOR, min(link.window, link.load) * LOST)
+        if now.mono_ns - link.heard_ns >= LEAST_NS:
+            link.window = FLOOR  # it stands still: what was asked waits there, asked again or not
+        else:
+            link.window = max(FLOOR, min(link.window, link.load) * LOST)
         for number in lost:
             link.load -= link.slots.pop(number)
         if link.is_full and link.load < link.window:

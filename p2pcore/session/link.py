@@ -14,7 +14,7 @@ from p2pcore.wire.messages import Message, Reply, Role
 __all__ = ["ACCIDENTS", "SHORT_DELAY", "TIMING_NS", "Call", "Counters", "Link"]
 
 TIMING_NS = 5_000_000  # between questions that are timed on a link: 200 a second teach enough
-FIRST_WINDOW = 64.0  # units in flight to a peer of which nothing is known; see `routing/windows.py`
+FIRST_WINDOW = 32.0  # units in flight to a peer of which nothing is known; see `routing/windows.py`
 SHORT_DELAY = 5  # below 2.1 ms: nothing waits for long
 UNTIMED_NS = 5_000_000_000  # without an answer; by then the peer is known not to be there
 
