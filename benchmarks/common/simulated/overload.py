@@ -2,8 +2,8 @@
 
 Eight nodes in one place, N=3, W=R=2, of which each needs 600 µs of its one processor for a request;
 eight clients begin operations between them at moments drawn from a Poisson process, one of ten a
-store, whatever becomes of the others, and give each half a second. For a second they ask for 70 %
-of CAPACITY, for OVERLOAD_S for so many times CAPACITY, and then for 70 % again. *Good* is what was
+store, whatever becomes of the others, and give each half a second. They ask for 70 %
+of what all nodes can do, then for so many times that, and then for 70 % again. *Good* is what was
 answered in its time, with a value that was stored under that key, and counts as the requests that
 it needs; the others are lost.
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.common import subject
 
-__all__ = ["CAPACITY_PER_S", "TIMES", "TRIGGERS", "after_trigger", "overload"]
+__all__ = ["TIMES", "TRIGGERS", "after_trigger", "overload"]
 
 NODES = 8
 CLIENTS = 8
@@ -27,13 +27,13 @@ STORES = 0.1  # of all operations
 MESSAGE_US = 300  # of a node, to read or to send one
 CLIENT_US = 2  # a client must not be what is waited for
 WORK = {"store": 3, "retrieve": 2}  # requests that an operation needs
-REQUESTS_PER_S = 1e6 / (2 * MESSAGE_US) * NODES  # that all nodes can serve
-CAPACITY_PER_S = round(REQUESTS_PER_S / 2.1)  # operations of the mix, were all nodes as busy
+NODE_PER_S = 1e6 / (2 * MESSAGE_US)  # requests that a node can serve
+MEAN_WORK = 2.1  # requests of an operation of the mix
 BASE = 0.7  # of the capacity
-WARM_S = 1.0
+WARM_S = 0.5
 SETTLE_S = 0.3  # of an overload, before its goodput is counted
-OVERLOAD_S = 1.3
-AFTER_S = 3.0
+OVERLOAD_S = 1.0
+AFTER_S = 2.0
 SLICE_S = 0.1  # over which goodput is counted, to tell when it is back
 BACK = 0.95  # of what is asked for
 TIMEOUT_S = 0.5
@@ -49,7 +49,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 TRIGGERS: dict[str, list[dict[str, Any]]] = {
     "pause": [{"fault": "pause", "nodes": [f"n{n}" for n in range(1, NODES + 1)], "for_s": 1.0}],
     "restarts": [
-        {"fault": "crash", "nodes": [f"n{n}"], "for_s": 0.3, "at_s": 0.1 * n}
+        {"fault": "crash", "nodes": [f"n{n}"], "for_s": 0.3, "at_s": 0.1 * n, "disk": True}
         for n in range(2, NODES + 1, 2)
     ],
     "cold": [],
@@ -58,7 +58,9 @@ TRIGGERS: dict[str, list[dict[str, Any]]] = {
 started again one after the other, or all clients start anew and know no node."""
 
 
-def overload(seed: int, times: int, switch: str = "default") -> dict[str, float]:
+def overload(
+    seed: int, times: int, switch: str = "default", nodes: int = NODES
+) -> dict[str, float]:
     """What the nodes could have done and was not answered in time, in ppm; the P99 in seconds of
     what was answered, and of the time until somebody is refused; messages of clients for each
     request that was needed; and seconds until goodput is back afterwards (AFTER_S: it was not).
@@ -66,21 +68,25 @@ def overload(seed: int, times: int, switch: str = "default") -> dict[str, float]
     Raises:
         NotImplementedError: this commit's p2pcore has no such switch.
     """
-    return _Run(seed, switch).overload(times)
+    return _Run(seed, switch, nodes).overload(times)
 
 
 def after_trigger(seed: int, trigger: str, switch: str = "default") -> dict[str, float]:
     """Seconds until goodput is back after something has gone wrong at 70 % of the capacity."""
-    return _Run(seed, switch).trigger(trigger)
+    return _Run(seed, switch, NODES, durable=trigger == "restarts").trigger(trigger)
 
 
 class _Run:
-    def __init__(self, seed: int, switch: str) -> None:
+    def __init__(self, seed: int, switch: str, nodes: int, *, durable: bool = False) -> None:
         self._rng = Random(f"{seed} overload")
         self._world = world = subject.make_world(seed, LINK)
         service = subject.part("sim", "Service")
         world.service = service(message_us=MESSAGE_US)
-        world.swarm(NODES)
+        if durable:
+            world.swarm(nodes, data_dir="disk", durability="buffered")
+        else:
+            world.swarm(nodes)
+        self._requests_per_s = NODE_PER_S * nodes
         ways_in = [node.address for node in world.nodes]
         self._settings = {"service": service(message_us=CLIENT_US), "bootstrap": ways_in}
         self._settings |= SWITCHES[switch] | {"timeout_s": TIMEOUT_S, "max_in_flight": 1 << 30}
@@ -90,7 +96,11 @@ class _Run:
         for key in self._keys:
             self._clients[0].store(key, _value(key), timeout_s=5.0)
         self._operations: list[Any] = []
-        self._rate_per_s = BASE * CAPACITY_PER_S
+        self._offer(BASE)
+
+    def _offer(self, times: float) -> None:
+        """From the next operation on, as many as so many times the capacity."""
+        self._rate_per_s = times * self._requests_per_s / MEAN_WORK
 
     def _renew_clients(self) -> None:
         try:
@@ -106,14 +116,14 @@ class _Run:
         world = self._world
         self._begin_next()
         world.run(WARM_S)
-        self._rate_per_s = times * CAPACITY_PER_S
+        self._offer(times)
         world.run(SETTLE_S)
         self._operations.clear()
-        sent = self._requests()
+        sent = self._sent()
         world.run(OVERLOAD_S - SETTLE_S)
         measured = self._operations[:]
-        sent = self._requests() - sent
-        self._rate_per_s = BASE * CAPACITY_PER_S
+        sent = self._sent() - sent
+        self._offer(BASE)
         end_ns = world.now_ns
         world.run(AFTER_S)
         world.check()
@@ -121,10 +131,11 @@ class _Run:
         needed = sum(WORK[each.kind] for each in good)
         after = [each for each in self._operations if each.start_ns >= end_ns]
         return {
-            "lost_ppm": (1 - needed / (REQUESTS_PER_S * (OVERLOAD_S - SETTLE_S))) * 1e6,
+            "lost_ppm": max(0.0, 1 - needed / (self._requests_per_s * (OVERLOAD_S - SETTLE_S)))
+            * 1e6,
             "good_s_p99": _p99(good),
             "refused_s_p99": _p99([each for each in measured if not _is_good(each)]),
-            "requests_per_needed": sent / max(1, needed),
+            "sent_per_needed": sent / max(1, needed),
             "back_s": self._back_s(after, end_ns),
         }
 
@@ -153,8 +164,8 @@ class _Run:
             self._operations.append(client.start_retrieve(key))
         self._world.after(self._rng.expovariate(self._rate_per_s), self._begin_next)
 
-    def _requests(self) -> int:
-        """Sent by clients so far."""
+    def _sent(self) -> int:
+        """Messages of clients so far."""
         return sum(client.machine.counters.messages_out for client in self._clients)
 
     def _back_s(self, operations: list[Any], begin_ns: int) -> float:
