@@ -88,10 +88,10 @@ class Intake:
         self._machine.counters.bytes_in += len(data)
         if connection.has_unserved or self._must_wait(connection):
             connection.parser.hold(data)
-            connection.arrivals.held(len(data), instant.mono_ns)
+            connection.backlog.held(len(data), instant.mono_ns)
             self._serve(connection, [], instant)
         else:
-            since_ns = connection.arrivals.took(instant.mono_ns)
+            since_ns = connection.backlog.took(instant.mono_ns)
             if since_ns and self._serves:
                 instant = self._turns.instant(since_ns)
             count = FEW if self._queue else self._slice
@@ -196,7 +196,7 @@ class Intake:
             return
         instant = now()
         if connection.has_unserved:
-            since_ns = connection.arrivals.next(connection.parser.pending_bytes)
+            since_ns = connection.backlog.next(connection.parser.pending_bytes)
             instant = self._turns.instant(since_ns)
             self._serve(connection, connection.parser.rest(self._slice), instant)
         waits = _is_behind(connection) or self._must_wait(connection)

@@ -5,7 +5,7 @@ other. What is read late in a turn has waited since its beginning, and before th
 it came while the turn before was busy, for half of that turn on the average. After a turn in which
 the loop slept, nothing had waited. So the length of turns is a node's queue, and costs one callback
 in each to know. What came before there was time to serve it, or while a connection was not read
-from, has waited since then (`Arrivals`).
+from, has waited since then (`Backlog`).
 
 Rule: measures; what follows from it, clients decide (`routing/windows.py`).
 """
@@ -16,7 +16,7 @@ import time
 from p2pcore.aio.system import now
 from p2pcore.effects import Instant, delay_of
 
-__all__ = ["Arrivals", "Turns"]
+__all__ = ["Backlog", "Turns"]
 
 ASLEEP_NS = 200_000  # between two turns: the loop had nothing to do
 
@@ -49,7 +49,7 @@ class Turns:
         self._began_ns = 0
 
 
-class Arrivals:
+class Backlog:
     """Since when what waits on one connection has been there."""
 
     __slots__ = ("_later_bytes", "_later_ns", "since_ns", "stopped_ns")

@@ -218,7 +218,7 @@ class Operation(HedgeableCall):
         self._last_error = error or self._last_error
         self._pause(now)
 
-    def _ask(self, replicas: list[Contact], now: Instant) -> None:
+    def _ask(self, replicas: list[Contact], now: Instant, *, in_turn: bool = False) -> None:
         if len(replicas) < self.needed and not self._round and self._context.may_delegate:
             self.replicas = replicas
             self.next_round(now)  # a coordinator may reach those that we can't
@@ -238,14 +238,15 @@ class Operation(HedgeableCall):
             return
         self.replicas = replicas
         windows = self._context.windows
-        if windows.full and not windows.admits(self, replicas, self.needed, self._deadline_ns, now):
+        if (
+            windows.full
+            and not in_turn
+            and not windows.admits(self, replicas, self.needed, self._deadline_ns, now)
+        ):
             self._pausing = True  # until `begin`, or the end
             self.due_ns = self._deadline_ns
-        else:
-            self._ask_all(now)
-
-    def _ask_all(self, now: Instant) -> None:
-        wait_ns = self._context.links.timeouts.of(self.replicas, now)
+            return
+        wait_ns = self._context.links.timeouts.of(replicas, now)
         self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
         self.ask_replicas(now)
 
@@ -253,7 +254,7 @@ class Operation(HedgeableCall):
         """Nodes have room: what was waited for that does not count as theirs."""
         self._pausing = False
         self.began_ns = now.mono_ns
-        self._ask_all(now)
+        self._ask(self.replicas, now, in_turn=True)
 
     def refuse(self, error: BusyError, now: Instant) -> None:
         """They had none in time."""

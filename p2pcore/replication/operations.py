@@ -11,7 +11,7 @@ from p2pcore.errors import ClockOffsetError, RefusedError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
-from p2pcore.routing.windows import units_of
+from p2pcore.routing.windows import UNIT_BYTES, units_of
 from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.messages import (
@@ -84,7 +84,7 @@ class WriteOperation(Operation):
         self._for_peer = for_peer
         self._version = version
         self._value = value
-        if value:
+        if value and len(value) >= UNIT_BYTES:
             self.units *= units_of(len(value))
         self._expires_ms = expires_ms
         self._acked: dict[NodeId, int] = {}  # when, in monotonic ns

@@ -29,7 +29,7 @@ from p2pcore.errors import BusyError
 from p2pcore.ids import NodeId
 from p2pcore.session.link import Counters
 
-__all__ = ["BATCH", "CRITICAL", "NORMAL", "PRESSED_NS", "Waiter", "Waiting"]
+__all__ = ["BATCH", "CRITICAL", "NORMAL", "PRESSED_NS", "Waitable", "Waiting"]
 
 PRESSED_NS = 100_000_000  # as of CoDel's interval: a longer line is no burst any more
 PATIENCE = 2  # an operation's time, divided by this
@@ -39,7 +39,7 @@ CRITICAL, NORMAL, BATCH = range(3)
 PRIORITIES = 3
 
 
-class Waiter(Protocol):
+class Waitable(Protocol):
     """An operation that can wait."""
 
     @property
@@ -80,7 +80,7 @@ class _Place:
     __slots__ = ("contacts", "done", "give_up_ns", "needed", "since_ns", "waiter")
 
     def __init__(
-        self, waiter: Waiter, contacts: list[Contact], needed: int, since_ns: int, give_up_ns: int
+        self, waiter: Waitable, contacts: list[Contact], needed: int, since_ns: int, give_up_ns: int
     ) -> None:
         self.waiter = waiter
         self.contacts = contacts
@@ -122,7 +122,7 @@ class Waiting:
 
     def add(
         self,
-        waiter: Waiter,
+        waiter: Waitable,
         contacts: list[Contact],
         needed: int,
         node_id: NodeId,

@@ -25,16 +25,17 @@ Rule: keeps windows; who waits, and who goes first, is in `waiting.py`.
 
 from collections import deque
 from collections.abc import Mapping
+from math import ceil
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
-from p2pcore.routing.waiting import Waiter, Waiting
+from p2pcore.routing.waiting import Waitable, Waiting
 from p2pcore.session.link import SHORT_DELAY, Counters, Link
 from p2pcore.session.slots import Slots
 from p2pcore.session.timeouts import LEAST_NS, LONGEST_NS
 
-__all__ = ["BUSY", "FLOOR", "Windows", "units_of"]
+__all__ = ["BUSY", "FLOOR", "UNIT_BYTES", "Windows", "units_of"]
 
 BUSY = 8  # steps of delay: from 8.4 ms on a window shrinks
 SHRINK = 0.97  # by each answer that tells of as much
@@ -43,12 +44,12 @@ GROW = 2.0  # units, by a window's worth of answers that tell of less
 FLOOR = 1.0  # so that there is always something in flight that tells of better times
 DEBT = 2.0  # windows in flight at most where an operation needs several nodes
 MOST = 65_536.0
-UNIT_BITS = 12  # 4 KiB of a value take about as long as a request
+UNIT_BYTES = 4096  # of a value: they take about as long as a request
 
 
 def units_of(size_bytes: int) -> int:
     """What a request with so many bytes of values takes of a window."""
-    return 1 + (size_bytes >> UNIT_BITS)
+    return 1 + size_bytes // UNIT_BYTES
 
 
 class Windows(Slots):
@@ -81,7 +82,7 @@ class Windows(Slots):
     # Whether there is room
 
     def admits(
-        self, waiter: Waiter, contacts: list[Contact], needed: int, deadline_ns: int, now: Instant
+        self, waiter: Waitable, contacts: list[Contact], needed: int, deadline_ns: int, now: Instant
     ) -> bool:
         """Whether an operation that asks these may start now. If not, it has to wait, and will be
         told. `needed`: of those contacts, for a quorum."""
@@ -127,19 +128,20 @@ class Windows(Slots):
     # What the links tell
 
     def taken(self, link: Link) -> None:
-        link.is_full = True
+        link.is_full = link.watched = True
         self.full[link.peer_id] = link
 
     def freed(self, link: Link, units: int, delay: int, now: Instant) -> None:
         if delay >= BUSY:
             flight = link.load + units
-            link.window = max(FLOOR, min(link.window, flight) * SHRINK)
+            _set(link, min(link.window, flight) * SHRINK)
         elif link.is_full:
             more = units if delay <= SHORT_DELAY else GROW * units / link.window
-            link.window = min(MOST, link.window + more)
+            _set(link, link.window + more)
         link.delay = delay if delay > SHORT_DELAY else 0
-        if link.is_full and link.load < link.window:
+        if link.is_full and link.load < link.limit:
             self._reopen(link, now)
+        link.watched = link.is_full or bool(link.delay)
 
     def ended(self, link: Link, now: Instant) -> None:
         link.slots.clear()
@@ -169,12 +171,12 @@ class Windows(Slots):
         if not lost:
             return
         if now.mono_ns - link.heard_ns >= LEAST_NS:
-            link.window = FLOOR  # it stands still: what was asked waits there, asked again or not
+            _set(link, FLOOR)  # it stands still: what was asked waits there, asked again or not
         else:
-            link.window = max(FLOOR, min(link.window, link.load) * LOST)
+            _set(link, min(link.window, link.load) * LOST)
         for number in lost:
             link.load -= link.slots.pop(number)
-        if link.is_full and link.load < link.window:
+        if link.is_full and link.load < link.limit:
             self._reopen(link, now)
 
     def _reopen(self, link: Link, now: Instant) -> None:
@@ -182,6 +184,12 @@ class Windows(Slots):
         if self.full.get(link.peer_id) is link:
             del self.full[link.peer_id]
             self.waiting.go_on(link.peer_id, now)
+
+
+def _set(link: Link, window: float) -> None:
+    """Between FLOOR and MOST."""
+    link.window = max(FLOOR, min(MOST, window))
+    link.limit = ceil(link.window)
 
 
 def _is_in_debt(link: Link) -> bool:

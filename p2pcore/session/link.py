@@ -14,7 +14,7 @@ from p2pcore.wire.messages import Message, Reply, Role
 __all__ = ["ACCIDENTS", "SHORT_DELAY", "TIMING_NS", "Call", "Counters", "Link"]
 
 TIMING_NS = 5_000_000  # between questions that are timed on a link: 200 a second teach enough
-FIRST_WINDOW = 32.0  # units in flight to a peer of which nothing is known; see `routing/windows.py`
+FIRST_WINDOW = 32  # units in flight to a peer of which nothing is known; see `routing/windows.py`
 SHORT_DELAY = 5  # below 2.1 ms: nothing waits for long
 UNTIMED_NS = 5_000_000_000  # without an answer; by then the peer is known not to be there
 
@@ -73,6 +73,7 @@ class Link:
         "incoming",
         "is_full",
         "late_ns",
+        "limit",
         "load",
         "marked_ns",
         "opening_ns",
@@ -90,6 +91,7 @@ class Link:
         "timed_question",
         "unanswered",
         "used_ns",
+        "watched",
         "window",
     )
 
@@ -118,10 +120,12 @@ class Link:
         self.probed_ns = 0
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
         self.slots: dict[int, int] = {}  # units of each question in flight, oldest first
-        self.load = 0  # their sum; this and the next three: see `routing/windows.py`
-        self.window = FIRST_WINDOW
+        self.load = 0  # their sum; this and the next five: see `routing/windows.py`
+        self.limit = FIRST_WINDOW  # of the load: the window, rounded up
+        self.window = float(FIRST_WINDOW)
         self.is_full = False  # whether the load has reached the window
         self.delay = 0  # that the peer has told last, if it was worth noting
+        self.watched = False  # whether it was, or the link is full
 
     def time(self, call_id: int, question: Message, now: Instant) -> None:
         """Let the answer to this question be timed, unless that of another one is still to come."""

@@ -160,11 +160,11 @@ class Links:
 
     def ask(self, call: Call, contacts: list[Contact], message: Message, now: Instant) -> None:
         """Put one question to several nodes; links that are missing are opened."""
-        self.calls[call.id] = call
+        call_id, units, is_new = call.id, call.units, call.question is None
+        self.calls[call_id] = call
         call.question = message
         self._arm_sweep(now)
         links, timing_ns = [], now.mono_ns - TIMING_NS if call.is_timed else 0
-        units = call.units
         for contact in contacts:
             node_id = contact.node_id
             call.outstanding[node_id] = None
@@ -172,11 +172,11 @@ class Links:
             if link is not None:
                 links.append(link.id)
                 if link.timed_ns < timing_ns:
-                    link.time(call.id, message, now)
-                if units and call.id not in link.slots:
-                    link.slots[call.id] = units
-                    link.load += units
-                    if link.load >= link.window and not link.is_full:
+                    link.time(call_id, message, now)
+                if units and (is_new or call_id not in link.slots):
+                    link.slots[call_id] = units
+                    link.load = load = link.load + units
+                    if load >= link.limit and not link.is_full:
                         self._pending.slots.taken(link)
             elif node_id != self.self_id:
                 self.counters.pool_misses += 1

@@ -62,9 +62,8 @@ class PendingCalls:
         units = link.slots.pop(call_id, 0)
         if units:
             link.load -= units
-            delay = getattr(message, "delay", 0)
-            if delay > SHORT_DELAY or link.is_full or link.delay:
-                self.slots.freed(link, units, delay, now)
+            if message.delay > SHORT_DELAY or link.watched:
+                self.slots.freed(link, units, message.delay, now)
         call = self.calls.get(call_id)
         if call is None or link.peer_id not in call.outstanding:
             self._on_unmatched(link.peer_id)

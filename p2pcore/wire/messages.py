@@ -40,6 +40,7 @@ from p2pcore.wire.parts import (
     RequestId,
     Step,
     TextField,
+    UntimedReply,
     ValueField,
     VersionField,
 )
@@ -99,7 +100,7 @@ class Ping(Base, frozen=True, tag=2):
     id: RequestId
 
 
-class Pong(Base, frozen=True, tag=3):
+class Pong(UntimedReply, frozen=True, tag=3):
     """Answers a Ping."""
 
     id: RequestId
@@ -112,7 +113,7 @@ class FindNode(Base, frozen=True, tag=4):
     target: IdField
 
 
-class Contacts(Base, frozen=True, tag=5):
+class Contacts(UntimedReply, frozen=True, tag=5):
     """Answers FindNode: the closest known, the sender included, nearest first."""
 
     id: RequestId
@@ -171,7 +172,7 @@ class Missing(Base, frozen=True, tag=11):
     delay: Step = 0
 
 
-class NotReplica(Base, frozen=True, tag=12):
+class NotReplica(UntimedReply, frozen=True, tag=12):
     """The node is not among the N closest to that key; these are closer."""
 
     id: RequestId
@@ -189,7 +190,7 @@ class Put(Base, frozen=True, tag=13):
     budget_ms: Milliseconds
 
 
-class PutDone(Base, frozen=True, tag=14):
+class PutDone(UntimedReply, frozen=True, tag=14):
     """Answers Put: the write has its quorum, under this version (newer than asked for, where
     replicas were ahead)."""
 
@@ -269,7 +270,7 @@ class FoundMany(Base, frozen=True, tag=20):
     delay: Step = 0
 
 
-class NotReady(Base, frozen=True, tag=21):
+class NotReady(UntimedReply, frozen=True, tag=21):
     """The node is a replica of that key, but was not handed its range yet: its answer does not
     count. What it was sent to store is stored."""
 
@@ -283,7 +284,7 @@ class Confirm(Base, frozen=True, tag=26):
     entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
-class Confirmed(Base, frozen=True, tag=27):
+class Confirmed(UntimedReply, frozen=True, tag=27):
     """Answers Confirm: the node lacks those at the places in `lacking`, and does not count for
     those in `unready`."""
 
@@ -304,7 +305,7 @@ class Inspect(Base, frozen=True, tag=29):
     id: RequestId
 
 
-class Inspected(Base, frozen=True, tag=30):
+class Inspected(UntimedReply, frozen=True, tag=30):
     """Answers Inspect, at one moment. `uptime_ms` counts from when the node began to serve;
     `counters` never go back while it runs, and each version has its own."""
 
@@ -328,7 +329,7 @@ class Mark(Base, frozen=True, tag=31):
     id: RequestId = 0
 
 
-class Marked(Base, frozen=True, tag=32):
+class Marked(UntimedReply, frozen=True, tag=32):
     """When this mark was read, and when the turns of the one before and of this one came. Only
     differences mean anything."""
 
@@ -338,7 +339,7 @@ class Marked(Base, frozen=True, tag=32):
     done_ns: Count
 
 
-class Drawn(Base, frozen=True, tag=41):
+class Drawn(UntimedReply, frozen=True, tag=41):
     """Answers Draw, in order; nil: no such record. There was no room for those at the places in
     `others`."""
 

@@ -1,6 +1,6 @@
 """What messages are made of: their base and their fields' types."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -10,7 +10,7 @@ from p2pcore.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_VALUE_BYTES,
 
 __all__ = [
     "AddressField", "Base", "Count", "IdField", "Milliseconds", "NameField", "RequestId",
-    "SlotField", "Step", "TextField", "ValueField", "VersionField",
+    "SlotField", "Step", "TextField", "UntimedReply", "ValueField", "VersionField",
 ]  # fmt: skip
 
 VERSION_BYTES = 16
@@ -31,3 +31,9 @@ Step = Annotated[int, Meta(ge=0, lt=128)]
 
 class Base(Struct, array_like=True, frozen=True, gc=False):
     """No message holds a reference cycle, so the collector need not look at any."""
+
+
+class UntimedReply(Base, frozen=True):
+    """An answer that tells no delay."""
+
+    delay: ClassVar[int] = 0

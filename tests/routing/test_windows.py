@@ -69,7 +69,7 @@ def one_window() -> tuple[Windows, Link]:
 def ask(kept: Windows, link: Link, number: int, units: int = 1) -> None:
     link.slots[number] = units
     link.load += units
-    if link.load >= link.window and not link.is_full:
+    if link.load >= link.limit and not link.is_full:
         kept.taken(link)
 
 
