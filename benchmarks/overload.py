@@ -63,8 +63,7 @@ class _Overload:
 
 
 class Lost(_Overload):
-    """Catches: nodes that are busy with what is answered too late, or refused: of what they can do,
-    the part that nobody gets anything of.
+    """Catches: nodes that are busy with what comes too late: the part that nobody gets anything of.
 
     Cannot see: who gets what is left.
     """
@@ -109,8 +108,7 @@ class Refused(_Overload):
 
 
 class Extra(_Overload):
-    """Catches: retries and hedges that make busy nodes busier, and requests that nobody gets
-    anything of: messages of clients for each request that what was served has needed.
+    """Catches: retries that make busy nodes busier: messages for each request that was needed.
 
     Cannot see: messages between nodes.
     """
@@ -125,8 +123,7 @@ class Extra(_Overload):
 
 
 class Back(_Overload):
-    """Catches: an overload that goes on when its cause is over: seconds until 95 % of 70 % are
-    served again (2: not within two).
+    """Catches: an overload that goes on when its cause is over; 2 s: not over within them.
 
     Cannot see: what is less than a tenth of a second.
     """

@@ -1,4 +1,4 @@
-"""The scenario of the suite `overload`: a collapse where control is off, and none where it is on."""
+"""The scenario of the suite `overload`: a collapse where control is off, none where it is on."""
 
 import pytest
 
