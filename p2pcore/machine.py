@@ -80,6 +80,7 @@ class Machine:
             self.clock,
             streams("operations"),
             hedge_budget=config.hedge_budget,
+            windows=config.overload_control,
             avoid_outliers=config.avoid_outliers,
             max_clock_offset_ms=max_offset_ms,
             may_delegate=role is Role.CLIENT,
@@ -122,13 +123,18 @@ class Machine:
 
     def next_deadline(self) -> int | None:
         """When `handle_timer` is to be called, in monotonic ns; None: not until more happens."""
+        context = self._context
         return earliest(
-            self.links.wake_at_ns, self.liveness.wake_at_ns, self._context.hedges.wake_at_ns
+            self.links.wake_at_ns,
+            self.liveness.wake_at_ns,
+            context.hedges.wake_at_ns,
+            context.windows.waiting.wake_at_ns,
         )
 
     def handle_timer(self, now: Instant) -> None:
         """Time has passed."""
         self._context.hedges.handle_timer(now)
+        self._context.windows.waiting.handle_timer(now)
         self.links.handle_timer(now)
         self.liveness.handle_timer(now)
 

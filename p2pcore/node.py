@@ -127,10 +127,12 @@ class Node(Machine):
         self._membership = Membership(
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
-        upkeep = self._context.hedges, self.liveness, self._membership, self.lost
+        context = self._context
+        own = context.hedges, context.windows.waiting
+        upkeep = self.liveness, self._membership, self.lost
         kept = (journal,) if journal is not None else ()
         self._timed: tuple[_Timed, ...] = (
-            links, *upkeep, self._sync, self._handover, self._replica, *kept
+            links, *own, *upkeep, self._sync, self._handover, self._replica, *kept
         )  # fmt: skip
         self._coordinating = 0  # operations in flight that we run for peers
         self._coordinated: dict[NodeId, int] = {}  # ... by who has asked

@@ -8,7 +8,7 @@ counts, is one look-up in `ownership.py`.
 from collections.abc import Callable
 
 from p2pcore.contact import point_of
-from p2pcore.effects import Instant
+from p2pcore.effects import LONG_DELAY, Instant, is_spent
 from p2pcore.errors import RefusedError
 from p2pcore.ids import Key
 from p2pcore.overlay.directory import Directory
@@ -128,7 +128,18 @@ class Replica:
         elif self.wake_at_ns is None and (untallied or self._store.next_end_ms() is not None):
             self.wake_at_ns = now.mono_ns + TIDY_NS
 
+    def _too_late(
+        self, link: Link, request: Store | Fetch | StoreMany | FetchMany, now: Instant
+    ) -> bool:
+        """Whether nobody waits for the answer any more: then there is none."""
+        if not is_spent(request.budget, now.delay) or link.peer_id == self._links.self_id:
+            return False
+        self._links.counters.requests_too_late += 1
+        return True
+
     def _on_store(self, link: Link, request: Store, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.stores += 1
         key = Key(request.key)
         standing = self._ownership.standing(point_of(key))
@@ -141,27 +152,27 @@ class Replica:
                 f"the version is {ahead_ms} ms ahead of this node's clock, "
                 f"the limit is {self._max_offset_ms} ms"
             )
-            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
+            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text, now.delay))
             return
         record = Record(Version(request.version), request.value, request.expires_ms)
         try:
             newer = self._store.put(key, record, now.wall_ms)
         except RefusedError as error:
-            self._links.reply(link, refusal_of(request.id, error))
+            self._links.reply(link, refusal_of(request.id, error, now.delay))
             return
         if self.wake_at_ns is None or len(self._store.untallied) >= TALLY_RECORDS:
             self.tidy_later(now)
         if newer is not None:
-            self._links.reply(link, Stale(request.id, newer))
+            self._links.reply(link, Stale(request.id, newer, now.delay))
         elif request.expires_ms and self._is_long_over(record, now):
             over_ms = now.wall_ms - request.expires_ms
             text = (
                 f"the record's time was over {over_ms} ms ago by this node's clock, "
                 f"the limit is {self._max_offset_ms} ms"
             )
-            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
+            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text, now.delay))
         elif standing is READY:
-            self._promise(link, Stored(request.id))
+            self._promise(link, Stored(request.id, now.delay))
         else:
             self._not_ready(link, request.id)
 
@@ -173,6 +184,8 @@ class Replica:
         )
 
     def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.fetches += 1
         key = Key(request.key)
         standing = self._ownership.standing(point_of(key))
@@ -181,17 +194,18 @@ class Replica:
             return
         record = self._store.get(key, now.wall_ms)
         if record is None:
-            self._links.reply(link, Missing(request.id))
+            self._links.reply(link, Missing(request.id, now.delay))
         else:
-            self._links.reply(
-                link, Found(request.id, record.version, record.value, record.expires_ms)
-            )
+            found = Found(request.id, record.version, record.value, record.expires_ms, now.delay)
+            self._links.reply(link, found)
 
     def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.stores += len(request.items)
         others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
         self.tidy_later(now)
-        self._promise(link, StoredMany(request.id, others))
+        self._promise(link, StoredMany(request.id, others, now.delay))
 
     def _took(self, item: StoreItem, now: Instant) -> bool:
         """Store one item of a batch; whether that counts. If not: why is told when it comes again
@@ -209,6 +223,8 @@ class Replica:
         return newer is None and standing is READY and not self._is_long_over(record, now)
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.fetches += len(request.keys)
         items: list[FoundItem | None] = []
         others: list[int] = []
@@ -226,7 +242,7 @@ class Replica:
             items.append(
                 FoundItem(record.version, record.value, record.expires_ms) if record else None
             )
-        self._links.reply(link, FoundMany(request.id, items, others))
+        self._links.reply(link, FoundMany(request.id, items, others, now.delay))
 
     def _on_draw(self, link: Link, request: Draw, now: Instant) -> None:
         items: list[StoreItem | None] = []

@@ -55,6 +55,7 @@ SUITES: Mapping[str, Budget] = {
     "latency": Budget(40),
     "load": Budget(50),
     "memory": Budget(11, short=True),
+    "overload": Budget(30),
     "scale": Budget(9, short=True),
     "simulated": Budget(75),
     "startup": Budget(30),
