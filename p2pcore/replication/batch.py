@@ -220,7 +220,8 @@ class BatchWrite(_Batch):
         )
 
     def size_of(self, place: int) -> int:
-        return len(self._items[place].value or b"")
+        item = self._items[place]
+        return len(item.value or b"") + len(item.name or b"")
 
     def message(self, call_id: int, places: list[int]) -> Message:
         return StoreMany(call_id, [self._items[place] for place in places])
@@ -249,6 +250,7 @@ class BatchWrite(_Batch):
             item.expires_ms,
             self._deadline_ns,
             done,
+            item.name,
         )
 
 
@@ -322,4 +324,6 @@ _NOTHING = Missing(0)
 
 
 def _as_answer(item: FoundItem | None) -> Found | Missing:
-    return _NOTHING if item is None else Found(0, item.version, item.value, item.expires_ms)
+    if item is None:
+        return _NOTHING
+    return Found(0, item.version, item.value, item.expires_ms, item.name)
