@@ -82,6 +82,7 @@ class Persist(Struct, frozen=True, gc=False):
     """Write this to disk; say `persisted` once it is synced, together with all before it.
 
     What is kept of a key from now on; a `version` of None: nothing. Numbers count up by one.
+    `name`: of a listed record.
     """
 
     number: int
@@ -89,6 +90,7 @@ class Persist(Struct, frozen=True, gc=False):
     version: Version | None
     value: bytes | None
     expires_ms: int
+    name: bytes | None = None
 
 
 class Complete(Struct, frozen=True, gc=False):

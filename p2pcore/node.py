@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from p2pcore.config import CoordinatorConfig
 from p2pcore.contact import Contact, point_of
@@ -362,6 +362,7 @@ class Node(Machine):
                 request.expires_ms,
                 deadline_ns,
                 done,
+                request.name,
                 for_peer=True,
             ).start(now)
 
@@ -369,8 +370,7 @@ class Node(Machine):
         def done(result: object, now: Instant) -> None:
             self._coordinate(link, -1)
             if isinstance(result, Found):
-                reply = Found(request.id, result.version, result.value, result.expires_ms)
-                self.links.reply(link, reply)
+                self.links.reply(link, replace(result, id=request.id))
             elif isinstance(result, KeyError):
                 self.links.reply(link, Missing(request.id))
             else:

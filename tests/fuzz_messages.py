@@ -144,6 +144,9 @@ class Speaker:
             m.Draw: lambda: m.Draw(number, b"".join(self.key()[:8] for _ in range(9)) + b"x" * 3),
             m.ListKeys: lambda: m.ListKeys(number, self.slots(), rng.choice([b"", key, b"\xff"])),
             m.Confirm: lambda: m.Confirm(number, self.entries(now)),
+            m.ListNames: lambda: m.ListNames(
+                number, rng.choice([b"", b"n"]), rng.choice([b"", key]), self.key(), 1 + number
+            ),
         }
         return made[kind]() if kind in made else kind(number)
 
@@ -174,6 +177,7 @@ class Speaker:
             m.Drawn: lambda: m.Drawn(number, [*self.store_items(now), None], self.places(9)),
             m.Inspected: lambda: self.inspected(number),
             m.Marked: lambda: m.Marked(number, self.number(), self.number(), self.number()),
+            m.NamesListed: lambda: m.NamesListed(number, [b"name", b"nome"], self.key()),
         }
         return made[kind]() if kind in made else kind(number)
 
@@ -293,4 +297,5 @@ _HONEST: dict[type, Any] = {
     ),
     m.Inspect: lambda self, q, now: self.reply(m.Inspected, q.id, now),
     m.Mark: lambda self, q, now: self.reply(m.Marked, q.id, now),
+    m.ListNames: lambda self, q, now: m.NamesListed(q.id, [], q.last),
 }

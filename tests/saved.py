@@ -11,6 +11,6 @@ def saved(written: list[Persist]) -> list[Saved]:
     last = {each.key: each for each in written}
     return [
         Saved(w.key, w.version, w.value, w.expires_ms,
-              seal_of(w.key, w.version, w.value, w.expires_ms))
+              seal_of(w.key, w.version, w.value, w.expires_ms, w.name), w.name)
         for w in last.values() if w.version is not None
     ]  # fmt: skip

@@ -48,15 +48,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE data(seq INTEGER PRIMARY KEY, value BLOB NOT NULL)",
         "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
     ),
+    ("ALTER TABLE meta ADD COLUMN name BLOB",),  # of listed records
 )
 """What brings a file from the schema of each version to the next. Never changed, only added to."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
 SELECT_ALL = (
-    "SELECT seq, key, version, expires_ms, seal, value FROM meta LEFT JOIN data USING(seq)"
+    "SELECT seq, key, version, expires_ms, seal, value, {name} FROM meta LEFT JOIN data USING(seq)"
     " WHERE seq > ? ORDER BY seq LIMIT ?"
 )
+NAMES_SINCE = 2  # the schema
 MAX_UNSIGNED = (1 << 63) - 1  # the largest number that SQLite keeps
 
 
@@ -120,6 +122,8 @@ class Database:
         if version > SCHEMA_VERSION:
             text = f"{self.path} has schema {version}, this p2pcore knows {SCHEMA_VERSION}"
             raise ForeignError(f"{text}: a newer one has written it")
+        old = read_only and version < NAMES_SINCE  # which is only looked at, not brought up
+        self._select_all = SELECT_ALL.format(name="NULL" if old else "name")
         if read_only:
             return
         if not version:
@@ -152,7 +156,7 @@ class Database:
         """All records, some at a time. To be read to its end before anything is written."""
         after = 0
         try:
-            while rows := self._connection.execute(SELECT_ALL, (after, READ_ROWS)).fetchall():
+            while rows := self._connection.execute(self._select_all, (after, READ_ROWS)).fetchall():
                 after = rows[-1][0]
                 self._next = after + 1
                 yield [self._saved(*row) for row in rows]
@@ -160,13 +164,14 @@ class Database:
             raise _kind_of(error) from error
 
     def _saved(
-        self, row: int, key: bytes, version: bytes, expires_ms: int, seal: int, value: bytes | None
-    ) -> Saved:
+        self, row: int, key: bytes, version: bytes, expires_ms: int, seal: int,
+        value: bytes | None, name: bytes | None,
+    ) -> Saved:  # fmt: skip
         old = self._rows.get(key)
         if old is not None:
             self._stale.append((old,))
         self._rows[key] = row
-        return Saved(key, version, value, expires_ms, seal)
+        return Saved(key, version, value, expires_ms, seal, name)
 
     def state(self, name: str) -> int | None:
         """A number that was noted; None: it was not."""
@@ -194,7 +199,7 @@ class Database:
         try:
             self._run("BEGIN IMMEDIATE")
             run = self._connection.executemany
-            run("INSERT INTO meta VALUES(?, ?, ?, ?, ?)", meta)
+            run("INSERT INTO meta VALUES(?, ?, ?, ?, ?, ?)", meta)
             run("INSERT INTO data VALUES(?, ?)", data)
             run("DELETE FROM meta WHERE seq=?", gone)
             run("DELETE FROM data WHERE seq=?", gone)
@@ -229,8 +234,8 @@ class Database:
             if change.version is not None:
                 rows[key] = row
                 value, expires_ms = change.value, min(change.expires_ms, MAX_UNSIGNED)
-                seal = seal_of(key, change.version, value, expires_ms)
-                meta.append((row, key, change.version, expires_ms, seal))
+                seal = seal_of(key, change.version, value, expires_ms, change.name)
+                meta.append((row, key, change.version, expires_ms, seal, change.name))
                 if value is not None:
                     data.append((row, value))
         return meta, data, gone, rows

@@ -257,7 +257,8 @@ class BatchWrite(_Batch):
         )
 
     def size_of(self, place: int) -> int:
-        return len(self._items[place].value or b"")
+        item = self._items[place]
+        return len(item.value or b"") + len(item.name or b"")
 
     @property
     def quorum(self) -> int:
@@ -290,6 +291,7 @@ class BatchWrite(_Batch):
             item.expires_ms,
             self._deadline_ns,
             done,
+            item.name,
         )
 
 
@@ -367,4 +369,6 @@ _NOTHING = Missing(0)
 
 
 def _as_answer(item: FoundItem | None) -> Found | Missing:
-    return _NOTHING if item is None else Found(0, item.version, item.value, item.expires_ms)
+    if item is None:
+        return _NOTHING
+    return Found(0, item.version, item.value, item.expires_ms, name=item.name)

@@ -373,12 +373,11 @@ class Handover:
             record = self._store.held(Key(part.entries[place].key))
             if record is None:
                 continue
-            size += len(record.value or b"")
+            size += len(record.value or b"") + len(record.name or b"")
             if items and size > MAX_BATCH_BYTES:
                 break
-            items.append(
-                StoreItem(part.entries[place].key, record.version, record.value, record.expires_ms)
-            )
+            key, ends_ms = part.entries[place].key, record.expires_ms
+            items.append(StoreItem(key, record.version, record.value, ends_ms, record.name))
         sent = sum(RECORD_OVERHEAD_BYTES + len(item.value or b"") for item in items)
         self._paid_ns = max(self._paid_ns, now.mono_ns) + sent * 1_000_000_000 // self._bytes_per_s
         self.links.counters.records_pushed += len(items)

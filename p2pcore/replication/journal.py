@@ -134,7 +134,7 @@ class Journal:
             elif each.key == MEMBERS_KEY:
                 self._members = _ids_of(each.value or b"")
             else:
-                record = Record(Version(each.version), each.value, each.expires_ms)
+                record = Record(Version(each.version), each.value, each.expires_ms, each.name)
                 try:
                     store.restore(Key(each.key), record, now.wall_ms)
                 except StorageFullError as error:
@@ -190,7 +190,9 @@ class Journal:
             effect = Persist(number, key, None, None, 0)
         else:
             size = CHANGE_BYTES + len(record.value or b"")
-            effect = Persist(number, key, record.version, record.value, record.expires_ms)
+            effect = Persist(
+                number, key, record.version, record.value, record.expires_ms, record.name
+            )
         self._effects.append(effect)
         self._unsynced.append((key, size))
         self._unsynced_bytes += size

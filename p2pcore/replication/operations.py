@@ -63,7 +63,8 @@ class WriteOperation(Operation):
     may have the Stale of a replica: whether it shall still be the newest, the peer decides."""
 
     __slots__ = (
-        "_acked", "_expires_ms", "_for_peer", "_objections", "_oldest_ns", "_value", "_version",
+        "_acked", "_expires_ms", "_for_peer", "_listed_as", "_objections", "_oldest_ns", "_value",
+        "_version",
     )  # fmt: skip
     verb = "store"
     plain_answers = PLAIN_ANSWERS[Store]
@@ -77,10 +78,12 @@ class WriteOperation(Operation):
         expires_ms: int,
         deadline_ns: int,
         done: Done,
+        name: bytes | None = None,
         *,
         for_peer: bool = False,
     ) -> None:
         super().__init__(context, key, deadline_ns, done)
+        self._listed_as = name
         self._for_peer = for_peer
         self._version = version
         self._value = value
@@ -105,7 +108,15 @@ class WriteOperation(Operation):
         if acked:
             targets = [contact for contact in targets if contact.node_id not in acked]
         budget = budget_of(self._deadline_ns - now.mono_ns)
-        message = Store(self.id, self.key, self._version, self._value, self._expires_ms, budget)
+        message = Store(
+            self.id,
+            self.key,
+            self._version,
+            self._value,
+            self._expires_ms,
+            budget,
+            self._listed_as,
+        )
         self._context.links.ask(self, targets, message, now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
@@ -204,7 +215,15 @@ class WriteOperation(Operation):
         self.start(now)
 
     def delegation(self, call_id: int, budget_ms: int) -> Put:
-        return Put(call_id, self.key, self._version, self._value, self._expires_ms, budget_ms)
+        return Put(
+            call_id,
+            self.key,
+            self._version,
+            self._value,
+            self._expires_ms,
+            budget_ms,
+            self._listed_as,
+        )
 
     def delegated_reply(self, reply: Reply, now: Instant) -> bool:
         if isinstance(reply, Stale):

@@ -8,6 +8,7 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Done, Instant, budget_of
 from p2pcore.errors import KeyNotFoundError, P2PError
 from p2pcore.ids import Key, NodeId
+from p2pcore.replication.naming import is_false_name
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.session.link import Call
@@ -309,7 +310,10 @@ def repair(
     if behind:
         context.links.counters.repairs += len(behind)
         call_id = context.links.new_call_id()
-        message = Store(call_id, key, newest.version, newest.value, newest.expires_ms)
+        name = newest.name
+        if name is not None and is_false_name(key, name):
+            name = None
+        message = Store(call_id, key, newest.version, newest.value, newest.expires_ms, name=name)
         context.links.tell(behind, message, now, answered=True)
 
 

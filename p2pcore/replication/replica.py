@@ -12,6 +12,7 @@ from p2pcore.effects import LONG_DELAY, Instant, is_spent
 from p2pcore.errors import RefusedError
 from p2pcore.ids import Key
 from p2pcore.overlay.directory import Directory
+from p2pcore.replication.naming import NameServer, is_false_name
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.replication.refusals import refusal_of
 from p2pcore.session.link import Link
@@ -86,6 +87,7 @@ class Replica:
         self.on_jump: Callable[[Instant], None] = _ignore
         """Called when the time of day has jumped: what was refused, or has expired, may be ours."""
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
+        NameServer(links, store, ownership)
         links.handlers |= {
             Store: self._on_store,
             Fetch: self._on_fetch,
@@ -154,7 +156,12 @@ class Replica:
             )
             self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text, now.delay))
             return
-        record = Record(Version(request.version), request.value, request.expires_ms)
+        name = request.name
+        if name is not None and is_false_name(key, name):
+            text = "the record's key is not the hash of its name"
+            self._links.reply(link, Failed(request.id, Reason.MISBEHAVED, text))
+            return
+        record = Record(Version(request.version), request.value, request.expires_ms, name)
         try:
             newer = self._store.put(key, record, now.wall_ms)
         except RefusedError as error:
@@ -196,7 +203,8 @@ class Replica:
         if record is None:
             self._links.reply(link, Missing(request.id, now.delay))
         else:
-            found = Found(request.id, record.version, record.value, record.expires_ms, now.delay)
+            version, value, expires_ms = record.version, record.value, record.expires_ms
+            found = Found(request.id, version, value, expires_ms, now.delay, record.name)
             self._links.reply(link, found)
 
     def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
@@ -215,7 +223,9 @@ class Replica:
         standing = self._ownership.standing(point_of(item.key))
         if standing is NOT_REPLICA:
             return False
-        record = Record(Version(item.version), item.value, item.expires_ms)
+        if item.name is not None and is_false_name(item.key, item.name):
+            return False
+        record = Record(Version(item.version), item.value, item.expires_ms, item.name)
         try:
             newer = self._store.put(Key(item.key), record, now.wall_ms)
         except RefusedError:
@@ -233,14 +243,16 @@ class Replica:
         store = self._store
         for place, key in enumerate(request.keys):
             record = store.held(Key(key)) if held else store.get(Key(key), now.wall_ms)
-            size = len(record.value or b"") if record else 0
+            size = len(record.value or b"") + len(record.name or b"") if record else 0
             if size > room or not (held or self._ownership.standing(point_of(key)) is READY):
                 others.append(place)
                 items.append(None)
                 continue
             room -= size
             items.append(
-                FoundItem(record.version, record.value, record.expires_ms) if record else None
+                FoundItem(record.version, record.value, record.expires_ms, record.name)
+                if record
+                else None
             )
         self._links.reply(link, FoundMany(request.id, items, others, now.delay))
 
@@ -251,13 +263,14 @@ class Replica:
         for place, start in enumerate(starts_in(request.keys)):
             keys = self._store.keys_after(start, 1)
             record = self._store.held(keys[0]) if keys and keys[0].startswith(start) else None
-            size = len(record.value or b"") if record else 0
+            size = len(record.value or b"") + len(record.name or b"") if record else 0
             if record is None or size > room:
                 items.append(None)
                 others += [] if record is None else [place]
                 continue
             room -= size
-            items.append(StoreItem(keys[0], record.version, record.value, record.expires_ms))
+            ends_ms = record.expires_ms
+            items.append(StoreItem(keys[0], record.version, record.value, ends_ms, record.name))
         self._links.counters.fetches += len(items)
         self._links.reply(link, Drawn(request.id, items, others))
 

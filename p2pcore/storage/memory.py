@@ -42,11 +42,13 @@ RECORD_OVERHEAD_BYTES = 400
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One version. `value` None is a tombstone; `expires_ms` is wall-clock time, 0 for never."""
+    """One version. `value` None is a tombstone; `expires_ms` is wall-clock time, 0 for never.
+    `name`: what its application calls it, if it is listed; a tombstone has none."""
 
     version: Version
     value: bytes | None
     expires_ms: int
+    name: bytes | None = None
 
     @property
     def lasts_ms(self) -> int:
@@ -58,7 +60,8 @@ class MemoryStore:
     """The records of one node.
 
     Args:
-        capacity_bytes: values and RECORD_OVERHEAD_BYTES each together stay below this.
+        capacity_bytes: values, names and RECORD_OVERHEAD_BYTES each together stay below this, but
+            for the last name.
         tombstone_grace_ms: how long the end of a record is remembered. Longer than any partition
             or absence that shall not bring deleted records back.
     """
@@ -68,6 +71,7 @@ class MemoryStore:
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
         self._keys: Ordered[Key] = Ordered()
+        self._named: Ordered[Key] = Ordered()  # those of listed records
         self._slots = Slots()
         self.recent = RecentHeads()
         self.untallied: dict[Key, bytes | None] = {}
@@ -126,6 +130,9 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
+        if record.name is not None or (held is not None and held.name is not None):
+            self.size_bytes += _name_bytes(record) - _name_bytes(held)
+            self._note_name(key, held, record)
         if key not in self.untallied:
             self._leave_to_tally(key, held)
         if held is not None and held.expires_ms:
@@ -145,9 +152,16 @@ class MemoryStore:
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
         self.size_bytes -= _cost(held)
+        self._note_name(key, held, None)
         self._leave_to_tally(key, held)
         if held.expires_ms:
             self._ends.remove(_end_of(held, key))
+
+    def _note_name(self, key: Key, old: Record | None, new: Record | None) -> None:
+        """Keep the keys of listed records apart: what is held of this one changes."""
+        was = old is not None and old.name is not None
+        if was is not (new is not None and new.name is not None):
+            (self._named.remove if was else self._named.add)(key)
 
     # By slot, for comparing replicas
 
@@ -216,6 +230,10 @@ class MemoryStore:
             self._tally_all()
         return self._keys.after(after, count)
 
+    def named_after(self, after: bytes, count: int) -> list[Key]:
+        """The next keys of listed records beyond `after`, in order; `count` of them at most."""
+        return self._named.after(after, count)
+
     def version(self, key: Key) -> Version | None:
         """The newest version held, tombstones included."""
         record = self._records.get(key)
@@ -244,6 +262,7 @@ class MemoryStore:
         """The time of a record is over: its tombstone stays."""
         tombstone = Record(record.version, None, end_ms + self._grace_ms)
         self._records[key] = tombstone
+        self._note_name(key, record, tombstone)
         self._leave_to_tally(key, record)
         self.size_bytes += _cost(tombstone) - _cost(record)
         self._ends.remove(_end_of(record, key))
@@ -263,4 +282,8 @@ def face_of(record: Record) -> bytes:
 
 
 def _cost(record: Record) -> int:
-    return RECORD_OVERHEAD_BYTES + len(record.value or b"")
+    return RECORD_OVERHEAD_BYTES + len(record.value or b"") + _name_bytes(record)
+
+
+def _name_bytes(record: Record | None) -> int:
+    return len(record.name or b"") if record is not None else 0

@@ -45,6 +45,7 @@ class RecordStore(Protocol):
     def count(self, slot: int) -> int: ...
     def keys(self, slot: int, after: bytes = b"", count: int = 1 << 62) -> list[Key]: ...
     def keys_after(self, after: bytes, count: int) -> list[Key]: ...
+    def named_after(self, after: bytes, count: int) -> list[Key]: ...
 
 
 class ChangeLog(Protocol):
@@ -69,17 +70,24 @@ class Saved(Struct, frozen=True, gc=False):
     expires_ms: int
     seal: int
     """What `seal_of` gave when it was written."""
+    name: bytes | None = None
 
     @property
     def is_sound(self) -> bool:
         """True if it is what was written."""
         try:
-            return self.seal == seal_of(self.key, self.version, self.value, self.expires_ms)
+            return self.seal == seal_of(
+                self.key, self.version, self.value, self.expires_ms, self.name
+            )
         except (TypeError, ValueError):
             return False  # a text where bytes were, say
 
 
-def seal_of(key: bytes, version: bytes, value: bytes | None, expires_ms: int) -> int:
-    """The checksum of a record: CRC-32 of all that it says. One for a value, another for none."""
+def seal_of(
+    key: bytes, version: bytes, value: bytes | None, expires_ms: int, name: bytes | None = None
+) -> int:
+    """The checksum of a record: CRC-32 of all that it says. One for a value, another for none. That
+    of a record that is not listed is what it was before there were names."""
     head = b"%b%b%d%c" % (key, version, expires_ms, value is None)
-    return crc32(value or b"", crc32(head))
+    seal = crc32(value or b"", crc32(head))
+    return seal if name is None else crc32(b"%b%d" % (name, len(name)), seal)

@@ -30,6 +30,7 @@ from p2pcore.wire.comparing import (
     Surveyed,
 )
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_CONTACTS, MAX_COUNTERS, MAX_DRAWN
+from p2pcore.wire.listing import ListedName, ListNames, NamesListed
 from p2pcore.wire.parts import (
     AddressField,
     Base,
@@ -49,11 +50,11 @@ from p2pcore.wire.reasons import Reason, Role, words_of
 __all__ = [
     "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch", "FetchMany",
     "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads", "Inspect",
-    "Inspected", "Leaving", "ListKeys", "Listed", "Malformed", "Mark", "Marked", "Message",
-    "Missing", "NotReady", "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason",
-    "Recent", "Reply", "Resolve", "Role", "Settings", "Sketch", "Sketched", "Stale", "Store",
-    "StoreItem", "StoreMany", "Stored", "StoredMany", "Sum", "Summed", "Survey", "Surveyed",
-    "Unknown", "WireContact", "words_of",
+    "Inspected", "Leaving", "ListKeys", "ListNames", "Listed", "Malformed", "Mark", "Marked",
+    "Message", "Missing", "NamesListed", "NotReady", "NotReplica", "Ping", "Pong", "Put",
+    "PutDone", "Ready", "Reason", "Recent", "Reply", "Resolve", "Role", "Settings", "Sketch",
+    "Sketched", "Stale", "Store", "StoreItem", "StoreMany", "Stored", "StoredMany", "Sum",
+    "Summed", "Survey", "Surveyed", "Unknown", "WireContact", "words_of",
 ]  # fmt: skip
 
 
@@ -122,7 +123,7 @@ class Contacts(UntimedReply, frozen=True, tag=5):
 
 class Store(Base, frozen=True, tag=6):
     """Keep this version of a record. `value` None is a tombstone; `expires_ms` is wall-clock
-    time since 1970, 0 for never."""
+    time since 1970, 0 for never. A listed record has its `name`, of which the key is the hash."""
 
     id: RequestId
     key: IdField
@@ -130,6 +131,7 @@ class Store(Base, frozen=True, tag=6):
     value: ValueField | None
     expires_ms: Milliseconds = 0
     budget: Step = 0
+    name: ListedName | None = None
 
 
 class Stored(Base, frozen=True, tag=7):
@@ -163,6 +165,7 @@ class Found(Base, frozen=True, tag=10):
     value: ValueField | None
     expires_ms: Milliseconds = 0
     delay: Step = 0
+    name: ListedName | None = None
 
 
 class Missing(Base, frozen=True, tag=11):
@@ -188,6 +191,7 @@ class Put(Base, frozen=True, tag=13):
     value: ValueField | None
     expires_ms: Milliseconds
     budget_ms: Milliseconds
+    name: ListedName | None = None
 
 
 class PutDone(UntimedReply, frozen=True, tag=14):
@@ -224,6 +228,7 @@ class StoreItem(Base, frozen=True):
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    name: ListedName | None = None
 
 
 class StoreMany(Base, frozen=True, tag=17):
@@ -258,6 +263,7 @@ class FoundItem(Base, frozen=True):
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    name: ListedName | None = None
 
 
 class FoundMany(Base, frozen=True, tag=20):
@@ -353,13 +359,13 @@ Message = (
     | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
     | FoundMany | NotReady | Survey | Surveyed | ListKeys | Listed | Confirm | Confirmed | Leaving
     | Inspect | Inspected | Mark | Marked | Sum | Summed | Sketch | Sketched | Resolve | Recent
-    | Heads | Draw | Drawn
+    | Heads | Draw | Drawn | ListNames | NamesListed
 )  # fmt: skip
 
 Reply = (
     Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
     | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
-    | Inspected | Marked | Summed | Sketched | Heads | Drawn
+    | Inspected | Marked | Summed | Sketched | Heads | Drawn | NamesListed
 )  # fmt: skip
 
 
