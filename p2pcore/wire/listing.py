@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from p2pcore.ids import ID_BYTES
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_LISTED_BYTES
-from p2pcore.wire.parts import Base, IdField, RequestId
+from p2pcore.wire.parts import Base, IdField, RequestId, UntimedReply
 
 __all__ = ["ListNames", "ListedName", "NamesListed"]
 
@@ -28,7 +28,7 @@ class ListNames(Base, frozen=True, tag=42):
     limit: Annotated[int, Meta(ge=1)] = MAX_BATCH_ITEMS
 
 
-class NamesListed(Base, frozen=True, tag=43):
+class NamesListed(UntimedReply, frozen=True, tag=43):
     """Answers ListNames: all that this node holds up to the key `reached`, which is `last` when
     there are no more."""
 
