@@ -23,7 +23,7 @@ from msgspec import Struct
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.storage.ordered import Ordered
-from p2pcore.storage.recent import RecentHeads, head_of
+from p2pcore.storage.recent import RecentHeads
 from p2pcore.storage.slots import Slots, slot_of, start_of
 from p2pcore.versions import Version
 
@@ -174,7 +174,8 @@ class MemoryStore:
         """Bring slots and digests up to date with `count` of the changes at most. Done now and
         then, it costs puts next to nothing; it need not be called before the methods below."""
         untallied = self.untallied
-        heads: list[bytes] = []
+        keys: list[Key] = []
+        versions: list[Version] = []
         for _ in range(min(count, len(untallied))):
             key, old = untallied.popitem()
             record = self._records.get(key)
@@ -185,8 +186,9 @@ class MemoryStore:
             elif growth < 0:
                 self._keys.remove(key)
             if record is not None:
-                heads.append(head_of(key, record.version))
-        self.recent.add(heads, len(self._records))
+                keys.append(key)
+                versions.append(record.version)
+        self.recent.add(keys, versions, len(self._records))
 
     def _tally_all(self) -> None:
         self.tally(MAX_UNTALLIED)

@@ -180,13 +180,13 @@ def test_no_question_makes_a_node_look_at_many_records(monkeypatch: pytest.Monke
     slots = b"".join(slot.to_bytes(2) for slot in range(SLOTS))
     sketched = said(node, m.Sketch(1, 0, slots, b""))
     assert 0 < sketched.done < SLOTS
-    assert 500 < looks <= 1100
+    assert 250 < looks <= 600
     for prints in (bytes(5), b""):
         looks = 0
         asked = [(part, prints) for part in range(SLOTS)]
         resolved = said(node, m.Resolve(1, 0, asked))
         assert 0 < resolved.done < SLOTS
-        assert looks <= 1100
+        assert looks <= 600
 
 
 def test_the_newest_half_of_a_page_is_what_was_asked_for() -> None:
