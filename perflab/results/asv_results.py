@@ -253,10 +253,14 @@ def suite(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def _content(path: Path, remedy: str) -> dict[str, Any]:
+    """Of whatever version: what is of another lacks what is asked of it."""
     try:
-        return read_content(path)
+        content = loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: not whole, or no JSON ({error}); {remedy}") from None
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path}: no JSON object; {remedy}")
+    return content
 
 
 def stored(path: Path) -> StoredResults:
