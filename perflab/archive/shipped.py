@@ -5,7 +5,6 @@ Rule: `.asv-history` is read alone here, and what asv has is only ever filled up
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from perflab.archive.archive import (
 from perflab.archive.asv_files import Laid, is_results, lay_out, read_suite_file
 from perflab.archive.form import HistoryError
 from perflab.archive.ours import Apart, commits_in, ours
+from perflab.results.asv_config import known_machines
 from perflab.results.asv_results import LIST
 from perflab.results.checkout import known_commits
 
@@ -104,8 +104,7 @@ def warn_of_namesake(root: Path, machine: str, write: Callable[[str], None]) -> 
     ]
     if not theirs:
         return
-    known = json.loads((Path.home() / ".asv-machine.json").read_text(encoding="utf-8"))
-    here = known.get(machine, {})
+    here = known_machines().get(machine, {})
     newest = max(theirs, key=lambda entry: entry.measured_ms).params
     for what in ("cpu", "num_cpu", "arch"):
         if what in here and here[what] != newest.get(what):
