@@ -21,6 +21,11 @@ KNOWN_FAILURES = (
         "overload", "availability",
         "nodes take on all that they are asked, and answer too late: no overload control yet",
     ),
+    KnownFailure(
+        "power", "readiness",
+        "a node whose note of its neighbours has rotted waits for nobody: if it comes back while "
+        "all others are down, it counts alone, beside those that come back later (issue 20)",
+    ),
 )  # fmt: skip
 
 
