@@ -50,7 +50,7 @@ SUITES: Mapping[str, Budget] = {
     "chaos": Budget(25),
     "concurrency": Budget(10, short=True),
     "counts": Budget(41, short=True),
-    "durable": Budget(30),
+    "durable": Budget(20),
     "hotpath": Budget(90),
     "latency": Budget(40),
     "load": Budget(50),

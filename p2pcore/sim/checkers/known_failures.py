@@ -16,7 +16,15 @@ class KnownFailure(NamedTuple):
     reason: str
 
 
-KNOWN_FAILURES: tuple[KnownFailure, ...] = ()
+ROTTEN_MEMBERS = (
+    "a node whose note of its neighbours has rotted waits for nobody: if it comes back while all "
+    "others are down, it counts alone, beside those that come back later (issue 20)"
+)
+
+KNOWN_FAILURES = (
+    KnownFailure("power", "readiness", ROTTEN_MEMBERS),
+    KnownFailure("power", "convergence", ROTTEN_MEMBERS),
+)  # fmt: skip
 
 
 def known_failure(scenario: str, checker: str) -> KnownFailure | None:

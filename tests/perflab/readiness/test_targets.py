@@ -53,6 +53,8 @@ def test_the_shipped_targets_state_what_was_promised() -> None:
         ("leaks", "value == 0", "processes"),
         ("recovery", "max <= 30", "s"),
         ("lost", "count == 0", "records"),
+        ("lost", "count == 0", "records"),  # in a blackout
+        ("recovery", "max <= 15", "s"),
     ]
     assert all(each.scope and each.why for each in found)
 

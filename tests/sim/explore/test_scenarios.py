@@ -47,6 +47,17 @@ def test_promises_are_kept(seed: int) -> None:
     assert outcome.read
 
 
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_everybody_loses_power_amid_trouble_with_a_disk(seed: int) -> None:
+    scenario = draw("power", seed)
+    kinds = [fault["fault"] for fault in scenario.faults]
+    assert kinds == ["disk", "blackout"] * (len(kinds) // 2)
+    outcome = play(scenario)
+    known = known_failure("power", outcome.broken)
+    assert outcome.ok or known, f"{outcome.broken}: {outcome.text}"
+    assert outcome.acknowledged
+
+
 @pytest.mark.parametrize(("name", "seed"), [("tombstones", 97), ("exhaustion", 159)])
 def test_a_value_may_end_while_it_is_on_its_way(name: str, seed: int) -> None:
     """A cut holds up the answer to a read; the value was good when the answer was given."""
