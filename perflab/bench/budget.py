@@ -50,6 +50,7 @@ SUITES: Mapping[str, Budget] = {
     "chaos": Budget(25),
     "concurrency": Budget(10, short=True),
     "counts": Budget(41, short=True),
+    "detection": Budget(9),
     "durable": Budget(30),
     "hotpath": Budget(90),
     "latency": Budget(40),

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
+from benchmarks.common.simulated import detection as sim_detection
 from benchmarks.common.simulated import faults as sim_faults
 from benchmarks.common.simulated import scale as sim_scale
 from benchmarks.common.simulated import tail as sim_tail
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
     "calm": sim_faults.calm,
     "fault": sim_faults.fault,
     "tail": sim_tail.tail,
+    "detection": sim_detection.detection,
 }
 
 
