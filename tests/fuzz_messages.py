@@ -144,6 +144,9 @@ class Speaker:
             m.Draw: lambda: m.Draw(number, b"".join(self.key()[:8] for _ in range(9)) + b"x" * 3),
             m.ListKeys: lambda: m.ListKeys(number, self.slots(), rng.choice([b"", key, b"\xff"])),
             m.Confirm: lambda: m.Confirm(number, self.entries(now)),
+            m.IndirectPing: lambda: m.IndirectPing(
+                number, self.rng.choice(self.peers), self.number()
+            ),
         }
         return made[kind]() if kind in made else kind(number)
 
@@ -175,6 +178,7 @@ class Speaker:
             m.Inspected: lambda: m.Inspected(
                 number, "x", *(self.number(), rng.random() < 0.5), *[self.number()] * 5, {"a": 1}
             ),
+            m.IndirectPong: lambda: m.IndirectPong(number, rng.random() < 0.5),
             m.Marked: lambda: m.Marked(number, self.number(), self.number(), self.number()),
         }
         return made[kind]() if kind in made else kind(number)

@@ -37,6 +37,8 @@ from p2pcore.wire.messages import (
     FoundMany,
     Get,
     Heads,
+    IndirectPing,
+    IndirectPong,
     Inspect,
     Inspected,
     Listed,
@@ -223,6 +225,7 @@ _ANSWERS: dict[type, dict[type, _Check | None]] = {
     Confirm: {Confirmed: _confirmed},
     Inspect: {Inspected: None},
     Mark: {Marked: None},
+    IndirectPing: {IndirectPong: None},
 }
 
 PLAIN_ANSWERS = {

@@ -9,6 +9,7 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
+from p2pcore.session.round_trip import RoundTrip
 from p2pcore.wire.messages import Message, Reply, Role
 
 __all__ = ["ACCIDENTS", "TIMING_NS", "Call", "Counters", "Link"]
@@ -51,6 +52,8 @@ class Counters(Struct):
     records_pushed: int = 0
     records_dropped: int = 0  # handed over to others and confirmed by them
     repair_bytes: int = 0  # of records pulled and pushed, overheads included
+    suspicions: int = 0  # of nodes that did not answer a ping in their time
+    vouched: int = 0  # of these, ended by a witness
     requests_refused: int = 0  # what only nodes ask, and what was asked by who does not read
 
 
@@ -63,6 +66,7 @@ class Link:
         "coordinating",
         "end_by_ns",
         "heard_ns",
+        "hedges",
         "id",
         "incoming",
         "late_ns",
@@ -73,6 +77,7 @@ class Link:
         "probed_ns",
         "retiring",
         "role",
+        "round_trip",
         "shunned",
         "since_ns",
         "strain",
@@ -106,6 +111,8 @@ class Link:
         self.shunned = False
         self.late_ns = -1
         self.probed_ns = 0
+        self.hedges = 0  # reads that asked another one while this peer was silent
+        self.round_trip: RoundTrip | None = None  # of pings; None: not known yet
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
 
     def time(self, call_id: int, question: Message, now: Instant) -> None:
