@@ -26,7 +26,9 @@ async def test_join_crash_and_leave() -> None:
             assert await client.retrieve_many(KEYS) == {key: key.encode() for key in KEYS}
             await eventually(lambda: copies(members) == [3] * len(KEYS))
 
-        newcomer = AdaptiveCoordinator(CoordinatorConfig(bootstrap=[nodes[1].address], copy_after_s=0))
+        newcomer = AdaptiveCoordinator(
+            CoordinatorConfig(bootstrap=[nodes[1].address], copy_after_s=0)
+        )
         async with newcomer:
             await all_is_there([*nodes, newcomer])
             assert newcomer.ready
