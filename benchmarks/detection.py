@@ -1,9 +1,9 @@
 """How soon a silent machine is given up, and what is given up that should not be: simulated nodes.
 
-Networks of 8 and 64 nodes, nightly 512, in virtual time (`common.simulated.detection`): one loses its power;
-a tenth stand still for up to two seconds again and again while segments are lost; most of what one
-node sends is lost; nothing happens at all. Everything follows from the seeds, so the figures are
-the same on any machine.
+Networks of 8 and 64 nodes, nightly 512, in virtual time (`common.simulated.detection`): one loses
+its power; a tenth stand still for up to two seconds again and again while segments are lost; most
+of what one node sends is lost; nothing happens at all. Everything follows from the seeds, so the
+figures are the same on any machine.
 """
 
 from __future__ import annotations

@@ -48,7 +48,6 @@ from p2pcore.wire.messages import (
     Role,
     Settings,
     Stale,
-    Survey,
 )
 
 __all__ = ["Node"]
@@ -131,11 +130,9 @@ class Node(Machine):
         self._membership = Membership(
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
-        upkeep = self._context.hedges, self.liveness, self._membership, self.lost
-        kept = (journal,) if journal is not None else ()
-        self._timed: tuple[_Timed, ...] = (
-            links, *upkeep, self._sync, self._handover, self._replica, *kept
-        )  # fmt: skip
+        upkeep = links, self._context.hedges, self.liveness, self._membership, self.lost
+        parts = *upkeep, self._sync, self._handover, self._replica, journal
+        self._timed: tuple[_Timed, ...] = tuple(part for part in parts if part is not None)
         self._coordinating = 0  # operations in flight that we run for peers
         self._coordinated: dict[NodeId, int] = {}  # ... by who has asked
         self._serve_links()
@@ -146,7 +143,6 @@ class Node(Machine):
         links.on_expelled = self._on_expelled
         links.pool.favoured = table.nearest
         self._membership.on_change = self._notice_change
-        self._membership.guard(Survey)
         Witness(links)
         links.admission.is_known = lambda node_id: node_id in table or node_id in lost
         links.admission.count_known = lambda: table.size + len(lost)

@@ -35,6 +35,7 @@ from p2pcore.overlay.probation import Probation
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
+from p2pcore.wire.messages import Survey
 
 __all__ = ["Membership"]
 
@@ -74,6 +75,7 @@ class Membership:
         """Called when a turn of time has made a change: somebody is lost, or (True) is back."""
         self._next_ns: int | None = None  # when it is time to look around, or to try again
         liveness.on_silent = self._on_silent
+        links.handlers[Survey] = self._probation.guarded(links.handlers[Survey])
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
         self._tries = 0  # to join
@@ -86,11 +88,6 @@ class Membership:
     def wake_at_ns(self) -> int | None:
         """When `handle_timer` has work, in monotonic ns."""
         return earliest(self._next_ns, self._losses.wake_at_ns)
-
-    def guard(self, request: type) -> None:
-        """Answer this to members only."""
-        handlers = self._links.handlers
-        handlers[request] = self._probation.guarded(handlers[request])
 
     def join(self, now: Instant, deadline_ns: int, joined: Joined) -> None:
         """Get into the network; calls back with None, or with why it was not possible."""

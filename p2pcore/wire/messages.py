@@ -51,11 +51,11 @@ from p2pcore.wire.reasons import Reason, Role, words_of
 __all__ = [
     "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch", "FetchMany",
     "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads", "IndirectPing",
-    "IndirectPong", "Inspect", "Inspected", "Leaving", "ListKeys", "Listed", "Malformed", "Mark", "Marked", "Message",
-    "Missing", "NotReady", "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason",
-    "Recent", "Reply", "Resolve", "Role", "Settings", "Sketch", "Sketched", "Stale", "Store",
-    "StoreItem", "StoreMany", "Stored", "StoredMany", "Sum", "Summed", "Survey", "Surveyed",
-    "Unknown", "WireContact", "WirePeer", "words_of",
+    "IndirectPong", "Inspect", "Inspected", "Leaving", "ListKeys", "Listed", "Malformed", "Mark",
+    "Marked", "Message", "Missing", "NotReady", "NotReplica", "Ping", "Pong", "Put", "PutDone",
+    "Ready", "Reason", "Recent", "Reply", "Resolve", "Role", "Settings", "Sketch", "Sketched",
+    "Stale", "Store", "StoreItem", "StoreMany", "Stored", "StoredMany", "Sum", "Summed", "Survey",
+    "Surveyed", "Unknown", "WireContact", "WirePeer", "words_of",
 ]  # fmt: skip
 
 
