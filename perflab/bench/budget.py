@@ -59,7 +59,7 @@ SUITES: Mapping[str, Budget] = {
     "scale": Budget(9, short=True),
     "simulated": Budget(75),
     "startup": Budget(30),
-    "tail": Budget(45),
+    "tail": Budget(35),
 }
 
 
