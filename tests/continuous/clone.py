@@ -114,7 +114,8 @@ class Clone:
                 seconds = finite(value)
                 if seconds is not None and seconds == seconds and ", ruler" in record.version:
                     called = f"{name}({', '.join(case)})" if case else name
-                    found[called] = seconds * slow / PER_MILLE if raw else seconds
+                    assert slow is not None or not raw, f"{called} has no ruler beside it"
+                    found[called] = seconds * (slow or 0) / PER_MILLE if raw else seconds
         return found
 
 
