@@ -1,7 +1,7 @@
 """How much each node is asked at a time: as much as it serves without delay.
 
 Theory of operation. Every answer tells how long its request had waited at the node. Each node has a
-*window*: units that may be in flight to it from here (`session/in_flight.py`; an ordinary request is
+*window*: units that may be in flight to it from here (`session/in_flight.py`; a small request is
 one, a value of 4 KiB one more). A long delay shrinks it, a little with each answer that tells so,
 and to what was in flight at most; a request that is not answered in time gives its unit back and
 shrinks it more. While the delay is short, and the window was needed, it grows: by as much as is
