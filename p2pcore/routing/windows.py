@@ -1,7 +1,7 @@
 """How much each node is asked at a time: as much as it serves without delay.
 
 Theory of operation. Every answer tells how long its request had waited at the node. Each node has a
-*window*: units that may be in flight to it from here (`session/slots.py`; an ordinary request is
+*window*: units that may be in flight to it from here (`session/in_flight.py`; a small request is
 one, a value of 4 KiB one more). A long delay shrinks it, a little with each answer that tells so,
 and to what was in flight at most; a request that is not answered in time gives its unit back and
 shrinks it more. While the delay is short, and the window was needed, it grows: by as much as is
@@ -31,8 +31,8 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
 from p2pcore.routing.waiting import Waitable, Waiting
+from p2pcore.session.in_flight import InFlight
 from p2pcore.session.link import SHORT_DELAY, Counters, Link
-from p2pcore.session.slots import Slots
 from p2pcore.session.timeouts import LEAST_NS, LONGEST_NS
 
 __all__ = ["BUSY", "FLOOR", "UNIT_BYTES", "Windows", "units_of"]
@@ -52,7 +52,7 @@ def units_of(size_bytes: int) -> int:
     return 1 + size_bytes // UNIT_BYTES
 
 
-class Windows(Slots):
+class Windows(InFlight):
     """The windows of one machine, and the operations that wait for them.
 
     Args:

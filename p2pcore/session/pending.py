@@ -11,8 +11,8 @@ from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import NodeId
 from p2pcore.session.answers import objection
+from p2pcore.session.in_flight import InFlight
 from p2pcore.session.link import SHORT_DELAY, Call, Counters, Link
-from p2pcore.session.slots import Slots
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.wire.messages import Message, Pong, Reply
 
@@ -40,7 +40,7 @@ class PendingCalls:
         self.calls = calls
         self._accuse = accuse
         self._learn: Callable[[Link, Reply, Instant], None] = _forget_timing
-        self.slots = Slots()
+        self.slots = InFlight()
         self._by_node = by_node
         self.slow: dict[NodeId, bool] = {}
         """Who did not answer in time, and not since: to be asked last. False: was not even linked
@@ -82,7 +82,7 @@ class PendingCalls:
         the link's `timed_id`."""
         self._learn = learn
 
-    def keep_slots(self, slots: Slots) -> None:
+    def keep_slots(self, slots: InFlight) -> None:
         """Tell these of what is in flight, from now on."""
         self.slots = slots
 

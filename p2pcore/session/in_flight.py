@@ -10,10 +10,10 @@ Rule: a place to listen at; this one does nothing.
 from p2pcore.effects import Instant
 from p2pcore.session.link import Link
 
-__all__ = ["Slots"]
+__all__ = ["InFlight"]
 
 
-class Slots:
+class InFlight:
     """Told of links whose slots are taken and free again."""
 
     __slots__ = ()
