@@ -171,8 +171,13 @@ class CoordinatorConfig:
     whole may take six times as long."""
 
     max_store_bytes: int = 1 << 30
-    """Records kept here, in memory and on disk, overheads included; beyond it, stores are refused
-    as StorageFull."""
+    """Records kept here, overheads included; beyond it, stores are refused as StorageFull. Without
+    a disk they are all in memory."""
+
+    cache_bytes: int = 256 << 20
+    """With a disk: values that stay in memory, those used last, with 160 bytes each. Others are
+    read when somebody asks for them. What is known of a record beside its value, some 300 bytes,
+    is always in memory, and so is what is on its way to the disk."""
 
     tombstone_grace_s: float = 24 * 3600.0
     """How long deletions are remembered: longer than any partition or absence of a node."""
@@ -207,7 +212,7 @@ class CoordinatorConfig:
         self._settle_durability()
         self._settle_quorums()
         _check_ints(self, ("max_connections", "pool_size", "max_handshakes"), MAX_COUNT)
-        _check_ints(self, ("max_store_bytes", "repair_bytes_per_s"), MAX_BYTES)
+        _check_ints(self, ("max_store_bytes", "cache_bytes", "repair_bytes_per_s"), MAX_BYTES)
         _check_seconds(self, ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"))
         _check_seconds(self, ("max_clock_offset_s", "leave_timeout_s"), zero=True)
         _check_routing(self)

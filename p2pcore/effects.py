@@ -23,6 +23,7 @@ __all__ = [
     "LinkId",
     "Notice",
     "Persist",
+    "Recall",
     "Send",
     "earliest",
 ]
@@ -69,7 +70,9 @@ class Close(Struct, frozen=True, gc=False):
 class Persist(Struct, frozen=True, gc=False):
     """Write this to disk; say `persisted` once it is synced, together with all before it.
 
-    What is kept of a key from now on; a `version` of None: nothing. Numbers count up by one.
+    What is kept of a key from now on; a `version` of None: nothing. Numbers count up by one, beyond
+    all that were used before a restart: the number is the row of what is written. `replaces` is the
+    row that is not needed any more; 0: there is none.
     """
 
     number: int
@@ -77,6 +80,15 @@ class Persist(Struct, frozen=True, gc=False):
     version: Version | None
     value: bytes | None
     expires_ms: int
+    replaces: int = 0
+
+
+class Recall(Struct, frozen=True, gc=False):
+    """Read this row back from disk; say `recalled` with it, or with None where it is not there as
+    it was written. What waits for it goes on meanwhile, in any order."""
+
+    row: int
+    key: Key
 
 
 class Complete(Struct, frozen=True, gc=False):
@@ -105,4 +117,4 @@ def earliest(*deadlines: int | None) -> int | None:
     return first
 
 
-Effect = Send | Connect | Close | Persist | Complete | Notice
+Effect = Send | Connect | Close | Persist | Recall | Complete | Notice

@@ -128,7 +128,7 @@ class Node(Machine):
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
         upkeep = self._context.hedges, self.liveness, self._membership, self.lost
-        kept = (journal,) if journal is not None else ()
+        kept = journal.take_part(self._handover, self._notice_change) if journal else ()
         self._timed: tuple[_Timed, ...] = (
             links, *upkeep, self._sync, self._handover, self._replica, *kept
         )  # fmt: skip
@@ -181,7 +181,7 @@ class Node(Machine):
                 if self._sync.is_first and not self.ownership.awaited:
                     self.ownership.found()
                 if self.journal is not None:
-                    self._sync.context.here_ms = self.journal.here_ms
+                    self._sync.context.here_ms = self.journal.notes.here_ms
                 self._sync.start(now)
                 self._handover.start(now)
             self.complete(operation, error)
@@ -285,7 +285,7 @@ class Node(Machine):
             self._sync.membership_changed(now, returned=returned)
             self._handover.membership_changed(now)
             if self.journal is not None:
-                self.journal.note_members(self._neighbours(), all_synced=False)
+                self.journal.notes.note_members(self._neighbours(), all_synced=False)
 
     def _look_around(self, looked: Callable[[Instant], None], now: Instant) -> None:
         self.directory.search(self.table.point, now, lambda _, now: looked(now))
@@ -294,7 +294,7 @@ class Node(Machine):
         self._replica.tidy_later(now)
         if self.ownership.settled:
             if self.journal is not None:
-                self.journal.note_members(self._neighbours(), all_synced=True)
+                self.journal.notes.note_members(self._neighbours(), all_synced=True)
             waiting, self._waiting_ready = self._waiting_ready, {}
             for operation in waiting:
                 self.complete(operation, None)

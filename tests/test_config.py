@@ -30,6 +30,7 @@ BAD = [
     (CoordinatorConfig, "max_connections", 0),
     (CoordinatorConfig, "max_handshakes", 0),
     (CoordinatorConfig, "max_store_bytes", 0),
+    (CoordinatorConfig, "cache_bytes", 0),
     *[
         (CoordinatorConfig, name, value)
         for name in ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s")

@@ -108,18 +108,21 @@ class Writer:
         return group
 
     def _write(self, group: list[Persist]) -> None:
-        number = group[-1].number
         if self._full and group[0].value is not None and not self._take_ballast():
-            self._told("refused", number, f"less than {BALLAST_BYTES >> 20} MiB are free")
+            self._refuse(group, f"less than {BALLAST_BYTES >> 20} MiB are free")
             return
         try:
             self._commit(group)
         except FullDiskError as error:
-            self._told("refused", number, str(error))
+            self._refuse(group, str(error))
         except (BrokenDiskError, DamagedError) as error:
             self._break(str(error))
         else:
-            self._told("persisted", number, "")
+            self._told("persisted", group[-1].number, "")
+
+    def _refuse(self, group: list[Persist], reason: str) -> None:
+        self._database.left_out(group)
+        self._told("refused", group[-1].number, reason)
 
     def _commit(self, group: list[Persist]) -> None:
         self._dirty = True

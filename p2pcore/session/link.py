@@ -51,6 +51,8 @@ class Counters(Struct):
     records_pushed: int = 0
     records_dropped: int = 0  # handed over to others and confirmed by them
     repair_bytes: int = 0  # of records pulled and pushed, overheads included
+    values_recalled: int = 0  # read from disk, to be given or looked at
+    values_damaged: int = 0  # on disk, not as they were written: written again, or pulled
     requests_refused: int = 0  # what only nodes ask, and what was asked by who does not read
 
 

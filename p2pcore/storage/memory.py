@@ -17,13 +17,14 @@ takes some itself; keys are listed in pages, and `expire` ends EXPIRE_RECORDS at
 """
 
 from collections.abc import Iterable
+from itertools import islice
 
 from msgspec import Struct
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.storage.ordered import Ordered
-from p2pcore.storage.recent import RecentHeads, head_of
+from p2pcore.storage.recent import MOST_HEADS, RecentHeads, head_of
 from p2pcore.storage.slots import Slots, slot_of, start_of
 from p2pcore.versions import Version
 
@@ -52,6 +53,11 @@ class Record(Struct, frozen=True, gc=False):
     def lasts_ms(self) -> int:
         """Until when its value lasts, in wall-clock time. 0: for ever, or there is none."""
         return 0 if self.value is None else self.expires_ms
+
+    @property
+    def is_cold(self) -> bool:
+        """True if its value is not in memory: what stands in its place has its length only."""
+        return False
 
 
 class MemoryStore:
@@ -176,6 +182,19 @@ class MemoryStore:
 
     def _tally_all(self) -> None:
         self.tally(MAX_UNTALLIED)
+
+    def count_anew(self) -> None:
+        """Work out slots and orders from the records alone: for a start with many of them, when
+        nobody waits. Some 2 us each."""
+        records = self._records
+        self._slots = Slots()
+        self._slots.add_all((key, face_of(record)) for key, record in records.items())
+        self._keys.fill(sorted(records))
+        ending = ((record, key) for key, record in records.items() if record.expires_ms)
+        self._ends.fill(sorted(_end_of(record, key) for record, key in ending))
+        last = list(islice(reversed(records.items()), MOST_HEADS))
+        self.recent.add([head_of(key, each.version) for key, each in reversed(last)], len(records))
+        self.untallied.clear()
 
     def slots(self) -> Iterable[tuple[int, int]]:
         """(slot, digest) of every slot that has records, in order: for earlier versions."""

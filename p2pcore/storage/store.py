@@ -19,7 +19,11 @@ from p2pcore.storage.memory import TALLY_RECORDS, Record
 from p2pcore.storage.recent import RecentHeads
 from p2pcore.versions import Version
 
-__all__ = ["ChangeLog", "RecordStore", "Saved", "seal_of"]
+__all__ = ["ChangeLog", "RecordStore", "Row", "Saved", "head_of", "seal_of"]
+
+Row = tuple[int, Key, Version, int, int | None]
+"""What a disk says of a record without its value: row, key, version, expires_ms, and how many bytes
+the value has; None: there is none."""
 
 
 class RecordStore(Protocol):
@@ -53,8 +57,9 @@ class ChangeLog(Protocol):
     def admit(self, record: Record) -> None:
         """Called before a record is taken. Raises RefusedError if it can't be kept now."""
 
-    def add(self, key: Key, record: Record | None) -> None:
-        """This is what is kept of a key from now on; None: nothing."""
+    def add(self, key: Key, record: Record | None, replaces: int) -> int:
+        """This is what is kept of a key from now on; None: nothing. It takes the place of the row
+        that it `replaces`; 0: there is none. Returns its own row."""
 
     def is_behind(self, key: Key) -> bool:
         """Called when somebody counts on what is held of a key. True if it may not stay."""
@@ -70,6 +75,9 @@ class Saved(Struct, frozen=True, gc=False):
     seal: int
     """What `seal_of` gave when it was written."""
 
+    row: int = 0
+    """The number of the change that wrote it."""
+
     @property
     def is_sound(self) -> bool:
         """True if it is what was written."""
@@ -83,3 +91,9 @@ def seal_of(key: bytes, version: bytes, value: bytes | None, expires_ms: int) ->
     """The checksum of a record: CRC-32 of all that it says. One for a value, another for none."""
     head = b"%b%b%d%c" % (key, version, expires_ms, value is None)
     return crc32(value or b"", crc32(head))
+
+
+def head_of(row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None) -> int:
+    """The checksum of what a row says of a record without its value, and of its own number."""
+    size_bytes = -1 if size_bytes is None else size_bytes
+    return crc32(b"%d,%b%b%d,%d" % (row, key, version, expires_ms, size_bytes))

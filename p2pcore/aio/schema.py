@@ -1,0 +1,115 @@
+"""The tables of a file of records, and how rows of theirs are read and checked.
+
+A row of `meta` has two checksums: `head` of itself and its number, so that a start reads no values,
+and `seal` of the value as well. Its `name` is for what a record may be called; nothing is written
+there yet.
+
+Rule: statements and rows; opens nothing.
+"""
+
+from typing import Any
+
+from p2pcore.storage.store import Row, Saved, head_of, seal_of
+
+__all__ = [
+    "INSERT_DATA",
+    "INSERT_META",
+    "MIGRATIONS",
+    "SCHEMA_VERSION",
+    "SELECT",
+    "SELECT_HEADS",
+    "SELECT_OLD",
+    "meta_row",
+    "saved_of",
+    "sorted_out",
+    "sound_head",
+]
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, version BLOB NOT NULL,"
+        " expires_ms INTEGER NOT NULL, seal INTEGER NOT NULL)",
+        "CREATE TABLE data(seq INTEGER PRIMARY KEY, value BLOB NOT NULL)",
+        "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+    ),
+    (  # what is not sound gets no head: a start leaves it out
+        "ALTER TABLE meta ADD COLUMN size INTEGER",
+        "ALTER TABLE meta ADD COLUMN head INTEGER NOT NULL DEFAULT -1",
+        "ALTER TABLE meta ADD COLUMN name BLOB",
+        "UPDATE meta SET size = (SELECT length(value) FROM data WHERE data.seq = meta.seq)",
+        "UPDATE meta SET head = sound_head(seq, key, version, expires_ms, seal,"
+        " (SELECT value FROM data WHERE data.seq = meta.seq))",
+    ),
+)
+"""What brings a file from the schema of each version to the next. Never changed, only added to. May
+call `sound_head`."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+SELECT = (
+    "SELECT seq, key, version, expires_ms, seal, value, size, head"
+    " FROM meta LEFT JOIN data USING(seq) WHERE seq"
+)
+SELECT_OLD = (
+    "SELECT seq, key, version, expires_ms, seal, value, length(value), NULL"
+    " FROM meta LEFT JOIN data USING(seq) WHERE seq"
+)
+"""From a file of the first schema that may not be changed."""
+
+SELECT_HEADS = "SELECT seq, key, version, expires_ms, size, head FROM meta WHERE seq"
+INSERT_META = (
+    "INSERT INTO meta(seq, key, version, expires_ms, seal, size, head) VALUES(?,?,?,?,?,?,?)"
+)
+INSERT_DATA = "INSERT INTO data VALUES(?, ?)"
+MAX_UNSIGNED = (1 << 63) - 1  # the largest number that SQLite keeps
+KEY_BYTES = 32  # of a record; other rows are of notes
+
+
+def meta_row(
+    row: int, key: bytes, version: bytes, value: bytes | None, expires_ms: int
+) -> tuple[int, bytes, bytes, int, int, int | None, int]:
+    """What INSERT_META takes for a record."""
+    if expires_ms > MAX_UNSIGNED:
+        expires_ms = MAX_UNSIGNED
+    size = None if value is None else len(value)
+    seal = seal_of(key, version, value, expires_ms)
+    return row, key, version, expires_ms, seal, size, head_of(row, key, version, expires_ms, size)
+
+
+def saved_of(row: Any) -> Saved:
+    """The record of a row of SELECT; one that is not sound if its head is not."""
+    seq, key, version, expires_ms, seal, value, size, head = row
+    sound = head is None or _is_head(head, seq, key, version, expires_ms, size)
+    return Saved(key, version, value, expires_ms, seal if sound else -1, seq)
+
+
+def sorted_out(rows: list[Any]) -> tuple[list[Row], list[int], list[int]]:
+    """Of rows of SELECT_HEADS: the records, the numbers of notes, and those of damaged rows."""
+    try:
+        if all(row[5] == head_of(*row[:5]) and len(row[1]) == KEY_BYTES for row in rows):
+            return [row[:5] for row in rows], [], []
+    except (TypeError, ValueError):
+        pass  # a text where bytes were, say
+    records, notes, damaged = [], [], []
+    for row in rows:
+        if not _is_head(row[5], *row[:5]):
+            damaged.append(row[0])
+        elif len(row[1]) == KEY_BYTES:
+            records.append(row[:5])
+        else:
+            notes.append(row[0])
+    return records, notes, damaged
+
+
+def sound_head(seq: Any, key: Any, version: Any, expires_ms: Any, seal: Any, value: Any) -> int:
+    """The head of a row of the first schema; -1 if it is not what was written."""
+    if not Saved(key, version, value, expires_ms, seal).is_sound:
+        return -1
+    return head_of(seq, key, version, expires_ms, None if value is None else len(value))
+
+
+def _is_head(head: object, row: int, key: Any, version: Any, expires_ms: Any, size: Any) -> bool:
+    try:
+        return head == head_of(row, key, version, expires_ms, size)
+    except (TypeError, ValueError):
+        return False
