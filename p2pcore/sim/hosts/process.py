@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Persist, Send
+from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Persist, Recall, Send
 from p2pcore.errors import ConfigError, P2PError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
@@ -164,7 +164,7 @@ class Process:
                     self.network.close(end, depart_ns)
             elif isinstance(effect, Complete):
                 self._complete(effect)
-            elif isinstance(effect, Persist):
+            elif isinstance(effect, Persist | Recall):
                 self.persist(effect)
             elif isinstance(effect, Notice):
                 self.notices.append(effect.text)
@@ -174,9 +174,9 @@ class Process:
         ):
             self._set_timer(deadline_ns)
 
-    def persist(self, change: Persist) -> None:
-        """Write a change to disk: only nodes have one."""
-        raise AssertionError(f"{self} has no disk for {change}")
+    def persist(self, wanted: Persist | Recall) -> None:
+        """Write a change to disk, or read it back: only nodes have one."""
+        raise AssertionError(f"{self} has no disk for {wanted}")
 
     def _complete(self, effect: Complete) -> None:
         self.environment.trace.note(self._engine.now_ns, self.index, effect.operation)
