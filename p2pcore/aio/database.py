@@ -147,21 +147,22 @@ class Database:
 
     def load(self) -> Iterator[list[Saved]]:
         """All records with their values, some at a time."""
-        for rows in self._pages(self._select):
+        for rows in self._pages(self._select, 0):
             yield [saved_of(row) for row in rows]
 
     def heads(self) -> Iterator[tuple[list[Row], list[Saved], list[int]]]:
         """What is known of all records without their values; notes, whole; and damaged rows: some
         at a time."""
-        for rows in self._pages(SELECT_HEADS):
+        for rows in self._pages(SELECT_HEADS, 1):
             records, notes, damaged = sorted_out(rows)
             yield records, [note for note in map(self.read, notes) if note is not None], damaged
 
-    def _pages(self, statement: str) -> Iterator[list[Any]]:
+    def _pages(self, statement: str, place: int) -> Iterator[list[Any]]:
+        """Rows of a statement, which has their numbers at a place, in order."""
         after, page = -1, f"{statement} > ? ORDER BY seq LIMIT ?"
         try:
             while rows := self._connection.execute(page, (after, READ_ROWS)).fetchall():
-                after = rows[-1][0]
+                after = rows[-1][place]
                 yield rows
         except sqlite3.Error as error:
             raise _kind_of(error) from error

@@ -7,9 +7,11 @@ there yet.
 Rule: statements and rows; opens nothing.
 """
 
+import contextlib
 from typing import Any
+from zlib import crc32
 
-from p2pcore.storage.store import Row, Saved, head_of, seal_of
+from p2pcore.storage.store import HEAD, Row, Saved, head_of, seal_of
 
 __all__ = [
     "INSERT_DATA",
@@ -56,7 +58,7 @@ SELECT_OLD = (
 )
 """From a file of the first schema that may not be changed."""
 
-SELECT_HEADS = "SELECT seq, key, version, expires_ms, size, head FROM meta WHERE seq"
+SELECT_HEADS = "SELECT head, seq, key, version, expires_ms, size FROM meta WHERE seq"
 INSERT_META = (
     "INSERT INTO meta(seq, key, version, expires_ms, seal, size, head) VALUES(?,?,?,?,?,?,?)"
 )
@@ -85,20 +87,21 @@ def saved_of(row: Any) -> Saved:
 
 def sorted_out(rows: list[Any]) -> tuple[list[Row], list[int], list[int]]:
     """Of rows of SELECT_HEADS: the records, the numbers of notes, and those of damaged rows."""
-    try:
-        if all(row[5] == head_of(*row[:5]) and len(row[1]) == KEY_BYTES for row in rows):
-            return [row[:5] for row in rows], [], []
-    except (TypeError, ValueError):
-        pass  # a text where bytes were, say
-    records, notes, damaged = [], [], []
-    for row in rows:
-        if not _is_head(row[5], *row[:5]):
-            damaged.append(row[0])
-        elif len(row[1]) == KEY_BYTES:
-            records.append(row[:5])
+    records = [row[1:] for row in rows]
+    heads = [row[0] for row in rows]
+    with contextlib.suppress(TypeError, ValueError):  # a text where bytes were, say
+        sound = heads == [crc32(HEAD % record) for record in records]
+        if sound and all(len(record[1]) == KEY_BYTES for record in records):
+            return records, [], []
+    sorts: tuple[list[Row], list[int], list[int]] = [], [], []
+    for head, record in zip(heads, records, strict=True):
+        if not _is_head(head, *record):
+            sorts[2].append(record[0])
+        elif len(record[1]) == KEY_BYTES:
+            sorts[0].append(record)
         else:
-            notes.append(row[0])
-    return records, notes, damaged
+            sorts[1].append(record[0])
+    return sorts
 
 
 def sound_head(seq: Any, key: Any, version: Any, expires_ms: Any, seal: Any, value: Any) -> int:

@@ -19,11 +19,15 @@ from p2pcore.storage.memory import TALLY_RECORDS, Record
 from p2pcore.storage.recent import RecentHeads
 from p2pcore.versions import Version
 
-__all__ = ["ChangeLog", "RecordStore", "Row", "Saved", "head_of", "seal_of"]
+__all__ = ["HEAD", "ChangeLog", "RecordStore", "Row", "Saved", "head_of", "seal_of"]
 
 Row = tuple[int, Key, Version, int, int | None]
 """What a disk says of a record without its value: row, key, version, expires_ms, and how many bytes
 the value has; None: there is none."""
+
+
+HEAD = b"%d,%b%b%d,%a"
+"""What `head_of` is the CRC-32 of, as a form for a `Row`."""
 
 
 class RecordStore(Protocol):
@@ -95,5 +99,4 @@ def seal_of(key: bytes, version: bytes, value: bytes | None, expires_ms: int) ->
 
 def head_of(row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None) -> int:
     """The checksum of what a row says of a record without its value, and of its own number."""
-    size_bytes = -1 if size_bytes is None else size_bytes
-    return crc32(b"%d,%b%b%d,%d" % (row, key, version, expires_ms, size_bytes))
+    return crc32(HEAD % (row, key, version, expires_ms, size_bytes))

@@ -89,8 +89,8 @@ class Disk:
         """
         self._forget()
         self._said, self._found = said, found or _no_reader
-        found, self._torn = [*self._kept.values(), *self._torn], []
-        return found
+        everything, self._torn = [*self._kept.values(), *self._torn], []
+        return everything
 
     def write(self, change: Persist) -> None:
         """Have this written, after what came before."""
