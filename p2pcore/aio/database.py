@@ -116,6 +116,7 @@ class Database:
             text = f"{self.path} has schema {version}, this p2pcore knows {SCHEMA_VERSION}"
             raise ForeignError(f"{text}: a newer one has written it")
         self._select = SELECT if version > 1 or not read_only else SELECT_OLD
+        self._page_bytes = self._value("PRAGMA page_size")
         if read_only:
             return
         if not version:
@@ -299,6 +300,12 @@ class Database:
         except FileNotFoundError:
             return 0
 
+    @property
+    def used_bytes(self) -> int:
+        """What records take on disk: the pages in use of the file, and its log."""
+        pages = self._value("PRAGMA page_count") - self._value("PRAGMA freelist_count")
+        return pages * self._page_bytes + self.wal_bytes
+
     def checkpoint(self, *, truncate: bool = False) -> None:
         """Bring what is in the log into the file; `truncate`: and leave an empty log.
 
@@ -350,7 +357,9 @@ def _kind_of(error: sqlite3.Error) -> Exception:
     primary = code & 0xFF if code is not None else None
     if primary == sqlite3.SQLITE_FULL:
         return FullDiskError(str(error))
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return DamagedError(str(error))
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+        return DamagedError(str(error))  # no such column, say: our statements are right
+    if primary is None and isinstance(error, sqlite3.OperationalError):
+        return DamagedError(str(error))  # a text where bytes were, which is none
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return BrokenDiskError(f"{error} ({name})")

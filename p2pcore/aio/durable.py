@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,7 @@ class DiskRecords:
         directory: its data directory.
         journal: of the node; None: records stay in memory, and only the lock is held.
         synced: a change counts when it is synced; else when the system has it.
+        max_bytes: what records may take on disk.
         reported: called in the loop whenever the journal was told something.
 
     Raises:
@@ -63,17 +65,25 @@ class DiskRecords:
     """
 
     def __init__(
-        self, directory: Path, journal: Journal | None, *, synced: bool, reported: Reported
+        self,
+        directory: Path,
+        journal: Journal | None,
+        *,
+        synced: bool,
+        reported: Reported,
+        max_bytes: int = 1 << 62,
     ) -> None:
         self._lock = DirectoryLock(directory)
         self._path = directory / FILE
         self._journal = journal
         self._synced = synced
+        self._max_bytes = max_bytes
         self._reported = reported
         self._loop = asyncio.get_running_loop()
         self._database: Database | None = None
         self._writer: Writer | None = None
         self._reader: Reader | None = None
+        self._examination: threading.Thread | None = None
         self.on_failed: Callable[[str], None] = log.error
         """Called in the loop when the disk has failed."""
         try:
@@ -141,7 +151,7 @@ class DiskRecords:
             journal.open(now())
         except ConfigError as error:
             raise ConfigError(f"data_dir: {database.path}: {error}") from None
-        self._writer = Writer(database, self._told)
+        self._writer = Writer(database, self._told, self._max_bytes)
         self._reader = Reader(database.path, self._found)
 
     def _take_back(self, database: Database, journal: Journal) -> None:
@@ -157,6 +167,8 @@ class DiskRecords:
         database.forget(gone)
         journal.taken_back(database.last_row())
         if journal.damaged:
+            for complaint in database.complaints():
+                raise DamagedError(complaint)
             log.error(
                 "%d records in %s were damaged and are left out; the others have them",
                 len(journal.damaged),
@@ -200,15 +212,39 @@ class DiskRecords:
         for row, saved in found:
             if not recalls.recalled(row, saved, now()):
                 log.error("a record in %s was damaged; the others have it", self._path)
+                self._suspect()
         self._reported()
+
+    def _suspect(self) -> None:
+        """Where a record is damaged, the tree that it stands in may be: have SQLite look at all of
+        the file."""
+        if self._examination is None or not self._examination.is_alive():
+            name = "p2pcore examination"
+            self._examination = threading.Thread(target=self._examine, name=name, daemon=True)
+            self._examination.start()
+
+    def _examine(self) -> None:
+        assert self._writer is not None
+        try:
+            with contextlib.closing(Database(self._path, read_only=True)) as database:
+                complaints = database.complaints()
+        except (DamagedError, BrokenDiskError) as error:
+            complaints = [str(error)]
+        if complaints:
+            self._writer.condemn(DamagedError(complaints[0]))
 
     def finish(self) -> None:
         """Write what waits, close the file and give the directory back. Blocks until the disk has
         done it; may be repeated, in any thread."""
         if self._reader is not None:
             self._reader.close()
+        if self._examination is not None:
+            self._examination.join()
         if self._writer is not None:
             self._writer.close()
+            damage, self._writer.damage = self._writer.damage, None
+            if damage is not None:
+                self._set_aside(self._path, damage)  # the next start would find the same
         elif self._database is not None:
             self._database.close()
         self._lock.release()
