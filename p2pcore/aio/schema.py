@@ -11,7 +11,7 @@ import contextlib
 from typing import Any
 from zlib import crc32
 
-from p2pcore.storage.store import HEAD, Row, Saved, head_of, seal_of
+from p2pcore.storage.store import MARK_FORM, Row, Saved, mark_of, seal_of
 
 __all__ = [
     "INSERT_DATA",
@@ -75,7 +75,7 @@ def meta_row(
         expires_ms = MAX_UNSIGNED
     size = None if value is None else len(value)
     seal = seal_of(key, version, value, expires_ms)
-    return row, key, version, expires_ms, seal, size, head_of(row, key, version, expires_ms, size)
+    return row, key, version, expires_ms, seal, size, mark_of(row, key, version, expires_ms, size)
 
 
 def saved_of(row: Any) -> Saved:
@@ -90,7 +90,7 @@ def sorted_out(rows: list[Any]) -> tuple[list[Row], list[int], list[int]]:
     records = [row[1:] for row in rows]
     heads = [row[0] for row in rows]
     with contextlib.suppress(TypeError, ValueError):  # a text where bytes were, say
-        sound = heads == [crc32(HEAD % record) for record in records]
+        sound = heads == [crc32(MARK_FORM % record) for record in records]
         if sound and all(len(record[1]) == KEY_BYTES for record in records):
             return records, [], []
     sorts: tuple[list[Row], list[int], list[int]] = [], [], []
@@ -108,11 +108,11 @@ def sound_head(seq: Any, key: Any, version: Any, expires_ms: Any, seal: Any, val
     """The head of a row of the first schema; -1 if it is not what was written."""
     if not Saved(key, version, value, expires_ms, seal).is_sound:
         return -1
-    return head_of(seq, key, version, expires_ms, None if value is None else len(value))
+    return mark_of(seq, key, version, expires_ms, None if value is None else len(value))
 
 
 def _is_head(head: object, row: int, key: Any, version: Any, expires_ms: Any, size: Any) -> bool:
     try:
-        return head == head_of(row, key, version, expires_ms, size)
+        return head == mark_of(row, key, version, expires_ms, size)
     except (TypeError, ValueError):
         return False

@@ -19,15 +19,15 @@ from p2pcore.storage.memory import TALLY_RECORDS, Record
 from p2pcore.storage.recent import RecentHeads
 from p2pcore.versions import Version
 
-__all__ = ["HEAD", "ChangeLog", "RecordStore", "Row", "Saved", "head_of", "seal_of"]
+__all__ = ["MARK_FORM", "ChangeLog", "RecordStore", "Row", "Saved", "mark_of", "seal_of"]
 
 Row = tuple[int, Key, Version, int, int | None]
 """What a disk says of a record without its value: row, key, version, expires_ms, and how many bytes
 the value has; None: there is none."""
 
 
-HEAD = b"%d,%b%b%d,%a"
-"""What `head_of` is the CRC-32 of, as a form for a `Row`."""
+MARK_FORM = b"%d,%b%b%d,%a"
+"""What `mark_of` is the CRC-32 of, as a form for a `Row`."""
 
 
 class RecordStore(Protocol):
@@ -97,6 +97,6 @@ def seal_of(key: bytes, version: bytes, value: bytes | None, expires_ms: int) ->
     return crc32(value or b"", crc32(head))
 
 
-def head_of(row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None) -> int:
+def mark_of(row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None) -> int:
     """The checksum of what a row says of a record without its value, and of its own number."""
-    return crc32(HEAD % (row, key, version, expires_ms, size_bytes))
+    return crc32(MARK_FORM % (row, key, version, expires_ms, size_bytes))

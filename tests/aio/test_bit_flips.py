@@ -164,7 +164,7 @@ async def test_flipped_bits_are_noticed_before_a_value_is_given_and_repaired(
             assert not what.startswith("refused") or "schema" in what or "state" in what, what
             outcomes[what] = outcomes.get(what, 0) + 1
             findings = check(folder)
-            # A flip in what no record needs, room that is free say, harms nobody, and `check` tells.
+            # A flip in what no record needs (free room, say) harms nobody, and `check` tells.
             assert findings.damaged == [] or "values" not in what
             assert not any(each.startswith("the record") for each in findings.damaged)
             assert findings.records == RECORDS

@@ -17,13 +17,12 @@ from p2pcore import (
     CoordinatorConfig,
     StorageFullError,
 )
-from p2pcore.aio import durable
-from p2pcore.aio.database import BrokenDiskError, Database, FullDiskError
+from p2pcore.aio.database import BrokenDiskError, DamagedError, Database, FullDiskError
 from p2pcore.aio.system import now
 from p2pcore.aio.writer import BALLAST_FILE, Writer
 from p2pcore.ids import key_of
 from p2pcore.replication.journal import CLOCK_KEY
-from p2pcore.storage.store import head_of, seal_of
+from p2pcore.storage.store import mark_of, seal_of
 from p2pcore.versions import version_at
 from tests.aio.support import ONE, client_of, eventually, swarm
 
@@ -189,7 +188,7 @@ async def test_a_file_that_is_damaged_amid_is_set_aside_whole(
 
     def torn(self: Database) -> Any:
         yield from [batch for _, batch in zip(range(2), heads(self), strict=False)]
-        raise durable.DamagedError("database disk image is malformed")
+        raise DamagedError("database disk image is malformed")
 
     monkeypatch.setattr(Database, "heads", torn)
     async with AdaptiveCoordinator(config(tmp_path)) as node, client_of(node) as client:
@@ -221,7 +220,7 @@ async def test_old_records_are_refused_with_the_way_out(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "records.db")) as plain, plain:
         row = plain.execute("SELECT seq FROM meta WHERE key=?", (bytes(CLOCK_KEY),)).fetchone()[0]
         seal = seal_of(CLOCK_KEY, two_days_ago, None, 0)
-        changed = (two_days_ago, seal, head_of(row, CLOCK_KEY, two_days_ago, 0, None), row)
+        changed = (two_days_ago, seal, mark_of(row, CLOCK_KEY, two_days_ago, 0, None), row)
         plain.execute("UPDATE meta SET version=?, seal=?, head=? WHERE seq=?", changed)
     said = r"records\.db: the records were last in use 172\d\d\d s ago, .* for 86400 s: .* raise"
     with pytest.raises(ConfigError, match=said):
