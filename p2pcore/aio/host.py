@@ -190,6 +190,8 @@ class Host:
                 self._send(effect)  # type: ignore[arg-type]
             elif kind is Complete:
                 self._complete(effect)  # type: ignore[arg-type]
+            elif kind is Persist or kind is Recall:
+                self.persist(effect)  # type: ignore[arg-type]
             elif isinstance(effect, Connect):
                 self._connect(effect)
             elif isinstance(effect, Close):
@@ -197,8 +199,6 @@ class Host:
                 if connection is not None:
                     connection.close()
                     self.watch_stalls()
-            elif isinstance(effect, Persist | Recall):
-                self.persist(effect)
             elif isinstance(effect, Notice):
                 log.info("%s", effect.text)
         deadline_ns = self.machine.next_deadline()

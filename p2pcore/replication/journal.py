@@ -212,8 +212,10 @@ class Journal:
         return key in self._behind
 
     def _speaks_of(self, number: int) -> None:
-        self._low = min(self._low or number, number)
-        self._high = max(self._high, number)
+        if not self._low or number < self._low:
+            self._low = number
+        if number > self._high:
+            self._high = number
 
     # What waits for the disk
 
