@@ -34,7 +34,7 @@ SCENARIO ?=
 IN_PARALLEL := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench gate continuous alerts history load sim site report preview test docs package check clean
+.PHONY: help bench gate continuous alerts history load sim site report preview test coverage docs package news check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,12 @@ check: $(VENV)/.ready ## lint, imports and types
 
 test: check ## lint, imports, types and every test
 	$(BIN)/python -m pytest $(IN_PARALLEL)
+
+coverage: $(VENV)/.ready ## which lines of p2pcore the quick tests reach, in this process alone
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not slow' --cov=p2pcore --cov-report=term:skip-covered
+
+news: $(VENV)/.ready ## what the next release will say, of the files in news/
+	@$(BIN)/towncrier build --draft
 
 clean: ## remove the environment and everything measured
 	rm -rf $(VENV) .venv-* .asv build dist

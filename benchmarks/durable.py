@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 NODES = 3
 SIZE_BYTES = 1024
 IN_FLIGHT = [16, 64, 256]
-TURNS = BLOCKS * (1 if QUICK else 4)
+TURNS = BLOCKS * (1 if QUICK else 3)
 PER_BLOCK = {16: 64, 64: 192, 256: 512}  # two to four groups for each
 CHAIN = 4  # blocks that follow each other, and share the ruler between them
 STORES = 1000  # what a figure is about
@@ -46,7 +46,7 @@ REFERENCE_S = {16: 170e-6, 64: 120e-6, 256: 110e-6}
 """Of the raw log, per store: fixed numbers, about what it takes on a quiet machine and disk."""
 REFERENCE_CPU_S = {16: 45e-6, 64: 30e-6, 256: 20e-6}
 """Processor time of the raw log's nodes, per record and replica."""
-RECORDS = [1000, 8000]
+RECORDS = [1000, 4000]
 RESTARTS = 3 if QUICK else BLOCKS
 KILLS = 1 if QUICK else 2
 RESTART_REFERENCE_S = 4e-3  # of the ruler of beginnings

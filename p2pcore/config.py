@@ -64,6 +64,8 @@ def _check_seconds(config: Any, names: Iterable[str], *, zero: bool = False) -> 
 def _check_routing(config: Any) -> None:
     outliers, budget = config.avoid_outliers, config.hedge_budget
     _check(isinstance(outliers, bool), "avoid_outliers", outliers, "True or False")
+    control = config.overload_control
+    _check(isinstance(control, bool), "overload_control", control, "True or False")
     number = _is_int(budget) or isinstance(budget, float)
     _check(number and 0 <= budget <= 1, "hedge_budget", budget, "a number from 0 to 1")
 
@@ -198,6 +200,10 @@ class CoordinatorConfig:
     """Retrieves that take longer than 95 of 100 ask one replica more; this is how many may, as a
     share of all operations, 0 to 1. Retries count against it. 0: none, and retries are free."""
 
+    overload_control: bool = True
+    """Operations wait here while the nodes that they need have too much to do, and end in BusyError
+    long before their deadline if that goes on. False: everything is sent at once."""
+
     repair_bytes_per_s: int = 8 << 20
     """How fast this node takes over records from others, and hands over its own, so that its
     service does not starve. Not for a graceful leave, which has `leave_timeout_s`."""
@@ -301,6 +307,10 @@ class ClientConfig:
     hedge_budget: float = 0.05
     """Retrieves that take longer than 95 of 100 ask one replica more; this is how many may, as a
     share of all operations, 0 to 1. Retries count against it. 0: none, and retries are free."""
+
+    overload_control: bool = True
+    """Operations wait here while the nodes that they need have too much to do, and end in BusyError
+    long before their deadline if that goes on. False: everything is sent at once."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bootstrap", _addresses(self.bootstrap))

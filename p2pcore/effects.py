@@ -14,6 +14,7 @@ from p2pcore.versions import Version
 from p2pcore.wire.messages import Message
 
 __all__ = [
+    "LONG_DELAY",
     "Close",
     "Complete",
     "Connect",
@@ -25,8 +26,17 @@ __all__ = [
     "Persist",
     "Recall",
     "Send",
+    "budget_of",
+    "delay_of",
     "earliest",
+    "is_spent",
 ]
+
+DELAY_BITS = 16  # steps of delay begin at 2**16 ns
+BUDGET_BITS = 26  # of budgets: 2**26 ns
+MOST_STEPS = 128  # what one byte holds
+LONG_DELAY = BUDGET_BITS - DELAY_BITS + 1
+"""With less, no budget is spent."""
 
 LinkId = NewType("LinkId", int)
 """An edge's name for one authenticated connection; never used twice."""
@@ -36,11 +46,13 @@ class Instant(Struct, frozen=True, gc=False):
     """One moment, on both clocks.
 
     `mono_ns` never goes back and orders deadlines; `wall_ms` is the time of day (milliseconds
-    since 1970), may jump, and is what versions and expiry are made of.
+    since 1970), may jump, and is what versions and expiry are made of. `delay` says how long what
+    happens at this moment has waited for the machine's attention: see `delay_of`.
     """
 
     mono_ns: int
     wall_ms: int
+    delay: int = 0
 
 
 class Send(Struct, frozen=True, gc=False):
@@ -71,8 +83,8 @@ class Persist(Struct, frozen=True, gc=False):
     """Write this to disk; say `persisted` once it is synced, together with all before it.
 
     What is kept of a key from now on; a `version` of None: nothing. Numbers count up by one, beyond
-    all that were used before a restart: the number is the row of what is written. `replaces` is the
-    row that is not needed any more; 0: there is none.
+    all that were used before a restart: the number is the row of what is written. `name`: of a
+    listed record. `replaces` is the row that is not needed any more; 0: there is none.
     """
 
     number: int
@@ -80,6 +92,7 @@ class Persist(Struct, frozen=True, gc=False):
     version: Version | None
     value: bytes | None
     expires_ms: int
+    name: bytes | None = None
     replaces: int = 0
 
 
@@ -115,6 +128,23 @@ def earliest(*deadlines: int | None) -> int | None:
         if deadline is not None and (first is None or deadline < first):
             first = deadline
     return first
+
+
+def delay_of(waited_ns: int) -> int:
+    """How long something has waited, in steps: 0 is less than 65 µs, 1 less than 131, and each
+    further one stands for twice as much."""
+    return (waited_ns >> DELAY_BITS).bit_length()
+
+
+def budget_of(left_ns: int) -> int:
+    """What is left of somebody's time, in steps of 67 ms, rounded up; 0: more than 8 s."""
+    steps = (left_ns >> BUDGET_BITS) + 1
+    return steps if 0 < steps < MOST_STEPS else 0
+
+
+def is_spent(budget: int, delay: int) -> bool:
+    """Whether something that has waited with this `delay`, at least, had no longer to live."""
+    return 0 < budget << BUDGET_BITS <= 1 << (DELAY_BITS + delay - 1)
 
 
 Effect = Send | Connect | Close | Persist | Recall | Complete | Notice

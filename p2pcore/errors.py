@@ -140,7 +140,16 @@ class NotAllowedError(RefusedError):
 
 
 class BusyError(RefusedError):
-    """The other side, or this one, has as many requests in flight as it allows."""
+    """The other side, or this one, has too much to do. An operation that waited here until nodes
+    had room for it, and had none in time, asked nobody for anything.
+
+    Attributes:
+        retry_after_s: in how many seconds another attempt may be worth it; None: not known.
+    """
+
+    def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StorageFullError(RefusedError):

@@ -7,6 +7,7 @@ source of its own, so an edge of sockets and one of virtual time drive the very 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from random import Random
 
 from p2pcore.config import ClientConfig, CoordinatorConfig
@@ -25,6 +26,7 @@ from p2pcore.replication.batch import BatchRead, BatchWrite
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.reads import ReadOperation
+from p2pcore.replication.scan import Scan, ScanStep
 from p2pcore.routing.estimates import PeerEstimate
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
@@ -39,7 +41,7 @@ __all__ = ["Machine", "Streams"]
 Streams = Callable[[str], Random]
 """Gives the random stream of one purpose; the same purpose and seed give the same stream."""
 
-Started = Operation | BatchRead | BatchWrite | Inspection | Crawl | Dial
+Started = Operation | BatchRead | BatchWrite | Inspection | Crawl | Dial | ScanStep
 """What an application's call has set going."""
 
 
@@ -80,6 +82,7 @@ class Machine:
             self.clock,
             streams("operations"),
             hedge_budget=config.hedge_budget,
+            windows=config.overload_control,
             avoid_outliers=config.avoid_outliers,
             max_clock_offset_ms=max_offset_ms,
             may_delegate=role is Role.CLIENT,
@@ -122,13 +125,18 @@ class Machine:
 
     def next_deadline(self) -> int | None:
         """When `handle_timer` is to be called, in monotonic ns; None: not until more happens."""
+        context = self._context
         return earliest(
-            self.links.wake_at_ns, self.liveness.wake_at_ns, self._context.hedges.wake_at_ns
+            self.links.wake_at_ns,
+            self.liveness.wake_at_ns,
+            context.hedges.wake_at_ns,
+            context.windows.waiting.wake_at_ns,
         )
 
     def handle_timer(self, now: Instant) -> None:
         """Time has passed."""
         self._context.hedges.handle_timer(now)
+        self._context.windows.waiting.handle_timer(now)
         self.links.handle_timer(now)
         self.liveness.handle_timer(now)
 
@@ -179,10 +187,12 @@ class Machine:
         ttl_ms: int | None,
         deadline_ns: int,
         now: Instant,
+        name: bytes | None = None,
     ) -> None:
-        """Store, or delete with a `value` of None; completes with a StoreReceipt."""
+        """Store, or delete with a `value` of None; completes with a StoreReceipt. A record with a
+        `name`, of which the key is the hash, is listed."""
         done = self._done(operation)
-        self._keep(operation, self.start_write(key, value, ttl_ms, deadline_ns, done, now))
+        self._keep(operation, self.start_write(key, value, ttl_ms, deadline_ns, done, now, name))
 
     def read(
         self, operation: int, key: Key, name: str | bytes, deadline_ns: int, now: Instant
@@ -198,10 +208,13 @@ class Machine:
         ttl_ms: int | None,
         deadline_ns: int,
         now: Instant,
+        names: Sequence[bytes] = (),
     ) -> None:
-        """Store many; completes with a list of StoreReceipts and errors, in the items' order."""
+        """Store many; completes with a list of StoreReceipts and errors, in the items' order. With
+        `names`, one for each, they are listed."""
         done = self._done(operation)
-        self._keep(operation, self.start_batch_write(items, ttl_ms, deadline_ns, done, now))
+        batch = self.start_batch_write(items, ttl_ms, deadline_ns, done, now, names)
+        self._keep(operation, batch)
 
     def read_many(
         self,
@@ -232,12 +245,13 @@ class Machine:
         deadline_ns: int,
         done: Done,
         now: Instant,
+        name: bytes | None = None,
     ) -> Operation:
         """Store a value (None: delete) under a version of our own making."""
         version = self.clock.next(now.wall_ms)
         expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
         operation = WriteOperation(
-            self._context, key, version, value, expires_ms, deadline_ns, done
+            self._context, key, version, value, expires_ms, deadline_ns, done, name
         )
         operation.start(now)
         return operation
@@ -257,11 +271,14 @@ class Machine:
         deadline_ns: int,
         done: Done,
         now: Instant,
+        names: Sequence[bytes] = (),
     ) -> BatchWrite:
         """Store many values, each under a version of its own."""
         expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
+        next_version = self.clock.next
         versioned = [
-            StoreItem(key, self.clock.next(now.wall_ms), value, expires_ms) for key, value in items
+            StoreItem(key, next_version(now.wall_ms), value, expires_ms, name)
+            for (key, value), name in zip_longest(items, names)
         ]
         batch = BatchWrite(self._context, versioned, deadline_ns, done)
         batch.start(now)
@@ -296,6 +313,14 @@ class Machine:
         crawl = Crawl(self.links, self.directory, self.bootstrap, max_nodes, deadline_ns, done)
         self._operations[operation] = crawl
         crawl.start(now)
+
+    def scan(self, operation: int, scan: Scan, limit: int, deadline_ns: int, now: Instant) -> None:
+        """Take a scan one step further, by `limit` names of each node at most; completes with a
+        NamesFound. One step at a time."""
+        done = self._done(operation)
+        step = ScanStep(self.links, self.directory, self.bootstrap, scan, limit, deadline_ns, done)
+        self._operations[operation] = step
+        step.start(now)
 
     def meet(
         self, operation: int, address: str, node_id: NodeId | None, deadline_ns: int, now: Instant

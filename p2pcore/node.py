@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from p2pcore.config import CoordinatorConfig
 from p2pcore.contact import Contact, point_of
@@ -127,7 +127,8 @@ class Node(Machine):
         self._membership = Membership(
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
-        upkeep = self._context.hedges, self.liveness, self._membership, self.lost
+        context = self._context
+        upkeep = context.hedges, context.windows.waiting, self.liveness, self._membership, self.lost
         kept = journal.take_part(self._handover, self._notice_change) if journal else ()
         self._timed: tuple[_Timed, ...] = (
             links, *upkeep, self._sync, self._handover, self._replica, *kept
@@ -360,6 +361,7 @@ class Node(Machine):
                 request.expires_ms,
                 deadline_ns,
                 done,
+                request.name,
                 for_peer=True,
             ).start(now)
 
@@ -367,8 +369,7 @@ class Node(Machine):
         def done(result: object, now: Instant) -> None:
             self._coordinate(link, -1)
             if isinstance(result, Found):
-                reply = Found(request.id, result.version, result.value, result.expires_ms)
-                self.links.reply(link, reply)
+                self.links.reply(link, replace(result, id=request.id))
             elif isinstance(result, KeyError):
                 self.links.reply(link, Missing(request.id))
             else:

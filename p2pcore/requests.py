@@ -1,11 +1,14 @@
 """What applications may ask for, and what they get of a batch: the same at every edge.
 
-Rule: pure functions, called before anything is sent or after everything has come.
+Rule: pure functions, called before anything is sent or after everything has come; and what keeps
+the names of a scan that came and were not given yet.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from string import hexdigits
+from typing import Any, Generic, TypeVar
 
 from p2pcore.address import parse_address, parse_node_id
 from p2pcore.config import MAX_TIMEOUT_S
@@ -21,17 +24,21 @@ from p2pcore.errors import (
 from p2pcore.ids import ID_BYTES, Key, NodeId, key_of
 from p2pcore.overlay.inspection import Target
 from p2pcore.replication.operations import StoreReceipt
-from p2pcore.wire.limits import MAX_VALUE_BYTES
+from p2pcore.replication.scan import NamesFound, Scan
+from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_LISTED_BYTES, MAX_VALUE_BYTES
 
 __all__ = [
-    "MAX_NODES", "Name", "Value", "asked_node", "budget_ns", "checked_count", "checked_value",
-    "lifetime_ms", "placed_items", "placed_names", "receipts_of", "room_for_one", "values_of",
+    "MAX_NODES", "PAGE_NAMES", "Name", "NamesAhead", "Value", "asked_node", "budget_ns",
+    "checked_count", "checked_value", "cursor_after", "lifetime_ms", "listed_name", "listed_names",
+    "placed_items", "placed_names", "receipts_of", "room_for_one", "values_of",
 ]  # fmt: skip
 
 MIN_TTL_S = 0.001  # clocks are read in milliseconds
 MAX_TTL_S = 100 * 365 * 24 * 3600.0  # anything longer is meant as "for ever"
 
 MAX_NODES = 256  # of a crawl by default: a handshake with each, which is a millisecond or two
+
+PAGE_NAMES = MAX_BATCH_ITEMS  # of each node, in one step of a scan
 
 NUMBERS = (int, float)
 
@@ -97,6 +104,30 @@ def _several(things: object, expected: str) -> Iterable[Any]:
     if not isinstance(things, Iterable):
         raise UsageError(f"{expected}, not {type(things).__name__}")
     return things
+
+
+def listed_name(name: str | bytes, listed: bool) -> bytes | None:
+    """The name that stands beside a listed record, which can be a key; None if it is not listed.
+
+    Raises:
+        UsageError: `listed` is not True or False.
+        LimitError: the name is too long for that.
+    """
+    if listed is False:
+        return None
+    if listed is not True:
+        raise UsageError(f"listed must be True or False, not {shown(listed)}")
+    data = name.encode() if isinstance(name, str) else name
+    if len(data) > MAX_LISTED_BYTES:
+        size = f"this one has {len(data)}"
+        raise LimitError(f"the key of a listed record has up to {MAX_LISTED_BYTES} bytes, {size}")
+    return data
+
+
+def listed_names(names: Iterable[str | bytes], listed: bool) -> list[bytes]:
+    """The same for a batch; none where it is not listed."""
+    found = (listed_name(name, listed) for name in names)
+    return [name for name in found if name is not None]
 
 
 def asked_node(address_or_id: str | bytes | None) -> Target:
@@ -204,3 +235,84 @@ def values_of(names: Iterable[Name], results: list[Any]) -> dict[Name, bytes]:
     if errors:
         raise BatchError(values, errors, len(results))
     return values
+
+
+class NamesAhead(Generic[Name]):
+    """The names of a scan that have come and were not given yet.
+
+    Args:
+        prefix: names begin with it; they are of its type.
+        cursor: where an earlier scan had come to.
+
+    Raises:
+        UsageError: that is no prefix, or no cursor.
+        LimitError: no name is as long as this prefix.
+    """
+
+    def __init__(self, prefix: Name, cursor: str) -> None:
+        if not isinstance(prefix, str | bytes):
+            raise UsageError(f"prefix is str or bytes, not {type(prefix).__name__}")
+        start = _as_bytes(prefix)
+        if len(start) > MAX_LISTED_BYTES:
+            size = f"this one has {len(start)}"
+            raise LimitError(f"a prefix has up to {MAX_LISTED_BYTES} bytes, {size}")
+        self.scan = Scan(start, _place_of(cursor))
+        self.is_running = False
+        self._is_text = isinstance(prefix, str)
+        self._given = self.scan.after
+        self._waiting: deque[tuple[bytes, Name]] = deque()
+
+    @property
+    def cursor(self) -> str:
+        """Where the scan goes on after the last name that was given; "": at the beginning."""
+        return (self._given if self._waiting else self.scan.after).hex()
+
+    @property
+    def over(self) -> bool:
+        """True if nothing is left to give or to look for."""
+        return self.scan.over and not self._waiting
+
+    def take(self) -> Name | None:
+        """The next name of those that have come; None: there is none."""
+        if not self._waiting:
+            return None
+        self._given, name = self._waiting.popleft()
+        return name
+
+    def add(self, found: NamesFound) -> None:
+        """These have come. Where text is wanted, those that are none are left out."""
+        self.scan.after = found.reached
+        for data in found.names:
+            name: Any = data
+            if self._is_text:
+                try:
+                    name = data.decode()
+                except UnicodeDecodeError:
+                    continue
+            self._waiting.append((key_of(data), name))
+
+    def begin(self) -> None:
+        """Somebody asks for more. Raises UsageError if somebody waits for that already."""
+        if self.is_running:
+            raise UsageError("this scan is already waiting for names: give each task its own")
+        self.is_running = True
+
+
+def cursor_after(name: str | bytes) -> str:
+    """Where a scan goes on after this name. Raises UsageError: that is no name."""
+    return key_of(name).hex()
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    try:
+        return text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        raise UsageError(f"a prefix of text must have a UTF-8 form: {error}") from None
+
+
+def _place_of(cursor: str) -> bytes:
+    if not isinstance(cursor, str) or len(cursor) not in (0, 2 * ID_BYTES) or (
+        set(cursor) - set(hexdigits)
+    ):  # fmt: skip
+        raise UsageError(f"a cursor is what a scan's `cursor` was, not {shown(cursor)}")
+    return bytes.fromhex(cursor)

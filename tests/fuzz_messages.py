@@ -144,6 +144,9 @@ class Speaker:
             m.Draw: lambda: m.Draw(number, b"".join(self.key()[:8] for _ in range(9)) + b"x" * 3),
             m.ListKeys: lambda: m.ListKeys(number, self.slots(), rng.choice([b"", key, b"\xff"])),
             m.Confirm: lambda: m.Confirm(number, self.entries(now)),
+            m.ListNames: lambda: m.ListNames(
+                number, rng.choice([b"", b"n"]), rng.choice([b"", key]), self.key(), 1 + number
+            ),
         }
         return made[kind]() if kind in made else kind(number)
 
@@ -172,12 +175,16 @@ class Speaker:
             ),
             m.Heads: lambda: m.Heads(number, self.heads(now), self.number()),
             m.Drawn: lambda: m.Drawn(number, [*self.store_items(now), None], self.places(9)),
-            m.Inspected: lambda: m.Inspected(
-                number, "x", *(self.number(), rng.random() < 0.5), *[self.number()] * 5, {"a": 1}
-            ),
+            m.Inspected: lambda: self.inspected(number),
             m.Marked: lambda: m.Marked(number, self.number(), self.number(), self.number()),
+            m.NamesListed: lambda: m.NamesListed(number, [b"name", b"nome"], self.key()),
         }
         return made[kind]() if kind in made else kind(number)
+
+    def inspected(self, number: int) -> m.Inspected:
+        state = [self.number(), self.rng.random() < 0.5, *[self.number()] * 5]
+        fields: list[Any] = [number, "x", *state, {"a": 1}]
+        return m.Inspected(*fields)
 
     def answer(self, question: Any, now: Instant) -> Any:
         """To this question, honest as a rule."""
@@ -290,4 +297,5 @@ _HONEST: dict[type, Any] = {
     ),
     m.Inspect: lambda self, q, now: self.reply(m.Inspected, q.id, now),
     m.Mark: lambda self, q, now: self.reply(m.Marked, q.id, now),
+    m.ListNames: lambda self, q, now: m.NamesListed(q.id, [], q.last),
 }

@@ -349,7 +349,7 @@ def _is_foreign(token: str) -> bool:
 
 
 def dead_pages(known: Known) -> list[str]:
-    """Pages of Markdown that prose or comments name, and that are not there nor written by code."""
+    """Pages that prose or a comment names, and that are neither there nor written by code."""
     pages = {path.name for path in known.files if path.suffix == ".md"}
     texts = [(each.place, each.text) for each in proses(known.root)]
     for path in known.files:

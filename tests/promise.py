@@ -99,7 +99,7 @@ class World:
         done = [each for each in self.pending if each.number in each.client.results]
         self.pending = [each for each in self.pending if each.number not in each.client.results]
         for each in done:
-            result = each.client.results.pop(each.number)
+            result: Any = each.client.results.pop(each.number)
             if isinstance(result, DeadlineError | QuorumError):
                 self.failed += 1
             elif each.write is not None:

@@ -23,7 +23,7 @@ def bring_back(peer: "Peer", now: Instant) -> None:
     journal, found = peer.machine.journal, saved(peer.disk)
     notes = [each for each in found if len(each.key) != 32]
     rows = [
-        (each.row, each.key, each.version, each.expires_ms, _size(each.value))
+        (each.row, each.key, each.version, each.expires_ms, _size(each.value), each.name)
         for each in found
         if len(each.key) == 32
     ]
@@ -49,5 +49,5 @@ def read_back(peer: "Peer") -> None:
 
 def _saved(w: Persist) -> Saved:
     assert w.version is not None
-    seal = seal_of(w.key, w.version, w.value, w.expires_ms)
-    return Saved(w.key, w.version, w.value, w.expires_ms, seal, w.number)
+    told = w.key, w.version, w.value, w.expires_ms
+    return Saved(*told, seal_of(*told, w.name), w.name, w.number)

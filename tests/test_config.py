@@ -96,6 +96,7 @@ WRONG_TYPES = [None, True, 2.5, "3", b"3", [3], {3: 3}, object(), 1j, 10**5000]
 TAKEN: dict[str, tuple[object, ...]] = {
     "advertise": (None,), "data_dir": (None, "3"), "allow_file": (None, "3"),
     "write_quorum": (None,), "read_quorum": (None,), "avoid_outliers": (True,),
+    "overload_control": (True,),
 }  # fmt: skip
 
 

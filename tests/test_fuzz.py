@@ -2,7 +2,7 @@
 
 import pytest
 
-from p2pcore.session import pending
+from p2pcore.session import answers, pending
 from p2pcore.wire.messages import Confirmed, Message, Reply
 from tests.fuzz import Fuzz
 
@@ -30,7 +30,7 @@ def test_the_same_seed_is_the_same_run() -> None:
 def test_it_finds_what_it_is_there_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where confirmations are not checked against their questions, hand-over takes places that
     are not there."""
-    check = pending.objection
+    check = answers.objection
 
     def lax(question: Message, reply: Reply) -> str | None:
         return None if isinstance(reply, Confirmed) else check(question, reply)

@@ -78,7 +78,8 @@ def _database_write() -> Prepared:
     place, keys = _Place(), _keys()
     database, persist = place.database, subject.part("effects", "Persist")
     clock = subject.part("versions", "HybridClock")(bytes(32))
-    numbers = iter(range(1, 1 << 62))
+    numbers, rows = iter(range(1, 1 << 62)), dict.fromkeys(keys, 0)
+    tells_rows = "replaces" in persist.__struct_fields__  # commits before it look them up
 
     def run(group: list[Any]) -> _Place:
         database.write(group)
@@ -87,10 +88,14 @@ def _database_write() -> Prepared:
     def fresh() -> list[Any]:
         if database.wal_bytes > LOG_BYTES:
             database.checkpoint()
-        return [
-            persist(next(numbers), key, clock.next(WALL_MS), _VALUES.value(number), 0)
-            for number, key in enumerate(keys)
-        ]
+        group = []
+        for number, key in enumerate(keys):
+            row, replaced = next(numbers), rows[key]
+            more = {"replaces": replaced} if tells_rows else {}
+            version, value = clock.next(WALL_MS), _VALUES.value(number)
+            group.append(persist(row, key, version, value, 0, **more))
+            rows[key] = row
+        return group
 
     first, second = fresh(), fresh()
     run(first)

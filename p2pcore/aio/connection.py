@@ -15,6 +15,7 @@ from p2pcore.aio.outbox import Outbox
 from p2pcore.aio.patience import FRAME_STALLS, LINGER_S, NOT_READ
 from p2pcore.aio.system import keep_alive, socket_of
 from p2pcore.aio.tls import TlsSession
+from p2pcore.aio.turn import Backlog
 from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
@@ -92,6 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         "_waiting_bytes",
         "_waiting_since_ns",
         "address",
+        "backlog",
         "buffer",
         "expected_id",
         "frame_since_ns",
@@ -131,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         self.parser = FrameParser()
         self.stage = Stage.HANDSHAKING
         self.heard_ns = 0
+        self.backlog = Backlog()
         self.frame_since_ns = 0  # when the unfinished frame began; 0 if there is none
         self.unflushed = False
         self.put_off = False  # whether the next turn goes on with that
@@ -231,6 +234,7 @@ class Connection(asyncio.BufferedProtocol):
         """Read nothing for now."""
         if self._reading and self._transport is not None and not self._transport.is_closing():
             self._reading = False
+            self.backlog.stopped_ns = time.monotonic_ns()
             self._transport.pause_reading()
 
     def read_on(self, now_ns: int) -> None:

@@ -27,11 +27,10 @@ from p2pcore.aio.schema import (
     INSERT_META,
     MIGRATIONS,
     SCHEMA_VERSION,
-    SELECT,
     SELECT_HEADS,
-    SELECT_OLD,
     meta_row,
     saved_of,
+    select_of,
     sorted_out,
     sound_head,
 )
@@ -115,7 +114,7 @@ class Database:
         if version > SCHEMA_VERSION:
             text = f"{self.path} has schema {version}, this p2pcore knows {SCHEMA_VERSION}"
             raise ForeignError(f"{text}: a newer one has written it")
-        self._select = SELECT if version > 1 or not read_only else SELECT_OLD
+        self._select = select_of(version if read_only else SCHEMA_VERSION)
         self._page_bytes = self._value("PRAGMA page_size")
         if read_only:
             return
@@ -133,7 +132,7 @@ class Database:
             found = self._connection.execute(f"PRAGMA {name}").fetchone()
             if found is not None and found[0] != value:
                 raise BrokenDiskError(f"{self.path}: SQLite has {name}={found[0]}, not {value}")
-        self._connection.create_function("sound_head", 6, sound_head, deterministic=True)
+        self._connection.create_function("sound_head", 7, sound_head, deterministic=True)
         for number in range(version, SCHEMA_VERSION):
             self._migrate(number)
 
@@ -243,10 +242,10 @@ class Database:
         first = group[0].number if group else 0
         brief = {row for row in old if row >= first}
         meta, data = [], []
-        for number, key, version, value, expires_ms in map(_fields, group):
+        for number, key, version, value, expires_ms, name in map(_fields, group):
             if version is None or (brief and number in brief):
                 continue
-            meta.append(meta_row(number, key, version, value, expires_ms))
+            meta.append(meta_row(number, key, version, value, expires_ms, name))
             if value is not None:
                 data.append((number, value))
         return meta, data, [(row,) for row in old if row not in brief]
@@ -340,7 +339,7 @@ class Database:
             raise _kind_of(error) from error
 
 
-_fields = attrgetter("number", "key", "version", "value", "expires_ms")
+_fields = attrgetter("number", "key", "version", "value", "expires_ms", "name")
 
 
 def _make_private(path: Path) -> None:

@@ -27,6 +27,7 @@ from typing import Protocol, get_args
 from p2pcore.aio.connection import Connection, Stage
 from p2pcore.aio.patience import NOT_READ
 from p2pcore.aio.system import now
+from p2pcore.aio.turn import Turns
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import UnreachableError
 from p2pcore.machine import Machine
@@ -72,7 +73,9 @@ class Intake:
         self._held: dict[Connection, int] = {}  # bytes that wait, of those that have any
         self._total = 0
         self._full = False  # whether room is about to be made
+        self._turns = Turns(loop)
         serves = host.serves  # a client has asked for whatever comes, and serves nobody else
+        self._serves = serves
         self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 1 << 62)
         self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
         self._planned = False  # whether the next turn goes on with them
@@ -80,13 +83,17 @@ class Intake:
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Plain text came in within one loop turn."""
-        instant = now()
+        instant = self._turns.instant() if self._serves else now()
         connection.heard_ns = instant.mono_ns
         self._machine.counters.bytes_in += len(data)
         if connection.has_unserved or self._must_wait(connection):
             connection.parser.hold(data)
+            connection.backlog.held(len(data), instant.mono_ns)
             self._serve(connection, [], instant)
         else:
+            since_ns = connection.backlog.took(instant.mono_ns)
+            if since_ns and self._serves:
+                instant = self._turns.instant(since_ns)
             count = FEW if self._queue else self._slice
             self._serve(connection, connection.parser.feed(data, count), instant)
 
@@ -189,6 +196,8 @@ class Intake:
             return
         instant = now()
         if connection.has_unserved:
+            since_ns = connection.backlog.next(connection.parser.pending_bytes)
+            instant = self._turns.instant(since_ns)
             self._serve(connection, connection.parser.rest(self._slice), instant)
         waits = _is_behind(connection) or self._must_wait(connection)
         if connection.stage is Stage.OPEN and not waits:

@@ -6,18 +6,23 @@ Rule: turns arguments into calls of the machine; what a quorum is, is decided th
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, overload
 
 from p2pcore.aio.host import Host, now
 from p2pcore.aio.inquiries import Inquiries
+from p2pcore.aio.scans import NameScan
 from p2pcore.errors import ClosedError, UsageError
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.replication.scan import NamesFound, Scan
 from p2pcore.requests import (
+    PAGE_NAMES,
     Name,
     Value,
     checked_value,
     lifetime_ms,
+    listed_name,
+    listed_names,
     placed_items,
     placed_names,
     receipts_of,
@@ -43,6 +48,7 @@ class RecordOperations(Inquiries):
         value: Value,
         *,
         ttl_s: float | None = None,
+        listed: bool = False,
         timeout_s: float | None = None,
         trace: Trace | None = None,
     ) -> StoreReceipt:
@@ -52,6 +58,8 @@ class RecordOperations(Inquiries):
             key: 1 to 65,536 bytes, or as much text.
             value: up to 1 MiB; a bytearray or memoryview is copied.
             ttl_s: seconds until it expires; None for never.
+            listed: keep the key beside the value, so that `scan` finds it; it has up to 1,024 bytes
+                then. A later store without this, or a delete, ends it.
             timeout_s: the deadline of this call; the configuration's by default.
             trace: a new one is told where the time of this call goes.
 
@@ -63,10 +71,10 @@ class RecordOperations(Inquiries):
         """
         place = key_of(key)
         stored = checked_value(value)
-        ttl_ms = lifetime_ms(ttl_s)
+        ttl_ms, name = lifetime_ms(ttl_s), listed_name(key, listed)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin(trace)
-        self._machine.write(operation, place, stored, ttl_ms, deadline_ns, now())
+        self._machine.write(operation, place, stored, ttl_ms, deadline_ns, now(), name)
         if trace is not None:
             self._follow(host, operation, future, trace)
         host.pump()
@@ -113,6 +121,7 @@ class RecordOperations(Inquiries):
         items: Mapping[Name, Value] | Iterable[tuple[Name, Value]],
         *,
         ttl_s: float | None = None,
+        listed: bool = False,
         timeout_s: float | None = None,
     ) -> dict[Name, StoreReceipt]:
         """Store many values, each as `store` would, in few messages.
@@ -122,6 +131,7 @@ class RecordOperations(Inquiries):
         Args:
             items: keys and their values, as a mapping or as pairs.
             ttl_s: seconds until they expire; None for never.
+            listed: keep their keys beside the values; see `store`.
             timeout_s: the deadline of this call; the configuration's by default.
 
         Raises:
@@ -129,10 +139,10 @@ class RecordOperations(Inquiries):
             UsageError: a key, value or the ttl can't be meant; nothing was stored.
         """
         names, placed = placed_items(items)
-        ttl_ms = lifetime_ms(ttl_s)
+        ttl_ms, listing = lifetime_ms(ttl_s), listed_names(names, listed)
         deadline_ns = self._deadline_ns(timeout_s)
         host, operation, future = self._begin()
-        self._machine.write_many(operation, placed, ttl_ms, deadline_ns, now())
+        self._machine.write_many(operation, placed, ttl_ms, deadline_ns, now(), listing)
         host.pump()
         return receipts_of(names, await self._result(host, operation, future))
 
@@ -152,6 +162,54 @@ class RecordOperations(Inquiries):
         self._machine.read_many(operation, places, names, deadline_ns, now())
         host.pump()
         return values_of(names, await self._result(host, operation, future))
+
+    @overload
+    def scan(
+        self, prefix: str = ..., *, cursor: str = ..., timeout_s: float | None = ...
+    ) -> NameScan[str]: ...
+
+    @overload
+    def scan(
+        self, prefix: bytes, *, cursor: str = ..., timeout_s: float | None = ...
+    ) -> NameScan[bytes]: ...
+
+    def scan(
+        self, prefix: str | bytes = "", *, cursor: str = "", timeout_s: float | None = None
+    ) -> NameScan[str] | NameScan[bytes]:
+        """The keys of listed records that begin with `prefix`, all over the network, to be gone
+        through with `async for`.
+
+        Every key that was stored with `listed=True` and acknowledged before the scan began, and not
+        written since, is among them, under the assumptions of a retrieve; each comes once. One that
+        was stored, deleted or has expired shortly before or meanwhile may come or not. They come in
+        the order of their hashes, which means nothing, but is the same each time. Errors come while
+        it is gone through, and end nothing: gone on with, it tries again.
+
+        Args:
+            prefix: "" for all. With text, keys that are no UTF-8 are left out; with bytes (b"" for
+                all) they come as bytes.
+            cursor: where an earlier scan had come to, to go on from there.
+            timeout_s: the deadline of each step, of which there is one for some hundred keys; the
+                configuration's by default.
+
+        Raises:
+            QuorumError: the network has fewer nodes than the read quorum.
+            DeadlineError: too few nodes answered in time.
+            IncompatibleError: too many nodes are of an older version, which can't tell.
+            UsageError: the prefix or the cursor can't be meant, or two tasks wait for one scan.
+        """
+        if isinstance(prefix, bytes):
+            return NameScan(self._scan_on, prefix, cursor, timeout_s)
+        return NameScan(self._scan_on, prefix, cursor, timeout_s)
+
+    async def _scan_on(self, scan: Scan, timeout_s: float | None) -> NamesFound:
+        """One step of a scan."""
+        machine = self._machine
+        found: NamesFound = await self._ask(
+            lambda operation, due_ns, now: machine.scan(operation, scan, PAGE_NAMES, due_ns, now),
+            timeout_s,
+        )
+        return found
 
     def _begin(self, trace: Trace | None = None) -> tuple[Host, int, asyncio.Future[Any]]:
         if trace is not None and not isinstance(trace, Trace):

@@ -1,8 +1,7 @@
 """The tables of a file of records, and how rows of theirs are read and checked.
 
 A row of `meta` has two checksums: `head` of itself and its number, so that a start reads no values,
-and `seal` of the value as well. Its `name` is for what a record may be called; nothing is written
-there yet.
+and `seal` of the value as well. Its `name` is what a listed record is called.
 
 Rule: statements and rows; opens nothing.
 """
@@ -18,11 +17,10 @@ __all__ = [
     "INSERT_META",
     "MIGRATIONS",
     "SCHEMA_VERSION",
-    "SELECT",
     "SELECT_HEADS",
-    "SELECT_OLD",
     "meta_row",
     "saved_of",
+    "select_of",
     "sorted_out",
     "sound_head",
 ]
@@ -34,12 +32,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE data(seq INTEGER PRIMARY KEY, value BLOB NOT NULL)",
         "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
     ),
+    ("ALTER TABLE meta ADD COLUMN name BLOB",),  # of listed records
     (  # what is not sound gets no head: a start leaves it out
         "ALTER TABLE meta ADD COLUMN size INTEGER",
         "ALTER TABLE meta ADD COLUMN head INTEGER NOT NULL DEFAULT -1",
-        "ALTER TABLE meta ADD COLUMN name BLOB",
         "UPDATE meta SET size = (SELECT length(value) FROM data WHERE data.seq = meta.seq)",
-        "UPDATE meta SET head = sound_head(seq, key, version, expires_ms, seal,"
+        "UPDATE meta SET head = sound_head(seq, key, version, expires_ms, seal, name,"
         " (SELECT value FROM data WHERE data.seq = meta.seq))",
     ),
 )
@@ -48,19 +46,10 @@ call `sound_head`."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-SELECT = (
-    "SELECT seq, key, version, expires_ms, seal, value, size, head"
-    " FROM meta LEFT JOIN data USING(seq) WHERE seq"
-)
-SELECT_OLD = (
-    "SELECT seq, key, version, expires_ms, seal, value, length(value), NULL"
-    " FROM meta LEFT JOIN data USING(seq) WHERE seq"
-)
-"""From a file of the first schema that may not be changed."""
-
-SELECT_HEADS = "SELECT head, seq, key, version, expires_ms, size FROM meta WHERE seq"
+SELECT_HEADS = "SELECT head, seq, key, version, expires_ms, size, name FROM meta WHERE seq"
 INSERT_META = (
-    "INSERT INTO meta(seq, key, version, expires_ms, seal, size, head) VALUES(?,?,?,?,?,?,?)"
+    "INSERT INTO meta(seq, key, version, expires_ms, seal, size, name, head)"
+    " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 )
 INSERT_DATA = "INSERT INTO data VALUES(?, ?)"
 MAX_UNSIGNED = (1 << 63) - 1  # the largest number that SQLite keeps
@@ -68,21 +57,33 @@ KEY_BYTES = 32  # of a record; other rows are of notes
 
 
 def meta_row(
-    row: int, key: bytes, version: bytes, value: bytes | None, expires_ms: int
-) -> tuple[int, bytes, bytes, int, int, int | None, int]:
+    row: int, key: bytes, version: bytes, value: bytes | None, expires_ms: int, name: bytes | None
+) -> tuple[int, bytes, bytes, int, int, int | None, bytes | None, int]:
     """What INSERT_META takes for a record."""
     if expires_ms > MAX_UNSIGNED:
         expires_ms = MAX_UNSIGNED
     size = None if value is None else len(value)
-    seal = seal_of(key, version, value, expires_ms)
-    return row, key, version, expires_ms, seal, size, mark_of(row, key, version, expires_ms, size)
+    seal = seal_of(key, version, value, expires_ms, name)
+    mark = mark_of(row, key, version, expires_ms, size, name)
+    return row, key, version, expires_ms, seal, size, name, mark
+
+
+def select_of(version: int) -> str:
+    """What reads whole records from a file of this schema, which may be an old one that is only
+    looked at."""
+    name = "NULL" if version < 2 else "name"
+    size, head = ("length(value)", "NULL") if version < 3 else ("size", "head")
+    return (
+        f"SELECT seq, key, version, expires_ms, seal, value, {size}, {name}, {head}"
+        " FROM meta LEFT JOIN data USING(seq) WHERE seq"
+    )
 
 
 def saved_of(row: Any) -> Saved:
-    """The record of a row of SELECT; one that is not sound if its head is not."""
-    seq, key, version, expires_ms, seal, value, size, head = row
-    sound = head is None or _is_head(head, seq, key, version, expires_ms, size)
-    return Saved(key, version, value, expires_ms, seal if sound else -1, seq)
+    """The record of a row of `select_of`; one that is not sound if its head is not."""
+    seq, key, version, expires_ms, seal, value, size, name, head = row
+    sound = head is None or _is_head(head, seq, key, version, expires_ms, size, name)
+    return Saved(key, version, value, expires_ms, seal if sound else -1, name, seq)
 
 
 def sorted_out(rows: list[Any]) -> tuple[list[Row], list[int], list[int]]:
@@ -104,15 +105,18 @@ def sorted_out(rows: list[Any]) -> tuple[list[Row], list[int], list[int]]:
     return sorts
 
 
-def sound_head(seq: Any, key: Any, version: Any, expires_ms: Any, seal: Any, value: Any) -> int:
-    """The head of a row of the first schema; -1 if it is not what was written."""
-    if not Saved(key, version, value, expires_ms, seal).is_sound:
+def sound_head(
+    seq: Any, key: Any, version: Any, expires_ms: Any, seal: Any, name: Any, value: Any
+) -> int:
+    """The head of a row of an earlier schema; -1 if it is not what was written."""
+    if not Saved(key, version, value, expires_ms, seal, name).is_sound:
         return -1
-    return mark_of(seq, key, version, expires_ms, None if value is None else len(value))
+    size = None if value is None else len(value)
+    return mark_of(seq, key, version, expires_ms, size, name)
 
 
-def _is_head(head: object, row: int, key: Any, version: Any, expires_ms: Any, size: Any) -> bool:
+def _is_head(head: object, *row: Any) -> bool:
     try:
-        return head == mark_of(row, key, version, expires_ms, size)
+        return head == mark_of(*row)
     except (TypeError, ValueError):
         return False

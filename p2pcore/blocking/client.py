@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from p2pcore.address import parse_address
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.system import entropy
 from p2pcore.blocking.driver import Begin, Driver
+from p2pcore.blocking.scans import NameIterator
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
 from p2pcore.errors import ClosedError, UsageError
@@ -20,8 +21,10 @@ from p2pcore.ids import NodeId, key_of
 from p2pcore.overlay.crawl import NetworkStats, PeerContact
 from p2pcore.overlay.inspection import NodeInfo
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.replication.scan import NamesFound, Scan
 from p2pcore.requests import (
     MAX_NODES,
+    PAGE_NAMES,
     Name,
     Value,
     asked_node,
@@ -29,6 +32,8 @@ from p2pcore.requests import (
     checked_count,
     checked_value,
     lifetime_ms,
+    listed_name,
+    listed_names,
     placed_items,
     placed_names,
     receipts_of,
@@ -119,6 +124,7 @@ class BlockingClient:
         value: Value,
         *,
         ttl_s: float | None = None,
+        listed: bool = False,
         timeout_s: float | None = None,
     ) -> StoreReceipt:
         """Store a value; returns once a write quorum of replicas has confirmed it.
@@ -127,6 +133,8 @@ class BlockingClient:
             key: 1 to 65,536 bytes, or as much text.
             value: up to 1 MiB; a bytearray or memoryview is copied.
             ttl_s: seconds until it expires; None for never.
+            listed: keep the key beside the value, so that `scan` finds it; it has up to 1,024 bytes
+                then. A later store without this, or a delete, ends it.
             timeout_s: the deadline of this call; the configuration's by default.
 
         Raises:
@@ -136,9 +144,11 @@ class BlockingClient:
             StorageFullError, ClockOffsetError, BusyError: replicas, or this client, refuse it.
         """
         place, stored, ttl_ms = key_of(key), checked_value(value), lifetime_ms(ttl_s)
-        due_ns = self._deadline_ns(timeout_s)
+        name, due_ns = listed_name(key, listed), self._deadline_ns(timeout_s)
         receipt: StoreReceipt = self._run(
-            lambda machine, number, now: machine.write(number, place, stored, ttl_ms, due_ns, now)
+            lambda machine, number, now: machine.write(
+                number, place, stored, ttl_ms, due_ns, now, name
+            )
         )
         return receipt
 
@@ -170,6 +180,7 @@ class BlockingClient:
         items: Mapping[Name, Value] | Iterable[tuple[Name, Value]],
         *,
         ttl_s: float | None = None,
+        listed: bool = False,
         timeout_s: float | None = None,
     ) -> dict[Name, StoreReceipt]:
         """Store many values, each as `store` would, in few messages.
@@ -179,6 +190,7 @@ class BlockingClient:
         Args:
             items: keys and their values, as a mapping or as pairs.
             ttl_s: seconds until they expire; None for never.
+            listed: keep their keys beside the values; see `store`.
             timeout_s: the deadline of this call; the configuration's by default.
 
         Raises:
@@ -187,8 +199,11 @@ class BlockingClient:
         """
         names, placed = placed_items(items)
         ttl_ms, due_ns = lifetime_ms(ttl_s), self._deadline_ns(timeout_s)
+        listing = listed_names(names, listed)
         results = self._run(
-            lambda machine, number, now: machine.write_many(number, placed, ttl_ms, due_ns, now)
+            lambda machine, number, now: machine.write_many(
+                number, placed, ttl_ms, due_ns, now, listing
+            )
         )
         return receipts_of(names, results)
 
@@ -208,6 +223,33 @@ class BlockingClient:
             lambda machine, number, now: machine.read_many(number, places, names, due_ns, now)
         )
         return values_of(names, results)
+
+    @overload
+    def scan(
+        self, prefix: str = ..., *, cursor: str = ..., timeout_s: float | None = ...
+    ) -> NameIterator[str]: ...
+
+    @overload
+    def scan(
+        self, prefix: bytes, *, cursor: str = ..., timeout_s: float | None = ...
+    ) -> NameIterator[bytes]: ...
+
+    def scan(
+        self, prefix: str | bytes = "", *, cursor: str = "", timeout_s: float | None = None
+    ) -> NameIterator[str] | NameIterator[bytes]:
+        """The keys of listed records that begin with `prefix`, all over the network, to be gone
+        through with `for`: see `AdaptiveClient.scan`."""
+        if isinstance(prefix, bytes):
+            return NameIterator(self._scan_on, prefix, cursor, timeout_s)
+        return NameIterator(self._scan_on, prefix, cursor, timeout_s)
+
+    def _scan_on(self, scan: Scan, timeout_s: float | None) -> NamesFound:
+        """One step of a scan."""
+        due_ns = self._deadline_ns(timeout_s)
+        found: NamesFound = self._run(
+            lambda machine, number, now: machine.scan(number, scan, PAGE_NAMES, due_ns, now)
+        )
+        return found
 
     def node_info(
         self, address_or_id: str | bytes | None = None, *, timeout_s: float | None = None

@@ -66,10 +66,15 @@ def _run(args: argparse.Namespace) -> None:
             from p2pcore.cli.serve import serve
 
             serve(args)
-        case "put" | "get" | "delete":
+        case "put" | "get" | "delete" | "list":
             from p2pcore.cli import records
 
-            {"put": records.put, "get": records.get, "delete": records.delete}[args.command](args)
+            {
+                "put": records.put,
+                "get": records.get,
+                "delete": records.delete,
+                "list": records.list_keys,
+            }[args.command](args)
         case "stats":
             from p2pcore.cli.stats import stats
 

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable
-from typing import NoReturn
 
 from p2pcore.cli.descriptions import (
     BACKUP,
@@ -14,6 +13,7 @@ from p2pcore.cli.descriptions import (
     KEYGEN,
     KEYGEN_IDENTITY,
     KEYGEN_NETWORK,
+    LIST,
     PUT,
     QUICK_START,
     RESTORE,
@@ -21,39 +21,32 @@ from p2pcore.cli.descriptions import (
     STATS,
 )
 from p2pcore.cli.exits import MEANINGS
-from p2pcore.cli.kinds import address, contact, count, node_name, seconds, size, size_words
-from p2pcore.cli.output import say_text
-from p2pcore.config import DURABILITIES, ClientConfig, CoordinatorConfig
-from p2pcore.errors import UsageError
+from p2pcore.cli.kinds import address, count, node_name, seconds, size, size_words
+from p2pcore.cli.words import (
+    VIA_VARIABLE,
+    Commands,
+    Parser,
+    add_bootstrap,
+    add_client,
+    add_config,
+    add_network_key,
+    new_command,
+)
+from p2pcore.config import DURABILITIES, CoordinatorConfig
 from p2pcore.version import __version__
 
 __all__ = ["LIMITS", "VIA_VARIABLE", "CommandLine", "parser"]
 
-VIA_VARIABLE = "P2PCORE_VIA"
 SHELLS = ("bash", "zsh", "fish")
 
 
-Commands = argparse._SubParsersAction
-"""What argparse has no public name for."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse whose errors are ours: one line, the same exit code, JSON where asked for."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see `{self.prog} --help`)")
-
-    def print_help(self, file: object = None) -> None:
-        say_text(self.format_help())  # argparse's own would not notice that nobody reads it
-
-
-class CommandLine(_Parser):
+class CommandLine(Parser):
     """The whole command line. Parsing raises UsageError, or SystemExit for --help, --version.
 
     `commands` are the parsers of the commands by name, `summaries` what each does in few words.
     """
 
-    commands: dict[str, _Parser]
+    commands: dict[str, Parser]
 
     def __init__(self) -> None:
         codes = "\n".join(f"  {code:<4} {text}" for code, text in MEANINGS.items())
@@ -66,15 +59,15 @@ class CommandLine(_Parser):
             allow_abbrev=False,  # a script's --li must not change its meaning when --limit comes
         )
         self.add_argument("--version", action="version", version=f"p2pcore {__version__}")
-        commands: Commands[_Parser] = self.add_subparsers(
+        commands: Commands[Parser] = self.add_subparsers(
             dest="command",
             required=True,
             metavar="COMMAND",
             title="commands",
-            parser_class=_Parser,
+            parser_class=Parser,
         )
-        for add in (_add_serve, _add_put, _add_get, _add_delete, _add_stats, _add_upkeep,
-                    _add_keygen, _add_completion):  # fmt: skip
+        for add in (_add_serve, _add_put, _add_get, _add_delete, _add_list, _add_stats,
+                    _add_upkeep, _add_keygen, _add_completion):  # fmt: skip
             add(commands)
         self.commands = commands.choices
         self.summaries = {each.dest: each.help or "" for each in commands._choices_actions}
@@ -85,26 +78,12 @@ def parser() -> argparse.ArgumentParser:
     return CommandLine()
 
 
-def _command(commands: "Commands[_Parser]", name: str, help: str, text: str) -> _Parser:
-    command = commands.add_parser(
-        name,
-        help=help,
-        description=text,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.add_argument(
-        "--json", action="store_true", help="say everything as JSON, one object per line"
-    )
-    return command
-
-
 # The commands
 
 
-def _add_serve(commands: "Commands[_Parser]") -> None:
-    command = _command(commands, "serve", "run a node", SERVE)
-    _add_config(command)
+def _add_serve(commands: "Commands[Parser]") -> None:
+    command = new_command(commands, "serve", "run a node", SERVE)
+    add_config(command)
     default = CoordinatorConfig
     add = command.add_argument
     add(
@@ -120,8 +99,8 @@ def _add_serve(commands: "Commands[_Parser]") -> None:
         metavar="HOST:PORT",
         help="where others reach this node, if that is not what it listens on",
     )
-    _add_bootstrap(command, "--join", help="a member to join through; none: be the first")
-    _add_network_key(command)
+    add_bootstrap(command, "--join", help="a member to join through; none: be the first")
+    add_network_key(command)
     add("--data-dir", metavar="DIR", help="keep the node's identity and records here")
     add(
         "--durability",
@@ -160,7 +139,7 @@ def _add_serve(commands: "Commands[_Parser]") -> None:
     _add_limits(command)
 
 
-def _add_replication(command: _Parser) -> None:
+def _add_replication(command: Parser) -> None:
     group = command.add_argument_group("replication (one setting for the whole network)")
     add = group.add_argument
     add(
@@ -215,7 +194,7 @@ LIMITS: tuple[tuple[str, str, Callable[[str], object], str], ...] = (
 METAVARS: dict[Callable[[str], object], str] = {size: "SIZE", count: "COUNT", seconds: "SECONDS"}
 
 
-def _add_limits(command: _Parser) -> None:
+def _add_limits(command: Parser) -> None:
     group = command.add_argument_group(
         "limits", "SIZE is in bytes, or with a unit of 1024: 512K, 64M, 2G"
     )
@@ -232,8 +211,8 @@ def _add_limits(command: _Parser) -> None:
         )
 
 
-def _add_put(commands: "Commands[_Parser]") -> None:
-    command = _command(commands, "put", "store a value", PUT)
+def _add_put(commands: "Commands[Parser]") -> None:
+    command = new_command(commands, "put", "store a value", PUT)
     command.add_argument("key", metavar="KEY", help="1 to 65,536 bytes")
     command.add_argument(
         "value", metavar="VALUE", nargs="?", help="up to 1 MiB; - takes standard input"
@@ -242,11 +221,14 @@ def _add_put(commands: "Commands[_Parser]") -> None:
     command.add_argument(
         "--ttl", type=seconds, metavar="SECONDS", help="when it expires (default: never)"
     )
-    _add_client(command)
+    command.add_argument(
+        "--listed", action="store_true", help="let `list` find the key, which has up to 1,024 bytes"
+    )
+    add_client(command)
 
 
-def _add_get(commands: "Commands[_Parser]") -> None:
-    command = _command(commands, "get", "retrieve a value", GET)
+def _add_get(commands: "Commands[Parser]") -> None:
+    command = new_command(commands, "get", "retrieve a value", GET)
     command.add_argument("key", metavar="KEY")
     command.add_argument(
         "-o",
@@ -254,17 +236,34 @@ def _add_get(commands: "Commands[_Parser]") -> None:
         metavar="FILE",
         help="write the value to this file, whole or not at all; - for stdout (the default)",
     )
-    _add_client(command)
+    add_client(command)
 
 
-def _add_delete(commands: "Commands[_Parser]") -> None:
-    command = _command(commands, "delete", "delete a record", DELETE)
+def _add_delete(commands: "Commands[Parser]") -> None:
+    command = new_command(commands, "delete", "delete a record", DELETE)
     command.add_argument("key", metavar="KEY")
-    _add_client(command)
+    add_client(command)
 
 
-def _add_stats(commands: "Commands[_Parser]") -> None:
-    command = _command(commands, "stats", "ask nodes how they are", STATS)
+def _add_list(commands: "Commands[Parser]") -> None:
+    command = new_command(commands, "list", "list the keys that were put with --listed", LIST)
+    command.add_argument(
+        "--prefix", metavar="TEXT", default="", help="only keys that begin with it (default: all)"
+    )
+    command.add_argument(
+        "--limit",
+        type=count,
+        metavar="COUNT",
+        help="stop after so many (default: when all are said)",
+    )
+    command.add_argument(
+        "--after", metavar="KEY", help="go on after this key, the last one of an earlier list"
+    )
+    add_client(command)
+
+
+def _add_stats(commands: "Commands[Parser]") -> None:
+    command = new_command(commands, "stats", "ask nodes how they are", STATS)
     command.add_argument(
         "node",
         metavar="NODE",
@@ -285,23 +284,23 @@ def _add_stats(commands: "Commands[_Parser]") -> None:
         metavar="COUNT",
         help="of all nodes, ask no more than these (default %(default)s)",
     )
-    _add_client(command)
+    add_client(command)
 
 
-def _add_upkeep(commands: "Commands[_Parser]") -> None:
-    backup = _command(commands, "backup", "copy the records of a data directory", BACKUP)
+def _add_upkeep(commands: "Commands[Parser]") -> None:
+    backup = new_command(commands, "backup", "copy the records of a data directory", BACKUP)
     backup.add_argument("data_dir", metavar="DIR", help="the node's data directory")
     backup.add_argument("target", metavar="TARGET", help="a new file")
-    restore = _command(commands, "restore", "put a backup into a data directory", RESTORE)
+    restore = new_command(commands, "restore", "put a backup into a data directory", RESTORE)
     restore.add_argument("backup", metavar="BACKUP", help="what `backup` has written")
     restore.add_argument("data_dir", metavar="DIR", help="a data directory without records")
-    check = _command(commands, "check", "read every record in a data directory", CHECK)
+    check = new_command(commands, "check", "read every record in a data directory", CHECK)
     check.add_argument("data_dir", metavar="DIR")
-    compact = _command(commands, "compact", "make a file of records small", COMPACT)
+    compact = new_command(commands, "compact", "make a file of records small", COMPACT)
     compact.add_argument("data_dir", metavar="DIR")
 
 
-def _add_keygen(commands: "Commands[_Parser]") -> None:
+def _add_keygen(commands: "Commands[Parser]") -> None:
     command = commands.add_parser(
         "keygen",
         help="make a network key or a node's identity",
@@ -310,18 +309,18 @@ def _add_keygen(commands: "Commands[_Parser]") -> None:
         allow_abbrev=False,
     )
     kinds = command.add_subparsers(dest="what", required=True, metavar="WHAT", title="secrets")
-    network = _command(kinds, "network", "a key for a network of your own", KEYGEN_NETWORK)
+    network = new_command(kinds, "network", "a key for a network of your own", KEYGEN_NETWORK)
     network.add_argument(
         "-o",
         "--output",
         metavar="FILE",
         help="a new file for it that only you can read (default: stdout)",
     )
-    identity = _command(kinds, "identity", "the identity of a node", KEYGEN_IDENTITY)
+    identity = new_command(kinds, "identity", "the identity of a node", KEYGEN_IDENTITY)
     identity.add_argument("data_dir", metavar="DATA_DIR", help="made if it is not there")
 
 
-def _add_completion(commands: "Commands[_Parser]") -> None:
+def _add_completion(commands: "Commands[Parser]") -> None:
     command = commands.add_parser(
         "completion",
         help="make a shell complete commands and options",
@@ -330,61 +329,3 @@ def _add_completion(commands: "Commands[_Parser]") -> None:
         allow_abbrev=False,
     )
     command.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
-
-
-# What several commands have in common
-
-
-def _add_client(command: _Parser) -> None:
-    _add_config(command)
-    _add_bootstrap(
-        command,
-        "--via",
-        help=f"a member to go through (default: those in the environment variable {VIA_VARIABLE}, "
-        "between commas)",
-    )
-    _add_network_key(command)
-    command.add_argument(
-        "--identity",
-        metavar="DIR",
-        help="keep the client's identity here, for networks that let in listed ids only "
-        "(default: a new one each time)",
-    )
-    command.add_argument(
-        "--timeout",
-        type=seconds,
-        default=ClientConfig.timeout_s,
-        metavar="SECONDS",
-        help="deadline for connecting and the operation together (default %(default)g)",
-    )
-
-
-def _add_config(command: _Parser) -> None:
-    command.add_argument(
-        "--config",
-        metavar="FILE",
-        help="take options from this TOML file that are not given here: `timeout = 10` for every "
-        "command that has --timeout, and below [serve] for serve alone",
-    )
-
-
-def _add_bootstrap(command: _Parser, name: str, *, help: str) -> None:
-    command.add_argument(
-        name,
-        "--bootstrap",
-        dest="bootstrap",
-        type=contact,
-        action="append",
-        default=[],
-        metavar="ADDRESS",
-        help=f"{help}: HOST:PORT, or HOST:PORT#ID to insist on that node; may be repeated",
-    )
-
-
-def _add_network_key(command: _Parser) -> None:
-    command.add_argument(
-        "--network-key-file",
-        metavar="FILE",
-        help="the network's key as hex (default: the file that the environment variable "
-        "P2PCORE_NETWORK_KEY_FILE names; else the open network, whose key is published)",
-    )

@@ -13,8 +13,9 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from p2pcore.cli.arguments import VIA_VARIABLE, CommandLine
+from p2pcore.cli.arguments import CommandLine
 from p2pcore.cli.kinds import contact
+from p2pcore.cli.words import VIA_VARIABLE
 from p2pcore.errors import ConfigError, UsageError, shown
 
 __all__ = ["parsed"]
@@ -42,7 +43,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     args = top.parse_args(words)
     if getattr(args, "bootstrap", None) == [] and not _is_address(getattr(args, "node", None)):
         args.bootstrap = members or ([] if command == "serve" else _from_environment())
-    if command in ("put", "get", "delete") and not args.bootstrap:
+    if command in ("put", "get", "delete", "list") and not args.bootstrap:
         text = f"the following arguments are required: --via, or {VIA_VARIABLE} in the environment"
         raise UsageError(f"{text} (see `p2pcore {command} --help`)")
     return args

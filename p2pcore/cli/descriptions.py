@@ -10,6 +10,7 @@ __all__ = [
     "KEYGEN",
     "KEYGEN_IDENTITY",
     "KEYGEN_NETWORK",
+    "LIST",
     "PUT",
     "QUICK_START",
     "RESTORE",
@@ -56,6 +57,7 @@ is the argument, a file's content, or all of standard input, byte for byte; it m
 
   p2pcore put greeting 'good morning' --via 10.0.0.1:4100
   p2pcore put session/42 open --ttl 3600 --via 10.0.0.1:4100 --via 10.0.0.2:4100
+  p2pcore put users/ann 'Ann' --listed --via 10.0.0.1:4100     (`list` finds it)
   p2pcore put logo --file logo.png --via 10.0.0.1:4100
   tar c etc | p2pcore put backup/etc - --via 10.0.0.1:4100
   p2pcore put --via 10.0.0.1:4100 -- -key-with-a-dash -value-with-a-dash
@@ -75,6 +77,18 @@ Delete a record; succeeds once a write quorum of replicas has confirmed it. Dele
 not there is no error.
 
   p2pcore delete greeting --via 10.0.0.1:4100
+"""
+
+LIST = """\
+Say the keys that were put with --listed, one a line, from all over the network; nothing is said of
+other keys, of which nodes know the hash alone. They come in no order that means anything, but in
+the same one each time: --after goes on where an earlier list ended. One that was put or deleted a
+moment ago may be there or not. --timeout is for connecting, and then for each step of some hundred
+keys. With --json, a key that is no text is `key_base64`.
+
+  p2pcore list --via 10.0.0.1:4100
+  p2pcore list --prefix users/ --limit 20 --via 10.0.0.1:4100
+  p2pcore list --prefix users/ --after users/ann --via 10.0.0.1:4100
 """
 
 STATS = """\

@@ -1,4 +1,4 @@
-"""`put`, `get` and `delete`: one operation each."""
+"""`put`, `get` and `delete`: one operation each; and `list`, which takes as many as it needs."""
 
 import argparse
 import base64
@@ -11,16 +11,21 @@ from p2pcore.cli.output import hand_over, say, say_json
 from p2pcore.cli.session import with_client
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.requests import NamesAhead, cursor_after, listed_name
 
-__all__ = ["delete", "get", "put"]
+__all__ = ["delete", "get", "list_keys", "put"]
 
 
 def put(args: argparse.Namespace) -> None:
     """Store a value. Raises what `value_of`, `AdaptiveClient.connect` and `store` raise."""
-    key, value = _key(args), value_of(args)
+    key = _key(args)
+    listed_name(key, args.listed)  # one that is too long is found before a value is waited for
+    value = value_of(args)
 
     async def work(client: AdaptiveClient, timeout_s: float) -> None:
-        receipt = await client.store(key, value, ttl_s=args.ttl, timeout_s=timeout_s)
+        receipt = await client.store(
+            key, value, ttl_s=args.ttl, listed=args.listed, timeout_s=timeout_s
+        )
         _say_receipt("stored", args, receipt)
 
     with_client(args, work)
@@ -61,6 +66,36 @@ def delete(args: argparse.Namespace) -> None:
         _say_receipt("deleted", args, receipt)
 
     with_client(args, work)
+
+
+def list_keys(args: argparse.Namespace) -> None:
+    """Say the keys of listed records. Raises what `AdaptiveClient.connect` and `scan` raise."""
+    prefix = os.fsencode(args.prefix)
+    cursor = "" if args.after is None else cursor_after(os.fsencode(args.after))
+    NamesAhead(prefix, cursor)  # what can't be meant is no reason to look for a network
+
+    async def work(client: AdaptiveClient, timeout_s: float) -> None:
+        scan = client.scan(prefix, cursor=cursor, timeout_s=args.timeout)
+        left: int = -1 if args.limit is None else args.limit
+        async for key in scan:
+            _say_key(key, as_json=args.json)
+            left -= 1
+            if not left:
+                break
+
+    with_client(args, work)
+
+
+def _say_key(key: bytes, *, as_json: bool) -> None:
+    try:
+        text = key.decode()
+    except UnicodeDecodeError:
+        if as_json:
+            say_json({"key_base64": base64.b64encode(key).decode()})
+        else:
+            say(os.fsdecode(key))
+    else:
+        say_json({"key": text}) if as_json else say(text)
 
 
 def _key(args: argparse.Namespace) -> str | bytes:

@@ -12,8 +12,8 @@ Rule: nothing here knows how to fail; that is what `operations.py` is for.
 from collections.abc import Sequence
 
 from p2pcore.contact import Contact, point_of
-from p2pcore.effects import Done, Instant
-from p2pcore.errors import P2PError
+from p2pcore.effects import Done, Instant, budget_of
+from p2pcore.errors import BusyError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import StoreReceipt, WriteOperation
@@ -25,6 +25,8 @@ from p2pcore.replication.reads import (
     repair,
     result_of,
 )
+from p2pcore.routing.waiting import NORMAL
+from p2pcore.routing.windows import units_of
 from p2pcore.session.link import Call
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.versions import Version
@@ -44,7 +46,11 @@ from p2pcore.wire.messages import (
 
 __all__ = ["BatchRead", "BatchWrite"]
 
+ITEMS_PER_UNIT = 4  # an item takes a fraction of what a request of its own would
 FETCH_BYTES = 1024  # what a value is taken to have before it is known
+
+_Asked = dict[NodeId, tuple[Contact, list[int]]]
+"""Whom a batch asks, and about which of its items."""
 
 
 class _Part(Call):
@@ -56,6 +62,8 @@ class _Part(Call):
         super().__init__(call_id, due_ns)
         self._batch = batch
         self.places = places
+        size_bytes = sum(map(batch.size_of, places))
+        self.units = batch.unit * (units_of(size_bytes) + len(places) // ITEMS_PER_UNIT)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         self._batch.count(self.places, node_id, reply, now)
@@ -71,6 +79,9 @@ class _Part(Call):
 class _Batch:
     """What both kinds share. `results` has the items' results or errors, in their order."""
 
+    may_choose = False
+    priority = NORMAL
+
     def __init__(
         self, context: OperationContext, keys: list[Key], deadline_ns: int, done: Done
     ) -> None:
@@ -78,6 +89,8 @@ class _Batch:
         self._keys = keys
         self._deadline_ns = deadline_ns
         self._done = done
+        self.unit = context.windows.unit
+        self._by_node: _Asked = {}
         self._parts: list[_Part] = []
         self._singles: dict[int, Operation] = {}
         self._open = len(keys)  # items without a result
@@ -94,7 +107,7 @@ class _Batch:
     def start(self, now: Instant) -> None:
         """Ask every replica about all that is its."""
         directory, count = self._context.directory, self._context.settings.replicas
-        by_node: dict[NodeId, tuple[Contact, list[int]]] = {}
+        by_node = self._by_node
         for place, key in enumerate(self._keys):
             replicas = directory.replicas(point_of(key), count, now)
             if replicas is None or len(replicas) < count:
@@ -102,6 +115,24 @@ class _Batch:
             self.replicas[place] = replicas
             for contact in self.ask_of(place, replicas, now):
                 by_node.setdefault(contact.node_id, (contact, []))[1].append(place)
+        windows = self._context.windows
+        if windows.full:
+            asked = [contact for contact, _ in by_node.values()]
+            needed = len(asked) - (count - self.quorum)  # so that each item has one
+            if not windows.admits(self, asked, needed, self._deadline_ns, now):
+                return
+        self.begin(now)
+
+    def refuse(self, error: BusyError, now: Instant) -> None:
+        """The nodes had no room in time."""
+        for place, result in enumerate(self.results):
+            if result is None:
+                self.resolve(place, error)
+        self._finish_if_over(now)
+
+    def begin(self, now: Instant) -> None:
+        """Ask them."""
+        by_node = self._by_node
         self._asking = True
         asked = [contact for contact, _ in by_node.values()]
         due_ns = min(self._deadline_ns, now.mono_ns + self.wait_ns(asked, now))
@@ -109,7 +140,8 @@ class _Batch:
             for chunk in self._chunks(places):
                 part = _Part(self, self._context.links.new_call_id(), due_ns, chunk)
                 self._parts.append(part)
-                self._context.links.ask(part, [contact], self.message(part.id, chunk), now)
+                budget = budget_of(self._deadline_ns - now.mono_ns)
+                self._context.links.ask(part, [contact], self.message(part.id, chunk, budget), now)
         self._asking = False
         self._settle(now)
 
@@ -184,7 +216,12 @@ class _Batch:
         """About how many bytes an item takes in the message or in its reply."""
         raise NotImplementedError
 
-    def message(self, call_id: int, places: list[int]) -> Message:
+    @property
+    def quorum(self) -> int:
+        """How many replicas an item needs."""
+        raise NotImplementedError
+
+    def message(self, call_id: int, places: list[int], budget: int) -> Message:
         """The question about some items."""
         raise NotImplementedError
 
@@ -220,10 +257,15 @@ class BatchWrite(_Batch):
         )
 
     def size_of(self, place: int) -> int:
-        return len(self._items[place].value or b"")
+        item = self._items[place]
+        return len(item.value or b"") + len(item.name or b"")
 
-    def message(self, call_id: int, places: list[int]) -> Message:
-        return StoreMany(call_id, [self._items[place] for place in places])
+    @property
+    def quorum(self) -> int:
+        return self._context.settings.writes
+
+    def message(self, call_id: int, places: list[int], budget: int) -> Message:
+        return StoreMany(call_id, [self._items[place] for place in places], budget)
 
     def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
         if not isinstance(reply, StoredMany):
@@ -249,6 +291,7 @@ class BatchWrite(_Batch):
             item.expires_ms,
             self._deadline_ns,
             done,
+            item.name,
         )
 
 
@@ -285,8 +328,12 @@ class BatchRead(_Batch):
     def size_of(self, place: int) -> int:
         return FETCH_BYTES
 
-    def message(self, call_id: int, places: list[int]) -> Message:
-        return FetchMany(call_id, [self._keys[place] for place in places])
+    @property
+    def quorum(self) -> int:
+        return self._context.settings.reads
+
+    def message(self, call_id: int, places: list[int], budget: int) -> Message:
+        return FetchMany(call_id, [self._keys[place] for place in places], budget=budget)
 
     def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
         if not isinstance(reply, FoundMany) or len(reply.items) != len(places):
@@ -322,4 +369,6 @@ _NOTHING = Missing(0)
 
 
 def _as_answer(item: FoundItem | None) -> Found | Missing:
-    return _NOTHING if item is None else Found(0, item.version, item.value, item.expires_ms)
+    if item is None:
+        return _NOTHING
+    return Found(0, item.version, item.value, item.expires_ms, name=item.name)

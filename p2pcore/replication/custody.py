@@ -12,7 +12,6 @@ unless the answerer holds records that are not its own any more, which the asker
 Rule: knows ids and keys; a record counts by its key alone.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import blake2b
@@ -30,8 +29,8 @@ __all__ = ["NONE", "Custody", "Shares", "group_sums", "salted", "shares_of", "vi
 HALF = SLOT_BITS // 2
 HALF_MASK = (1 << HALF) - 1
 SUM_SHIFT = 64 - 8 * SUM_BYTES
+MAX_BORDER = 500  # records looked at in slots of which a part is compared
 NONE, SOME, ALL = 0, 1, 3  # of a slot's keys: the bits of two nodes' shares are joined by `&`
-_BORDERS = re.compile(b"\1")
 
 Shares = bytes
 """By slot: NONE, SOME or ALL of its keys are a node's."""
@@ -100,10 +99,6 @@ class Custody:
         """How many slots have keys that are compared."""
         return SLOTS - self.shares.count(NONE)
 
-    @cached_property
-    def _borders(self) -> list[int]:
-        return [match.start() for match in _BORDERS.finditer(self.shares)]
-
     def has(self, key: bytes) -> bool:
         """Whether a key is compared."""
         share = self.shares[key[0] << 4 | key[1] >> 4]
@@ -126,19 +121,17 @@ class Custody:
         if not len(store):
             return {}
         shares = self.shares
-        sums = {slot: total for slot, total in store.sums() if total and shares[slot] == ALL}
-        for slot in self._borders:
-            total = 0
-            for key in self.keys(store, slot, MAX_BORDER):
-                record = store.held(key)
-                if record is not None:
-                    total += hash_of(key, face_of(record))
-            if total & SUM_MASK:
-                sums[slot] = total & SUM_MASK
-        return sums
-
-
-MAX_BORDER = 256  # records looked at in a slot at a border: there are few such slots, in large nets
+        held = [(slot, total) for slot, total in store.sums() if total and shares[slot] != NONE]
+        sums = dict(held)
+        looks = 0
+        for slot in sorted(slot for slot, _ in held if shares[slot] == SOME):
+            looks += store.count(slot)
+            if looks > MAX_BORDER:
+                break  # the rest is compared whole: it may seem to differ, and is never overlooked
+            records = [(key, store.held(key)) for key in self.keys(store, slot, MAX_BORDER)]
+            hashes = [hash_of(key, face_of(record)) for key, record in records if record]
+            sums[slot] = sum(hashes) & SUM_MASK
+        return {slot: total for slot, total in sums.items() if total}
 
 
 def group_sums(sums: dict[int, int]) -> list[int]:

@@ -378,7 +378,7 @@ class Handover:
             key = Key(part.entries[place].key)
             record = self._store.held(key)
             if record is not None:
-                size += len(record.value or b"")
+                size += len(record.value or b"") + len(record.name or b"")
                 if keys and size > MAX_BATCH_BYTES:
                     break
                 keys.append(key)
@@ -389,7 +389,8 @@ class Handover:
         for key in keys:
             record = self._store.held(key)
             if record is not None and not record.is_cold:  # it may have changed meanwhile
-                items.append(StoreItem(key, record.version, record.value, record.expires_ms))
+                ends_ms = record.expires_ms
+                items.append(StoreItem(key, record.version, record.value, ends_ms, record.name))
         sent = sum(RECORD_OVERHEAD_BYTES + len(item.value or b"") for item in items)
         self._paid_ns = max(self._paid_ns, now.mono_ns) + sent * 1_000_000_000 // self._bytes_per_s
         self.links.counters.records_pushed += len(items)

@@ -134,7 +134,7 @@ class Journal:
             if not each.is_sound:
                 self.damaged.append(each.key)
             elif not self.notes.restore(each):
-                record = Record(Version(each.version), each.value, each.expires_ms)
+                record = Record(Version(each.version), each.value, each.expires_ms, each.name)
                 try:
                     store.restore(Key(each.key), record, now.wall_ms, each.row)
                 except StorageFullError as error:
@@ -192,10 +192,18 @@ class Journal:
         replaces = replaces or behind or self._numbers.get(key, 0)
         if record is None:
             size = CHANGE_BYTES
-            effect = Persist(number, key, None, None, 0, replaces)
+            effect = Persist(number, key, None, None, 0, None, replaces)
         else:
             size = CHANGE_BYTES + len(record.value or b"")
-            effect = Persist(number, key, record.version, record.value, record.expires_ms, replaces)
+            effect = Persist(
+                number,
+                key,
+                record.version,
+                record.value,
+                record.expires_ms,
+                record.name,
+                replaces,
+            )
         self._effects.append(effect)
         self._unsynced.append((key, size))
         self._unsynced_bytes += size

@@ -32,6 +32,8 @@ from p2pcore.replication.refusals import ERRORS
 from p2pcore.routing.budget import HedgeBudget
 from p2pcore.routing.estimates import Estimates
 from p2pcore.routing.hedges import HedgeableCall, Hedges, Pace
+from p2pcore.routing.waiting import NORMAL
+from p2pcore.routing.windows import Windows
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
 from p2pcore.versions import HybridClock
@@ -58,6 +60,7 @@ class OperationContext:
 
     Args:
         hedge_budget: tokens that an operation brings (see `routing/budget.py`).
+        windows: whether operations wait until nodes have room (see `routing/windows.py`).
         avoid_outliers: whether slow replicas are asked last.
         max_clock_offset_ms: versions further ahead of our time of day than this are not followed.
         may_delegate: whether a linked coordinator may be asked to run an operation for us.
@@ -72,6 +75,7 @@ class OperationContext:
         rng: Random,
         *,
         hedge_budget: float,
+        windows: bool,
         avoid_outliers: bool,
         max_clock_offset_ms: int,
         may_delegate: bool,
@@ -86,6 +90,8 @@ class OperationContext:
         self.hedges = Hedges(links.calls)
         self.pace = Pace(enabled=hedge_budget > 0)  # of reads of one key
         links.teach(self.estimates.learn)
+        self.windows = Windows(links.self_id, links.pool.by_node, links.counters, enabled=windows)
+        links.keep_slots(self.windows)
         self.max_clock_offset_ms = max_clock_offset_ms
         self.may_delegate = may_delegate
 
@@ -116,6 +122,8 @@ class Operation(HedgeableCall):
     )
     verb = "operation"
     is_timed = True
+    may_choose = False
+    priority = NORMAL
 
     def __init__(self, context: OperationContext, key: Key, deadline_ns: int, done: Done) -> None:
         super().__init__(context.links.new_call_id(), deadline_ns)
@@ -131,6 +139,7 @@ class Operation(HedgeableCall):
         self._delegated: _Delegation | None = None
         self._last_error: P2PError | None = None
         self.began_ns = 0
+        self.units = context.windows.unit
         context.budget.operations += 1
 
     # What a kind of operation decides
@@ -209,7 +218,7 @@ class Operation(HedgeableCall):
         self._last_error = error or self._last_error
         self._pause(now)
 
-    def _ask(self, replicas: list[Contact], now: Instant) -> None:
+    def _ask(self, replicas: list[Contact], now: Instant, *, in_turn: bool = False) -> None:
         if len(replicas) < self.needed and not self._round and self._context.may_delegate:
             self.replicas = replicas
             self.next_round(now)  # a coordinator may reach those that we can't
@@ -228,9 +237,28 @@ class Operation(HedgeableCall):
                 self.finish(self._last_error, now)
             return
         self.replicas = replicas
+        windows = self._context.windows
+        if (
+            windows.full
+            and not in_turn
+            and not windows.admits(self, replicas, self.needed, self._deadline_ns, now)
+        ):
+            self._pausing = True  # until `begin`, or the end
+            self.due_ns = self._deadline_ns
+            return
         wait_ns = self._context.links.timeouts.of(replicas, now)
         self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
         self.ask_replicas(now)
+
+    def begin(self, now: Instant) -> None:
+        """Nodes have room: what was waited for that does not count as theirs."""
+        self._pausing = False
+        self.began_ns = now.mono_ns
+        self._ask(self.replicas, now, in_turn=True)
+
+    def refuse(self, error: BusyError, now: Instant) -> None:
+        """They had none in time."""
+        self.finish(error, now)
 
     def refused(self, reply: Reply, now: Instant) -> None:
         """A replica or coordinator said no, or is none."""
@@ -281,7 +309,8 @@ class Operation(HedgeableCall):
 
     def _delegate(self, now: Instant) -> bool:
         asked = {contact.node_id: None for contact in self.replicas}
-        linked = self._context.links.linked_nodes()
+        has_room = self._context.windows.has_room
+        linked = [c for c in self._context.links.linked_nodes() if has_room(c.node_id)]
         linked.sort(key=lambda contact: contact.node_id in asked)  # somebody new, if there is
         round_ns = self._context.links.timeouts.of([*self.replicas, *linked[:1]], now)
         budget_ns = min(self._deadline_ns - now.mono_ns, DELEGATED_ROUNDS * round_ns)
@@ -322,6 +351,7 @@ class _Delegation(Call):
 
     def __init__(self, call_id: int, due_ns: int, operation: Operation) -> None:
         super().__init__(call_id, due_ns)
+        self.units = operation.units
         self._operation = operation
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:

@@ -6,11 +6,12 @@ Key-value Store", section 4.5; versions order writes instead of vector clocks, l
 
 from msgspec import Struct
 
-from p2pcore.effects import Done, Instant
+from p2pcore.effects import Done, Instant, budget_of
 from p2pcore.errors import ClockOffsetError, RefusedError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
+from p2pcore.routing.windows import UNIT_BYTES, units_of
 from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.versions import Version, wall_ms_of
 from p2pcore.wire.messages import (
@@ -62,7 +63,8 @@ class WriteOperation(Operation):
     may have the Stale of a replica: whether it shall still be the newest, the peer decides."""
 
     __slots__ = (
-        "_acked", "_expires_ms", "_for_peer", "_objections", "_oldest_ns", "_value", "_version",
+        "_acked", "_expires_ms", "_for_peer", "_listed_as", "_objections", "_oldest_ns", "_value",
+        "_version",
     )  # fmt: skip
     verb = "store"
     plain_answers = PLAIN_ANSWERS[Store]
@@ -76,13 +78,17 @@ class WriteOperation(Operation):
         expires_ms: int,
         deadline_ns: int,
         done: Done,
+        name: bytes | None = None,
         *,
         for_peer: bool = False,
     ) -> None:
         super().__init__(context, key, deadline_ns, done)
+        self._listed_as = name
         self._for_peer = for_peer
         self._version = version
         self._value = value
+        if value and len(value) >= UNIT_BYTES:
+            self.units *= units_of(len(value))
         self._expires_ms = expires_ms
         self._acked: dict[NodeId, int] = {}  # when, in monotonic ns
         self._oldest_ns = 0  # of these; there may be none as old any more
@@ -101,7 +107,16 @@ class WriteOperation(Operation):
         targets = self.replicas
         if acked:
             targets = [contact for contact in targets if contact.node_id not in acked]
-        message = Store(self.id, self.key, self._version, self._value, self._expires_ms)
+        budget = budget_of(self._deadline_ns - now.mono_ns)
+        message = Store(
+            self.id,
+            self.key,
+            self._version,
+            self._value,
+            self._expires_ms,
+            budget,
+            self._listed_as,
+        )
         self._context.links.ask(self, targets, message, now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
@@ -200,7 +215,15 @@ class WriteOperation(Operation):
         self.start(now)
 
     def delegation(self, call_id: int, budget_ms: int) -> Put:
-        return Put(call_id, self.key, self._version, self._value, self._expires_ms, budget_ms)
+        return Put(
+            call_id,
+            self.key,
+            self._version,
+            self._value,
+            self._expires_ms,
+            budget_ms,
+            self._listed_as,
+        )
 
     def delegated_reply(self, reply: Reply, now: Instant) -> bool:
         if isinstance(reply, Stale):

@@ -169,7 +169,7 @@ class Pull:
 
     def _compare(self, now: Instant) -> None:
         """Ask the next question by which is found out what we lack: one in each turn, for some are
-        made of a thousand records."""
+        made of hundreds of records."""
         comparison = self._reconciliation
         if comparison is None or not comparison.is_at_work or len(self._open) >= WINDOW:
             return

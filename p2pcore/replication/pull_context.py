@@ -9,6 +9,7 @@ from p2pcore.contact import point_of
 from p2pcore.effects import Instant
 from p2pcore.errors import RefusedError
 from p2pcore.ids import ID_BITS, Key, NodeId
+from p2pcore.replication.naming import is_false_name
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.session.links import Links
 from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, Record
@@ -105,14 +106,17 @@ class PullContext:
 
     def take(self, key: Key, item: FoundItem | StoreItem, now: Instant) -> bool:
         """Keep a record that was pulled; returns whether there was room for it."""
-        size = RECORD_OVERHEAD_BYTES + len(item.value or b"")
+        size = RECORD_OVERHEAD_BYTES + len(item.value or b"") + len(item.name or b"")
         self._paid_ns = max(self._paid_ns, now.mono_ns) + size * 1_000_000_000 // self._bytes_per_s
         self.links.counters.repair_bytes += size
         ahead_ms = wall_ms_of(item.version) - now.wall_ms
         forgotten = item.value is None and 0 < item.expires_ms <= now.wall_ms
         if ahead_ms > self._max_offset_ms or (forgotten and self.store.held(key) is None):
             return True  # a false clock's, or the end of what is not here: nobody has to keep it
-        record = Record(Version(item.version), item.value, item.expires_ms)
+        name = item.name
+        if name is not None and is_false_name(key, name):
+            name = None
+        record = Record(Version(item.version), item.value, item.expires_ms, name)
         try:
             if self.store.put(key, record, now.wall_ms) is None:
                 self.links.counters.records_pulled += 1

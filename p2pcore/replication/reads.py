@@ -5,9 +5,10 @@ and 4.7 (read repair).
 """
 
 from p2pcore.contact import Contact
-from p2pcore.effects import Done, Instant
+from p2pcore.effects import Done, Instant, budget_of
 from p2pcore.errors import KeyNotFoundError, P2PError
 from p2pcore.ids import Key, NodeId
+from p2pcore.replication.naming import is_false_name
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.session.link import Call
@@ -29,6 +30,7 @@ class ReadOperation(Operation):
 
     __slots__ = ("_answers", "_asked", "_extra", "_name")
     verb = "retrieve"
+    may_choose = True
     plain_answers = PLAIN_ANSWERS[Fetch]
 
     def __init__(
@@ -58,6 +60,8 @@ class ReadOperation(Operation):
         context, count = self._context, self.needed
         if context.estimates.alert:
             count = self._plan(count, now)
+        if full := context.windows.full:
+            self.replicas.sort(key=lambda contact: contact.node_id in full)
         wait_ns = context.pace.wait_ns
         if wait_ns and not self._round:
             self.hedge_ns = wait_ns = self.began_ns + wait_ns
@@ -91,7 +95,8 @@ class ReadOperation(Operation):
             ]
             if not any(missed):
                 return  # they answer others meanwhile: they are busy, and so may the next one be
-            if context.budget.take(now):
+            next_id = self.replicas[self._asked].node_id
+            if context.windows.has_room(next_id) and context.budget.take(now):
                 self._ask_extra(1, now)
             else:
                 context.links.counters.hedges_denied += 1
@@ -104,7 +109,8 @@ class ReadOperation(Operation):
     def _ask_next(self, count: int, now: Instant) -> None:
         targets = self.replicas[self._asked : self._asked + count]
         self._asked += len(targets)
-        self._context.links.ask(self, targets, Fetch(self.id, self.key), now)
+        budget = budget_of(self._deadline_ns - now.mono_ns)
+        self._context.links.ask(self, targets, Fetch(self.id, self.key, budget), now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if isinstance(reply, Found | Missing):
@@ -304,7 +310,10 @@ def repair(
     if behind:
         context.links.counters.repairs += len(behind)
         call_id = context.links.new_call_id()
-        message = Store(call_id, key, newest.version, newest.value, newest.expires_ms)
+        name = newest.name
+        if name is not None and is_false_name(key, name):
+            name = None
+        message = Store(call_id, key, newest.version, newest.value, newest.expires_ms, name=name)
         context.links.tell(behind, message, now, answered=True)
 
 

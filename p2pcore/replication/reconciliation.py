@@ -132,17 +132,19 @@ class Reconciliation:
         assert self._joint is not None
         return self._joint.sums(self._context.store)
 
-    def _own_sums(self) -> list[dict[int, int]]:
-        """Of what both should have, and of what we should: a source that is to hand over what is
-        not its own any more has all of that in some slots."""
+    def _differing(self, sums: bytes, part: Callable[[dict[int, int]], list[int]]) -> list[int]:
+        """The places at which the source has something that is neither the sum of what both should
+        have nor of what we should: a source that is to hand over what is not its own any more has
+        all of that in some slots."""
         assert self._ours is not None
-        return [self._sums(), self._ours.sums(self._context.store)]
-
-    def _differing(self, sums: bytes, own: list[list[int]]) -> list[int]:
-        """The places at which the source has something, and it is not what we have."""
-        ours = [_cut(salted(each, self._salt)) for each in own]
-        theirs = enumerate(_cut(sums))
-        return [at for at, each in theirs if any(each) and all(each != o[at] for o in ours)]
+        theirs = _cut(sums)
+        joint = _cut(salted(part(self._sums()), self._salt))
+        places = [at for at, each in enumerate(theirs) if each != joint[at] and any(each)]
+        if not places:
+            return []
+        own = part(self._ours.sums(self._context.store))
+        ours = _cut(salted([own[at] for at in places], self._salt))
+        return [at for at, each in zip(places, ours, strict=True) if theirs[at] != each]
 
     def _replay(self) -> None:
         """What was written while we were away comes first, then the sums once more."""
@@ -225,7 +227,7 @@ class Reconciliation:
         if not sums:
             self._again = False
             return
-        groups = self._differing(sums, [group_sums(each) for each in self._own_sums()])
+        groups = self._differing(sums, group_sums)
         if len(groups) >= MANY_GROUPS and self._since_ms and not self._replayed:
             self._replay()
         elif groups:
@@ -251,8 +253,8 @@ class Reconciliation:
             for group in question.groups
             for slot in range(group * GROUPS, (group + 1) * GROUPS)
         ]
-        own = [[sums.get(slot, 0) for slot in slots] for sums in self._own_sums()]
-        differing = [slots[at] for at in self._differing(reply.sums, own)]
+        places = self._differing(reply.sums, lambda sums: [sums.get(slot, 0) for slot in slots])
+        differing = [slots[at] for at in places]
         counts = [self._context.store.count(slot) for slot in differing]
         self.listed += [slot for slot, count in zip(differing, counts, strict=True) if not count]
         sketched = [slot for slot, count in zip(differing, counts, strict=True) if count]

@@ -33,7 +33,7 @@ _REASONS: dict[type[P2PError], Reason] = {
 }
 
 
-def refusal_of(request_id: int, error: object) -> Failed:
-    """The answer to a request that ended with this error."""
+def refusal_of(request_id: int, error: object, delay: int = 0) -> Failed:
+    """The answer to a request that ended with this error, after it had waited with this delay."""
     reason = next((r for kind, r in _REASONS.items() if isinstance(error, kind)), None)
-    return Failed(request_id, reason or Reason.NO_QUORUM, str(error)[:MAX_TEXT_CHARS])
+    return Failed(request_id, reason or Reason.NO_QUORUM, str(error)[:MAX_TEXT_CHARS], delay)

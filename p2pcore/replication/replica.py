@@ -8,10 +8,11 @@ counts, is one look-up in `ownership.py`.
 from collections.abc import Callable
 
 from p2pcore.contact import point_of
-from p2pcore.effects import Instant
+from p2pcore.effects import LONG_DELAY, Instant, is_spent
 from p2pcore.errors import RefusedError
 from p2pcore.ids import Key
 from p2pcore.overlay.directory import Directory
+from p2pcore.replication.naming import NameServer, is_false_name
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.replication.refusals import refusal_of
 from p2pcore.session.link import Link
@@ -86,6 +87,7 @@ class Replica:
         self.on_jump: Callable[[Instant], None] = _ignore
         """Called when the time of day has jumped: what was refused, or has expired, may be ours."""
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
+        NameServer(links, store, ownership)
         links.handlers |= {
             Store: self._on_store,
             Fetch: self._on_fetch,
@@ -128,7 +130,18 @@ class Replica:
         elif self.wake_at_ns is None and (untallied or self._store.next_end_ms() is not None):
             self.wake_at_ns = now.mono_ns + TIDY_NS
 
+    def _too_late(
+        self, link: Link, request: Store | Fetch | StoreMany | FetchMany, now: Instant
+    ) -> bool:
+        """Whether nobody waits for the answer any more: then there is none."""
+        if not is_spent(request.budget, now.delay) or link.peer_id == self._links.self_id:
+            return False
+        self._links.counters.requests_too_late += 1
+        return True
+
     def _on_store(self, link: Link, request: Store, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.stores += 1
         key = Key(request.key)
         standing = self._ownership.standing(point_of(key))
@@ -141,27 +154,32 @@ class Replica:
                 f"the version is {ahead_ms} ms ahead of this node's clock, "
                 f"the limit is {self._max_offset_ms} ms"
             )
-            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
+            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text, now.delay))
             return
-        record = Record(Version(request.version), request.value, request.expires_ms)
+        name = request.name
+        if name is not None and is_false_name(key, name):
+            text = "the record's key is not the hash of its name"
+            self._links.reply(link, Failed(request.id, Reason.MISBEHAVED, text))
+            return
+        record = Record(Version(request.version), request.value, request.expires_ms, name)
         try:
             newer = self._store.put(key, record, now.wall_ms)
         except RefusedError as error:
-            self._links.reply(link, refusal_of(request.id, error))
+            self._links.reply(link, refusal_of(request.id, error, now.delay))
             return
         if self.wake_at_ns is None or len(self._store.untallied) >= TALLY_RECORDS:
             self.tidy_later(now)
         if newer is not None:
-            self._links.reply(link, Stale(request.id, newer))
+            self._links.reply(link, Stale(request.id, newer, now.delay))
         elif request.expires_ms and self._is_long_over(record, now):
             over_ms = now.wall_ms - request.expires_ms
             text = (
                 f"the record's time was over {over_ms} ms ago by this node's clock, "
                 f"the limit is {self._max_offset_ms} ms"
             )
-            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text))
+            self._links.reply(link, Failed(request.id, Reason.CLOCK_OFFSET, text, now.delay))
         elif standing is READY:
-            self._promise(link, Stored(request.id))
+            self._promise(link, Stored(request.id, now.delay))
         else:
             self._not_ready(link, request.id)
 
@@ -173,6 +191,8 @@ class Replica:
         )
 
     def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.fetches += 1
         key = Key(request.key)
         standing = self._ownership.standing(point_of(key))
@@ -181,17 +201,19 @@ class Replica:
             return
         record = self._store.get(key, now.wall_ms)
         if record is None:
-            self._links.reply(link, Missing(request.id))
+            self._links.reply(link, Missing(request.id, now.delay))
         else:
-            self._links.reply(
-                link, Found(request.id, record.version, record.value, record.expires_ms)
-            )
+            version, value, expires_ms = record.version, record.value, record.expires_ms
+            found = Found(request.id, version, value, expires_ms, now.delay, record.name)
+            self._links.reply(link, found)
 
     def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.stores += len(request.items)
         others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
         self.tidy_later(now)
-        self._promise(link, StoredMany(request.id, others))
+        self._promise(link, StoredMany(request.id, others, now.delay))
 
     def _took(self, item: StoreItem, now: Instant) -> bool:
         """Store one item of a batch; whether that counts. If not: why is told when it comes again
@@ -201,7 +223,9 @@ class Replica:
         standing = self._ownership.standing(point_of(item.key))
         if standing is NOT_REPLICA:
             return False
-        record = Record(Version(item.version), item.value, item.expires_ms)
+        if item.name is not None and is_false_name(item.key, item.name):
+            return False
+        record = Record(Version(item.version), item.value, item.expires_ms, item.name)
         try:
             newer = self._store.put(Key(item.key), record, now.wall_ms)
         except RefusedError:
@@ -209,6 +233,8 @@ class Replica:
         return newer is None and standing is READY and not self._is_long_over(record, now)
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
+        if now.delay >= LONG_DELAY and self._too_late(link, request, now):
+            return
         self._links.counters.fetches += len(request.keys)
         items: list[FoundItem | None] = []
         others: list[int] = []
@@ -217,16 +243,18 @@ class Replica:
         store = self._store
         for place, key in enumerate(request.keys):
             record = store.held(Key(key)) if held else store.get(Key(key), now.wall_ms)
-            size = len(record.value or b"") if record else 0
+            size = len(record.value or b"") + len(record.name or b"") if record else 0
             if size > room or not (held or self._ownership.standing(point_of(key)) is READY):
                 others.append(place)
                 items.append(None)
                 continue
             room -= size
             items.append(
-                FoundItem(record.version, record.value, record.expires_ms) if record else None
+                FoundItem(record.version, record.value, record.expires_ms, record.name)
+                if record
+                else None
             )
-        self._links.reply(link, FoundMany(request.id, items, others))
+        self._links.reply(link, FoundMany(request.id, items, others, now.delay))
 
     def _on_draw(self, link: Link, request: Draw, now: Instant) -> None:
         items: list[StoreItem | None] = []
@@ -235,13 +263,14 @@ class Replica:
         for place, start in enumerate(starts_in(request.keys)):
             keys = self._store.keys_after(start, 1)
             record = self._store.held(keys[0]) if keys and keys[0].startswith(start) else None
-            size = len(record.value or b"") if record else 0
+            size = len(record.value or b"") + len(record.name or b"") if record else 0
             if record is None or size > room:
                 items.append(None)
                 others += [] if record is None else [place]
                 continue
             room -= size
-            items.append(StoreItem(keys[0], record.version, record.value, record.expires_ms))
+            ends_ms = record.expires_ms
+            items.append(StoreItem(keys[0], record.version, record.value, ends_ms, record.name))
         self._links.counters.fetches += len(items)
         self._links.reply(link, Drawn(request.id, items, others))
 

@@ -42,7 +42,7 @@ __all__ = [
     "part_of", "print_of", "prints_in", "records_in", "sketch_of", "slots_in", "solved",
 ]  # fmt: skip
 
-MAX_LOOKS = 1000  # records listed and read for one question or answer: 1.6 ms
+MAX_LOOKS = 500  # records listed and read for one question or answer: a millisecond
 MAX_CROWD = 1400  # records in one slot, beyond which it is listed in pages instead
 
 PRIME = (1 << 61) - 1

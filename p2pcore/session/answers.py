@@ -14,10 +14,12 @@ from collections.abc import Callable
 from operator import attrgetter, lt
 from typing import Any
 
+from p2pcore.ids import key_of
 from p2pcore.wire.comparing import Form
 from p2pcore.wire.limits import (
     GROUPS,
     HEAD_BYTES,
+    MAX_NAMES_BYTES,
     PRINT_BYTES,
     SLOT_BITS,
     SLOT_BYTES,
@@ -41,10 +43,12 @@ from p2pcore.wire.messages import (
     Inspected,
     Listed,
     ListKeys,
+    ListNames,
     Mark,
     Marked,
     Message,
     Missing,
+    NamesListed,
     NotReady,
     NotReplica,
     Put,
@@ -197,6 +201,20 @@ def _listed(question: ListKeys, reply: Listed) -> str | None:
     return None
 
 
+def _names_listed(question: ListNames, reply: NamesListed) -> str | None:
+    """Names of keys beyond the last one, as many and as far as were asked for. The key of a name is
+    its hash: none can be of another record."""
+    if not question.after < reply.reached <= question.last:
+        return "it does not go on to what was asked for"
+    if len(reply.names) > question.limit or sum(map(len, reply.names)) > MAX_NAMES_BYTES:
+        return f"{len(reply.names)} names are more than were asked for"
+    if not all(name.startswith(question.prefix) for name in reply.names):
+        return "a name does not begin with the prefix"
+    keys = [key_of(name) for name in reply.names]
+    inside = not keys or (question.after < keys[0] and keys[-1] <= reply.reached)
+    return None if inside and _rises(keys) else "the names are not in the order of their keys"
+
+
 def _rises(things: list[Any]) -> bool:
     """Whether each is larger than the one before."""
     return all(map(lt, things, things[1:]))
@@ -223,6 +241,7 @@ _ANSWERS: dict[type, dict[type, _Check | None]] = {
     Confirm: {Confirmed: _confirmed},
     Inspect: {Inspected: None},
     Mark: {Marked: None},
+    ListNames: {NamesListed: _names_listed, NotReady: None},
 }
 
 PLAIN_ANSWERS = {

@@ -11,9 +11,11 @@ from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
 from p2pcore.wire.messages import Message, Reply, Role
 
-__all__ = ["ACCIDENTS", "TIMING_NS", "Call", "Counters", "Link"]
+__all__ = ["ACCIDENTS", "SHORT_DELAY", "TIMING_NS", "Call", "Counters", "Link"]
 
 TIMING_NS = 5_000_000  # between questions that are timed on a link: 200 a second teach enough
+FIRST_WINDOW = 32  # units in flight to a peer of which nothing is known; see `routing/windows.py`
+SHORT_DELAY = 5  # below 2.1 ms: nothing waits for long
 UNTIMED_NS = 5_000_000_000  # without an answer; by then the peer is known not to be there
 
 ACCIDENTS = (
@@ -42,6 +44,8 @@ class Counters(Struct):
     hedges: int = 0  # reads that asked one replica more than they need, because they took long
     hedges_denied: int = 0  # for want of a token
     outliers: int = 0  # reads in which a replica was asked last for being slow
+    waited: int = 0  # operations that waited here until nodes had room for them
+    refused_busy: int = 0  # operations that waited in vain: BusyError
     timeouts: int = 0  # of questions to nodes that were linked
     retries: int = 0  # of operations, by a round through a coordinator or after a pause
     repairs: int = 0  # by reads
@@ -54,6 +58,7 @@ class Counters(Struct):
     values_recalled: int = 0  # read from disk, to be given or looked at
     values_damaged: int = 0  # on disk, not as they were written: written again, or pulled
     requests_refused: int = 0  # what only nodes ask, and what was asked by who does not read
+    requests_too_late: int = 0  # whose asker had stopped to wait before their turn came
 
 
 class Link:
@@ -63,11 +68,15 @@ class Link:
         "address",
         "contact",
         "coordinating",
+        "delay",
         "end_by_ns",
         "heard_ns",
         "id",
         "incoming",
+        "is_full",
         "late_ns",
+        "limit",
+        "load",
         "marked_ns",
         "opening_ns",
         "ours_to_close",
@@ -77,12 +86,15 @@ class Link:
         "role",
         "shunned",
         "since_ns",
+        "slots",
         "strain",
         "timed_id",
         "timed_ns",
         "timed_question",
         "unanswered",
         "used_ns",
+        "watched",
+        "window",
     )
 
     def __init__(self, link_id: LinkId, peer_id: NodeId, address: str, incoming: bool) -> None:
@@ -109,6 +121,13 @@ class Link:
         self.late_ns = -1
         self.probed_ns = 0
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
+        self.slots: dict[int, int] = {}  # units of each question in flight, oldest first
+        self.load = 0  # their sum; this and the next five: see `routing/windows.py`
+        self.limit = FIRST_WINDOW  # of the load: the window, rounded up
+        self.window = float(FIRST_WINDOW)
+        self.is_full = False  # whether the load has reached the window
+        self.delay = 0  # that the peer has told last, if it was worth noting
+        self.watched = False  # whether it was, or the link is full
 
     def time(self, call_id: int, question: Message, now: Instant) -> None:
         """Let the answer to this question be timed, unless that of another one is still to come."""
@@ -122,7 +141,7 @@ class Link:
 class Call:
     """One question in flight. Owners subclass it; all three methods may call back in."""
 
-    __slots__ = ("due_ns", "id", "outstanding", "question")
+    __slots__ = ("due_ns", "id", "outstanding", "question", "units")
 
     is_timed: ClassVar[bool] = False
     """Whether the time that answers take says how quick the peer is."""
@@ -134,6 +153,7 @@ class Call:
         self.question: Message | None = None  # what was asked last under this id
         self.id = call_id
         self.due_ns = due_ns
+        self.units = 0  # that it takes of each asked node's window; 0: it is not counted
         self.outstanding: dict[NodeId, None] = {}  # a dict: sets of bytes have no stable order
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:

@@ -59,15 +59,9 @@ class Links:
     """
 
     def __init__(
-        self,
-        self_id: NodeId,
-        role: Role,
-        effects: list[Effect],
-        *,
-        settings: Settings | None,
-        max_links: int,
-        pool_size: int,
-    ) -> None:
+        self, self_id: NodeId, role: Role, effects: list[Effect], *,
+        settings: Settings | None, max_links: int, pool_size: int,
+    ) -> None:  # fmt: skip
         self.self_id = self_id
         self.role = role
         self.address = ""  # where others reach us; known once the edge listens
@@ -79,6 +73,7 @@ class Links:
         self._by_node = pool.by_node
         self._pending = pending = PendingCalls(self.counters, self.accuse, self.calls, pool.by_node)
         self.slow, self.enough, self.teach = pending.slow, pending.enough, pending.teach
+        self.keep_slots = pending.keep_slots
         self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
@@ -165,7 +160,8 @@ class Links:
 
     def ask(self, call: Call, contacts: list[Contact], message: Message, now: Instant) -> None:
         """Put one question to several nodes; links that are missing are opened."""
-        self.calls[call.id] = call
+        call_id, units, is_new = call.id, call.units, call.question is None
+        self.calls[call_id] = call
         call.question = message
         self._arm_sweep(now)
         links, timing_ns = [], now.mono_ns - TIMING_NS if call.is_timed else 0
@@ -176,7 +172,12 @@ class Links:
             if link is not None:
                 links.append(link.id)
                 if link.timed_ns < timing_ns:
-                    link.time(call.id, message, now)
+                    link.time(call_id, message, now)
+                if units and (is_new or call_id not in link.slots):
+                    link.slots[call_id] = units
+                    link.load = load = link.load + units
+                    if load >= link.limit and not link.is_full:
+                        self._pending.slots.taken(link)
             elif node_id != self.self_id:
                 self.counters.pool_misses += 1
                 self.connect(contact.address, node_id, now)
@@ -298,6 +299,7 @@ class Links:
         self._refusals.tally(now)
         if self.wake_at_ns != now.mono_ns:  # the next turn has nothing to do
             busy = self.calls or self._ungreeted or self.pool.unsettled or self._refusals.pending
+            busy = self._pending.slots.sweep(now) or busy
             self.wake_at_ns = now.mono_ns + SWEEP_NS if busy else None
 
     def _arm_sweep(self, now: Instant) -> None:
@@ -385,6 +387,7 @@ class Links:
             self._pending.fail(self.calls.values(), link.peer_id, error, now)
         elif link.retiring:
             self._pending.fail(self.pool.waiting(link), link.peer_id, error, now)
+        self._pending.slots.ended(link, now)
         if planned or not link.retiring:
             self.on_link_lost(link, planned, now)
 

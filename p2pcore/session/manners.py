@@ -18,6 +18,7 @@ from p2pcore.wire.messages import (
     Get,
     Inspect,
     ListKeys,
+    ListNames,
     Reason,
     Recent,
     Resolve,
@@ -31,7 +32,8 @@ __all__ = ["BULKY", "for_nodes", "refuse_unread"]
 Handler = Callable[[Link, Any, Instant], None]
 
 BULKY = (
-    Draw, Fetch, FetchMany, FindNode, Get, Inspect, ListKeys, Recent, Resolve, Sketch, Sum, Survey,
+    Draw, Fetch, FetchMany, FindNode, Get, Inspect, ListKeys, ListNames, Recent, Resolve, Sketch,
+    Sum, Survey,
 )  # fmt: skip
 """Requests whose answers may be much larger than they are. Stores, pings and goodbyes are heard
 also from a peer that does not read: their answers are a few bytes."""

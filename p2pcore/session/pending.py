@@ -11,7 +11,8 @@ from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, ProtocolError
 from p2pcore.ids import NodeId
 from p2pcore.session.answers import objection
-from p2pcore.session.link import Call, Counters, Link
+from p2pcore.session.link import SHORT_DELAY, Call, Counters, Link
+from p2pcore.session.slots import Slots
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.wire.messages import Message, Pong, Reply
 
@@ -39,6 +40,7 @@ class PendingCalls:
         self.calls = calls
         self._accuse = accuse
         self._learn: Callable[[Link, Reply, Instant], None] = _forget_timing
+        self.slots = Slots()
         self._by_node = by_node
         self.slow: dict[NodeId, bool] = {}
         """Who did not answer in time, and not since: to be asked last. False: was not even linked
@@ -57,6 +59,11 @@ class PendingCalls:
         call_id = message.id
         if call_id == link.timed_id:
             self._learn(link, message, now)
+        units = link.slots.pop(call_id, 0)
+        if units:
+            link.load -= units
+            if message.delay > SHORT_DELAY or link.watched:
+                self.slots.freed(link, units, message.delay, now)
         call = self.calls.get(call_id)
         if call is None or link.peer_id not in call.outstanding:
             self._on_unmatched(link.peer_id)
@@ -74,6 +81,10 @@ class PendingCalls:
         """Tell `learn` of answers that are timed, whether or not anybody waits for them; it clears
         the link's `timed_id`."""
         self._learn = learn
+
+    def keep_slots(self, slots: Slots) -> None:
+        """Tell these of what is in flight, from now on."""
+        self.slots = slots
 
     def _deny(self, call: Call, link: Link, text: str, now: Instant) -> None:
         self._accuse(link, text, now)

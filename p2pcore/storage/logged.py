@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
-from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record
+from p2pcore.storage.memory import RECORD_OVERHEAD_BYTES, MemoryStore, Record, cost_of
 from p2pcore.storage.store import ChangeLog, Row
 from p2pcore.versions import Version
 
@@ -50,7 +50,7 @@ def _on_disk(size_bytes: int) -> bytes:
 class Kept(Record, frozen=True, gc=False):
     """A record, and the row that it has on disk."""
 
-    row: int
+    row: int = 0
 
     @property
     def is_cold(self) -> bool:
@@ -102,7 +102,7 @@ class LoggedStore(MemoryStore):
         if before is not None:
             self._cool(key, before)
         row = self._log.add(key, record, _row_of(before))
-        self._keep(key, Kept(record.version, record.value, record.expires_ms, row))
+        self._keep(key, Kept(record.version, record.value, record.expires_ms, record.name, row))
 
     def _keep(self, key: Key, record: Kept) -> None:
         self._records[key] = record
@@ -160,7 +160,7 @@ class LoggedStore(MemoryStore):
         """Have a value in memory that was read from this row, if it is still there."""
         held = self._records.get(key)
         if isinstance(held, Kept) and held.row == row and held.is_cold:
-            self._keep(key, Kept(held.version, value, held.expires_ms, row))
+            self._keep(key, Kept(held.version, value, held.expires_ms, held.name, row))
 
     def trim(self) -> None:
         """Let go of values beyond `cache_bytes`, as far as they are on disk."""
@@ -174,7 +174,8 @@ class LoggedStore(MemoryStore):
                 return
             size = len(held.value or b"")
             self.warm_bytes -= size + CACHED_OVERHEAD_BYTES
-            records[key] = Kept(held.version, _on_disk(size), held.expires_ms, held.row)
+            cold = Kept(held.version, _on_disk(size), held.expires_ms, held.name, held.row)
+            records[key] = cold
 
     def clear(self) -> None:
         """There is nothing any more, here and on disk."""
@@ -193,7 +194,7 @@ class LoggedStore(MemoryStore):
         super().put(key, record, wall_ms)
         held = self._records[key]
         row = _row_of(before) if held is before else row
-        self._keep(key, Kept(held.version, held.value, held.expires_ms, row))
+        self._keep(key, Kept(held.version, held.value, held.expires_ms, held.name, row))
 
     def take_back(self, rows: Iterable[Row]) -> list[int]:
         """Take back what was on disk, in the order in which it was written, without its values.
@@ -203,14 +204,14 @@ class LoggedStore(MemoryStore):
             StorageFullError: it is too much.
         """
         records, size_bytes, stale = self._records, self.size_bytes, []
-        for row, key, version, expires_ms, length in rows:
+        for row, key, version, expires_ms, length, name in rows:
             before = records.get(key)
             if before is not None:
                 stale.append(_row_of(before))
-                size_bytes -= RECORD_OVERHEAD_BYTES + len(before.value or b"")
+                size_bytes -= cost_of(before)
             value = None if length is None else _on_disk(length) if length else b""
-            records[key] = Kept(version, value, expires_ms, row)
-            size_bytes += RECORD_OVERHEAD_BYTES + (length or 0)
+            records[key] = Kept(version, value, expires_ms, name, row)
+            size_bytes += RECORD_OVERHEAD_BYTES + (length or 0) + (len(name) if name else 0)
         self.size_bytes = size_bytes
         if size_bytes > self._capacity_bytes:
             raise StorageFullError(f"{size_bytes} bytes, and {self._capacity_bytes} may be")

@@ -24,11 +24,11 @@ from msgspec import Struct
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.storage.ordered import Ordered
-from p2pcore.storage.recent import MOST_HEADS, RecentHeads, head_of
+from p2pcore.storage.recent import MOST_HEADS, RecentHeads
 from p2pcore.storage.slots import Slots, slot_of, start_of
 from p2pcore.versions import Version
 
-__all__ = ["MemoryStore", "Record", "face_of", "slot_of"]
+__all__ = ["MemoryStore", "Record", "cost_of", "face_of", "slot_of"]
 
 _number = int.from_bytes
 
@@ -43,11 +43,13 @@ RECORD_OVERHEAD_BYTES = 400
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One version. `value` None is a tombstone; `expires_ms` is wall-clock time, 0 for never."""
+    """One version. `value` None is a tombstone; `expires_ms` is wall-clock time, 0 for never.
+    `name`: what its application calls it, if it is listed; a tombstone has none."""
 
     version: Version
     value: bytes | None
     expires_ms: int
+    name: bytes | None = None
 
     @property
     def lasts_ms(self) -> int:
@@ -64,7 +66,8 @@ class MemoryStore:
     """The records of one node.
 
     Args:
-        capacity_bytes: values and RECORD_OVERHEAD_BYTES each together stay below this.
+        capacity_bytes: values, names and RECORD_OVERHEAD_BYTES each together stay below this, but
+            for the last name.
         tombstone_grace_ms: how long the end of a record is remembered. Longer than any partition
             or absence that shall not bring deleted records back.
     """
@@ -74,6 +77,7 @@ class MemoryStore:
         self._grace_ms = tombstone_grace_ms
         self._records: dict[Key, Record] = {}
         self._keys: Ordered[Key] = Ordered()
+        self._named: Ordered[Key] = Ordered()  # those of listed records
         self._slots = Slots()
         self.recent = RecentHeads()
         self.untallied: dict[Key, bytes | None] = {}
@@ -132,6 +136,9 @@ class MemoryStore:
             )
         self.size_bytes += growth
         self._records[key] = record
+        if record.name is not None or (held is not None and held.name is not None):
+            self.size_bytes += _name_bytes(record) - _name_bytes(held)
+            self._note_name(key, held, record)
         if key not in self.untallied:
             self._leave_to_tally(key, held)
         if held is not None and held.expires_ms:
@@ -150,10 +157,17 @@ class MemoryStore:
 
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
-        self.size_bytes -= _cost(held)
+        self.size_bytes -= cost_of(held)
+        self._note_name(key, held, None)
         self._leave_to_tally(key, held)
         if held.expires_ms:
             self._ends.remove(_end_of(held, key))
+
+    def _note_name(self, key: Key, old: Record | None, new: Record | None) -> None:
+        """Keep the keys of listed records apart: what is held of this one changes."""
+        was = old is not None and old.name is not None
+        if was is not (new is not None and new.name is not None):
+            (self._named.remove if was else self._named.add)(key)
 
     # By slot, for comparing replicas
 
@@ -166,7 +180,8 @@ class MemoryStore:
         """Bring slots and digests up to date with `count` of the changes at most. Done now and
         then, it costs puts next to nothing; it need not be called before the methods below."""
         untallied = self.untallied
-        heads: list[bytes] = []
+        keys: list[Key] = []
+        versions: list[Version] = []
         for _ in range(min(count, len(untallied))):
             key, old = untallied.popitem()
             record = self._records.get(key)
@@ -177,8 +192,9 @@ class MemoryStore:
             elif growth < 0:
                 self._keys.remove(key)
             if record is not None:
-                heads.append(head_of(key, record.version))
-        self.recent.add(heads, len(self._records))
+                keys.append(key)
+                versions.append(record.version)
+        self.recent.add(keys, versions, len(self._records))
 
     def _tally_all(self) -> None:
         self.tally(MAX_UNTALLIED)
@@ -192,8 +208,9 @@ class MemoryStore:
         self._keys.fill(sorted(records))
         ending = ((record, key) for key, record in records.items() if record.expires_ms)
         self._ends.fill(sorted(_end_of(record, key) for record, key in ending))
-        last = list(islice(reversed(records.items()), MOST_HEADS))
-        self.recent.add([head_of(key, each.version) for key, each in reversed(last)], len(records))
+        last = [*islice(reversed(records), MOST_HEADS)][::-1]
+        self.recent.add(last, [records[key].version for key in last], len(records))
+        self._named.fill(sorted(key for key, record in records.items() if record.name is not None))
         self.untallied.clear()
 
     def slots(self) -> Iterable[tuple[int, int]]:
@@ -235,6 +252,10 @@ class MemoryStore:
             self._tally_all()
         return self._keys.after(after, count)
 
+    def named_after(self, after: bytes, count: int) -> list[Key]:
+        """The next keys of listed records beyond `after`, in order; `count` of them at most."""
+        return self._named.after(after, count)
+
     def version(self, key: Key) -> Version | None:
         """The newest version held, tombstones included."""
         record = self._records.get(key)
@@ -263,8 +284,9 @@ class MemoryStore:
         """The time of a record is over: its tombstone stays."""
         tombstone = Record(record.version, None, end_ms + self._grace_ms)
         self._records[key] = tombstone
+        self._note_name(key, record, tombstone)
         self._leave_to_tally(key, record)
-        self.size_bytes += _cost(tombstone) - _cost(record)
+        self.size_bytes += cost_of(tombstone) - cost_of(record)
         self._ends.remove(_end_of(record, key))
         self._ends.add(_end_of(tombstone, key))
 
@@ -281,5 +303,9 @@ def face_of(record: Record) -> bytes:
     return record.version if record.value is not None else record.version + b"\0"
 
 
-def _cost(record: Record) -> int:
-    return RECORD_OVERHEAD_BYTES + len(record.value or b"")
+def cost_of(record: Record) -> int:
+    return RECORD_OVERHEAD_BYTES + len(record.value or b"") + _name_bytes(record)
+
+
+def _name_bytes(record: Record | None) -> int:
+    return len(record.name or b"") if record is not None else 0

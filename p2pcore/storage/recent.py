@@ -14,19 +14,28 @@ from struct import Struct
 
 from p2pcore.wire.limits import HEAD_BYTES, MAX_HEADS
 
-__all__ = ["MOST_HEADS", "PAGES", "RecentHeads", "head_of", "heads_in", "packed", "starts_in"]
+__all__ = [
+    "HALF",
+    "MOST_HEADS",
+    "PAGES",
+    "RecentHeads",
+    "head_of",
+    "heads_in",
+    "packed",
+    "starts_in",
+]
 
 MOST_HEADS = 32_768  # 512 KiB: half a minute of 1,000 stores a second
 FEWEST_HEADS = 1024
 WINDOW = 600_000 << 16  # of versions' halves, which are milliseconds << 16: ten minutes
 PAGES = MOST_HEADS // MAX_HEADS
-_HALF = 8
+HALF = 8
 _head = Struct(">QQ")
 
 
 def head_of(key: bytes, version: bytes) -> bytes:
     """The head of a record."""
-    return key[:_HALF] + version[:_HALF]
+    return key[:HALF] + version[:HALF]
 
 
 def heads_in(data: bytes | bytearray) -> Iterable[tuple[int, int]]:
@@ -41,7 +50,7 @@ def packed(heads: Iterable[tuple[int, int]]) -> bytes:
 
 def starts_in(data: bytes) -> list[bytes]:
     """The halves of keys that were joined."""
-    return [data[at : at + _HALF] for at in range(0, len(data), _HALF)]
+    return [data[at : at + HALF] for at in range(0, len(data), HALF)]
 
 
 class RecentHeads:
@@ -51,13 +60,18 @@ class RecentHeads:
 
     def __init__(self) -> None:
         self._heads = bytearray()
-        self._newest = bytes(_HALF)
+        self._newest = bytes(HALF)
 
-    def add(self, heads: Sequence[bytes], records: int) -> None:
-        """These records were written, in a store that holds so many."""
-        self._newest = newest = max([self._newest, *[head[_HALF:] for head in heads]])
-        floor = max(0, int.from_bytes(newest) - WINDOW).to_bytes(_HALF)
-        self._heads += b"".join([head for head in heads if head[_HALF:] >= floor])
+    def add(self, keys: Sequence[bytes], versions: Sequence[bytes], records: int) -> None:
+        """These were written, in a store that holds so many."""
+        if not versions:
+            return
+        self._newest = newest = max(self._newest, max(versions)[:HALF])
+        floor = max(0, int.from_bytes(newest) - WINDOW).to_bytes(HALF)
+        heads = [key[:HALF] + version[:HALF] for key, version in zip(keys, versions, strict=True)]
+        if min(versions) < floor:
+            heads = [head for head in heads if head[HALF:] >= floor]
+        self._heads += b"".join(heads)
         most = HEAD_BYTES * max(FEWEST_HEADS, min(MOST_HEADS, records // 8))
         if len(self._heads) > most + most // 8:
             del self._heads[: len(self._heads) - most]

@@ -25,6 +25,7 @@ from p2pcore.wire.limits import SLOT_BITS, SLOTS
 __all__ = ["SUM_MASK", "Slots", "hash_of", "slot_of", "start_of"]
 
 SUM_MASK = (1 << 64) - 1
+HASH_BYTES = 8
 _KEY_BYTES = 8  # of a key are its factor in a digest
 _SLOT_SHIFT = 8 * _KEY_BYTES - SLOT_BITS
 _PRIME = (1 << 61) - 1
@@ -59,15 +60,17 @@ class Slots:
         by how much there are more records."""
         factor = _number(key[:_KEY_BYTES])
         slot = factor >> _SLOT_SHIFT
-        change, growth = 0, 0
+        change = delta = growth = 0
         if new is not None:
-            change, growth = hash_of(key, new), 1
+            change = _number(blake2b(key + new, digest_size=HASH_BYTES).digest())
+            delta, growth = _number(new), 1
         if old is not None:
-            change -= hash_of(key, old)
+            change -= _number(blake2b(key + old, digest_size=HASH_BYTES).digest())
+            delta -= _number(old)
             growth -= 1
-        self._sums[slot] = (self._sums[slot] + change) & SUM_MASK
-        delta = factor * (_number(new or b"") - _number(old or b""))
-        self._digests[slot] = (self._digests[slot] + delta) % _PRIME
+        sums, digests = self._sums, self._digests
+        sums[slot] = (sums[slot] + change) & SUM_MASK
+        digests[slot] = (digests[slot] + factor * delta) % _PRIME
         if growth:
             self._count(slot, growth)
         return growth
@@ -79,7 +82,7 @@ class Slots:
             factor = _number(key[:_KEY_BYTES])
             slot = factor >> _SLOT_SHIFT
             counts[slot] += 1
-            sums[slot] += _number(blake2b(key + face, digest_size=8).digest())  # `hash_of`
+            sums[slot] += _number(blake2b(key + face, digest_size=HASH_BYTES).digest())
             digests[slot] += factor * _number(face)
         for slot, growth in counts.items():
             self._sums[slot] = (self._sums[slot] + sums[slot]) & SUM_MASK
@@ -119,7 +122,7 @@ class Slots:
 
 def hash_of(key: bytes, face: bytes) -> int:
     """What a record adds to the sum of its slot."""
-    return _number(blake2b(key + face, digest_size=8).digest())
+    return _number(blake2b(key + face, digest_size=HASH_BYTES).digest())
 
 
 def _at(table: _Table, slot: int) -> int:

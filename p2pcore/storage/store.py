@@ -21,12 +21,12 @@ from p2pcore.versions import Version
 
 __all__ = ["MARK_FORM", "ChangeLog", "RecordStore", "Row", "Saved", "mark_of", "seal_of"]
 
-Row = tuple[int, Key, Version, int, int | None]
-"""What a disk says of a record without its value: row, key, version, expires_ms, and how many bytes
-the value has; None: there is none."""
+Row = tuple[int, Key, Version, int, int | None, bytes | None]
+"""What a disk says of a record without its value: row, key, version, expires_ms, how many bytes
+the value has (None: there is none), and its name."""
 
 
-MARK_FORM = b"%d,%b%b%d,%a"
+MARK_FORM = b"%d,%b%b%d,%a,%a"
 """What `mark_of` is the CRC-32 of, as a form for a `Row`."""
 
 
@@ -53,6 +53,7 @@ class RecordStore(Protocol):
     def count(self, slot: int) -> int: ...
     def keys(self, slot: int, after: bytes = b"", count: int = 1 << 62) -> list[Key]: ...
     def keys_after(self, after: bytes, count: int) -> list[Key]: ...
+    def named_after(self, after: bytes, count: int) -> list[Key]: ...
 
 
 class ChangeLog(Protocol):
@@ -78,6 +79,7 @@ class Saved(Struct, frozen=True, gc=False):
     expires_ms: int
     seal: int
     """What `seal_of` gave when it was written."""
+    name: bytes | None = None
 
     row: int = 0
     """The number of the change that wrote it."""
@@ -86,17 +88,26 @@ class Saved(Struct, frozen=True, gc=False):
     def is_sound(self) -> bool:
         """True if it is what was written."""
         try:
-            return self.seal == seal_of(self.key, self.version, self.value, self.expires_ms)
+            return self.seal == seal_of(
+                self.key, self.version, self.value, self.expires_ms, self.name
+            )
         except (TypeError, ValueError):
             return False  # a text where bytes were, say
 
 
-def seal_of(key: bytes, version: bytes, value: bytes | None, expires_ms: int) -> int:
-    """The checksum of a record: CRC-32 of all that it says. One for a value, another for none."""
+def seal_of(
+    key: bytes, version: bytes, value: bytes | None, expires_ms: int, name: bytes | None = None
+) -> int:
+    """The checksum of a record: CRC-32 of all that it says. One for a value, another for none. That
+    of a record that is not listed is what it was before there were names."""
     head = b"%b%b%d%c" % (key, version, expires_ms, value is None)
-    return crc32(value or b"", crc32(head))
+    seal = crc32(value or b"", crc32(head))
+    return seal if name is None else crc32(b"%b%d" % (name, len(name)), seal)
 
 
-def mark_of(row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None) -> int:
+def mark_of(
+    row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None,
+    name: bytes | None = None,
+) -> int:  # fmt: skip
     """The checksum of what a row says of a record without its value, and of its own number."""
-    return crc32(MARK_FORM % (row, key, version, expires_ms, size_bytes))
+    return crc32(MARK_FORM % (row, key, version, expires_ms, size_bytes, name))

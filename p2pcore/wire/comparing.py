@@ -32,6 +32,7 @@ from p2pcore.wire.parts import (
     Milliseconds,
     RequestId,
     SlotField,
+    UntimedReply,
     VersionField,
 )
 
@@ -67,7 +68,7 @@ class Survey(Base, frozen=True, tag=22):
     salt: Count = 0
 
 
-class Surveyed(Base, frozen=True, tag=23):
+class Surveyed(UntimedReply, frozen=True, tag=23):
     """Answers Survey: slots, each with its digest. `ready`: as in Survey. To a Survey with a salt:
     the sums of all groups, salted (none: the root is the same), or that the view is not known."""
 
@@ -95,7 +96,7 @@ class Entry(Base, frozen=True):
     lasts_ms: Milliseconds = 0
 
 
-class Listed(Base, frozen=True, tag=25):
+class Listed(UntimedReply, frozen=True, tag=25):
     """Answers ListKeys in the order of the keys. `more`: there are others beyond the last."""
 
     id: RequestId
@@ -110,7 +111,7 @@ class Sum(Base, frozen=True, tag=33):
     groups: Annotated[bytes, Meta(max_length=GROUPS)]
 
 
-class Summed(Base, frozen=True, tag=34):
+class Summed(UntimedReply, frozen=True, tag=34):
     """Answers Sum: the sums, salted, in order."""
 
     id: RequestId
@@ -127,7 +128,7 @@ class Sketch(Base, frozen=True, tag=35):
     sketches: Annotated[bytes, Meta(max_length=MAX_SKETCHED * SKETCH_BYTES)]
 
 
-class Sketched(Base, frozen=True, tag=36):
+class Sketched(UntimedReply, frozen=True, tag=36):
     """Answers Sketch, for the first `done` slots. `heads`: of the records that differ, where the
     sketches tell. `prints`: of all records in those parts where they do not."""
 
@@ -156,7 +157,7 @@ class Recent(Base, frozen=True, tag=38):
     page: Count
 
 
-class Heads(Base, frozen=True, tag=39):
+class Heads(UntimedReply, frozen=True, tag=39):
     """Answers Resolve (for the first `done` parts) and Recent: the first halves of keys and
     versions."""
 

@@ -11,6 +11,8 @@ __all__ = [
     "MAX_DRAWN",
     "MAX_FRAME_BYTES",
     "MAX_HEADS",
+    "MAX_LISTED_BYTES",
+    "MAX_NAMES_BYTES",
     "MAX_NAME_CHARS",
     "MAX_PART_BITS",
     "MAX_SKETCHED",
@@ -48,6 +50,12 @@ MAX_BATCH_ITEMS = 1000
 MAX_BATCH_BYTES = 256 * 1024
 """Bytes of values in one batch, unless a single one is larger: batches save per-message cost, which
 a few hundred records do; longer ones only make whoever shares the connection wait."""
+
+MAX_LISTED_BYTES = 1024
+"""Of the name of a listed record, which stands beside its value wherever that is sent and kept."""
+
+MAX_NAMES_BYTES = 64 * 1024
+"""Of names in one answer: a node makes it, and a connection carries it, in well below 1 ms."""
 
 MAX_UNREAD_BYTES = 1024 * 1024
 """Of answers that a peer has not read, as much as one of the largest values: then a client is not

@@ -4,6 +4,9 @@ Rule: data only. An array's first element is the message's tag; a request's seco
 which the reply repeats. Fields are only ever added at the end, with a default: an older reader
 ignores elements that it does not know, a newer one fills in what is missing.
 
+A request's `budget` is what is left of its asker's time, an answer's `delay` how long the request
+had waited; each in steps that fit into a byte (`p2pcore/effects.py`), 0: not said, or nearly none.
+
 The order of the classes is the order of docs/protocol.md.
 """
 
@@ -27,6 +30,7 @@ from p2pcore.wire.comparing import (
     Surveyed,
 )
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_CONTACTS, MAX_COUNTERS, MAX_DRAWN
+from p2pcore.wire.listing import ListedName, ListNames, NamesListed
 from p2pcore.wire.parts import (
     AddressField,
     Base,
@@ -35,7 +39,9 @@ from p2pcore.wire.parts import (
     Milliseconds,
     NameField,
     RequestId,
+    Step,
     TextField,
+    UntimedReply,
     ValueField,
     VersionField,
 )
@@ -44,11 +50,11 @@ from p2pcore.wire.reasons import Reason, Role, words_of
 __all__ = [
     "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch", "FetchMany",
     "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads", "Inspect",
-    "Inspected", "Leaving", "ListKeys", "Listed", "Malformed", "Mark", "Marked", "Message",
-    "Missing", "NotReady", "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason",
-    "Recent", "Reply", "Resolve", "Role", "Settings", "Sketch", "Sketched", "Stale", "Store",
-    "StoreItem", "StoreMany", "Stored", "StoredMany", "Sum", "Summed", "Survey", "Surveyed",
-    "Unknown", "WireContact", "words_of",
+    "Inspected", "Leaving", "ListKeys", "ListNames", "Listed", "Malformed", "Mark", "Marked",
+    "Message", "Missing", "NamesListed", "NotReady", "NotReplica", "Ping", "Pong", "Put",
+    "PutDone", "Ready", "Reason", "Recent", "Reply", "Resolve", "Role", "Settings", "Sketch",
+    "Sketched", "Stale", "Store", "StoreItem", "StoreMany", "Stored", "StoredMany", "Sum",
+    "Summed", "Survey", "Surveyed", "Unknown", "WireContact", "words_of",
 ]  # fmt: skip
 
 
@@ -95,7 +101,7 @@ class Ping(Base, frozen=True, tag=2):
     id: RequestId
 
 
-class Pong(Base, frozen=True, tag=3):
+class Pong(UntimedReply, frozen=True, tag=3):
     """Answers a Ping."""
 
     id: RequestId
@@ -108,7 +114,7 @@ class FindNode(Base, frozen=True, tag=4):
     target: IdField
 
 
-class Contacts(Base, frozen=True, tag=5):
+class Contacts(UntimedReply, frozen=True, tag=5):
     """Answers FindNode: the closest known, the sender included, nearest first."""
 
     id: RequestId
@@ -117,19 +123,22 @@ class Contacts(Base, frozen=True, tag=5):
 
 class Store(Base, frozen=True, tag=6):
     """Keep this version of a record. `value` None is a tombstone; `expires_ms` is wall-clock
-    time since 1970, 0 for never."""
+    time since 1970, 0 for never. A listed record has its `name`, of which the key is the hash."""
 
     id: RequestId
     key: IdField
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    budget: Step = 0
+    name: ListedName | None = None
 
 
 class Stored(Base, frozen=True, tag=7):
     """Answers Store: that version is the replica's newest now (or was already: a retry)."""
 
     id: RequestId
+    delay: Step = 0
 
 
 class Stale(Base, frozen=True, tag=8):
@@ -137,6 +146,7 @@ class Stale(Base, frozen=True, tag=8):
 
     id: RequestId
     version: VersionField
+    delay: Step = 0
 
 
 class Fetch(Base, frozen=True, tag=9):
@@ -144,6 +154,7 @@ class Fetch(Base, frozen=True, tag=9):
 
     id: RequestId
     key: IdField
+    budget: Step = 0
 
 
 class Found(Base, frozen=True, tag=10):
@@ -153,15 +164,18 @@ class Found(Base, frozen=True, tag=10):
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    delay: Step = 0
+    name: ListedName | None = None
 
 
 class Missing(Base, frozen=True, tag=11):
     """Answers Fetch or Get: there is no record of that key."""
 
     id: RequestId
+    delay: Step = 0
 
 
-class NotReplica(Base, frozen=True, tag=12):
+class NotReplica(UntimedReply, frozen=True, tag=12):
     """The node is not among the N closest to that key; these are closer."""
 
     id: RequestId
@@ -177,9 +191,10 @@ class Put(Base, frozen=True, tag=13):
     value: ValueField | None
     expires_ms: Milliseconds
     budget_ms: Milliseconds
+    name: ListedName | None = None
 
 
-class PutDone(Base, frozen=True, tag=14):
+class PutDone(UntimedReply, frozen=True, tag=14):
     """Answers Put: the write has its quorum, under this version (newer than asked for, where
     replicas were ahead)."""
 
@@ -203,6 +218,7 @@ class Failed(Base, frozen=True, tag=16):
     id: RequestId
     reason: Count
     text: TextField = ""
+    delay: Step = 0
 
 
 class StoreItem(Base, frozen=True):
@@ -212,6 +228,7 @@ class StoreItem(Base, frozen=True):
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    name: ListedName | None = None
 
 
 class StoreMany(Base, frozen=True, tag=17):
@@ -219,6 +236,7 @@ class StoreMany(Base, frozen=True, tag=17):
 
     id: RequestId
     items: Annotated[list[StoreItem], Meta(max_length=MAX_BATCH_ITEMS)]
+    budget: Step = 0
 
 
 class StoredMany(Base, frozen=True, tag=18):
@@ -227,6 +245,7 @@ class StoredMany(Base, frozen=True, tag=18):
 
     id: RequestId
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+    delay: Step = 0
 
 
 class FetchMany(Base, frozen=True, tag=19):
@@ -235,6 +254,7 @@ class FetchMany(Base, frozen=True, tag=19):
     id: RequestId
     keys: Annotated[list[IdField], Meta(max_length=MAX_BATCH_ITEMS)]
     held: bool = False  # answer with what you hold, though you may be no replica: for hand-offs
+    budget: Step = 0
 
 
 class FoundItem(Base, frozen=True):
@@ -243,6 +263,7 @@ class FoundItem(Base, frozen=True):
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
+    name: ListedName | None = None
 
 
 class FoundMany(Base, frozen=True, tag=20):
@@ -252,9 +273,10 @@ class FoundMany(Base, frozen=True, tag=20):
     id: RequestId
     items: Annotated[list[FoundItem | None], Meta(max_length=MAX_BATCH_ITEMS)]
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
+    delay: Step = 0
 
 
-class NotReady(Base, frozen=True, tag=21):
+class NotReady(UntimedReply, frozen=True, tag=21):
     """The node is a replica of that key, but was not handed its range yet: its answer does not
     count. What it was sent to store is stored."""
 
@@ -268,7 +290,7 @@ class Confirm(Base, frozen=True, tag=26):
     entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
-class Confirmed(Base, frozen=True, tag=27):
+class Confirmed(UntimedReply, frozen=True, tag=27):
     """Answers Confirm: the node lacks those at the places in `lacking`, and does not count for
     those in `unready`."""
 
@@ -289,7 +311,7 @@ class Inspect(Base, frozen=True, tag=29):
     id: RequestId
 
 
-class Inspected(Base, frozen=True, tag=30):
+class Inspected(UntimedReply, frozen=True, tag=30):
     """Answers Inspect, at one moment. `uptime_ms` counts from when the node began to serve;
     `counters` never go back while it runs, and each version has its own."""
 
@@ -313,7 +335,7 @@ class Mark(Base, frozen=True, tag=31):
     id: RequestId = 0
 
 
-class Marked(Base, frozen=True, tag=32):
+class Marked(UntimedReply, frozen=True, tag=32):
     """When this mark was read, and when the turns of the one before and of this one came. Only
     differences mean anything."""
 
@@ -323,7 +345,7 @@ class Marked(Base, frozen=True, tag=32):
     done_ns: Count
 
 
-class Drawn(Base, frozen=True, tag=41):
+class Drawn(UntimedReply, frozen=True, tag=41):
     """Answers Draw, in order; nil: no such record. There was no room for those at the places in
     `others`."""
 
@@ -337,13 +359,13 @@ Message = (
     | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
     | FoundMany | NotReady | Survey | Surveyed | ListKeys | Listed | Confirm | Confirmed | Leaving
     | Inspect | Inspected | Mark | Marked | Sum | Summed | Sketch | Sketched | Resolve | Recent
-    | Heads | Draw | Drawn
+    | Heads | Draw | Drawn | ListNames | NamesListed
 )  # fmt: skip
 
 Reply = (
     Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
     | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
-    | Inspected | Marked | Summed | Sketched | Heads | Drawn
+    | Inspected | Marked | Summed | Sketched | Heads | Drawn | NamesListed
 )  # fmt: skip
 
 

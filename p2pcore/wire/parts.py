@@ -1,6 +1,6 @@
 """What messages are made of: their base and their fields' types."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -10,7 +10,7 @@ from p2pcore.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_VALUE_BYTES,
 
 __all__ = [
     "AddressField", "Base", "Count", "IdField", "Milliseconds", "NameField", "RequestId",
-    "SlotField", "TextField", "ValueField", "VersionField",
+    "SlotField", "Step", "TextField", "UntimedReply", "ValueField", "VersionField",
 ]  # fmt: skip
 
 VERSION_BYTES = 16
@@ -25,7 +25,15 @@ RequestId = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 SlotField = Annotated[int, Meta(ge=0, lt=SLOTS)]
+Step = Annotated[int, Meta(ge=0, lt=128)]
+"""One byte of MessagePack: a delay or a budget in steps, see `p2pcore/effects.py`."""
 
 
 class Base(Struct, array_like=True, frozen=True, gc=False):
     """No message holds a reference cycle, so the collector need not look at any."""
+
+
+class UntimedReply(Base, frozen=True):
+    """An answer that tells no delay."""
+
+    delay: ClassVar[int] = 0

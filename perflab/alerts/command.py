@@ -31,7 +31,7 @@ from perflab.archive.form import HistoryError
 from perflab.archive.shipped import unpack
 from perflab.gate.judge import Judgement
 from perflab.gate.policy import Policy, PolicyError, load_policy
-from perflab.results.asv_config import CONFIG, MeasureError, results_dir
+from perflab.results.asv_config import MeasureError, configured_branch, results_dir
 from perflab.results.checkout import (
     CheckoutError,
     Commit,
@@ -176,8 +176,8 @@ def _checked(options: argparse.Namespace) -> float:
 
 def _commits(root: Path) -> list[str]:
     """The published branch, oldest first."""
-    configured = json.loads((root / CONFIG).read_text(encoding="utf-8"))["branches"][0]
-    return [each.hash for each in history(root, branch_to_publish(root, configured))][::-1]
+    branch = branch_to_publish(root, configured_branch(root))
+    return [each.hash for each in history(root, branch)][::-1]
 
 
 def _judged(

@@ -25,7 +25,7 @@ from typing import Any
 
 from perflab.gate.record import Kind
 from perflab.results.asv_results import (
-    UNUSABLE,
+    UNREADABLE,
     RecordedResult,
     ResultsError,
     StoredResults,
@@ -93,7 +93,7 @@ def read_history(
             continue
         try:
             file = stored(path)
-        except UNUSABLE as error:
+        except UNREADABLE as error:
             where = path.relative_to(results)
             problems.append(f"{where} cannot be read: {type(error).__name__}: {error}")
             continue

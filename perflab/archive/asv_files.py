@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,19 @@ from typing import Any
 from perflab.archive.archive import Archive, write_whole
 from perflab.archive.form import HASH, ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded
 from perflab.archive.ours import commits_in, ours
-from perflab.results.asv_results import loads
+from perflab.results.asv_results import (
+    LIST,
+    MACHINE,
+    VERSION,
+    Row,
+    columns_of,
+    loads,
+    number,
+    read_content,
+    result_files,
+)
 
 __all__ = [
-    "RESULTS_VERSION",
-    "SUITE",
     "Laid",
     "file_name",
     "is_results",
@@ -34,9 +42,8 @@ __all__ = [
     "read_suite_file",
 ]
 
-RESULTS_VERSION, MACHINE_VERSION = 2, 1  # of asv's forms
+MACHINE_VERSION = 1  # of asv's form
 LONGEST_NAME = 128  # asv hashes names of environments from here on
-SUITE, MACHINE = "benchmarks.json", "machine.json"
 BEGINNING = re.compile("[0-9a-f]{8}-")  # of asv's names of files
 Known = Callable[[Collection[str]], Collection[str]]
 """Which of some commits the repository knows."""
@@ -60,7 +67,7 @@ class Laid:
 
 def is_results(folder: Path) -> bool:
     """Whether asv stores results there."""
-    return (folder / SUITE).is_file() or any(folder.glob(f"*/{MACHINE}"))
+    return (folder / LIST).is_file() or any(folder.glob(f"*/{MACHINE}"))
 
 
 def file_name(entry: ArchivedCommit) -> str:
@@ -90,7 +97,7 @@ def read_results(folder: Path, problems: list[str] | None = None) -> Archive:
 def read_any_results(folder: Path) -> Archive:
     """The same, with what cannot be read as `unread`: whose it is may not be known yet."""
     kept = Archive()
-    for path in _files(folder):
+    for path in result_files(folder):
         try:
             kept.add(_entry(path))
         except HistoryError as error:
@@ -116,7 +123,7 @@ def _commit_named(path: Path) -> str:
 
 def read_suite_file(folder: Path, measured_ms: int = 0) -> Suite | None:
     """The list of benchmarks that asv has stored; None: there is none. Raises HistoryError."""
-    path = folder / SUITE
+    path = folder / LIST
     if not path.is_file():
         return None
     content = _content(path)
@@ -166,9 +173,9 @@ def lay_out(kept: Archive, folder: Path, known: Known | None = None) -> Laid:
         if not path.is_file():
             _write(path, _machine(entry))
     if kept.suite and (there.suite is None or there.suite.measured_ms < kept.suite.measured_ms):
-        _write(folder / SUITE, kept.suite.benchmarks)
+        _write(folder / LIST, kept.suite.benchmarks)
         laid.suite = True
-        laid.problems = [each for each in laid.problems if not _is_of(each, folder / SUITE)]
+        laid.problems = [each for each in laid.problems if not _is_of(each, folder / LIST)]
     for name, data in kept.reports.items():
         path = folder.parent / name  # where the commands that make them file them
         if not path.exists():
@@ -181,35 +188,20 @@ def _is_of(problem: str, path: Path) -> bool:
     return problem.startswith(f"{path}: ")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for machine in sorted(folder.glob(f"*/{MACHINE}")):
-        for path in sorted(machine.parent.glob("*.json")):
-            if path.name != MACHINE:
-                yield path
-
-
 def _content(path: Path) -> dict[str, Any]:
-    """JSON as Python writes it; NaN and the infinities become texts."""
     try:
-        content = loads(path.read_bytes(), parse_constant=str)
+        return read_content(path)
     except (OSError, ValueError) as error:
         raise HistoryError(f"{path}: not whole, or no JSON: {error}") from None
-    version = content.get("version") if isinstance(content, dict) else None
-    if version != RESULTS_VERSION:
-        raise HistoryError(
-            f"{path}: version {version!r} of asv's form; only {RESULTS_VERSION} is read, and "
-            "`asv update` brings older ones there"
-        )
-    assert isinstance(content, dict)
-    return content
 
 
 def _entry(path: Path) -> ArchivedCommit:
     content = _content(path)
     try:
-        columns = content.pop("result_columns")
+        columns = columns_of(content)
+        del content["result_columns"]
         content["results"] = {
-            name: _row(dict(zip(columns, cells, strict=False)))
+            name: [*map(Row(cells, columns), ArchivedValue._fields)]
             for name, cells in content["results"].items()
         }
         # Older asv had no env_vars; a null stands for an empty text in its params.
@@ -223,10 +215,6 @@ def _entry(path: Path) -> ArchivedCommit:
     return entry
 
 
-def _row(cells: dict[str, Any]) -> list[Any]:
-    return [cells.get(name) for name in ArchivedValue._fields]
-
-
 def _fresh(entry: ArchivedCommit) -> dict[str, Any]:
     """The file as asv would have stored it."""
     content = {name: value for name, value in vars(entry).items() if name != "form"}
@@ -235,7 +223,7 @@ def _fresh(entry: ArchivedCommit) -> dict[str, Any]:
         **content,
         "result_columns": list(ArchivedValue._fields),
         "results": results,
-        "version": RESULTS_VERSION,
+        "version": VERSION,
     }
 
 
@@ -254,9 +242,7 @@ def _filled(
 def _cells(row: ArchivedValue) -> dict[str, Any]:
     """By column, with numbers in the place of their texts."""
     return {
-        column: [float(each) if isinstance(each, str) else each for each in cell]
-        if isinstance(cell, list) and column != "params"
-        else cell
+        column: [*map(number, cell)] if isinstance(cell, list) and column != "params" else cell
         for column, cell in row._asdict().items()
     }
 

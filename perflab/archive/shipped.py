@@ -5,7 +5,6 @@ Rule: `.asv-history` is read alone here, and what asv has is only ever filled up
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,11 @@ from perflab.archive.archive import (
     read_suite,
     write_whole,
 )
-from perflab.archive.asv_files import SUITE, Laid, is_results, lay_out, read_suite_file
+from perflab.archive.asv_files import Laid, is_results, lay_out, read_suite_file
 from perflab.archive.form import HistoryError
 from perflab.archive.ours import Apart, commits_in, ours
+from perflab.results.asv_config import known_machines
+from perflab.results.asv_results import LIST
 from perflab.results.checkout import known_commits
 
 __all__ = ["SHIPPED", "lay", "own_part", "unpack", "warn_of_namesake"]
@@ -78,13 +79,13 @@ def _wrong_list(results: Path, shipped: Path) -> str:
     try:
         here, kept = read_suite_file(results), read_suite(shipped)
     except HistoryError as error:
-        path = results / SUITE  # asv writes it in place: a full disk or a kill leaves a part of it
-        path.replace(path.with_name(f"{SUITE}.torn"))
-        return f"{error} (kept as {SUITE}.torn)"
+        path = results / LIST  # asv writes it in place: a full disk or a kill leaves a part of it
+        path.replace(path.with_name(f"{LIST}.torn"))
+        return f"{error} (kept as {LIST}.torn)"
     if here is None:
-        return f"{results / SUITE} was not there"
+        return f"{results / LIST} was not there"
     if kept and not {*here.benchmarks} & {*kept.benchmarks} - {"version"}:
-        return f"{results / SUITE} was another project's"
+        return f"{results / LIST} was another project's"
     return ""
 
 
@@ -103,8 +104,7 @@ def warn_of_namesake(root: Path, machine: str, write: Callable[[str], None]) -> 
     ]
     if not theirs:
         return
-    known = json.loads((Path.home() / ".asv-machine.json").read_text(encoding="utf-8"))
-    here = known.get(machine, {})
+    here = known_machines().get(machine, {})
     newest = max(theirs, key=lambda entry: entry.measured_ms).params
     for what in ("cpu", "num_cpu", "arch"):
         if what in here and here[what] != newest.get(what):

@@ -21,8 +21,12 @@ from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
 from perflab.results.asv_config import (
     CONFIG,
     HEAD_CONFIG,
+    MACHINES,
     MeasureError,
     alone,
+    configuration,
+    configured_branch,
+    known_machines,
     prefer_this_python,
     results_dir,
 )
@@ -236,9 +240,7 @@ def _warn(root: Path, write: Callable[[str], None]) -> None:
 
 def _machine(root: Path, name: str | None, write: Callable[[str], None]) -> str:
     """The machine's name, made known to asv if it is new; asv's questions get its own answers."""
-    path = Path.home() / ".asv-machine.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    names = [key for key in known if key != "version"]
+    path, names = Path.home() / MACHINES, list(known_machines())
     if name is None:
         # asv's rule: a single known machine is this one, whatever the host is called today.
         name = names[0] if len(names) == 1 else platform.node()
@@ -274,9 +276,9 @@ def _hash_file(root: Path, commits: Sequence[Commit]) -> Iterator[str]:
 @contextlib.contextmanager
 def _configuration(root: Path) -> Iterator[str]:
     """asv's configuration, with a branch that exists and holds HEAD."""
-    content = json.loads((root / CONFIG).read_text(encoding="utf-8"))
-    branch = branch_to_publish(root, content["branches"][0])
-    if branch == content["branches"][0]:
+    content, configured = configuration(root), configured_branch(root)
+    branch = branch_to_publish(root, configured)
+    if branch == configured:
         yield str(root / CONFIG)
         return
     path = root / HEAD_CONFIG

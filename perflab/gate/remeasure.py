@@ -27,7 +27,7 @@ from perflab.gate.judge import Judgement, judge
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
 from perflab.gate.recorder import Recorder
-from perflab.results.asv_config import CONFIG, alone, prefer_this_python
+from perflab.results.asv_config import alone, configuration, prefer_this_python
 from perflab.results.asv_process import run_asv
 from perflab.results.asv_results import stored
 from perflab.results.checkout import Commit
@@ -120,7 +120,7 @@ def _round(root: Path, suspect: Suspect, commits: list[Commit]) -> dict[str, flo
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     config = root / AGAIN_CONFIG
-    content = json.loads((root / CONFIG).read_text(encoding="utf-8"))
+    content = configuration(root)
     hashes = place / "commits.txt"
     hashes.write_text("".join(commit.hash + "\n" for commit in commits), encoding="utf-8")
     results = place / "results"

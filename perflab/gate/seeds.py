@@ -75,6 +75,15 @@ FIGURES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"play": "tail", "fault": "stutter", "nodes": SWARM},
         {f"simulated.seconds.read_stutter.{SWARM}": "retrieve_s_p99"},
     ),
+    # Twice what the nodes can do: messages for each request of what was served in time, and the P99
+    # of that.
+    "overload": (
+        {"times": 2, "nodes": SWARM},
+        {
+            f"simulated.messages.overload.{SWARM}": "sent_per_needed",
+            f"simulated.seconds.overload.{SWARM}": "good_s_p99",
+        },
+    ),
 }
 FIRST_SEEDS = range(4)  # a change that shows under none of them is none
 NEXT_SEED = 100  # of those that what has moved is played again under

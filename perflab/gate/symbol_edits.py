@@ -1,8 +1,8 @@
 """Changes of source code that find their place by symbols, and so outlive changes of its lines.
 
-A place is a file and a symbol: a function, a class, a method (`Class.method`), or a name that a
-module assigns. The file is parsed, and text is put in at the place that its syntax has; all other
-lines stay as they are.
+A place is a file and a symbol: a function, a class, a method (with its class and a dot before it),
+or a name that a module assigns. The file is parsed, and text is put in at the place that its syntax
+has; all other lines stay as they are.
 
 Rule: text in, text out; knows nothing of what it changes.
 """

@@ -70,16 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stages (default: 25; 0: none)"
     )  # fmt: skip
     load.add_argument("--seed", type=int, help="decides all that is by chance")
-    target = parser.add_argument_group("of whom")
-    target.add_argument("--nodes", type=int, metavar="N", help="size of the swarm that is started")
-    target.add_argument(
-        "--target", action="append", metavar="HOST:PORT", help="a running network instead; again "
-        "for more of its members; records called load-0, load-1, … are written there. null: "
-        "nobody, to measure the generator"
-    )  # fmt: skip
-    target.add_argument(
-        "--network-key-file", type=Path, metavar="FILE", help="the key of that network"
-    )
+    _add_target(parser.add_argument_group("of whom"))
     capacity = parser.add_argument_group("the capacity")
     capacity.add_argument(
         "--find-capacity", action="store_true", help="search the highest rate that keeps the SLO, "
@@ -102,6 +93,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="where the record goes (default: "
         ".asv/load/MACHINE/COMMIT-SCENARIO-TIME); it must not exist"
     )  # fmt: skip
+
+
+def _add_target(target: Any) -> None:
+    target.add_argument("--nodes", type=int, metavar="N", help="size of the swarm that is started")
+    target.add_argument(
+        "--durability", choices=["memory", "buffered", "synced"], help="of that swarm: where "
+        "records are, and when a replica says so (default: memory)"
+    )  # fmt: skip
+    target.add_argument(
+        "--target", action="append", metavar="HOST:PORT", help="a running network instead; again "
+        "for more of its members; records called load-0, load-1, … are written there. null: "
+        "nobody, to measure the generator"
+    )  # fmt: skip
+    target.add_argument(
+        "--network-key-file", type=Path, metavar="FILE", help="the key of that network"
+    )
 
 
 def _add_pattern(group: Any) -> None:
@@ -306,10 +313,15 @@ def _target(options: argparse.Namespace, plan: LoadPlan) -> Target:
     if not options.target:
         scenario = plan.scenario
         return StartedSwarm(
-            scenario.nodes, plan.loop, relayed=needs_relay(scenario), seed=scenario.seed
+            scenario.nodes,
+            plan.loop,
+            relayed=needs_relay(scenario),
+            seed=scenario.seed,
+            keeping=options.durability or "memory",
         )
-    if options.nodes or plan.scenario.fault:
-        raise LoadTargetError("a running network has its own nodes: neither --nodes nor faults")
+    if options.nodes or options.durability or plan.scenario.fault:
+        text = "a running network has its own nodes: neither --nodes, --durability nor faults"
+        raise LoadTargetError(text)
     if options.target == ["null"]:
         return Nobody()
     if not options.network_key_file:

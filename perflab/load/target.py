@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 
 from benchmarks.common import subject
+from benchmarks.common.disk import Keeping
 from benchmarks.common.entered import Entered
 from benchmarks.common.records import Layout, LoopKind
 from perflab.monitor.monitor import Monitor
@@ -50,12 +51,20 @@ class StartedSwarm(Entered):
     """Node processes on loopback (layout B), from entering to leaving.
 
     `relayed`: every link goes through a relay, which faults of links need and which costs each byte
-    a copy. `seed` decides who is who.
+    a copy. `seed` decides who is who. `keeping` says where nodes have their records.
     """
 
     layout: Layout = "B"
 
-    def __init__(self, nodes: int, loop: LoopKind, *, relayed: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self,
+        nodes: int,
+        loop: LoopKind,
+        *,
+        relayed: bool = False,
+        seed: int = 0,
+        keeping: Keeping = "memory",
+    ) -> None:
         self.name, self.nodes = "swarm", nodes
         self.network = subject.NetworkSettings.of(nodes)
         self.fleet = Fleet(
@@ -64,6 +73,7 @@ class StartedSwarm(Entered):
             relayed=relayed,
             rng=random.Random(f"{seed} places"),
             watched=True,
+            keeping=keeping,
         )
 
     def _enter(self) -> None:

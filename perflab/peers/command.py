@@ -19,6 +19,7 @@ from typing import get_args
 
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError
+from benchmarks.common.disk import KEEPING, Keeping
 from benchmarks.common.records import LoopKind, now_utc, write_run
 from perflab.peers.comparison import OPERATIONS, compare
 from perflab.peers.measurements import run_of
@@ -50,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fetch what `--with` needs and is not there, into .asv/peers: Debian packages, "
         "unpacked (nothing is installed, no service starts), and clients, by pip",
+    )
+    parser.add_argument(
+        "--durability",
+        dest="kept",
+        nargs="+",
+        choices=[each for each in KEEPING if each != "memory"],
+        help="also measure the core with its records on a disk: buffered, synced, or in a raw log, "
+        "which is what the disk allows (default: synced beside durable peers)",
     )
     parser.add_argument(
         "--layouts",
@@ -132,12 +141,20 @@ def _measure(args: argparse.Namespace) -> int:
             scale=args.scale,
             progress=_say,
             peers=peers,
+            kept=_kept(args.kept, peers),
         )
     load = (before, os.getloadavg()[0])
     missed = print_found(compared, nodes, loop, peers, load)
     if args.json:
         write_run(run_of(compared, nodes, loop, began, peers, load), args.json)
     return _end([*failed, *compared.failed], missed)
+
+
+def _kept(asked: Sequence[Keeping] | None, peers: Sequence[RunningPeer]) -> list[Keeping]:
+    """What nodes of the core have their records in, besides memory."""
+    if asked is None:
+        return ["synced"] if any(each.peer.durable for each in peers) else []
+    return list(dict.fromkeys(asked))
 
 
 def _start(

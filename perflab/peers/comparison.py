@@ -6,6 +6,9 @@ values than the one before, so that an old value read back is an error and not a
 fails loses its figures, all or those at one number in flight, and the others go on; a core or a
 ceiling that fails ends the run.
 
+The core is asked in memory, and, where that is wanted, with its records on a disk: so is a durable
+peer, and like is held beside like. A raw log under the same nodes says what a disk allows.
+
 Rule: measures and returns; prints nothing, judges nothing.
 """
 
@@ -16,10 +19,13 @@ import statistics
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError, require_running
+from benchmarks.common.disk import Keeping, sync_cost_s
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import LoopKind, summarize
 from benchmarks.common.ruler.ceiling import FASTEST, CeilingServers
@@ -30,6 +36,7 @@ from perflab.peers.stores.running import RunningPeer, side_name
 
 __all__ = [
     "BESIDE",
+    "CORE",
     "OPERATIONS",
     "SIZE_BYTES",
     "Answers",
@@ -39,13 +46,17 @@ __all__ = [
     "Found",
     "Side",
     "compare",
+    "core_beside",
+    "on_disk",
 ]
 
+CORE = "p2pcore"  # in memory
 SIZE_BYTES = 1024
 WATCH_S = 0.25  # between looks at the children
 # A quarter of a second at the goals' rates; who is faster or slower is asked more or less often.
 OPERATIONS = {1: 400, 16: 2500, 64: 6000, 256: 12000}
 CEILING_SHARE = 2.0
+DISK_SHARE = 0.5
 # Which of the ceiling's answers each question is held against: it has no quorum to read.
 BESIDE: dict[Question, Question] = {
     "store": "store",
@@ -79,7 +90,8 @@ class Cell:
         return statistics.median(self.ratios_to(other))
 
 
-# By layout of the core, operations in flight, side ("p2pcore", "ceiling", "etcd (grpcio)").
+# By layout of the core, operations in flight, side ("p2pcore", "p2pcore, synced", "ceiling", "etcd
+# (grpcio)").
 Found: TypeAlias = dict[tuple[str, int, str, Question], Cell]
 
 
@@ -87,8 +99,9 @@ Found: TypeAlias = dict[tuple[str, int, str, Question], Cell]
 class Compared:
     """What came of it.
 
-    `syncs_s` has, by layout and peer, the seconds of some syncs of each repeat, for durable peers;
-    `failed` a line for each thing that was to be measured and could not be.
+    `syncs_s` has, by layout and peer, the seconds of some syncs of each repeat, for durable peers
+    and a core that is on a disk; `failed` a line for each thing that was to be measured and could
+    not be.
     """
 
     found: Found = field(default_factory=dict)
@@ -110,6 +123,18 @@ class Side:
     peer: RunningPeer | None = None
 
 
+def on_disk(keeping: Keeping) -> str:
+    """The side of the core whose nodes keep their records in this."""
+    return f"{CORE}, {keeping}"
+
+
+def core_beside(found: Found, place: tuple[str, int, Question], durable: bool) -> str:
+    """The side of the core that is like a peer: synced beside one that syncs, if it was asked."""
+    layout, in_flight, question = place
+    synced = on_disk("synced")
+    return synced if durable and (layout, in_flight, synced, question) in found else CORE
+
+
 def compare(
     *,
     layouts: Sequence[str],
@@ -120,15 +145,17 @@ def compare(
     scale: float,
     progress: Callable[[str], object],
     peers: Sequence[RunningPeer] = (),
+    kept: Sequence[Keeping] = (),
 ) -> Compared:
-    """Ask all questions of all sides `repeats` times; `scale` multiplies the operations."""
+    """Ask all questions of all sides `repeats` times; `scale` multiplies the operations, and `kept`
+    names what nodes have their records in, besides memory."""
     comparing = Comparing(scale, progress)
     others = [bench for peer in peers for bench in _benches_of(peer)]
     for layout in layouts:
-        with _benches("A" if layout == "A" else "B", nodes, loop) as benches:
+        with _benches("A" if layout == "A" else "B", nodes, loop, kept) as (benches, folder):
             for repeat in range(repeats + 1):  # the first one meets cold caches and does not count
                 progress(f"layout {layout}, repeat {repeat} of {repeats}")
-                comparing.look_at_disks(layout, repeat, peers)
+                comparing.look_at_disks(layout, repeat, peers, folder)
                 for flying in in_flight:
                     for bench in [*benches, *others]:
                         comparing.ask(bench, layout, flying, repeat)
@@ -144,12 +171,18 @@ class Comparing:
         self._progress = progress
         self._failed: set[tuple[str, str, int]] = set()
 
-    def look_at_disks(self, layout: str, repeat: int, peers: Sequence[RunningPeer]) -> None:
-        """Note what a sync costs now, for those that have to wait for it."""
-        for peer in peers:
-            if peer.peer.durable and repeat:
-                place = self.compared.syncs_s.setdefault((layout, peer.peer.name), [])
-                place.append(peer.sync_cost_s())
+    def look_at_disks(
+        self, layout: str, repeat: int, peers: Sequence[RunningPeer], folder: Path | None = None
+    ) -> None:
+        """Note what a sync costs now, for those that have to wait for it: peers, and a core that
+        has its records below `folder`."""
+        if not repeat:
+            return
+        costs = {peer.peer.name: peer.sync_cost_s for peer in peers if peer.peer.durable}
+        if folder is not None:
+            costs[CORE] = partial(sync_cost_s, folder)
+        for name, cost_s in costs.items():
+            self.compared.syncs_s.setdefault((layout, name), []).append(cost_s())
 
     def ask(self, bench: Side, layout: str, flying: int, repeat: int) -> None:
         """Ask one side once, and keep what it took, unless it is the first time."""
@@ -211,8 +244,11 @@ def _benches_of(peer: RunningPeer) -> list[Side]:
 
 
 @contextmanager
-def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[list[Side]]:
-    """The ceiling, a network that reads one replica and one that reads a quorum, side by side."""
+def _benches(
+    layout: Literal["A", "B"], nodes: int, loop: LoopKind, kept: Sequence[Keeping]
+) -> Iterator[tuple[list[Side], Path | None]]:
+    """The ceiling, a network that reads one replica and one that reads a quorum, side by side; and
+    one on a disk for each of `kept`, with the folder of one of them."""
     store, one, quorum = QUESTIONS
     with ExitStack() as stack:
         servers = stack.enter_context(
@@ -231,18 +267,29 @@ def _benches(layout: Literal["A", "B"], nodes: int, loop: LoopKind) -> Iterator[
                 subject.NetworkSettings(read_quorum=2, write_quorum=2),
             )
         ]
-        fast, safe = (swarm.client for swarm in swarms)
-        yield [
-            Side(
-                "ceiling",
-                CEILING_SHARE,
-                _Asked(runner.run, thin.store, thin.retrieve, store, one).ask,
-            ),
-            Side("p2pcore", 1.0, _Asked(swarms[0].run, fast.store, fast.retrieve, None, one).ask),
-            Side(
-                "p2pcore", 1.0, _Asked(swarms[1].run, safe.store, safe.retrieve, store, quorum).ask
-            ),
+        disks = [
+            stack.enter_context(Swarm(layout=layout, nodes=nodes, loop=loop, keeping=keeping))
+            for keeping in kept
         ]
+        fast, safe = swarms
+        ceiling = _Asked(runner.run, thin.store, thin.retrieve, store, one)
+        yield (
+            [
+                Side("ceiling", CEILING_SHARE, ceiling.ask),
+                Side(CORE, 1.0, _asked(fast, None, one).ask),
+                Side(CORE, 1.0, _asked(safe, store, quorum).ask),
+                *(
+                    Side(on_disk(swarm.keeping), DISK_SHARE, _asked(swarm, store, quorum).ask)
+                    for swarm in disks
+                ),
+            ],
+            disks[0].folder if disks else None,
+        )
+
+
+def _asked(swarm: Swarm, store: Question | None, retrieve: Question) -> _Asked:
+    client = swarm.client
+    return _Asked(swarm.run, client.store, client.retrieve, store, retrieve)
 
 
 @dataclass(frozen=True)

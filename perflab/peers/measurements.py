@@ -16,7 +16,7 @@ from benchmarks.common.records import (
     nearest_rank,
     this_machine,
 )
-from perflab.peers.comparison import SIZE_BYTES, Compared
+from perflab.peers.comparison import CORE, SIZE_BYTES, Compared, core_beside
 from perflab.peers.stores.contract import MEMBERS, Peer
 from perflab.peers.stores.running import RunningPeer, side_name
 
@@ -40,8 +40,8 @@ def run_of(
     if peers:
         measurements += _of_peers(compared, loop, peers)
         measurements += _ratios(compared, nodes, peers)
-        measurements += _syncs(compared, peers)
         measurements.append(_load(load, nodes))
+    measurements += _syncs(compared, peers)
     return Run(
         machine=this_machine(),
         commit=who.commit,
@@ -68,8 +68,9 @@ def _load(load: Sequence[float], nodes: int) -> Measurement:
 def _own(compared: Compared, nodes: int, loop: LoopKind) -> Iterator[Measurement]:
     """The core's and its ceiling's."""
     for (layout, in_flight, side, question), cell in compared.found.items():
-        if side not in ("p2pcore", "ceiling"):
+        if side not in ("ceiling", CORE) and not side.startswith(f"{CORE}, "):
             continue
+        kept = {} if side == "ceiling" else {"records": side.partition(", ")[2] or "memory"}
         place = _layout(layout)
         for what, unit, values in cell.figures():
             yield Measurement(
@@ -81,7 +82,12 @@ def _own(compared: Compared, nodes: int, loop: LoopKind) -> Iterator[Measurement
                 processes=2 if place == "A" else nodes + 1,
                 unit=unit,
                 values=values,
-                parameters={"in_flight": in_flight, "value_bytes": SIZE_BYTES, "loop": loop},
+                parameters={
+                    "in_flight": in_flight,
+                    "value_bytes": SIZE_BYTES,
+                    "loop": loop,
+                    **kept,
+                },
             )
 
 
@@ -107,6 +113,10 @@ def _syncs(compared: Compared, peers: Sequence[RunningPeer]) -> Iterator[Measure
     """What a sync cost in each repeat, where a durable peer has its data."""
     kinds = {each.peer.name: each for each in peers}
     for (layout, name), repeats in compared.syncs_s.items():
+        if name == CORE:
+            yield from _core_syncs(layout, repeats)
+        if name not in kinds:
+            continue
         for rank, per_mille in (("p50", 500), ("p99", 990)):
             values = [nearest_rank(sorted(each), per_mille) for each in repeats]
             where: dict[str, str | int | float] = {
@@ -114,6 +124,21 @@ def _syncs(compared: Compared, peers: Sequence[RunningPeer]) -> Iterator[Measure
                 "file_system": kinds[name].file_system,
             }
             yield _of_a_peer(kinds[name].peer, f"sync: {rank}", name, "s", values, where)
+
+
+def _core_syncs(layout: str, repeats: Sequence[Sequence[float]]) -> Iterator[Measurement]:
+    """What a sync cost in each repeat, where the core has its records."""
+    for rank, per_mille in (("p50", 500), ("p99", 990)):
+        yield Measurement(
+            name=f"sync: {rank}",
+            subject="disk",
+            kind="observed",
+            layout=_layout(layout),
+            nodes=1,
+            processes=1,
+            unit="s",
+            values=[nearest_rank(sorted(each), per_mille) for each in repeats],
+        )
 
 
 def _of_a_peer(
@@ -142,10 +167,12 @@ def _ratios(compared: Compared, nodes: int, peers: Sequence[RunningPeer]) -> Ite
     """The core's rate over a peer's, of the same repeat."""
     for (layout, in_flight, side, question), cell in compared.found.items():
         if side in _named(peers):
-            core, place = compared.found[layout, in_flight, "p2pcore", question], _layout(layout)
+            peer = _named(peers)[side]
+            like = core_beside(compared.found, (layout, in_flight, question), peer.durable)
+            core, place = compared.found[layout, in_flight, like, question], _layout(layout)
             yield Measurement(
                 name=f"{question}: rate over a peer's",
-                subject="p2pcore",
+                subject=like,
                 kind="paired",
                 layout=place,
                 nodes=nodes,

@@ -43,7 +43,13 @@ from perflab.readiness.record import (
 from perflab.readiness.report import EXIT_CODES
 from perflab.readiness.single_run_report import PAGE, build_run, is_run, write_run_report
 from perflab.readiness.stages import DIR, steps
-from perflab.readiness.targets import SHIPPED, Target, read_targets
+from perflab.readiness.targets import (
+    DURABILITIES,
+    SHIPPED,
+    Target,
+    durability_of,
+    read_targets,
+)
 from perflab.report.render import run_html
 from perflab.results.checkout import CheckoutError, history, uncommitted
 from perflab.stats.thresholds import TargetError
@@ -70,6 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="some two minutes, and less sure (default: up to ten)"
     )
     parser.add_argument("--seed", type=int, default=1, help="of loads and faults (default: 1)")
+    parser.add_argument(
+        "--durability",
+        choices=DURABILITIES,
+        help="of the nodes that are measured (default: what the targets mean)",
+    )
     _add_judging(parser)
     parser.add_argument(
         "--out",
@@ -137,9 +148,10 @@ def runs_dir(root: Path) -> Path:
 
 def main(options: argparse.Namespace, root: Path) -> int:
     """Measure, file, report; 0 ready, 1 not ready, 2 could not be measured, 130 interrupted."""
-    planned = steps(quick=options.quick, seed=options.seed)
     try:
         # A typo in the targets is told now and not in ten minutes.
+        durability = options.durability or durability_of(options.targets)
+        planned = steps(quick=options.quick, seed=options.seed, durability=durability)
         targets, held = _targets(options, planned)
         if options.baseline:
             baseline(runs_dir(root), options.baseline)
@@ -305,7 +317,12 @@ def _conclude(
     directory: Path, options: argparse.Namespace, targets: list[Target], held: list[str]
 ) -> int:
     return conclude(
-        directory, targets, held, beside=options.baseline, call_it=options.name_baseline
+        directory,
+        targets,
+        held,
+        wanted=durability_of(options.targets),
+        beside=options.baseline,
+        call_it=options.name_baseline,
     )
 
 

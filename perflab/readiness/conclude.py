@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from perflab.readiness.baseline import FiledError, baseline, compare, name_baseline, previous
-from perflab.readiness.record import ReadinessRecordError, read_record
-from perflab.readiness.report import EXIT_CODES, build, write_json
+from perflab.readiness.record import Durability, ReadinessRecordError, read_record
+from perflab.readiness.report import EXIT_CODES, KEPT, build, write_json
 from perflab.readiness.targets import Target
 from perflab.report.form import VERDICTS, Comparison, ReadinessReport
 from perflab.report.render import figure, html, markdown
@@ -25,16 +25,17 @@ def conclude(
     targets: Sequence[Target],
     held: Sequence[str],
     *,
+    wanted: Durability = "synced",
     beside: str | None = None,
     call_it: str | None = None,
 ) -> int:
     """Write report.json, .md and .html into a run's directory, print the verdict; 0, 1 or 2.
 
-    `held` names the sets of targets that decide, `beside` a baseline to compare with, `call_it` the
-    name under which this run shall be a baseline.
+    `held` names the sets of targets that decide, `wanted` the durability that they mean, `beside`
+    a baseline to compare with, `call_it` the name under which this run shall be a baseline.
     """
     try:
-        report = build(read_record(directory), targets, held)
+        report = build(read_record(directory), targets, held, wanted)
         report = replace(report, comparisons=_comparisons(directory.parent, report, beside))
     except (ReadinessRecordError, FiledError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -80,4 +81,4 @@ def _print(report: ReadinessReport, directory: Path) -> None:
     console.print(f"report: {directory / 'report.html'} (.md, .json)", markup=False, soft_wrap=True)
     for line in report.summary:
         console.print(line, markup=False)
-    console.print(VERDICTS[report.verdict], style="bold")
+    console.print(f"{VERDICTS[report.verdict]}, {KEPT[report.durability]}", style="bold")

@@ -30,9 +30,11 @@ from perflab.readiness.record import (
 from perflab.report.finding import Curve, Observation, StageEvidence, spread
 from perflab.report.form import Chart, Figure, Line, StageReport
 
-__all__ = ["StageFindings", "circumstances", "read_chaos_step", "read_steps"]
+__all__ = ["POWER_CUT", "StageFindings", "circumstances", "read_chaos_step", "read_steps"]
 
 FOUND = ("lost", "leaks")
+POWER_CUT = "power cut"
+"""The fact of a step in which writes that were not synced were taken away."""
 UNTIL_READY = ("ready_max_s", "all_ready_s")  # chaos tells so how long it took
 DONE = (0, 1)  # exit codes of a step that measured: 1 says that what it found is not as it must be
 
@@ -262,6 +264,8 @@ def read_chaos_step(directory: Path) -> StageEvidence:
         for name, value in waits.items()
     }
     facts = {"promise": "kept" if outcome.kept else "BROKEN"}
+    if "writes_taken_back" in values:
+        facts[POWER_CUT] = f"{values['writes_taken_back']:,.0f} unsynced writes taken from disks"
     evidence: dict[str, float] = {"lost": lost, "breaches": len(outcome.breaches)}
     if "operations" in values:  # not of those that only begin, or only connect
         done, failed = values["operations"], values["operations_failed"]

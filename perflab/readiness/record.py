@@ -28,6 +28,7 @@ __all__ = [
     "OUTCOMES",
     "VERSION",
     "ChaosOutcome",
+    "Durability",
     "MachineRecord",
     "MeasuredFigure",
     "ReadinessManifest",
@@ -47,6 +48,8 @@ VERSION = 1  # raised when a reader of the old form would misread the new one
 MANIFEST, OUTCOMES = "manifest.json", "outcomes.jsonl"
 CHAOS = "outcome.json"  # of a chaos run
 
+Durability = Literal["memory", "buffered", "synced"]
+"""The weakest first."""
 StepKind = Literal["saturation", "soak", "load", "chaos"]
 FILES: dict[StepKind, str] = {
     "saturation": "run.json",
@@ -87,6 +90,8 @@ class RunStage:
     """What is started, without the interpreter; DIR stands for the directory of the step."""
     limit_s: float
     """It is ended when it takes longer."""
+    durability: Durability = "memory"
+    """Of the nodes that it measures: when a replica says that it has stored something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +184,7 @@ class RunFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class ChaosOutcome:
-    """What a chaos run came to, as far as reports need it (`rig.chaos.scenarios.Outcome`)."""
+    """What a chaos run came to, as far as reports need it (`chaos.trial.ScenarioOutcome`)."""
 
     scenario: str
     seed: int

@@ -9,10 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from perflab.readiness.advice import advise
-from perflab.readiness.findings import StageFindings, read_steps
-from perflab.readiness.record import RunRecord, RunStage
+from perflab.readiness.findings import POWER_CUT, StageFindings, read_steps
+from perflab.readiness.record import Durability, ReadinessManifest, RunRecord, RunStage
 from perflab.readiness.targets import Asked, Target, TargetVerdict, judge, overall
 from perflab.report.finding import Curve
 from perflab.report.form import (
@@ -29,7 +30,7 @@ from perflab.report.form import (
 )
 from perflab.stats.usl import Allowed, CapacityError, Estimated, Fit, fit
 
-__all__ = ["EXIT_CODES", "build", "write_json"]
+__all__ = ["EXIT_CODES", "KEPT", "build", "write_json"]
 
 EXIT_CODES: dict[State, int] = {"met": 0, "not met": 1, "unmeasured": 2}
 CURVE_POINTS = 60
@@ -40,28 +41,40 @@ NO_PATH = (
     "report."
 )
 INTERRUPTED = "Interrupted after {} of {} steps: no verdict on the whole, and no baseline."
-NEVER_MEASURED = (
-    "Disk: records live in memory only.",
-    "Networks: all processes ran on one machine and talked over loopback.",
+DURABILITIES: tuple[Durability, ...] = get_args(Durability)
+KEPT: dict[Durability, str] = {
+    "memory": "records in memory",
+    "buffered": "records handed to the system",
+    "synced": "records synced to disk",
+}
+"""What nodes had done before they said that something was stored."""
+WEAKER = "The targets are for {}, and this run had {}: that is not READY for them."
+IN_MEMORY = "Disks: nodes had their records in memory, and a restart loses them."
+NO_CUT = (
+    "Power: processes were killed, and the system kept what they had written; no write that was "
+    "not synced was taken from a disk."
 )
+NEVER_MEASURED = ("Networks: all processes ran on one machine and talked over loopback.",)
 
 
 def build(
     record: RunRecord,
     targets: Sequence[Target],
     held: Sequence[str],
+    wanted: Durability = "synced",
 ) -> ReadinessReport:
-    """The report; `held` names the sets of targets whose verdict is that of the run."""
+    """The report; `held` names the sets of targets whose verdict is that of the run, and `wanted`
+    the durability without which it is no READY."""
     manifest = record.manifest
     found = read_steps(record)
-    asked = [
-        Asked(name=each.step.name, tags=each.step.tags, metrics=each.step.metrics) for each in found
-    ]
+    steps = [each.step for each in found]
+    asked = [Asked(name=each.name, tags=each.tags, metrics=each.metrics) for each in steps]
     verdicts = judge(targets, asked, [seen for each in found for seen in each.observations])
     rows = [_row(each) for each in verdicts]
-    verdict = overall(each for each in verdicts if each.target.set in held)
-    ended = len(record.outcomes)
-    if ended < len(found) and verdict == "met":
+    deciding = [each for each in verdicts if each.target.set in held]
+    verdict, ended, durability = overall(deciding), len(record.outcomes), _durability(manifest)
+    weaker = DURABILITIES.index(durability) < DURABILITIES.index(wanted)
+    if verdict == "met" and (weaker or ended < len(found)):
         verdict = "unmeasured"  # what was measured does not speak for what was not
     machine: dict[str, str | int | float | list[float]] = dict(asdict(manifest.machine))
     machine["load_average"] = manifest.load_average
@@ -84,9 +97,11 @@ def build(
         quick=manifest.quick,
         held=list(held),
         verdict=verdict,
+        durability=durability,
         summary=[
             *([INTERRUPTED.format(ended, len(found))] if ended < len(found) else []),
-            *_summary(verdict, [each for each in verdicts if each.target.set in held], capacity),
+            *_summary(verdict, durability, deciding, capacity),
+            *([WEAKER.format(KEPT[wanted], KEPT[durability])] if weaker else []),
             *([f"Measured on a busy machine: {manifest.crowd}."] if manifest.crowd else []),
         ],
         targets=rows,
@@ -98,6 +113,7 @@ def build(
             *(f"{each.report.name} {each.report.problem}" for each in found if each.report.problem),
             *unfitted,
             *([] if any(each.report.critical_path for each in found) else [NO_PATH]),
+            *_without(found, durability),
             *NEVER_MEASURED,
         ],
     )
@@ -135,13 +151,29 @@ def _row(verdict: TargetVerdict) -> TargetRow:
     )
 
 
+def _durability(manifest: ReadinessManifest) -> Durability:
+    """The weakest of all steps: what the whole run speaks for."""
+    kept = (step.durability for step in manifest.steps)
+    return min(kept, key=DURABILITIES.index, default="memory")
+
+
+def _without(found: Sequence[StageFindings], durability: Durability) -> list[str]:
+    """What this run says nothing about, of disks."""
+    if durability == "memory":
+        return [IN_MEMORY]
+    return [] if any(POWER_CUT in each.report.facts for each in found) else [NO_CUT]
+
+
 def _summary(
-    verdict: State, verdicts: Sequence[TargetVerdict], capacity: Sequence[CapacityReport]
+    verdict: State,
+    durability: Durability,
+    verdicts: Sequence[TargetVerdict],
+    capacity: Sequence[CapacityReport],
 ) -> list[str]:
     counts = {state: [each for each in verdicts if each.state == state] for state in VERDICTS}
     said = [
-        f"{VERDICTS[verdict]}: {len(counts['met'])} of {len(verdicts)} targets met, "
-        f"{len(counts['not met'])} not met, {len(counts['unmeasured'])} could not be measured."
+        f"{VERDICTS[verdict]}, {KEPT[durability]}: {len(counts['met'])} of {len(verdicts)} targets "
+        f"met, {len(counts['not met'])} not met, {len(counts['unmeasured'])} could not be measured."
     ]
     told: tuple[tuple[State, str], ...] = (("not met", "Not met"), ("unmeasured", "Not measured"))
     for state, words in told:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.common import subject
+from benchmarks.common.disk import Keeping
 from benchmarks.common.records import (
     Layout,
     Measurement,
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--nodes", type=int, choices=range(3, 65), default=5, metavar="3…64")
     parser.add_argument("--layout", choices=["A", "B"], default="A")
+    parser.add_argument("--durability", choices=["memory", "buffered", "synced"], default="memory")
     parser.add_argument("--repeats", type=int, choices=range(1, 101), default=7, metavar="1…100")
     parser.add_argument(
         "--sizes",
@@ -60,9 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = now_utc()
     try:
         subject.require("network")
-        found = saturate(options.layout, options.nodes, LEVELS, options.repeats)
+        keeping, repeats = options.durability, options.repeats
+        found = saturate(options.layout, options.nodes, LEVELS, repeats, keeping=keeping)
         for nodes in options.sizes:
-            found += saturate("B", nodes, (SIZES_LEVEL,), options.repeats, name="by size")
+            found += saturate("B", nodes, (SIZES_LEVEL,), repeats, name="by size", keeping=keeping)
     except (NotImplementedError, SwarmError, RuntimeError, OSError) as error:
         print(f"saturation: could not be measured: {error}", file=sys.stderr)
         return 2
@@ -79,11 +82,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def saturate(
-    layout: Layout, nodes: int, levels: Sequence[int], repeats: int, name: str = "by level"
+    layout: Layout,
+    nodes: int,
+    levels: Sequence[int],
+    repeats: int,
+    *,
+    name: str = "by level",
+    keeping: Keeping = "memory",
 ) -> list[Measurement]:
     """Rates, P50 and P99 of stores and retrieves at each level; RuntimeError if one failed."""
     found: dict[tuple[str, int, str], list[float]] = {}
-    with Swarm(layout=layout, nodes=nodes) as swarm:
+    with Swarm(layout=layout, nodes=nodes, keeping=keeping) as swarm:
         for edition in range(repeats + 1):
             for level in levels:
                 if edition:  # the first one met cold caches
@@ -112,7 +121,12 @@ def saturate(
             processes=processes,
             unit=units[what],
             values=values,
-            parameters={"series": name, "in_flight": level, "value_bytes": SIZE_BYTES},
+            parameters={
+                "series": name,
+                "in_flight": level,
+                "value_bytes": SIZE_BYTES,
+                "durability": keeping,
+            },
         )
         for (kind, level, what), values in found.items()
     ]

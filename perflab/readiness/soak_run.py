@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m perflab.readiness.soak_run")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--nodes", type=int, choices=range(3, 17), default=3, metavar="3…16")
+    parser.add_argument("--durability", choices=["memory", "buffered", "synced"], default="memory")
     parser.add_argument("--rate", type=float, default=300.0, help="operations per second")
     parser.add_argument("--warm-up", type=float, default=5.0, metavar="SECONDS")
     parser.add_argument("--seconds", type=float, default=55.0, metavar="SECONDS")
@@ -38,7 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         subject.require("network")
         with (
-            Swarm(layout="B", nodes=options.nodes, watched=True, environment=EXACT) as swarm,
+            Swarm(
+                layout="B",
+                nodes=options.nodes,
+                watched=True,
+                environment=EXACT,
+                keeping=options.durability,
+            ) as swarm,
             Monitor(options.out) as monitor,
         ):
             soak = Soak(swarm, options.rate)

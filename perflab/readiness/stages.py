@@ -9,8 +9,9 @@ Rule: a plan; starts nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from perflab.readiness.record import RunStage
+from perflab.readiness.record import Durability, RunStage
 
 __all__ = ["DIR", "steps"]
 
@@ -18,12 +19,27 @@ DIR = "DIR"  # stands for the step's directory in a command
 LOAD_METRICS = [
     "latency", "store_latency", "retrieve_latency", "requests", "success", "errors", "dropped",
 ]  # fmt: skip
+BLACKOUT_S = 240
 FAULT_METRICS = ["recovery", "lost"]
 THROUGHPUT = ["requests", "stores", "retrieves"]
 
 
-def steps(*, quick: bool, seed: int) -> list[RunStage]:
-    """The fixed set: what is measured, by which command, and for how long at most."""
+def steps(*, quick: bool, seed: int, durability: Durability = "synced") -> list[RunStage]:
+    """The fixed set: what is measured, by which command, and for how long at most; all of it on
+    nodes of this durability. Where that is memory, nobody comes back with records: no blackout."""
+    found = _in_memory(quick, seed)
+    if durability != "memory":
+        found.append(_blackout(quick, seed))
+    return [_kept(step, durability) for step in found]
+
+
+def _kept(step: RunStage, durability: Durability) -> RunStage:
+    command = [*step.command, "--durability", durability]
+    return replace(step, command=command, durability=durability)
+
+
+def _in_memory(quick: bool, seed: int) -> list[RunStage]:
+    """The steps, but for the durability of their nodes."""
     sizes = [] if quick else ["--sizes", "3", "4", "5", "6", "8"]
     soak_s = "34" if quick else "60"
     found = [
@@ -102,4 +118,20 @@ def _chaos(name: str, title: str, what: list[str], seed: int) -> RunStage:
         command=["-m", "perflab", "chaos", name, *what, "--seed", str(seed), "--out",
                  f"{DIR}/record"],
         limit_s=300,
+    )  # fmt: skip
+
+
+def _blackout(quick: bool, seed: int) -> RunStage:
+    return RunStage(
+        name="blackout",
+        kind="chaos",
+        title="Blackout",
+        about="Is everything acknowledged read again after all nodes were killed at once, and what "
+        "they had not synced was taken from their disks?",
+        tags=["blackout"],
+        metrics=FAULT_METRICS,
+        command=["-m", "perflab", "chaos", "blackout", "--cuts", "1" if quick else "3", "--power",
+                 "auto", "--keys", "1000" if quick else "5000", "--seed", str(seed), "--out",
+                 f"{DIR}/record"],
+        limit_s=BLACKOUT_S,
     )  # fmt: skip

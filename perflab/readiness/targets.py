@@ -23,10 +23,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from msgspec import field, to_builtins
 
 from perflab.forms import shown
+from perflab.readiness.record import Durability
 from perflab.report.finding import Observation
 from perflab.report.form import State
 from perflab.stats.thresholds import (
@@ -40,11 +42,13 @@ from perflab.stats.thresholds import (
 from perflab.tables import Table, Text, known, read_table
 
 __all__ = [
+    "DURABILITIES",
     "SHIPPED",
     "SHIPPED_SETS",
     "Asked",
     "Target",
     "TargetVerdict",
+    "durability_of",
     "judge",
     "overall",
     "read_targets",
@@ -54,6 +58,7 @@ __all__ = [
 SHIPPED = Path(__file__).with_name("targets.toml")
 SHIPPED_SETS = ("production", "goals")
 VERSION = 1
+DURABILITIES: tuple[Durability, ...] = get_args(Durability)
 OWN_SET = "own"  # of targets that name none
 
 
@@ -85,6 +90,7 @@ class _Written(Table, frozen=True, kw_only=True):
 
 class _File(Table, frozen=True, kw_only=True):
     version: int
+    durability: Durability = "synced"
     target: list[_Written] = field(default_factory=list)
     thresholds: dict[str, Text | list[Text]] = field(default_factory=dict)
     """By metric, as k6 has them."""
@@ -125,6 +131,12 @@ def read_targets(path: Path = SHIPPED, *, scopes: Iterable[str] = ()) -> list[Ta
         return _targets(file, sorted(set(scopes)))
     except TargetError as error:
         raise TargetError(f"{path.name}: {error}") from error
+
+
+def durability_of(path: Path = SHIPPED) -> Durability:
+    """What a targets file means a store to survive: "synced" unless it says another; TargetError
+    in one line."""
+    return read_table(path, _File, TargetError).durability
 
 
 def judge(

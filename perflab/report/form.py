@@ -40,8 +40,8 @@ __all__ = [
 ]
 
 FORMAT = "p2pcore-readiness-report"
-VERSION = 2
-READABLE = (1, 2)  # the first had no critical paths
+VERSION = 3
+READABLE = (1, 2, 3)  # the first had no critical paths, the second said nothing of durability
 RUN_FORMAT = "p2pcore-run-report"
 RUN_VERSION = 1
 SCHEMA = "readiness.schema.json"  # in docs/
@@ -286,6 +286,8 @@ class ReadinessReport:
     comparisons: list[Comparison]
     advice: list[Advice]
     not_measured: list[str]
+    durability: Literal["memory", "buffered", "synced"] = "memory"
+    """What the nodes that were measured had done before they said that something was stored."""
 
     @property
     def unfinished(self) -> str:

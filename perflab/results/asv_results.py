@@ -1,5 +1,8 @@
 """Read what asv has stored: which benchmarks exist, and what each commit's file says of them.
 
+All who read asv's files read them here: its JSON, its two versions, its rows. What they make of a
+row, and whether a torn file ends them or is told, is theirs.
+
 Rule: reads files and decides nothing about better or worse.
 
 asv keeps `results/benchmarks.json` (the suite as it was last discovered) and one file per machine,
@@ -9,30 +12,52 @@ apply to that commit. A record of another `version` than the suite's is stale: a
 
 import json
 import math
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 __all__ = [
-    "UNUSABLE",
+    "INFINITE",
+    "LARGEST",
+    "LATEST_MS",
+    "LIST",
+    "MACHINE",
+    "UNREADABLE",
+    "VERSION",
     "RecordedResult",
     "ResultsError",
+    "Row",
     "StoredResults",
+    "columns_of",
     "current_versions",
     "finite",
+    "label",
     "loads",
     "moment",
+    "number",
+    "read_content",
+    "result_files",
     "setup_caches",
     "stored",
     "suite",
+    "words",
 ]
 
 HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # two of them may be a whole one
 LAST_MS = 253_402_300_799_000  # the last second of the year 9999: what Python and browsers can show
-UNUSABLE = (
+LATEST_MS = 253_370_764_800_000
+"""The year 9999 begins. Python's dates end with it; git and JavaScript know later ones."""
+LARGEST = 1e150
+"""Of values: sums of their squares stay finite. asv adds up, and never ends if that overflows."""
+LIST, MACHINE = "benchmarks.json", "machine.json"
+VERSION = 2  # of asv's results, and of its list of benchmarks
+INFINITE = ("Infinity", "-Infinity")
+CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+UNREADABLE = (
     ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
     OSError,
 )  # fmt: skip
@@ -43,19 +68,89 @@ class ResultsError(ValueError):
     """A file of asv's that cannot be used: which and why."""
 
 
-def loads(data: bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
-    """JSON as Python writes it, as `json.loads`. Raises ValueError for texts that no file could
-    hold again, and for what is nested too deeply."""
+def loads(data: bytes, *, half_texts: bool = False) -> Any:
+    """JSON as Python writes it; NaN and the infinities are the texts that stand there. Raises
+    ValueError for what is nested too deeply, and without `half_texts` for texts that no file could
+    hold again."""
+    import msgspec
+
     try:
-        found = json.loads(data, parse_constant=parse_constant)
+        return msgspec.json.decode(data.replace(b"NaN", b'"NaN"'))  # as nearly always, and quick
+    except (msgspec.DecodeError, RecursionError):
+        pass  # NaN within a text, something infinite, or no JSON at all
+    try:
+        found = json.loads(data.decode(), parse_constant=str)
     except RecursionError:
-        raise ValueError("brackets within brackets, too many to be read") from None
-    if HALF_CHARACTER.search(data):
+        raise ValueError("too many brackets within brackets") from None
+    if HALF_CHARACTER.search(data) and not half_texts:
         try:
             json.dumps(found, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise ValueError("it has a text with half a character") from None
     return found
+
+
+def number(value: Any) -> Any:
+    """A stored value with numbers in the place of their texts."""
+    return CONSTANTS.get(value, value) if isinstance(value, str) else value
+
+
+def read_content(path: Path, *, half_texts: bool = False) -> dict[str, Any]:
+    """All of a file of version 2, results or the list of benchmarks. Raises OSError or ValueError,
+    in words for the reader."""
+    content = loads(path.read_bytes(), half_texts=half_texts)
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != VERSION:
+        raise ValueError(
+            f"version {version!r} of asv's form; only {VERSION} is read, and `asv update` brings "
+            "older ones there"
+        )
+    assert isinstance(content, dict)
+    return content
+
+
+def result_files(results: Path) -> Iterator[Path]:
+    """asv's files of results, by machine and name; a folder without machine.json has none."""
+    for folder in sorted(path for path in results.glob("*") if path.is_dir()):
+        if (folder / MACHINE).is_file():
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries)
+            yield from (
+                folder / name
+                for name in names
+                if name.endswith(".json") and name not in (MACHINE, LIST)
+            )
+
+
+def label(path: Path) -> str:
+    """What a file is called in words for the reader: its name may be no text of Unicode."""
+    name = f"{path.parent.name}/{path.name}"
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def words(error: Exception) -> str:
+    """What is wrong with a file that raised this."""
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+
+
+class Row:
+    """What a file says of one benchmark, by asv's columns; it cuts trailing empty ones off."""
+
+    def __init__(self, cells: list[Any], columns: Mapping[str, int]) -> None:
+        self.cells, self.columns = cells, columns
+
+    def __call__(self, column: str) -> Any:
+        place = self.columns.get(column, len(self.cells))
+        return self.cells[place] if place < len(self.cells) else None
+
+    def listed(self, column: str) -> list[Any]:
+        found = self(column)
+        return found if isinstance(found, list) else []
+
+
+def columns_of(content: Mapping[str, Any]) -> dict[str, int]:
+    """Where each column of a file's rows stands."""
+    return {name: place for place, name in enumerate(content["result_columns"])}
 
 
 def moment(ms: float) -> datetime:
@@ -69,10 +164,10 @@ def finite(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        number = float(value)
+        found = float(value)
     except OverflowError:
         return None
-    return None if math.isinf(number) else number
+    return None if math.isinf(found) else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +182,8 @@ class RecordedResult:
     """How long measuring it took."""
     params: tuple[tuple[str, ...], ...] = ()
     """The values of each parameter, as Python writes them; their product is in `values`."""
+    numbers: tuple[float | None, ...] = ()
+    """asv's "number" of each value; for times beside a ruler, how slow the machine was."""
 
     @property
     def failed(self) -> bool:
@@ -144,7 +241,7 @@ def suite(results: Path) -> dict[str, dict[str, Any]]:
 
     Raises ResultsError.
     """
-    path = results / "benchmarks.json"
+    path = results / LIST
     if not path.is_file():
         return {}
     content = _content(path, "`make bench` lists the benchmarks anew")
@@ -156,6 +253,7 @@ def suite(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def _content(path: Path, remedy: str) -> dict[str, Any]:
+    """Of whatever version: what is of another lacks what is asked of it."""
     try:
         content = loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -172,26 +270,25 @@ def stored(path: Path) -> StoredResults:
     content = _content(path, "without it, its commit is measured again")
     try:
         return _stored(content)
-    except UNUSABLE as error:
-        words = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise ResultsError(f"{path}: not as asv writes results: {words}") from None
+    except UNREADABLE as error:
+        raise ResultsError(f"{path}: not as asv writes results: {words(error)}") from None
 
 
 def _stored(content: Mapping[str, Any]) -> StoredResults:
-    columns = content["result_columns"]
-    records = {}
-    for name, cells in content["results"].items():
-        # asv cuts trailing empty columns off a row.
-        row = dict(zip(columns, cells, strict=False))
-        records[name] = RecordedResult(
-            version=row.get("version") or "",
-            values=tuple(row.get("result") or ()),
-            seconds=row.get("duration") or 0.0,
-            params=tuple(tuple(values) for values in row.get("params") or ()),
-        )
+    columns = columns_of(content)
     return StoredResults(
-        records,
-        content.get("durations", {}),
+        {name: _recorded(Row(cells, columns)) for name, cells in content["results"].items()},
+        {name: number(seconds) for name, seconds in content.get("durations", {}).items()},
         content.get("commit_hash", ""),
         content.get("env_name", ""),
+    )
+
+
+def _recorded(row: Row) -> RecordedResult:
+    return RecordedResult(
+        version=row("version") or "",
+        values=tuple(map(number, row("result") or ())),
+        seconds=number(row("duration")) or 0.0,
+        params=tuple(tuple(values) for values in row("params") or ()),
+        numbers=tuple(row.listed("stats_number")),
     )

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from perflab.results.asv_results import LATEST_MS
 from perflab.results.git import commits_among, parts_of, readable, run_git
-from perflab.results.history import LATEST_MS, PublishedCommit
+from perflab.results.history import PublishedCommit
 
 __all__ = ["read_commits", "read_tags"]
 

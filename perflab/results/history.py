@@ -13,46 +13,32 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from perflab.results.asv_results import (
+    INFINITE,
+    LARGEST,
+    LATEST_MS,
+    UNREADABLE,
+    Row,
+    columns_of,
+    label,
+    read_content,
+    result_files,
+    words,
+)
 from perflab.results.suite import MAX_CASES, Benchmark
 
-__all__ = [
-    "ELSEWHERE",
-    "LARGEST",
-    "LATEST_MS",
-    "UNREADABLE",
-    "History",
-    "Place",
-    "PublishedCommit",
-    "Series",
-    "label",
-    "read_content",
-    "read_history",
-    "result_files",
-    "words",
-]
+__all__ = ["ELSEWHERE", "History", "Place", "PublishedCommit", "Series", "read_history"]
 
-LATEST_MS = 253_370_764_800_000
-"""The year 9999 begins. Python's dates end with it; git and JavaScript know later ones."""
-LARGEST = 1e150
-"""Of values: sums of their squares stay finite. asv adds up, and never ends if that overflows."""
-RESULTS_VERSION = 2  # of asv's result files
 PER_MILLE = 1000  # what asv calls "number" is how slow the machine was beside a ruler, in these
-UNREADABLE = (
-    ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError, RecursionError
-)  # fmt: skip
-"""What reading a file of another form raises."""
 MAX_MEASURED = 100_000  # combinations of one benchmark in a file: more take longer than people wait
 ELSEWHERE = "{} measured commits are on no published branch, and left out"
-NOT_RESULTS = {"machine.json", "benchmarks.json"}
 Key = tuple[int, str, int]
 """The place's number, the benchmark's name, the number of the combination."""
 
@@ -191,57 +177,6 @@ def read_history(
     return history
 
 
-def result_files(results: Path) -> Iterator[Path]:
-    """asv's files of results, by machine and name; a folder without machine.json has none."""
-    for folder in sorted(path for path in results.glob("*") if path.is_dir()):
-        if (folder / "machine.json").is_file():
-            with os.scandir(folder) as entries:
-                names = sorted(entry.name for entry in entries)
-            yield from (
-                folder / name
-                for name in names
-                if name.endswith(".json") and name not in NOT_RESULTS
-            )
-
-
-def read_content(path: Path) -> dict[str, Any]:
-    """One of them, with "NaN" for NaN. Raises one of UNREADABLE."""
-    content = _decoded(path.read_bytes())
-    if not isinstance(content, dict) or content.get("version") != RESULTS_VERSION:
-        version = content.get("version") if isinstance(content, dict) else None
-        raise ValueError(
-            f"format {version}, only {RESULTS_VERSION} is understood: `asv update` brings it there"
-        )
-    return content
-
-
-def _decoded(data: bytes) -> Any:
-    """JSON as Python writes it, which has NaN."""
-    import msgspec
-
-    try:
-        return msgspec.json.decode(data.replace(b"NaN", b'"NaN"'))
-    except msgspec.DecodeError:  # NaN within a text, something infinite, or no JSON at all
-        found = json.loads(data.decode())
-        json.dumps(found, ensure_ascii=False).encode()  # raises where a text is none
-        return found
-
-
-def label(path: Path) -> str:
-    """What a file is called in words for the reader: its name may be no text of Unicode."""
-    name = f"{path.parent.name}/{path.name}"
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def words(error: Exception) -> str:
-    """What is wrong with a file that raised this."""
-    if isinstance(error, RecursionError):
-        return "too many brackets within brackets"
-    if isinstance(error, UnicodeEncodeError):
-        return "it has a text with half a character"
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
-
-
 def _tell_apart(places: Sequence[Place]) -> None:
     """Give places that would be called the same what they differ in."""
     named = defaultdict(list)
@@ -272,7 +207,7 @@ class _Reader:
 
     def take(self, number: int, content: Mapping[str, Any], named: str) -> None:
         """A file of one commit, named so. A row of another form costs itself alone."""
-        columns = {name: place for place, name in enumerate(content["result_columns"])}
+        columns = columns_of(content)
         rows = content["results"].items()
         where = self._place(content)
         place = self.history.places[where]
@@ -284,7 +219,7 @@ class _Reader:
         for name, row in rows:
             benchmark = self.suite.get(name)
             try:
-                cells = _Row(row, columns)
+                cells = Row(row, columns)
                 if benchmark is None or cells("version") not in (None, benchmark.version):
                     continue  # gone, or measured otherwise: asv drops it too
                 self._take_row(where, number, benchmark, cells)
@@ -293,7 +228,7 @@ class _Reader:
                 self.history.problems.append(f"{named}: {name}: {words(error)}")
         place.measured_ms[number] = max(began) or place.measured_ms[number]
 
-    def _take_row(self, where: int, number: int, benchmark: Benchmark, cells: _Row) -> None:
+    def _take_row(self, where: int, number: int, benchmark: Benchmark, cells: Row) -> None:
         values = cells.listed("result")
         low, high = cells.listed("stats_ci_99_a"), cells.listed("stats_ci_99_b")
         per_mille = cells.listed("stats_number") if benchmark.beside_ruler else []
@@ -346,21 +281,6 @@ class _Reader:
         return self._places[key]
 
 
-class _Row:
-    """A row of a result file, whose trailing empty cells are cut off."""
-
-    def __init__(self, cells: Sequence[Any], columns: Mapping[str, int]) -> None:
-        self._cells, self._columns = cells, columns
-
-    def __call__(self, name: str) -> Any:
-        place = self._columns.get(name, len(self._cells))
-        return self._cells[place] if place < len(self._cells) else None
-
-    def listed(self, name: str) -> list[Any]:
-        found = self(name)
-        return found if isinstance(found, list) else []
-
-
 def _moment(value: Any) -> int:
     """Milliseconds since 1970; 0 for what is no time before the year 9999."""
     known = type(value) in (int, float) and 0 <= value < LATEST_MS
@@ -378,7 +298,8 @@ def _number(value: Any) -> float | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is one, the infinite ones too."""
+    return value in INFINITE or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _bound(values: Sequence[Any], at: int) -> float | None:

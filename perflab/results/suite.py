@@ -12,7 +12,6 @@ import ast
 import hashlib
 import inspect
 import itertools
-import json
 import math
 import re
 from collections import Counter
@@ -22,10 +21,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from perflab.results.asv_results import LIST, read_content
+
 __all__ = [
     "KINDS",
-    "LIST",
-    "LIST_VERSION",
     "MAX_CASES",
     "Benchmark",
     "SuiteError",
@@ -35,7 +34,6 @@ __all__ = [
     "read_suite",
 ]
 
-LIST, LIST_VERSION = "benchmarks.json", 2
 RULER = ", ruler "
 KINDS = ("exact", "seeded", "paired", "observed")
 MAX_CASES = 2000  # of one benchmark: asv itself shows a line for each
@@ -97,17 +95,11 @@ def read_entries(results: Path, problems: list[str] | None = None) -> dict[str, 
     """
     path = results / LIST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_content(path, half_texts=True)
     except FileNotFoundError:
         raise SuiteError(f"there is no {path}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise SuiteError(f"{path}: not whole, or no JSON: {error}") from None
-    version = content.get("version") if isinstance(content, dict) else None
-    if version != LIST_VERSION:
-        raise SuiteError(
-            f"{path}: version {version!r} of asv's form; only {LIST_VERSION} is read, and "
-            "`asv update` brings older ones there"
-        )
     found = {}
     for name, entry in content.items():
         why = None if name == "version" else _malformed(name, entry)

@@ -17,9 +17,10 @@ from typing import Any
 from perflab.gate.policy import load_policy
 from perflab.report.form import VERDICTS
 from perflab.report.render import figure
+from perflab.results.asv_results import result_files
 from perflab.results.busy_marks import BusyMarkError, marked
 from perflab.results.commits import read_commits
-from perflab.results.history import PublishedCommit, read_history, result_files
+from perflab.results.history import PublishedCommit, read_history
 from perflab.results.suite import read_entries, read_suite
 from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks

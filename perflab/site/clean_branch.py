@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perflab.results.asv_results import LATEST_MS
 from perflab.results.git import CheckoutError, run_git, start
-from perflab.results.history import LATEST_MS
 
 __all__ = ["BranchError", "Branches", "copy_branches"]
 

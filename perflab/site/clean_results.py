@@ -18,21 +18,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perflab.results.history import (
-    ELSEWHERE,
+from perflab.results.asv_results import (
+    INFINITE,
     LARGEST,
     LATEST_MS,
+    LIST,
+    MACHINE,
     UNREADABLE,
+    VERSION,
+    Row,
+    columns_of,
     label,
     read_content,
     result_files,
     words,
 )
-from perflab.results.suite import LIST, LIST_VERSION, MAX_CASES, count_cases, read_entries
+from perflab.results.history import ELSEWHERE
+from perflab.results.suite import MAX_CASES, count_cases, read_entries
 
 __all__ = ["Copied", "copy_results"]
 
-MACHINE = "machine.json"
 MACHINE_VERSION = 1  # of asv's form
 STATS = (
     "stats_ci_99_a", "stats_ci_99_b", "stats_q_25", "stats_q_75", "stats_number", "stats_repeat"
@@ -101,7 +106,7 @@ def _copy_suite(results: Path, folder: Path, left_out: list[str]) -> set[str]:
         paths.setdefault(path, name)
         entry["unit"] = str(entry.get("unit") or "")
         entry.setdefault("param_names", [])
-    content = json.dumps({**entries, "version": LIST_VERSION})
+    content = json.dumps({**entries, "version": VERSION})
     (folder / LIST).write_text(content, encoding="utf-8")
     return set(entries)
 
@@ -176,14 +181,14 @@ def _check(content: Mapping[str, Any], path: Path) -> None:
 
 def _mend(content: dict[str, Any], suite: Collection[str]) -> list[str]:
     """Take out of a file what asv cannot take; what that was."""
-    columns = {name: place for place, name in enumerate(content["result_columns"])}
+    columns = columns_of(content)
     rows, said = content["results"], []
     if not isinstance(content.get("env_vars", {}), dict):
         content["env_vars"] = {}
         said.append("its env_vars are no table")
     for name, cells in list(rows.items()):
         try:
-            row = _Row(cells, columns)
+            row = _AsvRow(cells, columns)
             said += [f"{name}: {each}" for each in row.mend(name in suite)]
         except UNREADABLE as error:
             said.append(f"{name}: {words(error)}")
@@ -191,28 +196,21 @@ def _mend(content: dict[str, Any], suite: Collection[str]) -> list[str]:
     return said
 
 
-@dataclass
-class _Row:
-    """What a file says of one benchmark."""
+class _AsvRow(Row):
+    """A row that asv shall be able to take."""
 
-    cells: list[Any]
-    columns: Mapping[str, int]
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.cells, list):
+    def __init__(self, cells: list[Any], columns: Mapping[str, int]) -> None:
+        if not isinstance(cells, list):
             raise ValueError("its row is no list")
-
-    def get(self, column: str) -> Any:
-        place = self.columns.get(column, len(self.cells))
-        return self.cells[place] if place < len(self.cells) else None
+        super().__init__(cells, columns)
 
     def clear(self, column: str) -> None:
-        if self.get(column) is not None:
+        if self(column) is not None:
             self.cells[self.columns[column]] = None
 
     def mend(self, published: bool) -> list[str]:
         """What was taken out. Raises ValueError if the whole row has to go."""
-        values = self.get("result")
+        values = self("result")
         if not isinstance(values, list | None):
             raise ValueError("its values are no list")
         if published:
@@ -228,14 +226,14 @@ class _Row:
             for column in STATS:
                 self.clear(column)
             said.append("its statistics are no lists of numbers, or surer than asv can weigh")
-        started = self.get("started_at")
+        started = self("started_at")
         if started is not None and not _is_time(started):
             self.clear("started_at")
             said.append(f"it was started at {started!r}")
         return said
 
     def _check_params(self) -> None:
-        params = self.get("params")
+        params = self("params")
         if not isinstance(params, list) or not all(isinstance(each, list) for each in params):
             raise ValueError("its parameters are no list of lists")
         if not all(isinstance(value, str) for each in params for value in each):
@@ -243,17 +241,17 @@ class _Row:
 
     def _fitting(self) -> bool:
         """Statistics of one length, all numbers; infinite ones are of too few samples."""
-        found = [stats for stats in map(self.get, STATS) if stats is not None]
+        found = [stats for stats in map(self, STATS) if stats is not None]
         return all(
             isinstance(stats, list)
             and len(stats) == len(found[0])
-            and all(_usable(each) or type(each) is float for each in stats)
+            and all(_usable(each) or type(each) is float or each in INFINITE for each in stats)
             for stats in found
         )
 
     def _too_sure(self) -> bool:
         """Intervals so narrow that asv's weights overflow."""
-        bounds = zip(self.get(STATS[0]) or (), self.get(STATS[1]) or (), strict=False)
+        bounds = zip(self(STATS[0]) or (), self(STATS[1]) or (), strict=False)
         numbers = ((a, b) for a, b in bounds if type(a) is type(b) is float)
         return any(0 < abs(b - a) < 2 / LARGEST for a, b in numbers)
 

@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -26,7 +27,16 @@ def change(
     number: int, name: str, value: bytes | None, *, gone: bool = False, replaces: int = 0
 ) -> Persist:
     version = None if gone else Version(number.to_bytes(16))
-    return Persist(number, key_of(name), version, value, 0, replaces)
+    return Persist(number, key_of(name), version, value, 0, None, replaces)
+
+
+SCHEMA_1 = (
+    "CREATE TABLE meta(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, version BLOB NOT NULL,"
+    " expires_ms INTEGER NOT NULL, seal INTEGER NOT NULL)",
+    "CREATE TABLE data(seq INTEGER PRIMARY KEY, value BLOB NOT NULL)",
+    "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
+    "PRAGMA user_version=1",
+)
 
 
 def all_of(database: Database) -> list[Saved]:
@@ -64,6 +74,48 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
         assert plain.execute("SELECT count(*) FROM meta").fetchone() == (2,)
         assert plain.execute("SELECT count(*) FROM data").fetchone() == (1,)
     plain.close()
+
+
+def test_the_names_of_listed_records_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    database = Database(path)
+    named = Persist(1, key_of("a"), Version(bytes(16)), b"1", 0, b"a")
+    database.write([named, change(2, "b", b"2")])
+    database.copy_to(tmp_path / "copy.db")
+    database.close()
+    for file in (path, tmp_path / "copy.db"):
+        database = Database(file)
+        records = all_of(database)
+        database.close()
+        assert {each.key: each.name for each in records} == {key_of("a"): b"a", key_of("b"): None}
+        assert all(each.is_sound for each in records)
+    with sqlite3.connect(path) as plain:
+        plain.execute("UPDATE meta SET name=x'62' WHERE name NOT NULL")
+    plain.close()
+    database = Database(path)
+    assert [each.is_sound for each in all_of(database)] == [False, True]
+    database.close()
+
+
+def test_a_file_from_before_there_were_names_is_read_and_brought_up(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    key, version = key_of("a"), bytes(16)
+    with sqlite3.connect(path) as plain:
+        for statement in SCHEMA_1:
+            plain.execute(statement)
+        seal = zlib.crc32(b"1", zlib.crc32(b"%b%b%d%c" % (key, version, 0, False)))
+        plain.execute("INSERT INTO meta VALUES(1, ?, ?, 0, ?)", (key, version, seal))
+        plain.execute("INSERT INTO data VALUES(1, ?)", (b"1",))
+    plain.close()
+    database = Database(path, read_only=True)
+    assert [each.is_sound for each in all_of(database)] == [True]
+    database.close()
+    assert found(path) == {key: b"1"}
+    database = Database(path)
+    all_of(database)
+    database.write([Persist(2, key_of("b"), Version(version), b"2", 0, b"b")])
+    database.close()
+    assert found(path) == {key: b"1", key_of("b"): b"2"}
 
 
 def test_rows_are_replaced_after_a_restart_as_well(tmp_path: Path) -> None:
@@ -153,8 +205,6 @@ def test_a_file_of_the_first_schema_is_brought_up_and_what_was_damaged_stays_so(
     assert [(row[0], row[4]) for row in records] == [(1, None), (2, 1), (3, 2), (5, 4)]
     assert (notes, damaged) == ([], [4])
     assert [each.is_sound for each in all_of(database)] == [True, True, True, False, True]
-    names = [row[1] for row in database._connection.execute("PRAGMA table_info(meta)")]
-    assert names[-1] == "name"
     database.close()
 
 

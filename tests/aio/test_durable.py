@@ -220,7 +220,7 @@ async def test_old_records_are_refused_with_the_way_out(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "records.db")) as plain, plain:
         row = plain.execute("SELECT seq FROM meta WHERE key=?", (bytes(CLOCK_KEY),)).fetchone()[0]
         seal = seal_of(CLOCK_KEY, two_days_ago, None, 0)
-        changed = (two_days_ago, seal, mark_of(row, CLOCK_KEY, two_days_ago, 0, None), row)
+        changed = (two_days_ago, seal, mark_of(row, CLOCK_KEY, two_days_ago, 0, None, None), row)
         plain.execute("UPDATE meta SET version=?, seal=?, head=? WHERE seq=?", changed)
     said = r"records\.db: the records were last in use 172\d\d\d s ago, .* for 86400 s: .* raise"
     with pytest.raises(ConfigError, match=said):

@@ -76,6 +76,7 @@ async def test_arguments_of_another_type_are_told_at_once() -> None:
 
 
 def test_machines_take_their_own_settings() -> None:
+    config: Any
     for config in (None, {}, CoordinatorConfig()):
         with pytest.raises(UsageError, match="takes a ClientConfig"):
             AdaptiveClient(config)  # type: ignore[arg-type]

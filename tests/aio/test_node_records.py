@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,12 @@ async def test_what_a_node_stores_every_other_finds() -> None:
         for number, node in enumerate(nodes):
             receipt = await node.store(f"key {number}", b"%d" % number, ttl_s=3600)
             assert (receipt.replicas, receipt.acks) == (3, 2)
-        for node in (*nodes, client):
+        everybody: list[Any] = [*nodes, client]
+        for node in everybody:
             for number in range(5):
                 assert await node.retrieve(f"key {number}") == b"%d" % number
         await nodes[0].delete("key 3")
-        for node in (*nodes, client):
+        for node in everybody:
             with pytest.raises(KeyNotFoundError, match="key 3"):
                 await node.retrieve("key 3")
 

@@ -51,5 +51,5 @@ WASTES = {
 
 def run_child(arguments: list[str]) -> None:
     waste, *rest = arguments
-    Client.write = WASTES[waste]  # type: ignore[method-assign]
+    Client.write = WASTES[waste]  # type: ignore[method-assign, assignment]
     count_lab.run_child(rest)

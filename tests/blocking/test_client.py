@@ -59,6 +59,21 @@ def test_batches(client: Client) -> None:
     assert client.store_many({}) == {}
 
 
+def test_a_scan(client: Client) -> None:
+    names = {f"listed/{number}" for number in range(300)}
+    client.store_many(dict.fromkeys(names, b"value"), listed=True)
+    client.store("listed/one", b"value", listed=True)
+    client.store("listed/unlisted", b"value")
+    client.delete("listed/7")
+    expected = names - {"listed/7"} | {"listed/one"}
+    assert sorted(client.scan("listed/")) == sorted(expected)
+    scan = client.scan(b"listed/")
+    first = next(scan)
+    rest = list(client.scan(b"listed/", cursor=scan.cursor))
+    assert sorted([first, *rest]) == sorted(name.encode() for name in expected)
+    assert list(client.scan(cursor=client.scan().cursor, prefix="none")) == []
+
+
 def test_large_batches_leave_as_fast_as_the_sockets_take_them(client: Client) -> None:
     values = {f"large {number}": b"%08d" % number * 100_000 for number in range(24)}
     client.store_many(values, timeout_s=30)

@@ -72,6 +72,40 @@ def test_json(node: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert error == {"error": "no record under 'ключ'", "kind": "KeyNotFoundError", "exit_code": 1}
 
 
+def test_keys_that_were_put_for_it_are_listed(
+    node: str, command: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in ("users/ann", "users/bob", "ключ", "a\nb"):
+        assert main(["put", key, "value", "--listed", "--via", node]) == 0
+    assert main(["put", "users/not", "value", "--via", node]) == 0
+    command("put", b"\xff\xfe", "value", "--listed", "--via", node)
+    capsys.readouterr()
+
+    def said(*words: str) -> list[str]:
+        assert main(["list", "--via", node, *words]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    everything = said()
+    assert sorted(everything) == sorted(
+        ["users/ann", "users/bob", "ключ", "a\\nb", "\\udcff\\udcfe"]
+    )
+    assert sorted(said("--prefix", "users/")) == ["users/ann", "users/bob"]
+    assert said("--prefix", "none") == []
+    first, rest = said("--limit", "1"), everything[1:]
+    assert first == everything[:1]
+    if first[0].startswith("users/"):
+        assert said("--after", first[0]) == rest
+    one, other = said("--prefix", "users/")
+    assert said("--prefix", "users/", "--after", one) == [other]
+    assert said("--prefix", "users/", "--after", other) == []
+    records = [json.loads(line) for line in said("--json")]
+    assert {"key": "a\nb"} in records
+    assert {"key_base64": base64.b64encode(b"\xff\xfe").decode()} in records
+    assert main(["delete", one, "--via", node]) == 0
+    capsys.readouterr()
+    assert said("--prefix", "users/") == [other]
+
+
 def test_the_key_file_may_come_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,7 +146,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         assert line in text
     for code, meaning in MEANINGS.items():
         assert f"{code:<4} {meaning}" in text
-    for name in ("serve", "put", "get", "delete", "stats", "keygen"):
+    for name in ("serve", "put", "get", "delete", "list", "stats", "keygen"):
         assert main([name, "--help"]) == 0
         assert f"\n  p2pcore {name}" in capsys.readouterr().out
     assert main(["--version"]) == 0
@@ -144,6 +178,11 @@ def test_the_documentation_has_every_exit_code() -> None:
         (["fetch"], "invalid choice: 'fetch'"),
         (["put", "k", "v"], "required: --via"),
         (["put", "k", "v", "--via", "here"], "an address is host:port or host:port#id, not 'here'"),
+        (["list"], "required: --via"),
+        (["list", "--via", "h:1", "--limit", "0"], "'0' is not a whole number of 1 or more"),
+        (["list", "--via", "h:1", "--after", ""], "a key has 1 to 65536 bytes, this one has 0"),
+        (["list", "--via", "h:1", "--prefix", "k" * 1025], "a prefix has up to 1024 bytes"),
+        (["put", "k" * 1025, "v", "--via", "h:1", "--listed"], "a listed record has up to 1024"),
         (["get", "k", "--via", "h:1#ab"], "a node id has 64 hex digits: 'h:1#ab'"),
         (["get", "k", "--via", "h:70000"], "port 70000 is out of range, which is 0 to 65535"),
         (["get", "", "--via", "h:1"], "a key has 1 to 65536 bytes, this one has 0"),

@@ -221,7 +221,7 @@ def test_a_reader_that_has_enough(node: str) -> None:
     with reader, writer:
         process = subprocess.Popen(
             [*PYTHON, "-m", "p2pcore", "get", "k", "--via", node],
-            stdout=writer, stderr=subprocess.PIPE, env=environment(),
+            stdout=writer.fileno(), stderr=subprocess.PIPE, env=environment(),
         )  # fmt: skip
         writer.close()
         assert reader.recv(1000) == bytes(1000)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.common.ruler.pairs import PER_MILLE
-from perflab.results.asv_results import finite, loads
+from perflab.results.asv_results import finite, stored
 from perflab.results.git import line_of, run_git
 from tests.continuous.defects import Defect
 
@@ -107,15 +107,12 @@ class Clone:
         """What asv stored of times beside a ruler; `raw`, what they took on this machine."""
         digits = line_of(self.root, "rev-parse", commit)[:8]
         [path] = (self.root / ".asv" / "results" / MACHINE).glob(f"{digits}-*.json")
-        content = loads(path.read_bytes())
         found = {}
-        for name, cells in content["results"].items():
-            row = dict(zip(content["result_columns"], cells, strict=False))
-            numbers = row.get("stats_number") or []
-            cases = itertools.product(*row["params"])
-            for case, value, slow in itertools.zip_longest(cases, row["result"] or [], numbers):
+        for name, record in stored(path).records.items():
+            cases = itertools.product(*record.params)
+            for case, value, slow in itertools.zip_longest(cases, record.values, record.numbers):
                 seconds = finite(value)
-                if seconds is not None and seconds == seconds and ", ruler" in row["version"]:
+                if seconds is not None and seconds == seconds and ", ruler" in record.version:
                     called = f"{name}({', '.join(case)})" if case else name
                     found[called] = seconds * slow / PER_MILLE if raw else seconds
         return found

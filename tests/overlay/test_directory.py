@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_doubt_makes_a_new_lookup_but_not_more_than_one_a_second(net: Net) -> No
 
 def test_lookups_at_a_time_are_bounded_and_all_are_answered(big: Net) -> None:
     client = big.client()
-    found: list[object] = []
+    found: list[tuple[Any, Any]] = []
     busiest = 0
     for number in range(200):
         point = spot(4000 + number)

@@ -1,6 +1,7 @@
 """Joining, staying and leaving, with whole nodes in virtual time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -164,7 +165,7 @@ def test_who_was_alone_comes_back(net: Net) -> None:
 
 def test_a_dial_elsewhere_does_not_keep_us_from_the_bootstrap_address(net: Net) -> None:
     """The node answers at its bootstrap address; the one that it advertises swallows everything."""
-    settings = {"replication_factor": 1, "write_quorum": 1, "read_quorum": 1}
+    settings: dict[str, Any] = {"replication_factor": 1, "write_quorum": 1, "read_quorum": 1}
     seed = net.node(advertise="10.0.0.1:7999", **settings)
     net.black_holes.append("10.0.0.1:7999")
     client = net.client(bootstrap=[f"{seed.address}#{seed.machine.node_id.hex()}"])

@@ -20,7 +20,7 @@ class _LeakyHost(swarm._Host):
             kept.append(bytes(LEAK_BYTES - b"".__sizeof__()))
             receive(self, *what)
 
-        Machine.receive = leak  # type: ignore[method-assign]
+        Machine.receive = leak  # type: ignore[method-assign, assignment]
         return await super().start()
 
 

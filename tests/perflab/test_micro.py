@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks import hotpath
-from benchmarks.common import subject
+from benchmarks.common import entry, subject
 from benchmarks.common.entry import SUITE_PARENT
 from benchmarks.micro.catalogue import GROUPS, MICROS
 from benchmarks.micro.prepared import require_equal
@@ -168,7 +168,7 @@ def test_a_script_that_fails_is_an_error(tmp_path: Path, capfd: pytest.CaptureFi
 
 def test_the_script_ends_with_its_input() -> None:
     """Whoever started it may be killed: no process stays to measure for nobody."""
-    place = str(Path(micro.entry.__file__))
+    place = str(Path(entry.__file__ or ""))
     script = [sys.executable, "-P", place, "benchmarks.micro.script", subject.core_dir()]
     process = subprocess.Popen(
         [*script, "lookup", "-q", "-p", "1000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE

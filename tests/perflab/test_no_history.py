@@ -14,6 +14,7 @@ from perflab.gate import command as gate
 from perflab.gate.bisect import Answer
 from perflab.gate.judge import GateVerdict, Judgement
 from perflab.gate.record import Kind
+from perflab.usage import BAD_USAGE
 from tests.perflab.alerts.test_command import NAME, Project
 from tests.perflab.results.test_checkout import git
 from tests.perflab.synthetic import make_project
@@ -103,7 +104,7 @@ def test_a_shallow_clone_without_the_base_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     root, _ = made(whole, tmp_path, "shallow clone")
-    assert run(root, monkeypatch, ["gate", "HEAD~1", "HEAD"]) == gate.BAD_USAGE
+    assert run(root, monkeypatch, ["gate", "HEAD~1", "HEAD"]) == BAD_USAGE
     assert "a shallow clone may lack it" in capsys.readouterr().err
     assert not (root / ".asv").exists()
 
@@ -178,7 +179,7 @@ def test_a_machine_that_was_given_up_is_a_note(
         capsys.readouterr().out
     )
     assert command_line.main(["alerts", "--machine", "old"]) == 2
-    assert command_line.main(["alerts", "--behind", "-1"]) == gate.BAD_USAGE
+    assert command_line.main(["alerts", "--behind", "-1"]) == BAD_USAGE
 
 
 def test_from_zero_is_no_percentage(thirty: Project, capsys: pytest.CaptureFixture[str]) -> None:

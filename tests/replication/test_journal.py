@@ -1,6 +1,7 @@
 """With a disk: who may count on what is held here, and when."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,7 +23,7 @@ from p2pcore.wire.messages import Confirmed, Message, Stored, StoredMany
 from tests.net import EPOCH_MS, PASS, Net, Peer
 from tests.saved import saved
 
-ALONE = {"replication_factor": 1}
+ALONE: dict[str, Any] = {"replication_factor": 1}
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_a_first_node_that_was_started_anew_asks_those_it_meets(net: Net) -> Non
 
 def test_repair_is_limited_in_its_rate(net: Net) -> None:
     """100 records of 10 KB at 200 KB/s take seconds, and service goes on meanwhile."""
-    settings = {"replication_factor": 2, "read_quorum": 1, "write_quorum": 1}
+    settings: dict[str, Any] = {"replication_factor": 2, "read_quorum": 1, "write_quorum": 1}
     net.node(**settings)
     client = net.client()
     for number in range(100):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pcore.ids import Key
-from p2pcore.replication.custody import ALL, NONE, Custody, salted, shares_of, view_of
+from p2pcore.replication.custody import ALL, MAX_BORDER, NONE, Custody, salted, shares_of, view_of
 from p2pcore.replication.sketches import (
     PRIME,
     Numbers,
@@ -129,3 +129,11 @@ def test_sums_are_of_what_is_shared_alone() -> None:
             stores[1].put(key, record, 0)
     assert 0 < len(stores[1]) < len(stores[0])
     assert custody.sums(stores[0]) == custody.sums(stores[1]) != {}
+    key = Key(b"\x40\x01\xff" + bytes(29))
+    for number in range(MAX_BORDER):  # more than are looked at: nothing is overlooked
+        each = Key(b"\x40\x01" + number.to_bytes(30))
+        for store in stores:
+            store.put(each, Record(VERSION, b"", 0), 0)
+    before = custody.sums(stores[1])
+    stores[1].put(key, Record(VERSION, b"", 0), 0)
+    assert custody.sums(stores[1]) != before

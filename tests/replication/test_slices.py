@@ -16,11 +16,15 @@ from p2pcore.replication.replica import TALLIED_AT_ONCE
 from p2pcore.storage import ordered
 from p2pcore.storage.memory import EXPIRE_RECORDS, TALLY_RECORDS, Record
 from p2pcore.versions import Version
-from p2pcore.wire.messages import Listed, Summed, Surveyed
-from tests.net import PASS, Message, Net, Peer
+from p2pcore.wire.messages import Listed, Message, Summed, Surveyed
+from tests.net import PASS, Net, Peer
 
 RECORDS = 1_000_000
-SETTINGS = {"max_store_bytes": 1 << 40, "repair_bytes_per_s": 1 << 20, "leave_timeout_s": 1}
+SETTINGS: dict[str, Any] = {
+    "max_store_bytes": 1 << 40,
+    "repair_bytes_per_s": 1 << 20,
+    "leave_timeout_s": 1,
+}
 ENDING = 20_000  # of these, all at the same millisecond
 MOST_LOOKS = 5000  # in one turn: a page is listed and looked up (2,000), and what is new tallied
 
@@ -82,7 +86,7 @@ def watched(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> Looks:
     records.looks = records.most = 0
     after = ordered.Ordered.after
 
-    def listed(self: ordered.Ordered, item: bytes, count: int) -> list[bytes]:
+    def listed(self: ordered.Ordered[bytes], item: bytes, count: int) -> list[bytes]:
         found = after(self, item, count)
         records.looks += len(found)
         return found

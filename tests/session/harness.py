@@ -107,4 +107,4 @@ class Harness:
         assert close.text in notice.text
         assert "10.0.0.2:1" in notice.text
         assert send.links == (close.link,)
-        return send.message.reason
+        return m.Reason(send.message.reason)

@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 
 from p2pcore.errors import ProtocolError
+from p2pcore.ids import key_of
 from p2pcore.session.answers import _ANSWERS, objection
 from p2pcore.wire import messages as m
 from tests.session.harness import CONTACT, PEER, Asked, Harness
@@ -26,6 +27,9 @@ SKETCH = m.Sketch(1, 2, b"\0\x10\0\x20", b"")
 RESOLVE = m.Resolve(1, 2, [(16 << 2, bytes(10))])
 HEAD = KEYS[1][:8] + VERSION[:8]
 DRAW = m.Draw(1, KEYS[1][:8] + KEYS[3][:8])
+NAMES = sorted([b"na", b"nb", b"nc"], key=key_of)
+PLACES = [key_of(name) for name in NAMES]
+LIST_NAMES = m.ListNames(1, b"n", PLACES[0], PLACES[2], 2)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +53,10 @@ DRAW = m.Draw(1, KEYS[1][:8] + KEYS[3][:8])
         (RESOLVE, m.Heads(1, HEAD, 1)),
         (m.Recent(1, 0, 0), m.Heads(1, HEAD * 2)),
         (DRAW, m.Drawn(1, [m.StoreItem(KEYS[1], VERSION, b"v"), None], [1])),
+        (LIST_NAMES, m.NamesListed(1, NAMES[1:], PLACES[2])),
+        (LIST_NAMES, m.NamesListed(1, NAMES[1:2], PLACES[1])),
+        (LIST_NAMES, m.NamesListed(1, [], PLACES[1])),
+        (LIST_NAMES, m.NotReady(1)),
         (m.FindNode(1, KEYS[0]), m.Contacts(1, TWICE[:1])),
     ],
 )
@@ -95,6 +103,13 @@ def test_what_may_be_an_answer(question: m.Message, reply: m.Reply) -> None:
         (DRAW, m.Drawn(1, [None], []), "1 answers for 2"),
         (DRAW, m.Drawn(1, [m.StoreItem(KEYS[2], VERSION, b"v"), None], []), "none that was"),
         (DRAW, m.Drawn(1, [None, None], [2]), "place 2 of 2"),
+        (LIST_NAMES, m.NamesListed(1, [], PLACES[0]), "go on"),
+        (LIST_NAMES, m.NamesListed(1, [], b"\xff" * 32), "go on"),
+        (LIST_NAMES, m.NamesListed(1, NAMES[:2], PLACES[2]), "order"),
+        (LIST_NAMES, m.NamesListed(1, NAMES[:0:-1], PLACES[2]), "order"),
+        (LIST_NAMES, m.NamesListed(1, NAMES[1:], PLACES[1]), "order"),
+        (LIST_NAMES, m.NamesListed(1, NAMES, PLACES[2]), "3 names are more"),
+        (LIST_NAMES, m.NamesListed(1, [b"x"], PLACES[2]), "prefix"),
     ],
 )
 def test_what_no_honest_node_answers(question: m.Message, reply: m.Reply, words: str) -> None:

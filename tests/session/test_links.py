@@ -1,5 +1,7 @@
 """Links: greetings, questions and their answers, and how links end."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,12 +58,12 @@ def test_a_client_is_no_node_and_learns_the_settings() -> None:
 @pytest.mark.parametrize("kind", [*by_type, m.Unknown], ids=lambda kind: kind.__name__)
 @settings(max_examples=5)
 @given(data=st.data())
-def test_the_first_frame_must_be_ready(kind: type, data: st.DataObject) -> None:
+def test_the_first_frame_must_be_ready(kind: Any, data: st.DataObject) -> None:
     if kind in (m.Ready, m.Goodbye):
         return
     harness = Harness()
     harness.connected(1)
-    message = m.Unknown(1, 99) if kind is m.Unknown else data.draw(by_type[kind])
+    message: Any = m.Unknown(1, 99) if kind is m.Unknown else data.draw(by_type[kind])
     assert harness.goodbye(harness.receive(1, message)) is m.Reason.MISBEHAVED
     assert harness.receive(1, NODE_READY) == [], "nothing is heard after the goodbye"
     assert harness.links.counters.misbehaved == 1

@@ -42,7 +42,7 @@ class OnSockets(AsyncExitStack):
         identity_of(name).save(data_dir / IDENTITY_FILE)
         bootstrap = [node.address for node in self._nodes.values()][:1]
         # The directory is for the identity: on disks, the third answer comes when it is synced.
-        kept = {"data_dir": data_dir, "durability": "memory"}
+        kept: dict[str, Any] = {"data_dir": data_dir, "durability": "memory"}
         config = CoordinatorConfig(bootstrap=bootstrap, **kept, **settings)
         node = await self.enter_async_context(AdaptiveCoordinator(config))
         self._nodes[name] = node
@@ -146,10 +146,10 @@ async def _later(function: Callable[..., Any], *arguments: Any, **options: Any) 
 
 def _set_back(machine: Client, skew_ms: int) -> None:
     """Let the time of day of what a client writes be off."""
-    write = machine.write
+    write: Any = machine.write
 
     def write_off(*arguments: Any) -> None:
         *others, now = arguments
         write(*others, Instant(now.mono_ns, now.wall_ms + skew_ms))
 
-    machine.write = write_off  # type: ignore[method-assign]
+    machine.write = write_off  # type: ignore[method-assign, assignment]

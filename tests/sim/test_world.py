@@ -1,5 +1,7 @@
 """What users call."""
 
+from typing import Any
+
 import pytest
 
 from p2pcore.errors import (
@@ -18,7 +20,7 @@ from p2pcore.sim import MOBILE, SimOperation, StillError, World
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import FindNode, Store
 
-ONE = {"replication_factor": 1, "write_quorum": 1, "read_quorum": 1}
+ONE: dict[str, Any] = {"replication_factor": 1, "write_quorum": 1, "read_quorum": 1}
 
 
 def test_records_are_stored_retrieved_and_deleted() -> None:
@@ -165,9 +167,10 @@ def test_lookups_go_on_side_by_side() -> None:
     assert not any(each.over for each in started)
     world.run_until(lambda: len(seen) == len(started))
     for each in started:
+        result: Any = each.result
         brute = [node.node_id for node in world.replicas("anything", 4) if node is not each.process]
-        assert each.result.closest == brute[:3]
-        assert each.result.duration_ns == each.latency_ns
+        assert result.closest == brute[:3]
+        assert result.duration_ns == each.latency_ns
 
 
 def test_regions_and_links_are_felt() -> None:

@@ -6,7 +6,6 @@ from p2pcore.ids import Key
 from p2pcore.storage.memory import MemoryStore, Record, face_of
 from p2pcore.storage.recent import (
     FEWEST_HEADS,
-    HEAD_BYTES,
     MOST_HEADS,
     RecentHeads,
     head_of,
@@ -14,7 +13,7 @@ from p2pcore.storage.recent import (
 )
 from p2pcore.storage.slots import SUM_MASK, Slots, hash_of, slot_of
 from p2pcore.versions import Version
-from p2pcore.wire.limits import MAX_HEADS
+from p2pcore.wire.limits import HEAD_BYTES, MAX_HEADS
 
 
 def test_sums_are_the_same_on_every_way_and_in_every_form() -> None:
@@ -61,8 +60,8 @@ def test_sums_of_what_is_there_twice_do_not_cancel_out() -> None:
 def test_the_last_heads_are_kept_and_no_more() -> None:
     recent = RecentHeads()
     for number in range(0, 200_000, 500):
-        heads = [head_of(each.to_bytes(8), bytes(16)) for each in range(number, number + 500)]
-        recent.add(heads, 10**6)
+        keys = [each.to_bytes(8) for each in range(number, number + 500)]
+        recent.add(keys, [bytes(16)] * 500, 10**6)
         assert len(recent._heads) <= HEAD_BYTES * (MOST_HEADS + MOST_HEADS // 8)
     pages = [list(heads_in(recent.page(page))) for page in range(MOST_HEADS // MAX_HEADS)]
     assert [start for page in reversed(pages) for start, _ in page][-1] == 199_999
@@ -75,11 +74,14 @@ def test_what_was_written_long_ago_does_not_push_out_the_rest() -> None:
     """As when a node takes over the records of another one that was lost."""
     recent = RecentHeads()
     minute = 60_000 << 16
-    now, lately, long_ago = (head_of(bytes(8), (n * minute).to_bytes(8)) for n in (100, 91, 89))
-    recent.add([long_ago], 10**6)
-    recent.add([now, lately], 10**6)
-    recent.add([long_ago] * 40_000, 10**6)
-    assert recent.page(0) == long_ago + now + lately
+    now, lately, long_ago = ((n * minute).to_bytes(8) + bytes(8) for n in (100, 91, 89))
+    keys = [bytes([number]) * 32 for number in range(4)]
+    recent.add(keys[:1], [long_ago], 10**6)
+    recent.add([], [], 10**6)
+    recent.add(keys[1:3], [now, lately], 10**6)
+    recent.add(keys[3:] * 40_000, [long_ago] * 40_000, 10**6)
+    kept = zip(keys, [long_ago, now, lately], strict=False)
+    assert recent.page(0) == b"".join(head_of(*each) for each in kept)
 
 
 def test_a_store_of_few_records_keeps_few_heads() -> None:

@@ -22,8 +22,9 @@ texts = st.text(max_size=MAX_TEXT_CHARS)
 contacts = st.lists(st.builds(m.WireContact, ids, addresses), max_size=MAX_CONTACTS)
 roles = st.sampled_from(m.Role)
 reasons = st.sampled_from(m.Reason)
-store_items = st.builds(m.StoreItem, ids, versions, values, numbers)
-found_items = st.builds(m.FoundItem, versions, values, numbers)
+listed = st.binary(min_size=1, max_size=40)
+store_items = st.builds(m.StoreItem, ids, versions, values, numbers, st.none() | listed)
+found_items = st.builds(m.FoundItem, versions, values, numbers, st.none() | listed)
 settings = st.none() | st.builds(m.Settings, numbers, numbers, numbers)
 
 entries = st.lists(st.builds(m.Entry, ids, versions), max_size=5)
@@ -41,14 +42,14 @@ by_type = {
     m.Pong: st.builds(m.Pong, numbers),
     m.FindNode: st.builds(m.FindNode, numbers, ids),
     m.Contacts: st.builds(m.Contacts, numbers, contacts),
-    m.Store: st.builds(m.Store, numbers, ids, versions, values, numbers),
+    m.Store: st.builds(m.Store, numbers, ids, versions, values, numbers, st.none() | listed),
     m.Stored: st.builds(m.Stored, numbers),
     m.Stale: st.builds(m.Stale, numbers, versions),
     m.Fetch: st.builds(m.Fetch, numbers, ids),
-    m.Found: st.builds(m.Found, numbers, versions, values, numbers),
+    m.Found: st.builds(m.Found, numbers, versions, values, numbers, st.none() | listed),
     m.Missing: st.builds(m.Missing, numbers),
     m.NotReplica: st.builds(m.NotReplica, numbers, contacts),
-    m.Put: st.builds(m.Put, numbers, ids, versions, values, numbers, numbers),
+    m.Put: st.builds(m.Put, numbers, ids, versions, values, numbers, numbers, st.none() | listed),
     m.PutDone: st.builds(m.PutDone, numbers, versions, numbers, numbers),
     m.Get: st.builds(m.Get, numbers, ids, numbers),
     m.Failed: st.builds(m.Failed, numbers, reasons, texts),
@@ -104,5 +105,9 @@ by_type = {
         st.lists(st.none() | found_items, max_size=5),
         st.lists(numbers, max_size=5),
     ),
+    m.ListNames: st.builds(
+        m.ListNames, numbers, st.binary(max_size=40), st.just(b"") | ids, ids, st.integers(1, 2000)
+    ),
+    m.NamesListed: st.builds(m.NamesListed, numbers, st.lists(listed, max_size=5), ids),
 }
 any_message = st.one_of(*by_type.values())

@@ -63,7 +63,15 @@ class RawLog:
         self._thread.start()
 
     def write(self, change: Any) -> None:
-        """Have a change (`Persist`) written, after all before it. For the loop's thread."""
+        """Have a change (`Persist`) written, after all before it. For the loop's thread.
+
+        Raises:
+            NotImplementedError: something is to be read back, which a raw log does not do: nodes
+                must be able to hold all values in memory.
+        """
+        if not hasattr(change, "value"):
+            text = f"a raw log writes and reads nothing back, so not a {type(change).__name__}"
+            raise NotImplementedError(text)
         self._waiting.append(change)
         if not self._wakes.is_set():
             self._wakes.set()

@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
 from benchmarks.common.simulated import faults as sim_faults
+from benchmarks.common.simulated import overload as sim_overload
 from benchmarks.common.simulated import scale as sim_scale
 from benchmarks.common.simulated import tail as sim_tail
 
@@ -36,6 +37,8 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
     "churn": sim_scale.churn,
     "calm": sim_faults.calm,
     "fault": sim_faults.fault,
+    "overload": sim_overload.overload,
+    "trigger": sim_overload.after_trigger,
     "tail": sim_tail.tail,
 }
 

@@ -6,7 +6,7 @@ Rule: draws and describes; runs nothing.
 from p2pcore.sim.explore.draws import Table, span, stop, times
 from p2pcore.sim.streams import Stream
 
-__all__ = ["blackout", "disks", "outage"]
+__all__ = ["blackout", "disks", "outage", "power"]
 
 
 def outage(rng: Stream, values: Table) -> Table:
@@ -39,6 +39,16 @@ def disks(rng: Stream, values: Table) -> Table:
     if rng.random() < 0.3:
         faults.append({"fault": "flash-crowd", "at_s": 3.0, "for_s": 2.0, "count": 2})
     return _with_disks(rng, *faults) | {"nodes": 5 + rng.below(3)}
+
+
+def power(rng: Stream, values: Table) -> Table:
+    """All nodes lose their power at once, amid trouble with one of their disks or soon after it."""
+    faults: list[Table] = []
+    for at_s in times(rng, values, 22)[:2]:
+        trouble = rng.choice(("slow", "full", "rot"))
+        faults.append(_disk(rng, max(0.0, round(at_s - span(rng, 0.2, 8), 3)), trouble))
+        faults.append({"fault": "blackout", "at_s": at_s, "for_s": span(rng, 0.5, 8)})
+    return _with_disks(rng, *faults)
 
 
 def _disk(rng: Stream, at_s: float, trouble: str) -> Table:

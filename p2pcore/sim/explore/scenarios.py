@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from p2pcore.errors import ConfigError
-from p2pcore.sim.explore.disk_scenarios import blackout, disks, outage
+from p2pcore.sim.explore.disk_scenarios import blackout, disks, outage, power
 from p2pcore.sim.explore.draws import Table, span, stop, times
 from p2pcore.sim.faults.drawn import draw_faults
 from p2pcore.sim.faults.kinds import FAULTS, Byzantine, Churn, Crash, table_of
@@ -137,11 +137,13 @@ def draw(name: str, seed: int) -> Scenario:
 
 def name_for(seed: int) -> str:
     """Which scenario a sweep plays with this seed: one in ten is a blackout, one in twenty has
-    trouble with disks, and the others are drawn."""
+    trouble with disks, one in twenty has both, and the others are drawn."""
     if seed % 10 == 9:
         return "blackout"
     if seed % 20 == 4:
         return "disks"
+    if seed % 20 == 14:
+        return "power"
     names = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
     return Stream(f"{seed}//which scenario").choice(names)
 
@@ -299,7 +301,7 @@ def _overload(rng: Stream, values: Table) -> Table:
     """Clients ask for about three times what the nodes can do."""
     return {
         "nodes": 5, "quorums": (3, 2, 2), "message_us": 2000, "operations": 5000, "over_s": 5.0,
-        "hangups": 0, "max_failed": 0.75, "link": "lan", "regions": (), "value_bytes": 16,
+        "hangups": 0, "max_failed": 0.7, "link": "lan", "regions": (), "value_bytes": 16,
     }  # fmt: skip
 
 
@@ -347,11 +349,11 @@ SCENARIOS: dict[str, Callable[[Stream, Table], Table]] = {
     "slow": _slow, "exhaustion": _exhaustion, "clocks": _clocks, "churn": _churn, "crowd": _crowd,
     "tombstones": _tombstones, "halfway": _halfway, "misbehaviour": _misbehaviour, "lies": _lies,
     "outage": outage, "overload": _overload, "large": _large, "mixed": _mixed,
-    "mixture": _mixture, "blackout": blackout, "disks": disks,
+    "mixture": _mixture, "blackout": blackout, "disks": disks, "power": power,
 }  # fmt: skip
 """Every scenario by name, with what draws its own part."""
 
-DRAWN = [name for name in SCENARIOS if name not in ("blackout", "disks")]
+DRAWN = [name for name in SCENARIOS if name not in ("blackout", "disks", "power")]
 WEIGHTS = dict.fromkeys(DRAWN, 3) | {
     "large": 1,
     "outage": 1,

@@ -5,7 +5,7 @@ the same call on sockets would raise. One with `start_` returns an `Operation` a
 number can be in flight; `then` is called with it when it is over.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -20,9 +20,14 @@ from p2pcore.node import Node
 from p2pcore.overlay.lookup import Lookup
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.requests import (
+    PAGE_NAMES,
+    Name,
+    NamesAhead,
     budget_ns,
     checked_value,
     lifetime_ms,
+    listed_name,
+    listed_names,
     receipts_of,
     room_for_one,
     values_of,
@@ -260,16 +265,17 @@ class SimClient(SimProcess):
 
     def start_store(
         self, key: str | bytes, value: bytes | None, *, ttl_s: float | None = None,
-        timeout_s: float | None = None, then: Then | None = None,
+        listed: bool = False, timeout_s: float | None = None, then: Then | None = None,
     ) -> SimOperation:  # fmt: skip
         """Store a value; None deletes."""
         place, ttl_ms, write = key_of(key), lifetime_ms(ttl_s), self.machine.write
+        name = listed_name(key, listed)
         kind = "delete" if value is None else "store"
         if value is not None:
             checked_value(value)
         return self._start(
             SimOperation(self, kind, key, value, then), timeout_s,
-            lambda number, due_ns, now: write(number, place, value, ttl_ms, due_ns, now),
+            lambda number, due_ns, now: write(number, place, value, ttl_ms, due_ns, now, name),
         )  # fmt: skip
 
     def start_retrieve(
@@ -284,15 +290,16 @@ class SimClient(SimProcess):
 
     def start_store_many(
         self, items: Mapping[str | bytes, bytes], *, ttl_s: float | None = None,
-        timeout_s: float | None = None, then: Then | None = None,
+        listed: bool = False, timeout_s: float | None = None, then: Then | None = None,
     ) -> SimOperation:  # fmt: skip
         """Store many values; the operation's result is a list of receipts and errors, in the order
         of the items."""
         places = [(key_of(key), checked_value(value)) for key, value in items.items()]
         ttl_ms, write = lifetime_ms(ttl_s), self.machine.write_many
+        names = listed_names(items, listed)
         return self._start(
             SimOperation(self, "store_many", list(items), items, then), timeout_s,
-            lambda number, due_ns, now: write(number, places, ttl_ms, due_ns, now),
+            lambda number, due_ns, now: write(number, places, ttl_ms, due_ns, now, names),
         )  # fmt: skip
 
     def start_retrieve_many(
@@ -328,10 +335,12 @@ class SimClient(SimProcess):
 
     def store(
         self, key: str | bytes, value: bytes, *, ttl_s: float | None = None,
-        timeout_s: float | None = None,
+        listed: bool = False, timeout_s: float | None = None,
     ) -> StoreReceipt:  # fmt: skip
         """Store a value at a write quorum."""
-        operation = self.start_store(key, checked_value(value), ttl_s=ttl_s, timeout_s=timeout_s)
+        operation = self.start_store(
+            key, checked_value(value), ttl_s=ttl_s, listed=listed, timeout_s=timeout_s
+        )
         return cast(StoreReceipt, operation.wait())
 
     def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
@@ -354,6 +363,21 @@ class SimClient(SimProcess):
         """Retrieve many; the values by key, without those that are not there, or a BatchError."""
         names = list(dict.fromkeys(keys))
         return values_of(names, self.start_retrieve_many(names, **options).wait())
+
+    def scan(
+        self, prefix: Name, *, cursor: str = "", timeout_s: float | None = None
+    ) -> Iterator[Name]:
+        """The keys of listed records that begin with `prefix`; time passes while they are gone
+        through."""
+        ahead, step = NamesAhead(prefix, cursor), self.machine.scan
+        while not ahead.over:
+            operation = self._start(
+                SimOperation(self, "scan", prefix), timeout_s,
+                lambda number, due_ns, now: step(number, ahead.scan, PAGE_NAMES, due_ns, now),
+            )  # fmt: skip
+            ahead.add(operation.wait())
+            while (name := ahead.take()) is not None:
+                yield name
 
     def close(self) -> None:
         """Say goodbye and end; what is in flight fails."""

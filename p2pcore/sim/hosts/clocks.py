@@ -35,10 +35,10 @@ class Clock:
         passed_ns = world_ns - self._world_origin_ns
         return self._local_origin_ns + passed_ns * (_MILLION + self._drift_ppm) // _MILLION
 
-    def instant(self, world_ns: int) -> Instant:
-        """What both clocks show."""
+    def instant(self, world_ns: int, delay: int = 0) -> Instant:
+        """What both clocks show when something happens that has waited with this delay."""
         mono_ns = self.mono_ns(world_ns) if self._drifted else world_ns
-        return Instant(mono_ns, EPOCH_MS + self.wall_offset_ms + mono_ns // _MILLION)
+        return Instant(mono_ns, EPOCH_MS + self.wall_offset_ms + mono_ns // _MILLION, delay)
 
     def world_ns(self, mono_ns: int) -> int:
         """When, in the world, the monotonic clock will show at least this."""

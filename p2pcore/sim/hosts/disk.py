@@ -211,9 +211,8 @@ class Disk:
 
 def _sealed(change: Persist) -> Saved:
     assert change.version is not None
-    key, version, value, expires_ms = change.key, change.version, change.value, change.expires_ms
-    seal = seal_of(key, version, value, expires_ms)
-    return Saved(key, version, value, expires_ms, seal, change.number)
+    told = change.key, change.version, change.value, change.expires_ms
+    return Saved(*told, seal_of(*told, change.name), change.name, change.number)
 
 
 def _nobody(what: str, number: int, why: str) -> None:

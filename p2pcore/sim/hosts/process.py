@@ -3,7 +3,8 @@
 Theory of operation. A process stands where `aio/host.py` stands on sockets: it tells the machine
 what happens and carries out its effects. A process does one thing at a time: each message that it
 reads or sends takes service time, and what comes meanwhile waits in its queue. So a node that is
-asked for more than it can do answers late, as on a real processor. There is one timer per process.
+asked for more than it can do answers late, as on a real processor, and the machine is told how long
+a message has waited. There is one timer per process.
 
 Rule: decides nothing that a machine decides.
 """
@@ -13,7 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from p2pcore.effects import Close, Complete, Connect, Instant, LinkId, Notice, Persist, Recall, Send
+from p2pcore.effects import (
+    Close,
+    Complete,
+    Connect,
+    Instant,
+    LinkId,
+    Notice,
+    Persist,
+    Recall,
+    Send,
+    delay_of,
+)
 from p2pcore.errors import ConfigError, P2PError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
@@ -81,7 +93,8 @@ class Process:
         self.dial_timeout_ns = 5_000_000_000
         self.busy_until_ns = 0
         self.notices: deque[str] = deque(maxlen=100)  # the latest, for people
-        self._queue: deque[tuple[Action, Any, Any, Any]] = deque()
+        self._queue: deque[tuple[Action, Any, Any, Any, int]] = deque()  # and since when
+        self._waited_ns = 0  # by what is taken from the queue now
         self._serving = False  # an event will work off the queue
         self._wake_at_ns: int | None = None  # in the world's time
         self._deadline_ns: int | None = None  # the same as the machine gave it
@@ -120,7 +133,7 @@ class Process:
         end = self.ends.get(link_id)
         unread = end is not None and end.unread_bytes > MAX_UNREAD_BYTES
         receive = machine.receive_unread if unread else machine.receive
-        receive(link_id, message, self.clock.instant(now_ns))
+        receive(link_id, message, self.clock.instant(now_ns, delay_of(self._waited_ns)))
         self.pump()
 
     def connected(self, end: End, address: str, *, incoming: bool) -> None:
@@ -266,11 +279,11 @@ class Process:
 
     def count_waiting(self, actions: tuple[Action, ...]) -> int:
         """How many of these wait for the process."""
-        return sum(1 for action, _, _, _ in self._queue if action in actions)
+        return sum(1 for action, *_ in self._queue if action in actions)
 
     def enqueue(self, action: Action, a: Any, b: Any = None, c: Any = None) -> None:
         """Do this once the process has time for it."""
-        self._queue.append((action, a, b, c))
+        self._queue.append((action, a, b, c, self._engine.now_ns))
         if not self._serving:
             self._serving = True
             self._engine.at(max(self.busy_until_ns, self._engine.now_ns), self._serve)
@@ -278,8 +291,10 @@ class Process:
     def _serve(self, _: None, __: None, ___: None) -> None:
         queue, engine = self._queue, self._engine
         while queue and self.busy_until_ns <= engine.now_ns:
-            action, a, b, c = queue.popleft()
+            action, a, b, c, since_ns = queue.popleft()
+            self._waited_ns = engine.now_ns - since_ns
             action(a, b, c)
+        self._waited_ns = 0
         self._serving = bool(queue)
         if queue:
             engine.at(self.busy_until_ns, self._serve)
@@ -302,7 +317,7 @@ class Process:
             else:
                 network.close(end, now_ns)
         queue, self._queue = self._queue, deque()
-        for action, a, b, c in queue:  # for ends that are closed now: counted as dropped
+        for action, a, b, c, _ in queue:  # for ends that are closed now: counted as dropped
             action(a, b, c)
         self._wake_at_ns = self._deadline_ns = None
         self._completions.clear()

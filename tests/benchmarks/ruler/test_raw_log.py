@@ -96,6 +96,13 @@ def test_the_index_says_where_each_value_is(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes()[at : at + length] == b"other"
 
 
+def test_nothing_is_read_back(tmp_path: Path) -> None:
+    log = RawLog(tmp_path / FILE, Told(), Told())
+    with pytest.raises(NotImplementedError, match="reads nothing back, so not a SimpleNamespace"):
+        log.write(SimpleNamespace(row=1))
+    log.finish()
+
+
 def test_a_disk_that_fails_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fdatasync(handle: int) -> None:
         raise OSError(5, "Input/output error")

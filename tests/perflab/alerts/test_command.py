@@ -323,6 +323,8 @@ def test_the_gate_measures_again_what_it_can(
     monkeypatch.setattr(gate, "compare", compare)
     assert run("--confirm") == 1
     ((metric, good, last),) = asked
+    assert isinstance(good, int)
+    assert isinstance(last, int)
     assert metric == "cpu.encode_store"
     assert good < 25 <= last
 

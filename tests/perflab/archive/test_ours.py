@@ -18,7 +18,8 @@ from perflab.archive.form import HistoryError
 from perflab.archive.ours import ours
 from perflab.archive.shipped import SHIPPED, unpack
 from perflab.archive.status import require_results
-from perflab.bench.command import MeasureError, publish
+from perflab.bench.command import publish
+from perflab.results.asv_config import MeasureError
 from perflab.results.asv_process import Plain, run_asv
 from tests.perflab.archive.test_command import clone, commits, history, project
 from tests.perflab.results.test_checkout import git

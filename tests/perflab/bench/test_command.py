@@ -22,7 +22,7 @@ from perflab.archive.form import ArchivedCommit, ArchivedValue
 from perflab.archive.shipped import SHIPPED
 from perflab.bench import command as history_module
 from perflab.bench.command import Request, measure, publish
-from perflab.results.asv_config import MeasureError
+from perflab.results.asv_config import HEAD_CONFIG, MeasureError, alone
 
 ROOT = Path(__file__).parents[3]
 
@@ -180,14 +180,14 @@ def test_a_detached_head_without_main_is_measured_and_published(project: Project
     project.git("branch", "--quiet", "-D", "main")
     project.measure(commits="1")
     (call,) = project.calls("run")
-    assert Path(call[call.index("--config") + 1]).name == history_module.HEAD_CONFIG
-    assert not (project.root / history_module.HEAD_CONFIG).exists()
+    assert Path(call[call.index("--config") + 1]).name == HEAD_CONFIG
+    assert not (project.root / HEAD_CONFIG).exists()
     assert (project.root / ".asv" / "html" / "index.html").read_text() == "HEAD"
 
 
 def test_two_runs_at_once_are_refused(project: Project) -> None:
     with (
-        history_module.alone(project.root),
+        alone(project.root),
         pytest.raises(MeasureError, match="another run"),
     ):
         project.measure()
@@ -207,7 +207,7 @@ def test_a_site_that_cannot_be_published_leaves_the_old_one(project: Project) ->
         publish(project.root, project.lines.append)
     assert site.read_text() == "old"
     assert not (project.root / ".asv" / "publishing").exists()
-    with history_module.alone(project.root, "publishing"), pytest.raises(MeasureError, match="run"):
+    with alone(project.root, "publishing"), pytest.raises(MeasureError, match="run"):
         publish(project.root, project.lines.append)
 
 

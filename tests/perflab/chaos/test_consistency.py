@@ -1,6 +1,7 @@
 """The checker finds each breach of the promise where it is, and none where there is none."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def done(
     return ObservedOperation(client, kind, key, value, begin_ns, end_ns, written, error, last)
 
 
-def read(value: str | None, begin_s: float, **how: str) -> ObservedOperation:
+def read(value: str | None, begin_s: float, **how: Any) -> ObservedOperation:
     return done("retrieve", value, begin_s, begin_s + 0.1, client="r", **how)
 
 

@@ -21,6 +21,7 @@ from perflab.gate import command as gate
 from perflab.gate import run as gate_run
 from perflab.gate.instructions import unavailable
 from perflab.gate.seeded_defects import DEFECTS, apply
+from perflab.results.checkout import commit_of
 from tests.perflab.results.test_checkout import git
 from tests.processes import PATIENCE_S
 
@@ -318,7 +319,7 @@ def test_builds_are_found_again_and_the_oldest_forgotten(
 ) -> None:
     monkeypatch.setattr(builds, "KEPT", 1)
     store = tmp_path / "store"
-    good, heavy = (gate.commit_of(repository, name) for name in ("good", "heavy"))
+    good, heavy = (commit_of(repository, name) for name in ("good", "heavy"))
     first = builds.build(repository, good, store)
     stamp = (first / "p2pcore" / "__init__.py").stat().st_mtime_ns
     assert builds.build(repository, good, store) == first

@@ -158,7 +158,8 @@ def test_observed_figures_never_block() -> None:
 def test_instructions_have_a_floor_and_the_seeds_spread_on_top() -> None:
     def code(base: list[float], head: list[float]) -> int:
         sides = [side({"instructions.x": exact(*values)}) for values in (base, head)]
-        return judge(*sides, load_policy(), TODAY).code
+        base_side, head_side = sides
+        return judge(base_side, head_side, load_policy(), TODAY).code
 
     assert code([1000, 1001, 1002], [1009, 1010, 1011]) == 0
     assert code([1000, 1001, 1002], [1012, 1013, 1014]) == 1

@@ -1,12 +1,14 @@
 """The policy file: what ships is sound, and typing errors do not loosen the gate."""
 
 import datetime
+import re
 from pathlib import Path
 
 import pytest
 
 from perflab.gate.policy import POLICY, Limits, PolicyError, load_policy
 from perflab.gate.record import Kind
+from perflab.gate.run import METRICS
 
 ACCEPT = """
 [[accept]]
@@ -84,3 +86,13 @@ def _written(place: Path, extra: str) -> Path:
     file = place / "policy.toml"
     file.write_text(POLICY.read_text(encoding="utf-8") + extra, encoding="utf-8")
     return file
+
+
+def test_the_manual_has_a_row_for_each_figure_and_no_row_without_one() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "gate.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `((?:\w+\.)+\w+)` \| (?:exact|seeded|paired) \|", text, re.MULTILINE)
+    patterns = [re.compile(re.sub(r"[A-Z]+", r"\\w+", row.replace(".", r"\."))) for row in rows]
+    nameless = [name for name in METRICS if not any(each.fullmatch(name) for each in patterns)]
+    assert nameless == []
+    idle = [each.pattern for each in patterns if not any(map(each.fullmatch, METRICS))]
+    assert idle == []

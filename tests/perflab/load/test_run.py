@@ -45,7 +45,7 @@ def balanced(record: LoadRecord) -> bool:
     return sum(each.scheduled for each in record.intervals) == len(record.rows)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < deadline

@@ -77,6 +77,53 @@ def test_whether_durable_is_said_and_what_a_sync_cost(
     assert alone.startswith("nats: not durable: ")
 
 
+def test_a_durable_peer_is_held_against_a_durable_core(
+    compared: Compared, peers: list[RunningPeer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    compared.found |= {
+        ("A", 16, "p2pcore, synced", "store"): cell(3000),
+        ("A", 16, "p2pcore, synced", "retrieve, quorum"): cell(8000),
+        ("A", 16, "p2pcore, raw log", "store"): cell(4000),
+        ("A", 16, "p2pcore, raw log", "retrieve, quorum"): cell(8000),
+        ("A", 16, "nats (nats-py)", "store"): cell(1000),
+        ("A", 16, "nats (nats-py)", "retrieve, quorum"): cell(1000),
+    }
+    compared.syncs_s["A", "p2pcore"] = [[0.002] * 50]
+    print_found(compared, 3, "asyncio", peers, (0.5, 2.25))
+    printed = capsys.readouterr().out
+    assert "p2pcore: a sync meanwhile (fdatasync of 1 KiB on the disk, 50 times" in printed
+    assert "synced to disk beside durable peers, else not durable: in memory" in printed
+    rows = [[each.strip() for each in line.split("│")] for line in printed.splitlines()]
+    stores = {row[1]: row for row in rows if len(row) > 5 and "store" in row}
+    assert stores["synced"][6:8] == ["0.50 (0.50–0.50)", "0.75 (0.75–0.75)"]
+    assert stores["raw log"][6:8] == ["0.67 (0.67–0.67)", "1.00 (1.00–1.00)"]
+    assert stores["etcd (grpcio)"][2] == "yes"
+    assert stores["etcd (grpcio)"][6] == "synced"
+    assert "1.50 (1.50–1.50)" in stores["etcd (grpcio)"]
+    assert stores["nats (nats-py)"][2] == "no"
+    assert stores["nats (nats-py)"][6] == "in memory"
+    assert "6.00 (6.00–6.00)" in stores["nats (nats-py)"]
+    run = run_of(compared, 3, "asyncio", "2026-11-28T21:00:00+00:00", peers, (0.5, 2.25))
+    over = {
+        (each.subject, each.parameters["peer"]): each.values[0]
+        for each in run.measurements
+        if each.name == "store: rate over a peer's"
+    }
+    assert over == {
+        ("p2pcore, synced", "etcd (grpcio)"): pytest.approx(1.5),
+        ("p2pcore", "nats (nats-py)"): pytest.approx(6),
+    }
+    kept = {
+        each.subject: each.parameters.get("records")
+        for each in run.measurements
+        if each.name == "store: rate" and each.subject.startswith("p2pcore")
+    }
+    assert kept == {
+        "p2pcore": "memory", "p2pcore, synced": "synced", "p2pcore, raw log": "raw log",
+    }  # fmt: skip
+    assert [each.values for each in run.measurements if each.subject == "disk"] == [[0.002]] * 2
+
+
 def test_records_say_beside_what_and_whether_durable(
     compared: Compared, peers: list[RunningPeer]
 ) -> None:

@@ -1,6 +1,7 @@
 """Causes are told apart by their evidence, and a clean run is told nothing."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def advised(report: ReadinessReport, problem: str = "", **evidence: float) -> li
     ],
 )
 def test_each_cause_has_its_own_diagnosis(
-    report: ReadinessReport, evidence: dict[str, float], cause: str
+    report: ReadinessReport, evidence: dict[str, Any], cause: str
 ) -> None:
     found = advised(report, **evidence)
     assert [each.cause for each in found] == [cause]
@@ -84,7 +85,7 @@ def test_a_clean_step_is_told_nothing(report: ReadinessReport) -> None:
 def test_nodes_that_all_wait_for_a_core_are_not_bound_by_their_own_work(
     report: ReadinessReport,
 ) -> None:
-    crowded = {f"n{n}_wanted_cores": 0.95 for n in range(1, 6)}
+    crowded: dict[str, Any] = {f"n{n}_wanted_cores": 0.95 for n in range(1, 6)}
     assert advised(report, **crowded) == []
 
 

@@ -199,9 +199,10 @@ def test_a_run_is_concluded_with_all_forms_and_compared(
 def test_exit_codes_tell_the_three_verdicts_apart(tmp_path: Path) -> None:
     directory = copied(tmp_path)
     targets = [each for each in read_targets() if each.metric in ("success", "leaks")]
-    assert conclude(directory, targets, ["production"]) == 0
+    assert conclude(directory, targets, ["production"], wanted="memory") == 0
+    assert conclude(directory, targets, ["production"]) == 2  # the run was in memory
     (directory / "soak" / "monitor.jsonl").unlink()
-    assert conclude(directory, targets, ["production"]) == 2
+    assert conclude(directory, targets, ["production"], wanted="memory") == 2
     assert conclude(directory, read_targets(), ["production"]) == 1  # throughput was missed
 
 

@@ -13,7 +13,7 @@ import pytest
 from perflab import __main__ as command_line
 from perflab.readiness import command as readiness
 from perflab.readiness.baseline import read_report
-from perflab.readiness.record import RunStage, read_record
+from perflab.readiness.record import Durability, RunStage, read_record
 from perflab.readiness.stages import DIR, steps
 from perflab.readiness.targets import read_targets
 from perflab.stats.thresholds import METRICS
@@ -42,6 +42,18 @@ def run(monkeypatch: pytest.MonkeyPatch, out: Path, *planned: RunStage, more: st
     return command_line.main(["readiness", "--targets", str(targets), "--out", str(out)])
 
 
+def test_a_durability_that_is_none_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets = tmp_path / "mine.toml"
+    targets.write_text("version = 1\ndurability = 'paper'\n[thresholds]\nlost = 'count == 0'\n")
+    assert command_line.main(["readiness", "--targets", str(targets)]) == 2
+    told = capsys.readouterr().err
+    assert told == (
+        "error: mine.toml: durability is one of memory, buffered, synced, not 'paper'\n"
+    )
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_the_plan_asks_for_what_the_targets_ask(quick: bool) -> None:
     planned = steps(quick=quick, seed=7)
@@ -56,6 +68,16 @@ def test_the_plan_asks_for_what_the_targets_ask(quick: bool) -> None:
         assert sum(DIR in part for part in each.command) == 1
         if each.kind in ("load", "chaos"):
             assert each.command[each.command.index("--seed") + 1] == "7"
+
+
+@pytest.mark.parametrize("durability", ["memory", "buffered", "synced"])
+def test_every_step_measures_the_durability_that_is_asked(durability: Durability) -> None:
+    for quick in (True, False):
+        planned = steps(quick=quick, seed=1, durability=durability)
+        assert {each.durability for each in planned} == {durability}
+        for each in planned:
+            assert each.command[each.command.index("--durability") + 1] == durability
+        assert ("blackout" in {each.name for each in planned}) == (durability != "memory")
 
 
 def test_commands_of_the_plan_are_understood() -> None:

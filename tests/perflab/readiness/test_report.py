@@ -1,6 +1,8 @@
 """A report says what the record says, and a damaged or doubtful record is never met."""
 
 import json
+from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,9 @@ import msgspec
 import pytest
 
 from perflab.load.summary import read_load_step
-from perflab.readiness.record import ReadinessRecordError, read_record
-from perflab.readiness.report import write_json
+from perflab.readiness.record import Durability, ReadinessRecordError, read_record
+from perflab.readiness.report import build, write_json
+from perflab.readiness.targets import durability_of, read_targets
 from perflab.report.form import SCHEMA, ReadinessReport, schema
 from tests.perflab.recorded import CAUSES, RECORDED, change, copied, report_of, row_of, step_of
 
@@ -22,7 +25,10 @@ def report() -> ReadinessReport:
 
 
 def test_every_target_has_its_figure(report: ReadinessReport) -> None:
-    assert {row.state for row in report.targets if row.set == "production"} <= {"met", "not met"}
+    production = [row for row in report.targets if row.set == "production"]
+    # The run is from before there were disks, and had no blackout.
+    unmeasured = {row.scope for row in production if row.state == "unmeasured"}
+    assert unmeasured == {"blackout"}
     assert row_of(report, "acknowledged records lost").value == 0
     assert row_of(report, "no leak").value == 0
     assert row_of(report, "success").value == 1
@@ -212,3 +218,66 @@ def test_an_outcome_of_a_strange_step_is_refused(tmp_path: Path) -> None:
         file.write(json.dumps(line) + "\n")
     with pytest.raises(ReadinessRecordError, match="'other' is no step"):
         read_record(directory)
+
+
+def test_the_first_line_says_what_nodes_had_done(tmp_path: Path) -> None:
+    """The recorded run had its records in memory."""
+    report = report_of(RECORDED)
+    assert report.durability == "memory"
+    assert report.summary[0].startswith("NOT READY, records in memory: ")
+    assert any(line.startswith("Disks: ") for line in report.not_measured)
+    directory = copied(tmp_path)
+    change(directory / "manifest.json", keep("synced"))
+    report = report_of(directory)
+    assert report.summary[0].startswith("NOT READY, records synced to disk: ")
+    assert any(line.startswith("Power: ") for line in report.not_measured)
+
+
+def keep(*durabilities: str) -> Callable[[dict[str, Any]], None]:
+    """Of the steps, in turn."""
+
+    def steps(manifest: dict[str, Any]) -> None:
+        for step, durability in zip(manifest["steps"], cycle(durabilities), strict=False):
+            step["durability"] = durability
+
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("measured", "wanted", "verdict"),
+    [
+        (["memory"], "memory", "met"),
+        (["memory"], "buffered", "unmeasured"),
+        (["memory"], "synced", "unmeasured"),
+        (["synced"], "synced", "met"),
+        (["synced"], "memory", "met"),
+        (["buffered"], "synced", "unmeasured"),
+        (["synced", "memory"], "synced", "unmeasured"),
+    ],
+)
+def test_memory_alone_is_ready_only_where_it_is_meant(
+    tmp_path: Path, measured: list[str], wanted: Durability, verdict: str
+) -> None:
+    directory = copied(tmp_path)
+    change(directory / "manifest.json", keep(*measured))
+    easy = tmp_path / "easy.toml"
+    easy.write_text(f'version = 1\ndurability = "{wanted}"\n[thresholds]\nsuccess = "rate > 1%"\n')
+    targets = read_targets(easy)
+    report = build(read_record(directory), targets, ["own"], durability_of(easy))
+    assert report.verdict == verdict
+    assert {row.state for row in report.targets} == {"met"}
+    told = [line for line in report.summary if line.startswith("The targets are for ")]
+    assert len(told) == (verdict == "unmeasured")
+
+
+def test_a_cut_of_the_power_is_told(tmp_path: Path) -> None:
+    directory = copied(tmp_path)
+    change(directory / "manifest.json", keep("synced"))
+
+    def cut(outcome: dict[str, Any]) -> None:
+        outcome["figures"]["writes_taken_back"] = 12
+
+    change(directory / "churn" / "record" / "outcome.json", cut)
+    report = report_of(directory)
+    assert step_of(report, "churn").facts["power cut"] == "12 unsynced writes taken from disks"
+    assert not any(line.startswith("Power: ") for line in report.not_measured)

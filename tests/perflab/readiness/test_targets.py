@@ -1,6 +1,7 @@
 """Targets are read strictly and judged in three values, never in favour of the unknown."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from perflab.readiness.targets import (
 )
 from perflab.report.finding import Observation
 from perflab.report.form import State
-from perflab.stats.thresholds import METRICS, TargetError, parse_threshold, percentile
+from perflab.stats.thresholds import AGGREGATES, METRICS, TargetError, parse_threshold, percentile
 
 STEP = Asked(name="steady", tags=["sustained"], metrics=list(METRICS))
 
@@ -52,6 +53,8 @@ def test_the_shipped_targets_state_what_was_promised() -> None:
         ("leaks", "value == 0", "processes"),
         ("recovery", "max <= 30", "s"),
         ("lost", "count == 0", "records"),
+        ("lost", "count == 0", "records"),  # in a blackout
+        ("recovery", "max <= 15", "s"),
     ]
     assert all(each.scope and each.why for each in found)
 
@@ -203,3 +206,17 @@ def test_k6_shorthand_asks_every_step_that_measures_it(tmp_path: Path) -> None:
     found = read_targets(path)
     assert [each.threshold.limit for each in found] == [200, 1000]
     assert {(each.scope, each.set) for each in found} == {("", "own")}
+
+
+def test_the_manual_has_a_row_for_each_metric_with_its_aggregates() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "readiness.md").read_text(encoding="utf-8")
+    table = text[text.index("| metric |") :].split("\n\n")[0]
+    rows = {
+        name: row
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert rows.keys() == METRICS.keys()
+    for name, metric in METRICS.items():
+        for aggregate in AGGREGATES[metric.kind]:
+            assert f"`{aggregate}" in rows[name] or "the same" in rows[name], (name, aggregate)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from perflab.gate.builds import build
+from perflab.results.asv_results import LATEST_MS
 from perflab.results.checkout import branch_to_publish, commit_of, history, tagged, uncommitted
 from perflab.results.commits import read_commits, read_tags
 from perflab.results.git import CheckoutError, commits_among, readable, run_git
-from perflab.results.history import LATEST_MS
 from tests.perflab.results.test_checkout import git
 
 ROOT = Path(__file__).parents[3]

@@ -84,7 +84,7 @@ MENDED: list[tuple[Callable[[Any], object], str]] = [
     (put(env_vars=None), "env_vars"),
 ]  # fmt: skip
 REFUSED: list[tuple[Callable[[Any], object], str]] = [
-    (put(version=1), "format 1"),
+    (put(version=1), "version 1 of asv's form"),
     (put(date="today"), "date is 'today'"),
     (put(date=10**18), "not from 1970 to 9998"),
     (put(params={"machine": "other"}), "of machine 'other'"),
@@ -124,7 +124,7 @@ def test_what_asv_cannot_take_is_told_in_a_line_and_costs_itself_alone(
         (b'{"version": 2, "env_name": "\xff"}', "utf-8"),
         (b"\xef\xbb\xbf{}", "BOM"),
         (b'{"version": ' + b"[" * 100_000, "too many brackets"),
-        (b"[]", "format None"),
+        (b"[]", "version None"),
     ],
 )
 def test_torn_files_stay_behind(project: Path, data: bytes, said: str) -> None:

@@ -69,7 +69,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "environment_type": "virtualenv",
             "plugins": [".perflab.site.offline"],
         },
-        folder / "results" / "benchmarks.json": {"version": 2, BENCHMARK["name"]: BENCHMARK},
+        folder / "results" / "benchmarks.json": {"version": 2, str(BENCHMARK["name"]): BENCHMARK},
         results / "machine.json": {"version": 1, "machine": "machine"},
         results / f"{commit[:8]}-env.json": {
             "version": 2,

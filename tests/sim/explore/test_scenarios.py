@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from p2pcore.errors import ConfigError
+from p2pcore.routing.windows import Windows
 from p2pcore.sim import fault_from
-from p2pcore.sim.checkers.known_failures import KNOWN_FAILURES, known_failure
+from p2pcore.sim.checkers import known_failures
+from p2pcore.sim.checkers.known_failures import KNOWN_FAILURES, KnownFailure, known_failure
+from p2pcore.sim.explore import sweep
 from p2pcore.sim.explore.play import Outcome, play
 from p2pcore.sim.explore.scenarios import SCENARIOS, Scenario, draw, name_for
 from p2pcore.sim.explore.shrink import shrunk
-from p2pcore.sim.explore.sweep import outcomes
 from tests.sim.broken import broken
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -43,6 +45,17 @@ def test_promises_are_kept(seed: int) -> None:
     assert outcome.ok or known, f"{outcome.broken}: {outcome.text}\n" + "\n".join(outcome.story)
     assert outcome.acknowledged
     assert outcome.read
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_everybody_loses_power_amid_trouble_with_a_disk(seed: int) -> None:
+    scenario = draw("power", seed)
+    kinds = [fault["fault"] for fault in scenario.faults]
+    assert kinds == ["disk", "blackout"] * (len(kinds) // 2)
+    outcome = play(scenario)
+    known = known_failure("power", outcome.broken)
+    assert outcome.ok or known, f"{outcome.broken}: {outcome.text}"
+    assert outcome.acknowledged
 
 
 @pytest.mark.parametrize(("name", "seed"), [("tombstones", 97), ("exhaustion", 159)])
@@ -190,10 +203,14 @@ def test_a_sweep_sums_up() -> None:
     assert out.splitlines()[-1].startswith("3 runs, 0 broken")
 
 
-def test_a_known_failure_is_left_as_it_was_drawn() -> None:
-    """Nobody reads it, and trying smaller runs takes forty times as long."""
-    (outcome,) = outcomes([("overload", 21)], jobs=1, shrink=True)
-    assert known_failure("overload", outcome.broken)
+def test_a_known_failure_is_left_as_it_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads it, and trying smaller runs takes forty times as long. Here, clients send all
+    that they are asked for, which the scenario is there to catch."""
+    monkeypatch.setattr(Windows, "blocked", lambda *_: None)
+    known = KnownFailure("overload", "availability", "no overload control")
+    monkeypatch.setattr(known_failures, "KNOWN_FAILURES", (known,))
+    outcome = sweep._play("overload", 21, shrink=True)
+    assert known_failure("overload", outcome.broken) == known
     assert outcome.scenario == draw("overload", 21)
 
 

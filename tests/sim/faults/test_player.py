@@ -1,5 +1,7 @@
 """Each fault has its effect."""
 
+from typing import Any
+
 import pytest
 
 from p2pcore.errors import P2PError
@@ -216,7 +218,7 @@ def _read_ms(world: World, client: SimClient) -> list[float]:
 
 def test_who_stutters_is_late_now_and_then_and_who_is_further_away_always() -> None:
     world = World(seed=7)
-    quorums = {"replication_factor": 3, "write_quorum": 3, "read_quorum": 3}
+    quorums: dict[str, Any] = {"replication_factor": 3, "write_quorum": 3, "read_quorum": 3}
     world.swarm(3, **quorums)
     client = world.client()
     client.store("key", b"value")

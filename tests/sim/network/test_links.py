@@ -1,4 +1,5 @@
 from statistics import mean
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_path_adds_up_links_and_regions() -> None:
     ("field", "value"),
     [("latency_us", -1), ("loss_ppm", 1_000_000), ("jitter", "gaussian"), ("up_kbps", -5)],
 )
-def test_bad_links_are_refused(field: str, value: object) -> None:
+def test_bad_links_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=field):
         LinkProfile(**{field: value})
 

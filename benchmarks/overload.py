@@ -1,0 +1,154 @@
+"""What clients get of a network that is asked for more than it can do: eight simulated nodes.
+
+Clients begin operations at two, five and ten times the rate that all nodes can serve, whatever
+becomes of the others, with half a second each (`common.simulated.overload`); with the overload
+control of clients switched on, as by default, and off. Then they ask for 70 % again. In another
+world, something goes wrong at 70 %: all nodes stand still for a second, half of them are started
+again, or all clients start anew. Everything follows from the seeds, so the figures are the same on
+any machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
+
+TIMES = ["2", "5", "10"]
+SWITCHES = ["on", "off"]
+TRIGGERS = ["pause", "restarts", "cold"]
+SEEDS = few(1)
+
+
+def _figures() -> Record:
+    from benchmarks.common.simulated.lab import Question, play
+
+    questions: list[Question] = [
+        {"play": "overload", "times": int(times), "switch": switch, "seed": seed}
+        for times in TIMES
+        for switch in SWITCHES
+        for seed in SEEDS
+    ]
+    questions += [
+        {"play": "trigger", "trigger": trigger, "switch": switch, "seed": seed}
+        for trigger in TRIGGERS
+        for switch in SWITCHES
+        for seed in SEEDS
+    ]
+    found: Record = {}
+    for question, figures in zip(questions, play(questions), strict=True):
+        place = str(question.get("times", question.get("trigger")))
+        for what, value in figures.items():
+            found.setdefault((what, place, question["switch"]), []).append(value)
+    return found
+
+
+class _Overload:
+    """The record that all classes share."""
+
+    layout = "S"
+    timeout = 300
+    key = ""  # of its values in the record
+    params: tuple[list[str], ...] = (TIMES, SWITCHES)
+    param_names: tuple[str, ...] = ("times", "control")
+
+    def setup_cache(self) -> object:
+        return record(_figures, "simulator")
+
+    def setup(self, found: Record, place: str, switch: str) -> None:
+        self._values(found, place, switch)
+
+    def _values(self, found: Record, place: str, switch: str) -> list[Any]:
+        return read(found, self.key, place, switch)
+
+
+class Lost(_Overload):
+    """Catches: nodes that are busy with what comes too late: the part that nobody gets anything of.
+
+    Cannot see: who gets what is left.
+    """
+
+    kind = "seeded"
+    key = "lost_ppm"
+    version = "1"
+    unit = "ppm"
+
+    def track_goodput_lost(self, found: Record, place: str, switch: str) -> Samples:
+        return as_samples(self._values(found, place, switch))
+
+
+class Accepted(_Overload):
+    """Catches: answers that come in time, and late: the P99 of operations that are served.
+
+    Cannot see: those that are not.
+    """
+
+    kind = "seeded"
+    key = "good_s_p99"
+    version = "1"
+    unit = "seconds"
+
+    def track_accepted(self, found: Record, place: str, switch: str) -> Samples:
+        return as_samples(self._values(found, place, switch))
+
+
+class Refused(_Overload):
+    """Catches: callers that wait in vain: the P99 of the time until an operation fails.
+
+    Cannot see: what they make of it.
+    """
+
+    kind = "seeded"
+    key = "refused_s_p99"
+    version = "1"
+    unit = "seconds"
+
+    def track_time_to_refuse(self, found: Record, place: str, switch: str) -> Samples:
+        return as_samples(self._values(found, place, switch))
+
+
+class Extra(_Overload):
+    """Catches: retries that make busy nodes busier: messages for each request that was needed.
+
+    Cannot see: messages between nodes.
+    """
+
+    kind = "seeded"
+    key = "sent_per_needed"
+    version = "1"
+    unit = "messages"
+
+    def track_sent(self, found: Record, place: str, switch: str) -> Samples:
+        return as_samples(self._values(found, place, switch))
+
+
+class Back(_Overload):
+    """Catches: an overload that goes on when its cause is over; 2 s: not over within them.
+
+    Cannot see: what is less than a tenth of a second.
+    """
+
+    kind = "seeded"
+    key = "back_s"
+    version = "1"
+    unit = "seconds"
+
+    def track_after_overload(self, found: Record, place: str, switch: str) -> Samples:
+        return as_samples(self._values(found, place, switch))
+
+
+class Metastable(_Overload):
+    """Catches: a load that is served as long as nothing happens, and never again afterwards.
+
+    Cannot see: other triggers.
+    """
+
+    kind = "seeded"
+    key = "back_s"
+    version = "1"
+    unit = "seconds"
+    params = (TRIGGERS, SWITCHES)
+    param_names = ("trigger", "control")
+
+    def track_after_trigger(self, found: Record, place: str, switch: str) -> Samples:
+        return as_samples(self._values(found, place, switch))
