@@ -31,6 +31,8 @@ MAX_COUNT = 2**31 - 1
 MAX_BYTES = 2**63 - 1  # what a node can say of itself on the wire
 MIN_DISK_BYTES = 64 << 20  # of which the log and the group that is written take a quarter
 MAX_REPLICAS = 20
+MAX_WITNESSES = 8  # a suspicion must not make a storm of pings
+LEAST_DETECTION_S = {"probe_after_s": 0.2, "give_up_after_s": 0.1}
 DURABILITIES = ("synced", "buffered", "memory")
 
 
@@ -68,6 +70,17 @@ def _check_routing(config: Any) -> None:
     _check(isinstance(control, bool), "overload_control", control, "True or False")
     number = _is_int(budget) or isinstance(budget, float)
     _check(number and 0 <= budget <= 1, "hedge_budget", budget, "a number from 0 to 1")
+
+
+def _check_detection(config: "CoordinatorConfig") -> None:
+    for name in ("probe_after_s", "give_up_after_s"):
+        value, least = getattr(config, name), LEAST_DETECTION_S[name]
+        _check_seconds(config, (name,))
+        _check(least <= value <= 60, name, value, f"{least} to 60 seconds")
+    witnesses = config.witnesses
+    in_range = _is_int(witnesses) and 0 <= witnesses <= MAX_WITNESSES
+    _check(in_range, "witnesses", witnesses, f"a whole number from 0 to {MAX_WITNESSES}")
+    _check_seconds(config, ("copy_after_s",), zero=True)
 
 
 def _check_network_key(network_key: object) -> None:
@@ -204,6 +217,23 @@ class CoordinatorConfig:
     """Operations wait here while the nodes that they need have too much to do, and end in BusyError
     long before their deadline if that goes on. False: everything is sent at once."""
 
+    probe_after_s: float = 0.8
+    """Silence after which one of the 20 nearest nodes is pinged, 0.2 to 60: what it costs is a ping
+    and its answer in that time for each of them, in a network without other traffic."""
+
+    give_up_after_s: float = 2.2
+    """How long a node may be silent once it was pinged, 0.1 to 60, beside the time that its answers
+    take: a pause (of a collector, a moved virtual machine) that is shorter is no loss."""
+
+    witnesses: int = 2
+    """Neighbours that are asked to ping a silent node too before it is given up, 0 to 8. 0: none,
+    and one bad path is taken for a loss."""
+
+    copy_after_s: float = 30.0
+    """How long a node that is lost is waited for before its records are copied again: it is not
+    asked meanwhile. Where fewer than W or R replicas may be left, they are copied at once, and so
+    they are after a graceful leave. 0: always at once."""
+
     repair_bytes_per_s: int = 8 << 20
     """How fast this node takes over records from others, and hands over its own, so that its
     service does not starve. Not for a graceful leave, which has `leave_timeout_s`."""
@@ -230,6 +260,7 @@ class CoordinatorConfig:
         _check_seconds(self, ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"))
         _check_seconds(self, ("max_clock_offset_s", "leave_timeout_s"), zero=True)
         _check_routing(self)
+        _check_detection(self)
 
     def _settle_durability(self) -> None:
         """With a directory it is the strictest, unless another was stated."""

@@ -27,14 +27,15 @@ from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.reads import ReadOperation
 from p2pcore.replication.scan import Scan, ScanStep
-from p2pcore.routing.estimates import PeerEstimate
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import BULKY, refuse_unread
+from p2pcore.session.peers import PeerEstimate, sent, worst_first
 from p2pcore.session.trace import Trace
 from p2pcore.versions import HybridClock
 from p2pcore.wire.codec import Incoming
-from p2pcore.wire.messages import Found, Role, Settings, StoreItem
+from p2pcore.wire.limits import MAX_PEERS
+from p2pcore.wire.messages import Found, Role, Settings, StoreItem, WirePeer
 
 __all__ = ["Machine", "Streams"]
 
@@ -72,7 +73,7 @@ class Machine:
         self.directory = Directory(self.links, self.table, is_node=role is Role.NODE)
         self.bootstrap = Bootstrap(self.links, tuple(config.bootstrap))
         self.dials = Dials(self.links)
-        self.liveness = Liveness(self.links, self.table if role is Role.NODE else None)
+        self.liveness = _liveness(self.links, self.table, config)
         max_offset_ms = round(config.max_clock_offset_s * 1000)
         self.clock = HybridClock(node_id, max_ahead_ms=max_offset_ms)
         self._context = OperationContext(
@@ -153,7 +154,11 @@ class Machine:
 
     def peers(self) -> list[PeerEstimate]:
         """What this machine thinks of the nodes that it is linked to."""
-        return self._context.estimates.peers()
+        return self._context.estimates.peers(self.liveness.suspects)
+
+    def told_peers(self) -> list[WirePeer]:
+        """The same as others are told it, the worst first."""
+        return [sent(peer) for peer in worst_first(self.peers())[:MAX_PEERS]]
 
     # What happens to links
 
@@ -172,7 +177,7 @@ class Machine:
     ) -> None:
         busy = isinstance(error, BusyError)  # and there
         if node_id is not None and not busy and not self.links.is_linked(node_id):
-            self.directory.forget(node_id)
+            self.directory.lose(node_id, now)
         self._effects.append(Notice(f"{address}: {error}"))
         self.bootstrap.on_unreachable(address, error, now)
         self.dials.on_unreachable(address, node_id, error, now)
@@ -236,6 +241,7 @@ class Machine:
         """Have nodes tell how they get on with an operation that was begun just now: before
         `drain`. The trace is to be closed when the operation is over."""
         trace.follow(self.links, self._effects, lambda: operation in self._operations)
+        trace.peers = self.peers()
 
     def start_write(
         self,
@@ -360,6 +366,20 @@ class Machine:
         if isinstance(result, list):
             result = [_value(item) for item in result]
         self._effects.append(Complete(operation, _value(result)))
+
+
+def _liveness(
+    links: Links, table: ContactTable, config: CoordinatorConfig | ClientConfig
+) -> Liveness:
+    if isinstance(config, ClientConfig):
+        return Liveness(links)
+    return Liveness(
+        links,
+        table,
+        probe_after_ns=round(config.probe_after_s * 1e9),
+        give_up_after_ns=round(config.give_up_after_s * 1e9),
+        witnesses=config.witnesses,
+    )
 
 
 def _value(result: object) -> object:

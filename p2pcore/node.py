@@ -14,6 +14,7 @@ from p2pcore.machine import Machine, Streams
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.membership import Membership
 from p2pcore.overlay.table import BUCKET_SIZE
+from p2pcore.overlay.witnesses import Witness
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.journal import storage
 from p2pcore.replication.operations import StoreReceipt, WriteOperation
@@ -98,8 +99,7 @@ class Node(Machine):
         self._began_ns: int | None = None  # to serve
         self._config = config
         offset_ms, rate = round(config.max_clock_offset_s * 1000), config.repair_bytes_per_s
-        links, table, store = self.links, self.table, self.store
-        journal = self.journal
+        links, table, store, journal = self.links, self.table, self.store, self.journal
         promise = links.reply if journal is None else journal.reply
         self._replica = Replica(
             links, self.directory, ownership, store, max_offset_ms=offset_ms, promise=promise
@@ -117,6 +117,8 @@ class Node(Machine):
             changed=self._sync_over,
             when_settled=None if journal is None else journal.when_settled,
             spare=config.write_quorum - 1,
+            quorum=max(config.write_quorum, config.read_quorum),
+            copy_after_ns=round(config.copy_after_s * 1e9),
         )
         self._sync_server.reconciliations.on_difference = self._sync.differs
         rng = streams("handover")
@@ -127,12 +129,10 @@ class Node(Machine):
         self._membership = Membership(
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
-        context = self._context
-        upkeep = context.hedges, context.windows.waiting, self.liveness, self._membership, self.lost
+        waiting = self._context.hedges, self._context.windows.waiting
+        upkeep = self.liveness, self._membership, self.lost, self._sync, self._handover
         kept = journal.take_part(self._handover, self._notice_change) if journal else ()
-        self._timed: tuple[_Timed, ...] = (
-            links, *upkeep, self._sync, self._handover, self._replica, *kept
-        )  # fmt: skip
+        self._timed: tuple[_Timed, ...] = links, *waiting, *upkeep, self._replica, *kept
         self._coordinating = 0  # operations in flight that we run for peers
         self._coordinated: dict[NodeId, int] = {}  # ... by who has asked
         self._serve_links()
@@ -141,7 +141,9 @@ class Node(Machine):
         """What the links ask of this node, and what peers do."""
         links, table, lost = self.links, self.table, self.lost
         links.on_expelled = self._on_expelled
-        links.pool.favoured = self._neighbours
+        links.pool.favoured = table.nearest
+        self._membership.on_change = self._notice_change
+        Witness(links)
         links.admission.is_known = lambda node_id: node_id in table or node_id in lost
         links.admission.count_known = lambda: table.size + len(lost)
         links.handlers |= {
@@ -170,7 +172,7 @@ class Node(Machine):
         self.links.allow(allowed, now)
         self.lost.expel(admission.admits)
         self.directory.expel(admission.admits)
-        self._notice_change(now)
+        self._notice_change(now, planned=True)
 
     def join(self, operation: int, now: Instant) -> None:
         """Get into the network; completes with None, or with why it was not possible."""
@@ -252,14 +254,14 @@ class Node(Machine):
         returned = link.peer_id in self.lost
         self._membership.on_link(link, now)
         super()._on_link(link, now)
-        self._notice_change(now, returned=returned)
+        self._notice_change(now, returned)
         if self.ownership.leaving and link.contact is not None:
             # Its records are to be handed over to it: it was not linked when the others were told.
             self.links.tell([link.contact], Leaving(self.links.new_call_id()), now)
 
     def _on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         self._membership.on_link_lost(link, planned, now)
-        self._notice_change(now)
+        self._notice_change(now, planned=planned)
 
     def _on_unreachable(
         self, address: str, node_id: NodeId | None, error: P2PError, now: Instant
@@ -275,18 +277,13 @@ class Node(Machine):
     def _on_met(self, now: Instant) -> None:
         self._membership.look_around_soon(now)
 
-    def _neighbours(self) -> dict[NodeId, None]:
-        """Those that we compare records with: their loss must be noticed at once."""
-        nearest = self.table.closest(self.table.point, BUCKET_SIZE)
-        return dict.fromkeys(contact.node_id for contact in nearest)
-
-    def _notice_change(self, now: Instant, *, returned: bool = False) -> None:
+    def _notice_change(self, now: Instant, returned: bool = False, planned: bool = False) -> None:
         if self.ownership.epoch != self._seen_epoch:
             self._seen_epoch = self.ownership.epoch
-            self._sync.membership_changed(now, returned=returned)
+            self._sync.membership_changed(now, returned=returned, planned=planned)
             self._handover.membership_changed(now)
             if self.journal is not None:
-                self.journal.notes.note_members(self._neighbours(), all_synced=False)
+                self.journal.notes.note_members(self.table.nearest(), all_synced=False)
 
     def _look_around(self, looked: Callable[[Instant], None], now: Instant) -> None:
         self.directory.search(self.table.point, now, lambda _, now: looked(now))
@@ -295,7 +292,7 @@ class Node(Machine):
         self._replica.tidy_later(now)
         if self.ownership.settled:
             if self.journal is not None:
-                self.journal.notes.note_members(self._neighbours(), all_synced=True)
+                self.journal.notes.note_members(self.table.nearest(), all_synced=True)
             waiting, self._waiting_ready = self._waiting_ready, {}
             for operation in waiting:
                 self.complete(operation, None)
@@ -312,7 +309,7 @@ class Node(Machine):
     def _on_leaving(self, link: Link, request: Leaving, now: Instant) -> None:
         if link.contact is not None:
             self.directory.forget(link.peer_id)
-            self._notice_change(now)
+            self._notice_change(now, planned=True)
 
     def _on_inspect(self, link: Link, request: Inspect, now: Instant) -> None:
         uptime_ns = now.mono_ns - self._began_ns if self._began_ns is not None else 0
@@ -328,6 +325,7 @@ class Node(Machine):
             capacity_bytes=self._config.max_store_bytes,
             counters=asdict(self.counters),
             durability="memory" if self.journal is None else self._config.durability,
+            peers=self.told_peers() if request.peers else [],
         )
         self.links.reply(link, state)
 
@@ -369,7 +367,7 @@ class Node(Machine):
         def done(result: object, now: Instant) -> None:
             self._coordinate(link, -1)
             if isinstance(result, Found):
-                self.links.reply(link, replace(result, id=request.id))
+                self.links.reply(link, replace(result, id=request.id, delay=0))
             elif isinstance(result, KeyError):
                 self.links.reply(link, Missing(request.id))
             else:

@@ -147,6 +147,9 @@ class Speaker:
             m.ListNames: lambda: m.ListNames(
                 number, rng.choice([b"", b"n"]), rng.choice([b"", key]), self.key(), 1 + number
             ),
+            m.IndirectPing: lambda: m.IndirectPing(
+                number, self.rng.choice(self.peers), self.number()
+            ),
         }
         return made[kind]() if kind in made else kind(number)
 
@@ -176,6 +179,7 @@ class Speaker:
             m.Heads: lambda: m.Heads(number, self.heads(now), self.number()),
             m.Drawn: lambda: m.Drawn(number, [*self.store_items(now), None], self.places(9)),
             m.Inspected: lambda: self.inspected(number),
+            m.IndirectPong: lambda: m.IndirectPong(number, rng.random() < 0.5),
             m.Marked: lambda: m.Marked(number, self.number(), self.number(), self.number()),
             m.NamesListed: lambda: m.NamesListed(number, [b"name", b"nome"], self.key()),
         }

@@ -19,7 +19,8 @@ def wake(node: Node, now: Instant) -> None:
 
 def test_a_limit_per_peer_is_one_for_all_of_its_links() -> None:
     """And for those that it has lost: what was asked on them goes on, and holds its value."""
-    node = Node(CoordinatorConfig(), NodeId(bytes(32)), lambda purpose: Random(purpose))
+    config = CoordinatorConfig(give_up_after_s=60)  # who is silent stays
+    node = Node(config, NodeId(bytes(32)), lambda purpose: Random(purpose))
     now = Instant(10**12, EPOCH_MS)
     node.open("h:1")
     node.join(0, now)

@@ -18,6 +18,7 @@ from p2pcore.errors import P2PError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.overlay.crawl import NetworkStats
 from p2pcore.overlay.inspection import NodeInfo
+from p2pcore.session.peers import PeerEstimate
 
 __all__ = ["Meter", "stats"]
 
@@ -176,7 +177,47 @@ def _node_lines(node: NodeInfo, rates: dict[str, float], *, watched: bool) -> li
         (name, number_words(value), rate_words(rates.get(name)))
         for name, value in node.counters.items()
     ]
-    return [*lines, "", *table(rows if watched else [row[:2] for row in rows])]
+    lines += ["", *table(rows if watched else [row[:2] for row in rows])]
+    return [*lines, "", *table(_peer_rows(node))] if node.peers else lines
+
+
+PEER_HEADINGS = ("peer", "id", "state", "strain", "round trip", "hedges")
+
+
+def _peer_rows(node: NodeInfo) -> list[tuple[str, ...]]:
+    """What the node thinks of others, the worst first."""
+    return [
+        PEER_HEADINGS,
+        *(
+            (
+                peer.address,
+                peer.node_id.hex()[:8],
+                _opinion(peer),
+                f"{peer.strain:.2f}" if peer.strain else "-",
+                f"{peer.round_trip_ms:.1f} ms" if peer.round_trip_ms else "-",
+                number_words(peer.hedges),
+            )
+            for peer in node.peers
+        ),
+    ]
+
+
+def _opinion(peer: PeerEstimate) -> str:
+    named = (("suspect", peer.suspect), ("late", peer.late), ("outlier", peer.outlier))
+    return next((name for name, applies in named if applies), "well")
+
+
+def _peer_fields(peer: PeerEstimate) -> dict[str, object]:
+    return {
+        "id": peer.node_id.hex(),
+        "address": peer.address,
+        "strain": peer.strain,
+        "late": peer.late,
+        "outlier": peer.outlier,
+        "suspect": peer.suspect,
+        "round_trip_ms": peer.round_trip_ms,
+        "hedges": peer.hedges,
+    }
 
 
 def _plain_line(node: NodeInfo, rates: dict[str, float]) -> str:
@@ -207,6 +248,7 @@ def _node_fields(node: NodeInfo, rates: dict[str, float]) -> dict[str, object]:
         "capacity_bytes": node.capacity_bytes,
         "durability": node.durability,
         "counters": dict(node.counters),
+        **({"peers": [_peer_fields(peer) for peer in node.peers]} if node.peers else {}),
         **({"per_s": {name: round(rate, 3) for name, rate in rates.items()}} if rates else {}),
     }
 

@@ -17,6 +17,7 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import ID_BITS, NodeId, shared_prefix_bits
+from p2pcore.overlay.absent import Absent
 from p2pcore.overlay.lookup import Lookup
 from p2pcore.overlay.ranking import Ranking
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
@@ -142,6 +143,7 @@ class Directory:
         self._links = links
         self._table = table
         self.is_node = is_node
+        self.absent = Absent()
         self._regions: dict[tuple[int, int], _Region] = {}
         self._depths: list[int] = []  # of the regions, deepest first
         self._searching = 0
@@ -191,6 +193,30 @@ class Directory:
             known = region.ranking.contacts
             if any(contact.node_id == node_id for contact in known):
                 region.ranking = Ranking(c for c in known if c.node_id != node_id)
+
+    def lose(self, node_id: NodeId, now: Instant) -> None:
+        """This node is gone without a goodbye, and may come back."""
+        contact = self._table.get(node_id) or self._placed_somewhere(node_id)
+        if contact is not None:
+            self.absent.add(contact, now)
+        self.forget(node_id)
+
+    def _placed_somewhere(self, node_id: NodeId) -> Contact | None:
+        for region in self._regions.values():
+            for contact in region.ranking.contacts:
+                if contact.node_id == node_id:
+                    return contact
+        return None
+
+    def found(self, contact: Contact) -> None:
+        """This node is there. If it was lost, it has its place in its regions again."""
+        if not self.absent.remove(contact.node_id):
+            return
+        for (depth, prefix), region in self._regions.items():
+            if contact.point >> (ID_BITS - depth) == prefix:
+                known = region.ranking.contacts
+                others = [each for each in known if each.node_id != contact.node_id]
+                region.ranking = Ranking([*others, contact])
 
     def expel(self, admits: Callable[[NodeId], bool]) -> None:
         """Forget everybody who is not admitted."""

@@ -7,7 +7,7 @@ is told apart from a node that does not answer.
 Rule: reports what the node has said, and nothing that was worked out from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -29,6 +29,7 @@ from p2pcore.overlay.directory import Directory
 from p2pcore.overlay.lookup import Lookup
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
+from p2pcore.session.peers import PeerEstimate, received
 from p2pcore.wire.messages import Failed, Inspect, Inspected, Reason, Reply, words_of
 
 __all__ = ["Inspection", "NodeInfo", "Target", "told_by"]
@@ -55,6 +56,8 @@ class NodeInfo(Struct, frozen=True):
             version may have others.
         durability: when it says that it has stored something: "synced" (on disk), "buffered" (the
             system has it) or "memory".
+        peers: what it thinks of the nodes that it is linked to, the worst first, 64 at most; empty
+            if it was not asked, or is of a version that does not tell.
     """
 
     node_id: NodeId
@@ -69,6 +72,7 @@ class NodeInfo(Struct, frozen=True):
     capacity_bytes: int
     counters: Mapping[str, int]
     durability: str = "memory"
+    peers: Sequence[PeerEstimate] = ()
 
 
 def told_by(contact: Contact, reply: Reply) -> NodeInfo | BrokenError:
@@ -88,6 +92,7 @@ def told_by(contact: Contact, reply: Reply) -> NodeInfo | BrokenError:
             capacity_bytes=reply.capacity_bytes,
             counters=reply.counters,
             durability=reply.durability,
+            peers=tuple(map(received, reply.peers)),
         )
     if not isinstance(reply, Failed):
         return ProtocolError(
@@ -166,7 +171,7 @@ class Inspection(Call):
 
     def _ask(self, contact: Contact, now: Instant) -> None:
         self._contact = contact
-        self._links.ask(self, [contact], Inspect(self.id), now)
+        self._links.ask(self, [contact], Inspect(self.id, peers=True), now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         """The node has answered."""

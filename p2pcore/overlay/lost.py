@@ -33,10 +33,15 @@ class _Entry:
 
 
 class LostContacts:
-    """At most MAX_LOST contacts that stopped answering."""
+    """At most MAX_LOST contacts that stopped answering.
 
-    def __init__(self, rng: Random) -> None:
+    Args:
+        kept_ns: how long each is looked for.
+    """
+
+    def __init__(self, rng: Random, *, kept_ns: int = KEPT_NS) -> None:
         self._rng = rng
+        self._kept_ns = kept_ns
         self._entries: dict[NodeId, _Entry] = {}  # longest lost first
         self.wake_at_ns: int | None = None  # when `due` has somebody, in monotonic ns
 
@@ -66,10 +71,10 @@ class LostContacts:
             self.remove(node_id)
 
     def due(self, now: Instant) -> list[Contact]:
-        """Whom to look for now; each is due again later, until KEPT_NS are over."""
+        """Whom to look for now; each is due again later, until its time is over."""
         contacts = []
         for node_id, entry in list(self._entries.items()):
-            if now.mono_ns - entry.lost_ns >= KEPT_NS:
+            if now.mono_ns - entry.lost_ns >= self._kept_ns:
                 del self._entries[node_id]
             elif now.mono_ns >= entry.due_ns:
                 contacts.append(entry.contact)

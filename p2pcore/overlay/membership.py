@@ -4,7 +4,9 @@ Theory of operation. Joining is a lookup of one's own id through any member: eve
 is connected to and so learns of the newcomer (Kademlia, section 2.3). In networks larger than a
 bucket, the ranges farther away are filled in the background: one narrow lookup in each finds nodes
 of that range, and those that are missing are met. A node whose link
-breaks is dialled again at once; if nobody answers there, it is gone. A node that says goodbye is
+breaks is dialled again at once; if nobody answers there, it is gone. One that is found silent
+(`liveness.py`) is gone without that, together with others that are (`losses.py`), and has to prove
+itself when it comes back (`probation.py`). A node that says goodbye is
 gone without asking, unless it only gives up the link (`session/pool.py`). Whoever is alone tries
 its bootstrap addresses again, and those who went without a goodbye are looked for (see `lost.py`).
 """
@@ -12,7 +14,8 @@ its bootstrap addresses again, and those who went without a goodbye are looked f
 from collections.abc import Callable
 from random import Random
 
-from p2pcore.effects import Instant
+from p2pcore.contact import Contact
+from p2pcore.effects import Instant, earliest
 from p2pcore.errors import (
     AuthenticationError,
     BusyError,
@@ -26,10 +29,13 @@ from p2pcore.overlay.bootstrap import Bootstrap
 from p2pcore.overlay.directory import Directory
 from p2pcore.overlay.liveness import Liveness
 from p2pcore.overlay.lookup import Lookup
+from p2pcore.overlay.losses import Losses
 from p2pcore.overlay.lost import LostContacts
+from p2pcore.overlay.probation import Probation
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
+from p2pcore.wire.messages import Survey
 
 __all__ = ["Membership"]
 
@@ -63,7 +69,13 @@ class Membership:
         self._liveness = liveness
         self._rng = rng
         self.lost = LostContacts(rng)
-        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
+        self._losses = Losses(lambda: liveness.suspects)
+        self._probation = Probation(links, self._readmit)
+        self.on_change: Callable[[Instant, bool], None] = _ignore
+        """Called when a turn of time has made a change: somebody is lost, or (True) is back."""
+        self._next_ns: int | None = None  # when it is time to look around, or to try again
+        liveness.on_silent = self._on_silent
+        links.handlers[Survey] = self._probation.guarded(links.handlers[Survey])
         self._deadline_ns = 0
         self._joined: Joined | None = None  # while joining
         self._tries = 0  # to join
@@ -71,6 +83,11 @@ class Membership:
         self._to_fill: list[int] = []  # bucket indices still to be looked up
         self._again: int | None = None  # the one that is looked up though it may be full
         self._turn = 0
+
+    @property
+    def wake_at_ns(self) -> int | None:
+        """When `handle_timer` has work, in monotonic ns."""
+        return earliest(self._next_ns, self._losses.wake_at_ns)
 
     def join(self, now: Instant, deadline_ns: int, joined: Joined) -> None:
         """Get into the network; calls back with None, or with why it was not possible."""
@@ -87,12 +104,16 @@ class Membership:
 
     def handle_timer(self, now: Instant) -> None:
         """Try to get in again, look around, or look for those that were lost."""
+        if lost := self._losses.due(now):
+            for contact in lost:
+                self._lose(contact, now)
+            self.on_change(now, False)
         if self.lost.wake_at_ns is not None and now.mono_ns >= self.lost.wake_at_ns:
             for contact in self.lost.due(now):
                 self._links.connect(contact.address, contact.node_id, now)
-        if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
+        if self._next_ns is None or now.mono_ns < self._next_ns:
             return
-        self.wake_at_ns = None
+        self._next_ns = None
         if self._joined is not None or (not self._table.size and self._bootstrap.configured):
             self._try(now)
         else:
@@ -109,12 +130,38 @@ class Membership:
         """Somebody has greeted us."""
         if link.contact is None:
             return
+        self._losses.remove(link.peer_id)
         if link.peer_id in self.lost:
+            if not self._probation.admits(link.contact, now):
+                return
             self.lost.remove(link.peer_id)
             self.look_around_soon(now)  # it may know others whom we have lost
-        stalest = self._table.heard_from(link.contact)
+        self._admit(link.contact, now)
+
+    def _admit(self, contact: Contact, now: Instant) -> None:
+        self._directory.found(contact)
+        stalest = self._table.heard_from(contact)
         if stalest is not None:
             self._liveness.check(stalest, now)
+
+    def _readmit(self, contact: Contact, now: Instant) -> None:
+        """It was on probation, and is well."""
+        self.lost.remove(contact.node_id)
+        self._admit(contact, now)
+        self.on_change(now, True)
+
+    def _on_silent(self, contact: Contact, now: Instant) -> None:
+        """Its link is about to be closed: it does not answer any more."""
+        if contact.node_id in self._table:
+            self._losses.add(contact, now)
+
+    def _lose(self, contact: Contact, now: Instant) -> None:
+        if contact.node_id not in self._table or self._links.is_linked(contact.node_id):
+            return  # it has said goodbye meanwhile, or has another link
+        self.lost.add(contact, now)
+        self._probation.lost(contact.node_id, now, silent=True)
+        self._directory.lose(contact.node_id, now)
+        self._notice_solitude(now)
 
     def on_link_lost(self, link: Link, planned: bool, now: Instant) -> None:
         """A link ended. A node that did not say why is dialled once more."""
@@ -123,7 +170,7 @@ class Membership:
         if planned:
             self._directory.forget(link.peer_id)
             self._notice_solitude(now)
-        elif link.peer_id in self._table:
+        elif link.peer_id in self._table and link.peer_id not in self._losses:
             self._links.connect(link.contact.address, link.peer_id, now)
 
     def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
@@ -135,7 +182,8 @@ class Membership:
             self.lost.remove(node_id)
         elif contact is not None:
             self.lost.add(contact, now)
-        self._directory.forget(node_id)
+            self._probation.lost(node_id, now, silent=False)
+        self._directory.lose(node_id, now)
         self._notice_solitude(now)
 
     def _notice_solitude(self, now: Instant) -> None:
@@ -237,4 +285,8 @@ class Membership:
 
     def _wake_in(self, delay_ns: int, now: Instant) -> None:
         delay_ns = round(delay_ns * self._rng.uniform(0.8, 1.2))
-        self.wake_at_ns = now.mono_ns + delay_ns
+        self._next_ns = now.mono_ns + delay_ns
+
+
+def _ignore(now: Instant, returned: bool) -> None:
+    """Stands for a hook that is not set."""

@@ -69,6 +69,7 @@ class ContactTable:
         self.point = point_of(owner)
         self.size = 0
         self._buckets: dict[int, _Bucket] = {}
+        self._nearest: dict[NodeId, None] | None = None  # None: to be worked out
         self.on_change: Callable[[Contact, bool], None] = _ignore
 
     def __contains__(self, node_id: NodeId) -> bool:
@@ -151,6 +152,13 @@ class ContactTable:
         found.sort(key=lambda contact: contact.point ^ target)
         return found[:count]
 
+    def nearest(self) -> dict[NodeId, None]:
+        """The BUCKET_SIZE members closest to the owner. Do not change it."""
+        if self._nearest is None:
+            contacts = self.closest(self.point, BUCKET_SIZE)
+            self._nearest = dict.fromkeys(contact.node_id for contact in contacts)
+        return self._nearest
+
     def rank_of_owner(self, target: int) -> int:
         """How many members are closer to the target than the owner is."""
         distance = self.point ^ target
@@ -165,6 +173,7 @@ class ContactTable:
 
     def _changed(self, contact: Contact, added: bool) -> None:
         self.size += 1 if added else -1
+        self._nearest = None
         self.on_change(contact, added)
 
     def populations(self) -> dict[int, int]:

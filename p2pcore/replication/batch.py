@@ -317,6 +317,10 @@ class BatchRead(_Batch):
     def ask_of(self, place: int, replicas: list[Contact], now: Instant) -> Sequence[Contact]:
         if slow := self._context.links.slow:
             replicas = sorted(replicas, key=lambda contact: contact.node_id in slow)
+        absent = self._context.directory.absent
+        if absent.contacts:
+            point, count = point_of(self._keys[place]), self._context.settings.replicas
+            replicas = absent.ready_first(replicas, point, count, now)
         reads = self._context.settings.reads
         if self._context.estimates.alert:
             replicas, reads = self._context.estimates.plan(replicas, reads, now)

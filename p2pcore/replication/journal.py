@@ -117,11 +117,13 @@ class Journal:
         """When `handle_timer` has work, in monotonic ns."""
         return earliest(self._due_ns, self.recalls.wake_at_ns)
 
-    def take_part(self, handover: Handover, changed: Settled) -> tuple["Journal"]:
+    def take_part(
+        self, handover: Handover, changed: Callable[[Instant, bool], None]
+    ) -> tuple["Journal"]:
         """Stand before whoever needs values; `changed` is called when a record was lost, and the
-        others are to be asked for it."""
+        others are to be asked for it now (True)."""
         handover.bring = self.recalls.bring
-        self.recalls.serve(changed)
+        self.recalls.serve(lambda now: changed(now, True))
         return (self,)
 
     # What comes back from the disk, before the node joins

@@ -5,7 +5,9 @@ are closer to it. It is *ready* for a key when it would be a replica even in its
 and beside it those who left the table and whose share has not been synced since. A member that
 appears joins the view at once, which only takes keys away from us; a member that is lost stays
 in the view until a sync (see `sync.py`) with those that remain has been concluded. So there is
-one rule for joins, crashes and departures: what was never handed over does not count.
+one rule for joins, crashes and departures: what was never handed over does not count. And a sync
+may wait for a while for one that is lost (`may_wait`): who would take its place does not count yet,
+and when it comes back in time, it never did.
 
 Why that keeps acknowledged writes. Let {A, B, C} hold a key with W = R = 2, and let X take the
 place of C. X counts for nothing until it has synced. If C was pushed out because X is closer, X
@@ -24,6 +26,7 @@ Rule: decides about keys by ids alone; asks nobody.
 """
 
 import enum
+from bisect import bisect_left
 
 from p2pcore.contact import Contact
 from p2pcore.ids import ID_BITS, NodeId, deciding_bits, shared_prefix_bits
@@ -91,6 +94,19 @@ class Ownership:
     def missed(self) -> bool:
         """True if somebody was lost whose share has not been synced since."""
         return bool(self._lost)
+
+    def may_wait(self, quorum: int) -> bool:
+        """True if those who are lost may be waited for: others would take their places, and of
+        every key as many replicas as a quorum are left that have counted before. Two that are lost
+        are taken to share a key where they might, so it may be false where no key is short."""
+        lost = [point for point, _ in self._lost.values()]
+        points = [self._table.point, *(contact.point for contact in self._table.contacts()), *lost]
+        points.sort()
+        spare = self.replicas - quorum
+        return len(points) > self.replicas and all(
+            sum(_may_share(one, other, points, self.replicas) for other in lost) <= spare
+            for one in lost
+        )
 
     def standing(self, point: int) -> Standing:
         """What this node is for the key at a point."""
@@ -197,3 +213,18 @@ class Ownership:
         ready = self.joined and not self._unsure and rank < self.replicas
         ready = ready and point not in self._holes
         return Standing.READY if ready else Standing.PENDING
+
+
+def _may_share(one: int, other: int, points: list[int], replicas: int) -> bool:
+    """Whether some key may have both among its replicas. Let them share so many leading bits: a key
+    on the side of one has all of that side closer than the other, which is next at best."""
+    if one == other:
+        return True
+    free_bits = ID_BITS - 1 - shared_prefix_bits(one, other)
+    return any(_count_beside(side, free_bits, points) < replicas for side in (one, other))
+
+
+def _count_beside(point: int, free_bits: int, points: list[int]) -> int:
+    """How many of these, which are sorted, differ from a point in their last bits alone."""
+    first = point >> free_bits << free_bits
+    return bisect_left(points, first + (1 << free_bits)) - bisect_left(points, first)

@@ -55,6 +55,10 @@ class ReadOperation(Operation):
         self.replicas = self.replicas[first:] + self.replicas[:first]
         if slow := self._context.links.slow:
             self.replicas.sort(key=lambda contact: contact.node_id in slow)
+        absent = self._context.directory.absent
+        if absent.contacts:
+            count = self._context.settings.replicas
+            self.replicas = absent.ready_first(self.replicas, self.point, count, now)
         self._answers.clear()
         self._asked = 0
         context, count = self._context, self.needed

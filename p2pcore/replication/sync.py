@@ -108,6 +108,8 @@ class Sync:
         changed: called whenever a session has ended.
         when_settled: calls back once all that is held is on disk; None: there is no disk.
         spare: so many of those that were here before a restart need not be back: W - 1.
+        quorum: the larger of W and R: where fewer replicas may be left, it is copied at once.
+        copy_after_ns: how long somebody who was lost is waited for otherwise.
     """
 
     def __init__(
@@ -124,7 +126,11 @@ class Sync:
         changed: Callable[[Instant], None],
         when_settled: Callable[[Callable[[Instant], None], Instant], None] | None = None,
         spare: int = 0,
+        quorum: int = 0,
+        copy_after_ns: int = 0,
     ) -> None:
+        self._quorum = quorum
+        self._copy_after_ns = copy_after_ns
         self._links = links
         self._ownership = ownership
         self._look = look
@@ -148,6 +154,9 @@ class Sync:
         self._session: _Session | None = None
         self._begin_ns: int | None = None  # when the next session begins
         self._changed_ns = 0  # when the membership last did
+        self._missed = False  # whether somebody was lost and not synced since, at the last change
+        self._missed_ns = 0  # since when that is so
+        self._planned = False  # whether one of them has gone on purpose
         self._looked = False  # for others who joined at the same time
         self._full_due = True  # whether it did since all neighbours were asked
         self._returned = False  # whether somebody has come back whom we had given up
@@ -181,8 +190,13 @@ class Sync:
         self._changed_ns = now.mono_ns
         self._plan(self._due_ns(now), now)
 
-    def membership_changed(self, now: Instant, *, returned: bool) -> None:
-        """Somebody joined, or was lost; or `returned`, and may bring what we have missed."""
+    def membership_changed(self, now: Instant, *, returned: bool, planned: bool = False) -> None:
+        """Somebody joined, or was lost; or `returned`, and may bring what we have missed; or has
+        gone as `planned`, and is not waited for."""
+        if not self._missed:
+            self._missed_ns = now.mono_ns
+        self._missed = self._ownership.missed
+        self._planned = self._missed and (self._planned or planned)
         self._changed_ns = now.mono_ns
         self._returned = self._returned or returned
         self._full_due = True
@@ -213,10 +227,21 @@ class Sync:
         """When to begin, the membership having changed."""
         due_ns = self._changed_ns
         if self._ownership.missed:
-            due_ns += SETTLE_NS
-        elif self._ownership.settled and not self._returned and not self._ownership.alone:
+            return max(due_ns + SETTLE_NS, self._copy_at_ns, now.mono_ns)
+        if self._ownership.settled and not self._returned and not self._ownership.alone:
             due_ns += GROWTH_NS
         return max(due_ns, now.mono_ns)
+
+    @property
+    def _copy_at_ns(self) -> int:
+        """Not before this is copied what was lost. Who is lost is waited for where enough others
+        have all of it: a restart must not move every record twice. Meanwhile who is to take its
+        place keeps what it is sent, and does not count."""
+        ownership = self._ownership
+        if self._planned or self._returned or not ownership.joined:
+            return 0
+        waits = ownership.may_wait(self._quorum)
+        return self._missed_ns + self._copy_after_ns if waits else 0
 
     def _plan(self, due_ns: int | None, now: Instant) -> None:
         """The next session begins then, which may be now."""
@@ -279,6 +304,9 @@ class Sync:
         self._links.counters.syncs += 1
         if complete:
             ownership.synced(session.epoch)
+            if self._missed and not ownership.missed:
+                self._missed = self._planned = False
+                self._changed_ns = now.mono_ns  # who takes the place counts from now on
         self._changed(now)
         self._plan(self._next_ns(session, now), now)
 
@@ -307,6 +335,8 @@ class Sync:
             return now.mono_ns + LOOK_NS
         if not self._table.size:
             return None  # the next member will be a change
+        if self._ownership.missed:
+            return self._due_ns(now)
         return max(now.mono_ns, self._changed_ns + SETTLE_NS)
 
     def excused(self, node_id: NodeId, problem: str | None, false: bool) -> bool:

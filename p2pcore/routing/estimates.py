@@ -21,15 +21,14 @@ Source: RFC 6298, section 3 (one sample per round trip); Dean and Barroso, "The 
 Rule: estimates and orders; sends nothing.
 """
 
-from collections.abc import Mapping
-
-from msgspec import Struct
+from collections.abc import Container, Mapping
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
 from p2pcore.routing.budget import HedgeBudget
 from p2pcore.session.link import Link
+from p2pcore.session.peers import PeerEstimate, is_late, pictured
 from p2pcore.wire.messages import Found, Missing, Reply, Store, Stored
 
 __all__ = ["OUTLIER", "PROBE_NS", "Estimates", "PeerEstimate"]
@@ -44,21 +43,6 @@ STEP = 0.03  # by which what is usual follows the answers; it is their median
 LOOK = 64  # answers between looks at all peers
 CLASSES = 8  # of sizes: below 256 bytes, 1 KiB, 4 KiB ... 1 MiB
 LOST = float("inf")
-
-
-class PeerEstimate(Struct, frozen=True):
-    """What this machine thinks of a node that it is linked to.
-
-    Attributes:
-        node_id: 32 bytes, its id.
-        strain: how long its answers take, against what is usual here for their kind and size: 1
-            for a node like all others, 0 while nothing is known.
-        late: it was given up waiting for, and has said nothing since.
-    """
-
-    node_id: NodeId
-    strain: float
-    late: bool
 
 
 class Estimates:
@@ -125,7 +109,7 @@ class Estimates:
         strains = [link.strain for link in links if link.strain]
         self._least = min(strains, default=1.0)
         uneven = max(strains, default=0.0) > OUTLIER * self._least
-        shunned = any(link.shunned or _is_late(link) for link in links)
+        shunned = any(link.shunned or is_late(link) for link in links)
         self.alert = self._enabled and (uneven or shunned)
 
     def missed(self, node_id: NodeId, since_ns: int, now: Instant) -> bool:
@@ -137,6 +121,7 @@ class Estimates:
         if link.heard_ns >= since_ns:
             return False
         link.late_ns = now.mono_ns
+        link.hedges += 1
         self.alert = self._enabled
         return True
 
@@ -166,20 +151,13 @@ class Estimates:
         link.probed_ns = now.mono_ns
         return self._budget.take(now)
 
-    def peers(self) -> list[PeerEstimate]:
+    def peers(self, suspects: Container[NodeId] = ()) -> list[PeerEstimate]:
         """What is thought of everybody who is linked, longest linked first."""
-        return [
-            PeerEstimate(link.peer_id, round(link.strain, 2), _is_late(link))
-            for link in self._by_node.values()
-        ]
+        return [pictured(link, suspects) for link in self._by_node.values()]
 
 
 def _size_class(value: bytes | None) -> int:
     return (len(value) >> 8).bit_length() + 1 >> 1 if value else 0
-
-
-def _is_late(link: Link) -> bool:
-    return link.heard_ns <= link.late_ns
 
 
 def _shun(link: Link, strain: float, median: float) -> bool:

@@ -39,6 +39,8 @@ from p2pcore.wire.messages import (
     FoundMany,
     Get,
     Heads,
+    IndirectPing,
+    IndirectPong,
     Inspect,
     Inspected,
     Listed,
@@ -242,6 +244,7 @@ _ANSWERS: dict[type, dict[type, _Check | None]] = {
     Inspect: {Inspected: None},
     Mark: {Marked: None},
     ListNames: {NamesListed: _names_listed, NotReady: None},
+    IndirectPing: {IndirectPong: None},
 }
 
 PLAIN_ANSWERS = {

@@ -9,6 +9,7 @@ from p2pcore.contact import Contact
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import P2PError
 from p2pcore.ids import NodeId
+from p2pcore.session.round_trip import RoundTrip
 from p2pcore.wire.messages import Message, Reply, Role
 
 __all__ = ["ACCIDENTS", "SHORT_DELAY", "TIMING_NS", "Call", "Counters", "Link"]
@@ -57,6 +58,8 @@ class Counters(Struct):
     repair_bytes: int = 0  # of records pulled and pushed, overheads included
     values_recalled: int = 0  # read from disk, to be given or looked at
     values_damaged: int = 0  # on disk, not as they were written: written again, or pulled
+    suspicions: int = 0  # of nodes that did not answer a ping in their time
+    vouched: int = 0  # of these, ended by a witness
     requests_refused: int = 0  # what only nodes ask, and what was asked by who does not read
     requests_too_late: int = 0  # whose asker had stopped to wait before their turn came
 
@@ -71,6 +74,7 @@ class Link:
         "delay",
         "end_by_ns",
         "heard_ns",
+        "hedges",
         "id",
         "incoming",
         "is_full",
@@ -84,6 +88,7 @@ class Link:
         "probed_ns",
         "retiring",
         "role",
+        "round_trip",
         "shunned",
         "since_ns",
         "slots",
@@ -120,6 +125,8 @@ class Link:
         self.shunned = False
         self.late_ns = -1
         self.probed_ns = 0
+        self.hedges = 0  # reads that asked another one while this peer was silent
+        self.round_trip: RoundTrip | None = None  # of pings; None: not known yet
         self.unanswered: Sequence[int] = ()  # calls that were in flight when it was retired
         self.slots: dict[int, int] = {}  # units of each question in flight, oldest first
         self.load = 0  # their sum; this and the next five: see `routing/windows.py`

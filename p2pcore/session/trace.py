@@ -20,6 +20,7 @@ from p2pcore.errors import P2PError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
+from p2pcore.session.peers import PeerEstimate
 from p2pcore.wire.messages import Fetch, Mark, Marked, Reply, Store
 
 __all__ = ["Trace", "TracedReply"]
@@ -57,13 +58,16 @@ class Trace:
             clock (`time.monotonic_ns`); None if there were none yet.
         replies: those that came until the operation was over, in the order in which they came;
             without those of nodes that know no marks.
+        peers: what was thought, when the operation began, of the nodes that are linked: who was an
+            outlier, late or suspect was asked last.
     """
 
-    __slots__ = ("_in_flight", "_links", "_marks", "replies", "written_ns")
+    __slots__ = ("_in_flight", "_links", "_marks", "peers", "replies", "written_ns")
 
     def __init__(self) -> None:
         self.written_ns: int | None = None
         self.replies: list[TracedReply] = []
+        self.peers: list[PeerEstimate] = []
         self._links: Links | None = None
         self._in_flight: Callable[[], bool] = bool
         self._marks: list[Call] = []

@@ -28,6 +28,8 @@ from p2pcore.sim.faults.kinds import (
     Exhaustion,
     Fault,
     FlashCrowd,
+    Loss,
+    Mobile,
     Partition,
     Pause,
     Slowness,
@@ -47,8 +49,8 @@ from p2pcore.sim.world import SIM_VERSION, World
 __all__ = [
     "FAULTS", "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Accounting",
     "Blackout", "Byzantine", "Churn", "ClockJump", "Crash", "DiskProfile", "DiskTrouble",
-    "Distance", "Drift", "Exhaustion", "Fault", "FlashCrowd", "LinkProfile", "LookupReport",
-    "Partition", "Pause", "Process", "Service", "SimClient", "SimNode", "SimOperation", "Slowness",
-    "StillError", "Stutter", "World",
+    "Distance", "Drift", "Exhaustion", "Fault", "FlashCrowd", "LinkProfile", "LookupReport", "Loss",
+    "Mobile", "Partition", "Pause", "Process", "Service", "SimClient", "SimNode", "SimOperation",
+    "Slowness", "StillError", "Stutter", "World",
     "draw_faults", "fault_from", "table_of",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ Incoming = Message | Unknown | Malformed
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
-_KNOWN_TAGS = range(44)
+_KNOWN_TAGS = range(46)
 
 # What msgspec raises on bytes that are no message: too deeply nested ones end in a RecursionError.
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)

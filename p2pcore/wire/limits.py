@@ -15,6 +15,7 @@ __all__ = [
     "MAX_NAMES_BYTES",
     "MAX_NAME_CHARS",
     "MAX_PART_BITS",
+    "MAX_PEERS",
     "MAX_SKETCHED",
     "MAX_TEXT_CHARS",
     "MAX_UNREAD_BYTES",
@@ -67,6 +68,9 @@ Beyond it, the links end on which most waits."""
 
 MAX_TEXT_CHARS = 512
 """Reasons are for people: a few sentences."""
+
+MAX_PEERS = 64
+"""Of which a node tells what it thinks: three buckets, 4 KiB."""
 
 MAX_COUNTERS = 128
 MAX_NAME_CHARS = 64

@@ -12,7 +12,7 @@ The order of the classes is the order of docs/protocol.md.
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from p2pcore.wire.comparing import (
     Draw,
@@ -29,7 +29,13 @@ from p2pcore.wire.comparing import (
     Survey,
     Surveyed,
 )
-from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_CONTACTS, MAX_COUNTERS, MAX_DRAWN
+from p2pcore.wire.limits import (
+    MAX_BATCH_ITEMS,
+    MAX_CONTACTS,
+    MAX_COUNTERS,
+    MAX_DRAWN,
+    MAX_PEERS,
+)
 from p2pcore.wire.listing import ListedName, ListNames, NamesListed
 from p2pcore.wire.parts import (
     AddressField,
@@ -44,17 +50,20 @@ from p2pcore.wire.parts import (
     UntimedReply,
     ValueField,
     VersionField,
+    WirePeer,
 )
+from p2pcore.wire.probing import IndirectPing, IndirectPong
 from p2pcore.wire.reasons import Reason, Role, words_of
 
 __all__ = [
-    "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch", "FetchMany",
-    "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads", "Inspect",
-    "Inspected", "Leaving", "ListKeys", "ListNames", "Listed", "Malformed", "Mark", "Marked",
-    "Message", "Missing", "NamesListed", "NotReady", "NotReplica", "Ping", "Pong", "Put",
-    "PutDone", "Ready", "Reason", "Recent", "Reply", "Resolve", "Role", "Settings", "Sketch",
-    "Sketched", "Stale", "Store", "StoreItem", "StoreMany", "Stored", "StoredMany", "Sum",
-    "Summed", "Survey", "Surveyed", "Unknown", "WireContact", "words_of",
+    "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch",
+    "FetchMany", "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads",
+    "IndirectPing", "IndirectPong", "Inspect", "Inspected", "Leaving", "ListKeys", "ListNames",
+    "Listed", "Malformed", "Mark", "Marked", "Message", "Missing", "NamesListed", "NotReady",
+    "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason", "Recent", "Reply",
+    "Resolve", "Role", "Settings", "Sketch", "Sketched", "Stale", "Store", "StoreItem",
+    "StoreMany", "Stored", "StoredMany", "Sum", "Summed", "Survey", "Surveyed", "Unknown",
+    "WireContact", "WirePeer", "words_of",
 ]  # fmt: skip
 
 
@@ -306,9 +315,10 @@ class Leaving(Base, frozen=True, tag=28):
 
 
 class Inspect(Base, frozen=True, tag=29):
-    """Asks for the state and the counters of a node."""
+    """Asks for a node's state and counters; and, with `peers`, what it thinks of others."""
 
     id: RequestId
+    peers: bool = False
 
 
 class Inspected(UntimedReply, frozen=True, tag=30):
@@ -326,6 +336,8 @@ class Inspected(UntimedReply, frozen=True, tag=30):
     capacity_bytes: Count
     counters: Annotated[dict[NameField, Count], Meta(max_length=MAX_COUNTERS)]
     durability: NameField = "memory"  # "synced", "buffered" or "memory"
+    peers: Annotated[list[WirePeer], Meta(max_length=MAX_PEERS)] = field(default_factory=list)
+    """Of those that it is linked to, the worst."""
 
 
 class Mark(Base, frozen=True, tag=31):
@@ -359,13 +371,13 @@ Message = (
     | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
     | FoundMany | NotReady | Survey | Surveyed | ListKeys | Listed | Confirm | Confirmed | Leaving
     | Inspect | Inspected | Mark | Marked | Sum | Summed | Sketch | Sketched | Resolve | Recent
-    | Heads | Draw | Drawn | ListNames | NamesListed
+    | Heads | Draw | Drawn | ListNames | NamesListed | IndirectPing | IndirectPong
 )  # fmt: skip
 
 Reply = (
     Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
     | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
-    | Inspected | Marked | Summed | Sketched | Heads | Drawn | NamesListed
+    | Inspected | Marked | Summed | Sketched | Heads | Drawn | NamesListed | IndirectPong
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from p2pcore.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_VALUE_BYTES,
 
 __all__ = [
     "AddressField", "Base", "Count", "IdField", "Milliseconds", "NameField", "RequestId",
-    "SlotField", "Step", "TextField", "UntimedReply", "ValueField", "VersionField",
+    "SlotField", "Step", "TextField", "UntimedReply", "ValueField", "VersionField", "WirePeer",
 ]  # fmt: skip
 
 VERSION_BYTES = 16
@@ -37,3 +37,15 @@ class UntimedReply(Base, frozen=True):
     """An answer that tells no delay."""
 
     delay: ClassVar[int] = 0
+
+
+class WirePeer(Base, frozen=True):
+    """What a node thinks of another one that it is linked to. `strain_permille`: how long answers
+    take against what is usual, 1000 if as long; `state`: bits, 1 late, 2 outlier, 4 suspect."""
+
+    node_id: IdField
+    address: AddressField
+    strain_permille: Count
+    state: Count
+    round_trip_us: Count
+    hedges: Count

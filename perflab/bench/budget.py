@@ -50,6 +50,7 @@ SUITES: Mapping[str, Budget] = {
     "chaos": Budget(25),
     "concurrency": Budget(10, short=True),
     "counts": Budget(41, short=True),
+    "detection": Budget(9),
     "durable": Budget(20),
     "hotpath": Budget(90),
     "latency": Budget(40),
@@ -59,7 +60,7 @@ SUITES: Mapping[str, Budget] = {
     "scale": Budget(9, short=True),
     "simulated": Budget(75),
     "startup": Budget(30),
-    "tail": Budget(45),
+    "tail": Budget(35),
 }
 
 

@@ -15,7 +15,7 @@ def copies(nodes: list[AdaptiveCoordinator]) -> list[int]:
 
 
 async def test_join_crash_and_leave() -> None:
-    async with swarm(5) as nodes, client_of(*nodes[:3]) as client:
+    async with swarm(5, copy_after_s=0) as nodes, client_of(*nodes[:3]) as client:
         await client.store_many({key: key.encode() for key in KEYS})
 
         async def all_is_there(members: list[AdaptiveCoordinator]) -> None:
@@ -26,7 +26,9 @@ async def test_join_crash_and_leave() -> None:
             assert await client.retrieve_many(KEYS) == {key: key.encode() for key in KEYS}
             await eventually(lambda: copies(members) == [3] * len(KEYS))
 
-        newcomer = AdaptiveCoordinator(CoordinatorConfig(bootstrap=[nodes[1].address]))
+        newcomer = AdaptiveCoordinator(
+            CoordinatorConfig(bootstrap=[nodes[1].address], copy_after_s=0)
+        )
         async with newcomer:
             await all_is_there([*nodes, newcomer])
             assert newcomer.ready

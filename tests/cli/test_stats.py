@@ -199,3 +199,20 @@ def test_numbers_in_words() -> None:
         "0:00:00", "0:00:59", "1:01:01", "1d 01:01:01",
     ]  # fmt: skip
     assert table([("a", "b"), ("cc\x1b[2J", "ddd")]) == ["a            b", "cc\\x1b[2J  ddd"]
+
+
+def test_what_a_node_thinks_of_the_others(
+    three: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = three[0]
+    assert main(["stats", node.address]) == 0
+    text = capsys.readouterr().out
+    others = sorted(each.address for each in three[1:])
+    rows = text[text.index("peer ") :].splitlines()
+    assert rows[0].split() == ["peer", "id", "state", "strain", "round", "trip", "hedges"]
+    assert sorted(row.split()[0] for row in rows[1:]) == others
+    assert main(["stats", node.address, "--json"]) == 0
+    peers = json.loads(capsys.readouterr().out)["peers"]
+    assert sorted(peer["address"] for peer in peers) == others
+    fields = {"id", "address", "strain", "late", "outlier", "suspect", "round_trip_ms", "hedges"}
+    assert all(set(peer) == fields for peer in peers)

@@ -7,7 +7,7 @@ import pytest
 from p2pcore.contact import Contact
 from p2pcore.effects import Connect, Instant, LinkId, Send
 from p2pcore.ids import NodeId
-from p2pcore.overlay.liveness import FAR_NS, MAX_DIALS, QUIET_NS, Liveness
+from p2pcore.overlay.liveness import FAR_NS, MAX_DIALS, PROBE_NS, QUIET_NS, Liveness
 from p2pcore.overlay.table import BUCKET_SIZE, ContactTable
 from p2pcore.wire import messages as m
 from tests.session.harness import CLIENT_READY, ME, NODE_READY, Harness
@@ -54,9 +54,9 @@ class Idle:
 def test_a_node_pings_those_near_it_often_and_the_others_now_and_then() -> None:
     idle = Idle(is_node=True)
     idle.run(10 * FAR_NS)
-    assert idle.gaps_ns(NEAR) == {QUIET_NS}
+    assert idle.gaps_ns(NEAR) == {PROBE_NS}
     assert idle.gaps_ns(FAR) == {FAR_NS}
-    assert len(idle.pinged_ns[NEAR]) == 10 * FAR_NS // QUIET_NS
+    assert len(idle.pinged_ns[NEAR]) == 10 * FAR_NS // PROBE_NS
     assert len(idle.pinged_ns[FAR]) == 10
 
 

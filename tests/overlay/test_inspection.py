@@ -63,7 +63,9 @@ def test_a_node_tells_its_state(net: Net) -> None:
         stored_bytes=1400,
         capacity_bytes=1 << 30,
         counters=info.counters,
+        peers=info.peers,
     )
+    assert {peer.address for peer in info.peers} == {first.address, third.address}
     assert 7 < info.uptime_s < 12
     assert info.counters["stores"] == 1
     assert sum(inspect(client, address=p.address).counters["fetches"] for p in net.nodes) == 2

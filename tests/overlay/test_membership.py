@@ -188,7 +188,9 @@ def test_a_client_finds_its_way_back_too(net: Net) -> None:
 
 def test_who_never_greets_is_turned_away(net: Net) -> None:
     seed = net.node()
-    mute = net.node(join=False, bootstrap=[seed.address], join_timeout_s=1)
+    mute = net.node(
+        join=False, bootstrap=[seed.address], join_timeout_s=1, give_up_after_s=60
+    )  # it hears us, and waits for answers that will not come
     goodbyes: list[Message] = []
 
     def judge(source: Peer, target: Peer, message: Message) -> str:

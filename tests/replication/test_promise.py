@@ -96,7 +96,7 @@ def split_write() -> None:
     """One part of a write is on a replica that is lost, the other comes after its successor has
     synced, if that does not wait; then whoever is asked by a quorum is looked at."""
     net = Net()
-    net.swarm(5)
+    net.swarm(5, copy_after_s=0)  # who is lost is waited for, which only makes it safer
     client = net.client()
     client.store("warm up", b"")
     first, second, third = net.replicas("key")

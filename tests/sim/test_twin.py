@@ -53,6 +53,7 @@ SCRIPTS = {
     ),
     "members come and go": Script(
         nodes=5,
+        settings={"copy_after_s": 0},  # sockets would wait in real time
         steps=(
             Call("c", "store_many", BATCH),
             SETTLE,

@@ -35,7 +35,8 @@ COMPARING = (
 )  # fmt: skip
 
 LEFT_OUT = {
-    **dict.fromkeys(("Ping", "Pong"), "sent when a link has been silent for 5 s"),
+    **dict.fromkeys(("Ping", "Pong"), "sent when a link has been silent for 0.8 s"),
+    **dict.fromkeys(("IndirectPing", "IndirectPong"), "sent when an answer takes long"),
     **dict.fromkeys(("FindNode", "Contacts"), "answers overtake each other; regions grow old"),
     **dict.fromkeys(COMPARING, "upkeep: when timers say so"),
     **dict.fromkeys(("Confirm", "Confirmed"), "upkeep: when timers say so"),

@@ -87,7 +87,7 @@ by_type = {
     m.Confirm: st.builds(m.Confirm, numbers, entries),
     m.Confirmed: st.builds(m.Confirmed, numbers, places, places),
     m.Leaving: st.builds(m.Leaving, numbers),
-    m.Inspect: st.builds(m.Inspect, numbers),
+    m.Inspect: st.builds(m.Inspect, numbers, st.booleans()),
     m.Inspected: st.builds(
         m.Inspected,
         numbers,
@@ -96,7 +96,11 @@ by_type = {
         st.booleans(),
         *[numbers] * 5,
         st.dictionaries(names, numbers, max_size=5),
+        names,
+        st.lists(st.builds(m.WirePeer, ids, names, *[numbers] * 4), max_size=5),
     ),
+    m.IndirectPing: st.builds(m.IndirectPing, numbers, ids, numbers),
+    m.IndirectPong: st.builds(m.IndirectPong, numbers, st.booleans()),
     m.Mark: st.builds(m.Mark, numbers),
     m.Marked: st.builds(m.Marked, numbers, numbers, numbers, numbers),
     m.FoundMany: st.builds(

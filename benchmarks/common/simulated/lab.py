@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
+from benchmarks.common.simulated import detection as sim_detection
 from benchmarks.common.simulated import faults as sim_faults
 from benchmarks.common.simulated import overload as sim_overload
 from benchmarks.common.simulated import scale as sim_scale
@@ -40,6 +41,7 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
     "overload": sim_overload.overload,
     "trigger": sim_overload.after_trigger,
     "tail": sim_tail.tail,
+    "detection": sim_detection.detection,
 }
 
 

@@ -36,7 +36,7 @@ LYING = ("amnesia", "liar", "eclipse")
 SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 SLUGGISH_QUEUE = 20  # messages that wait; no more than a few do unless a node is overloaded
 AFTERMATH_NS = 6_000_000_000  # a call is given up after 5 s, or a link that lost it is dialled anew
-LONG_PAUSE_NS = 3_000_000_000  # others give up a link after 5 s of silence and two pings
+LONG_PAUSE_NS = 2_000_000_000  # who answers a ping 2.2 s late is given up
 
 Life = tuple[SimNode, int]  # a node, and which of its processes
 

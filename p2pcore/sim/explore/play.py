@@ -26,7 +26,7 @@ from p2pcore.sim.world import World
 __all__ = ["Outcome", "play"]
 
 TIMEOUT_S = 6.0  # of each operation: a round that fails, and a connection that does, fit in
-SEVERED_S = 3.0  # less than what others would notice
+SEVERED_S = 2.0  # less than what others would notice
 SEVERED_GAP_S = 8.0
 SHORTEST_S, LONGEST_S = 2.0, 7200.0  # lifetimes of records that have one
 MAX_ZIPF = 4  # draws of which the smallest names the key: the first keys are the hottest

@@ -331,7 +331,8 @@ def _mixture(rng: Stream, values: Table) -> Table:
     nodes = n + 4 + rng.below(8)
     staying = [f"n{number}" for number in range(1, n + 2)]
     leaving = [f"n{number}" for number in range(n + 2, nodes + 1)]
-    known = [kind for kind in FAULTS if kind not in ("blackout", "disk")]  # here are no disks
+    apart = ("blackout", "disk", "loss", "mobile")  # here are no disks, and others are scenarios
+    known = [kind for kind in FAULTS if kind not in apart]
     kinds = tuple(kind for kind in known if kind != "byzantine" or rng.below(3) == 0)
     tables = []
     for fault in draw_faults(rng, count=3 + rng.below(5), within_s=values["over_s"], kinds=kinds):

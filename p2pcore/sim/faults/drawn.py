@@ -22,6 +22,8 @@ from p2pcore.sim.faults.kinds import (
     Exhaustion,
     Fault,
     FlashCrowd,
+    Loss,
+    Mobile,
     Partition,
     Pause,
     Slowness,
@@ -114,6 +116,12 @@ _DRAWS: dict[str, Callable[[Stream, float, float], Fault]] = {
     ),
     "distance": lambda rng, at_s, for_s: Distance(
         at_s=at_s, for_s=for_s, extra_ms=_scale(rng, 1, 100)
+    ),
+    "loss": lambda rng, at_s, for_s: Loss(
+        at_s=at_s, for_s=for_s, loss_ppm=_scale(rng, 1000, 900_000), one_way=bool(rng.below(2))
+    ),
+    "mobile": lambda rng, at_s, for_s: Mobile(
+        at_s=at_s, for_s=for_s, sleep_ms=_scale(rng, 100, 9000), moves=rng.below(3)
     ),
     "byzantine": lambda rng, at_s, for_s: Byzantine(
         at_s=at_s, for_s=for_s, behaviour=rng.choice(BEHAVIOURS)

@@ -17,8 +17,8 @@ from p2pcore.sim.faults.byzantine import BEHAVIOURS
 
 __all__ = [
     "DISK_TROUBLES", "FAULTS", "Blackout", "Byzantine", "Churn", "ClockJump", "Crash",
-    "DiskTrouble", "Distance", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Partition", "Pause",
-    "Slowness", "Stutter", "fault_from", "table_of",
+    "DiskTrouble", "Distance", "Drift", "Exhaustion", "Fault", "FlashCrowd", "Loss", "Mobile",
+    "Partition", "Pause", "Slowness", "Stutter", "fault_from", "table_of",
 ]  # fmt: skip
 
 
@@ -128,6 +128,44 @@ class Distance(Aimed):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Loss(Aimed):
+    """Segments of the process are lost: those that it sends, and unless it is `one_way`, those that
+    are sent to it. TCP sends them again, later and later."""
+
+    loss_ppm: int = 800_000
+    one_way: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.loss_ppm < 1_000_000:
+            raise ConfigError(f"loss_ppm must be 1 to 999999, not {self.loss_ppm!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mobile(Aimed):
+    """The process is on a telephone: its link is the profile `mobile`, it sleeps again and again,
+    and now and then it has another address: its connections are gone, and nobody tells the other
+    side. Addresses change in a sleep."""
+
+    sleep_ms: int = 1500
+    """How long it sleeps, each time."""
+
+    every_ms: int = 10_000
+    """From one sleep to the next."""
+
+    moves: int = 3
+    """It wakes with another address each time that it has slept so often; 0: never."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.sleep_ms < self.every_ms:
+            text = f"1 to every_ms - 1, which is {self.every_ms - 1}"
+            raise ConfigError(f"sleep_ms must be {text}, not {self.sleep_ms!r}")
+        if self.moves < 0:
+            raise ConfigError(f"moves must be 0 or more, not {self.moves!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exhaustion(Aimed):
     """The process is out of descriptors: it accepts no connection; those it has go on."""
 
@@ -231,14 +269,14 @@ DISK_TROUBLES = ("slow", "full", "broken", "rot")
 
 Fault = (
     Partition | Crash | Pause | Slowness | Exhaustion | ClockJump | Drift | Churn | FlashCrowd
-    | Byzantine | Blackout | DiskTrouble | Stutter | Distance
+    | Byzantine | Blackout | DiskTrouble | Stutter | Distance | Loss | Mobile
 )  # fmt: skip
 
 FAULTS: dict[str, type] = {
     "partition": Partition, "crash": Crash, "pause": Pause, "slowness": Slowness,
     "exhaustion": Exhaustion, "clock-jump": ClockJump, "drift": Drift, "churn": Churn,
     "flash-crowd": FlashCrowd, "byzantine": Byzantine, "stutter": Stutter, "distance": Distance,
-    "blackout": Blackout, "disk": DiskTrouble,
+    "blackout": Blackout, "disk": DiskTrouble, "loss": Loss, "mobile": Mobile,
 }  # fmt: skip
 """Every kind of fault, by the name that a table calls it."""
 

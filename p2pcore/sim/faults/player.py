@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from p2pcore.sim.environment import Environment
 from p2pcore.sim.faults.byzantine import make_byzantine
+from p2pcore.sim.faults.journey import Journey, lose, relink
 from p2pcore.sim.faults.kinds import (
     Aimed,
     Blackout,
@@ -23,6 +24,8 @@ from p2pcore.sim.faults.kinds import (
     Exhaustion,
     Fault,
     FlashCrowd,
+    Loss,
+    Mobile,
     Partition,
     Pause,
     Slowness,
@@ -114,6 +117,11 @@ class Faults:
             case Distance():
                 self._move(node, fault.extra_ms)
                 self._later(fault, lambda: self._move(node, -fault.extra_ms))
+            case Loss():
+                lose(node, fault.loss_ppm, one_way=fault.one_way)
+                self._later(fault, lambda: lose(node, -fault.loss_ppm, one_way=fault.one_way))
+            case Mobile():
+                Journey(node, self._world.network, fault).begin()
             case Exhaustion():
                 node.accepts = False
                 self._later(fault, lambda: setattr(node, "accepts", True))
@@ -154,10 +162,7 @@ class Faults:
 
     def _move(self, node: Process, further_ms: int) -> None:
         latency_us = node.link.latency_us + 1000 * further_ms
-        node.link = replace(node.link, latency_us=latency_us)
-        path = self._world.network.path
-        for end in node.ends.values():
-            end.path, end.far.path = path(node, end.far.owner), path(end.far.owner, node)
+        relink(node, replace(node.link, latency_us=latency_us))
 
     # Disks
 

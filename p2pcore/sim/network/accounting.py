@@ -9,7 +9,9 @@ class Accounting:
     """The messages of a world. `in_flight` also counts what waits: in a receiver's queue, or for
     TCP to send it again once a partition is over."""
 
-    __slots__ = ("bytes_sent", "delivered", "dropped", "in_flight", "kinds", "sent")
+    __slots__ = (
+        "bytes_sent", "delivered", "dropped", "in_flight", "kind_bytes", "kinds", "sent",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.sent = 0
@@ -20,6 +22,13 @@ class Accounting:
         """Bytes of frames: without TLS, TCP and IP."""
         self.kinds: dict[type[Message], int] = {}
         """How many of each message were sent."""
+        self.kind_bytes: dict[type[Message], int] = {}
+        """The bytes of their frames."""
+
+    def count_kind(self, kind: type, count: int, size_bytes: int) -> None:
+        """So many messages of this kind and size are sent."""
+        self.kinds[kind] = self.kinds.get(kind, 0) + count
+        self.kind_bytes[kind] = self.kind_bytes.get(kind, 0) + count * size_bytes
 
     @property
     def balanced(self) -> bool:

@@ -64,6 +64,9 @@ class LinkProfile:
     loss_ppm: int = 0
     """Segments lost, of a million."""
 
+    up_loss_ppm: int = 0
+    """Segments lost of those that the node sends, of a million, beside those."""
+
     duplicate_ppm: int = 0
     """Segments that come twice, of a million."""
 
@@ -77,7 +80,7 @@ class LinkProfile:
         for name in ("latency_us", "jitter_us", "up_kbps", "down_kbps", "reorder_us"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be 0 or more, not {getattr(self, name)!r}")
-        for name in ("loss_ppm", "duplicate_ppm", "reorder_ppm"):
+        for name in ("loss_ppm", "up_loss_ppm", "duplicate_ppm", "reorder_ppm"):
             if not 0 <= getattr(self, name) < 1_000_000:
                 text = f"{name} must be 0 to 999999, not {getattr(self, name)!r}"
                 raise ConfigError(text)
@@ -125,7 +128,8 @@ class Path:
         self.rto_ns = max(MIN_RTO_NS, 2 * self.rtt_ns)
         self._up_ps = _ps_per_byte(source.up_kbps)
         self._down_ps = _ps_per_byte(target.down_kbps)
-        self._loss_ppm = _either(source.loss_ppm, target.loss_ppm)
+        sent_ppm = _either(source.loss_ppm, source.up_loss_ppm)
+        self._loss_ppm = _either(sent_ppm, target.loss_ppm)
         self._duplicate_ppm = _either(source.duplicate_ppm, target.duplicate_ppm)
         self._reorder_ppm = _either(source.reorder_ppm, target.reorder_ppm)
         reordering = [link.reorder_us for link in (source, target) if link.reorder_ppm]

@@ -71,7 +71,7 @@ class Network:
         accounting.sent += count
         accounting.in_flight += count
         accounting.bytes_sent += size * count
-        accounting.kinds[kind] = accounting.kinds.get(kind, 0) + count
+        accounting.count_kind(kind, count, size)
         payload = frame if raw or self._full_codec else message
         answer = is_answer(payload)
         for link_id in links:  # a KeyError: the machine sends on a link that it knows is closed

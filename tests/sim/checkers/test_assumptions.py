@@ -13,7 +13,7 @@ def cut(for_s: float) -> tuple[World, Checkers]:
 
 
 def test_as_long_as_nobody_is_forgotten_reads_are_as_promised() -> None:
-    world, checkers = cut(5)
+    world, checkers = cut(2)
     for _ in range(20):
         world.run(1)
         assert all(node.machine.table.size == 5 for node in world.nodes)
