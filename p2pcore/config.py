@@ -29,6 +29,7 @@ MAX_TIMEOUT_S = 1e6  # of one operation, so that no sum of times overflows; elev
 MAX_SECONDS = 1e9  # of any setting: 31 years, what no timer or clock takes amiss
 MAX_COUNT = 2**31 - 1
 MAX_BYTES = 2**63 - 1  # what a node can say of itself on the wire
+MIN_DISK_BYTES = 64 << 20  # of which the log and the group that is written take a quarter
 MAX_REPLICAS = 20
 MAX_WITNESSES = 8  # a suspicion must not make a storm of pings
 LEAST_DETECTION_S = {"probe_after_s": 0.2, "give_up_after_s": 0.1}
@@ -186,8 +187,17 @@ class CoordinatorConfig:
     whole may take six times as long."""
 
     max_store_bytes: int = 1 << 30
-    """Records kept here, in memory and on disk, overheads included; beyond it, stores are refused
-    as StorageFull."""
+    """Records kept here, overheads included; beyond it, stores are refused as StorageFull. Without
+    a disk they are all in memory."""
+
+    max_disk_bytes: int = 1 << 40
+    """With a disk: what records may take there, their file and its log, 64 MiB at least; beyond it
+    stores are refused, and reads and deletes go on, as on a full disk."""
+
+    cache_bytes: int = 256 << 20
+    """With a disk: values that stay in memory, those used last, with 160 bytes each. Others are
+    read when somebody asks for them. What is known of a record beside its value, some 300 bytes,
+    is always in memory, and so is what is on its way to the disk."""
 
     tombstone_grace_s: float = 24 * 3600.0
     """How long deletions are remembered: longer than any partition or absence of a node."""
@@ -243,7 +253,10 @@ class CoordinatorConfig:
         self._settle_durability()
         self._settle_quorums()
         _check_ints(self, ("max_connections", "pool_size", "max_handshakes"), MAX_COUNT)
-        _check_ints(self, ("max_store_bytes", "repair_bytes_per_s"), MAX_BYTES)
+        _check_ints(self, ("max_store_bytes", "cache_bytes", "repair_bytes_per_s"), MAX_BYTES)
+        least = f"at least {MIN_DISK_BYTES} bytes (64 MiB)"
+        _check_ints(self, ("max_disk_bytes",), MAX_BYTES, least)
+        _check(self.max_disk_bytes >= MIN_DISK_BYTES, "max_disk_bytes", self.max_disk_bytes, least)
         _check_seconds(self, ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s"))
         _check_seconds(self, ("max_clock_offset_s", "leave_timeout_s"), zero=True)
         _check_routing(self)

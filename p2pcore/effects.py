@@ -24,6 +24,7 @@ __all__ = [
     "LinkId",
     "Notice",
     "Persist",
+    "Recall",
     "Send",
     "budget_of",
     "delay_of",
@@ -81,8 +82,9 @@ class Close(Struct, frozen=True, gc=False):
 class Persist(Struct, frozen=True, gc=False):
     """Write this to disk; say `persisted` once it is synced, together with all before it.
 
-    What is kept of a key from now on; a `version` of None: nothing. Numbers count up by one.
-    `name`: of a listed record.
+    What is kept of a key from now on; a `version` of None: nothing. Numbers count up by one, beyond
+    all that were used before a restart: the number is the row of what is written. `name`: of a
+    listed record. `replaces` is the row that is not needed any more; 0: there is none.
     """
 
     number: int
@@ -91,6 +93,15 @@ class Persist(Struct, frozen=True, gc=False):
     value: bytes | None
     expires_ms: int
     name: bytes | None = None
+    replaces: int = 0
+
+
+class Recall(Struct, frozen=True, gc=False):
+    """Read this row back from disk; say `recalled` with it, or with None where it is not there as
+    it was written. What waits for it goes on meanwhile, in any order."""
+
+    row: int
+    key: Key
 
 
 class Complete(Struct, frozen=True, gc=False):
@@ -136,4 +147,4 @@ def is_spent(budget: int, delay: int) -> bool:
     return 0 < budget << BUDGET_BITS <= 1 << (DELAY_BITS + delay - 1)
 
 
-Effect = Send | Connect | Close | Persist | Complete | Notice
+Effect = Send | Connect | Close | Persist | Recall | Complete | Notice

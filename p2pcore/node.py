@@ -131,8 +131,8 @@ class Node(Machine):
         )
         waiting = self._context.hedges, self._context.windows.waiting
         upkeep = self.liveness, self._membership, self.lost, self._sync, self._handover
-        parts = links, *waiting, *upkeep, self._replica, journal
-        self._timed: tuple[_Timed, ...] = tuple(part for part in parts if part is not None)
+        kept = journal.take_part(self._handover, self._notice_change) if journal else ()
+        self._timed: tuple[_Timed, ...] = links, *waiting, *upkeep, self._replica, *kept
         self._coordinating = 0  # operations in flight that we run for peers
         self._coordinated: dict[NodeId, int] = {}  # ... by who has asked
         self._serve_links()
@@ -184,7 +184,7 @@ class Node(Machine):
                 if self._sync.is_first and not self.ownership.awaited:
                     self.ownership.found()
                 if self.journal is not None:
-                    self._sync.context.here_ms = self.journal.here_ms
+                    self._sync.context.here_ms = self.journal.notes.here_ms
                 self._sync.start(now)
                 self._handover.start(now)
             self.complete(operation, error)
@@ -283,7 +283,7 @@ class Node(Machine):
             self._sync.membership_changed(now, returned=returned, planned=planned)
             self._handover.membership_changed(now)
             if self.journal is not None:
-                self.journal.note_members(self.table.nearest(), all_synced=False)
+                self.journal.notes.note_members(self.table.nearest(), all_synced=False)
 
     def _look_around(self, looked: Callable[[Instant], None], now: Instant) -> None:
         self.directory.search(self.table.point, now, lambda _, now: looked(now))
@@ -292,7 +292,7 @@ class Node(Machine):
         self._replica.tidy_later(now)
         if self.ownership.settled:
             if self.journal is not None:
-                self.journal.note_members(self.table.nearest(), all_synced=True)
+                self.journal.notes.note_members(self.table.nearest(), all_synced=True)
             waiting, self._waiting_ready = self._waiting_ready, {}
             for operation in waiting:
                 self.complete(operation, None)

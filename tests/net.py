@@ -6,6 +6,7 @@ messages. The accounts balance: what was sent was delivered, dropped, held back,
 """
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
@@ -22,6 +23,7 @@ from p2pcore.effects import (
     LinkId,
     Notice,
     Persist,
+    Recall,
     Send,
 )
 from p2pcore.errors import AuthenticationError, P2PError, UnreachableError
@@ -29,7 +31,7 @@ from p2pcore.ids import NodeId, key_of
 from p2pcore.node import Node
 from p2pcore.wire.codec import FrameParser, encode_frame
 from p2pcore.wire.messages import Message
-from tests.saved import saved
+from tests.saved import bring_back, read_back
 
 __all__ = ["DROP", "HOLD", "PASS", "Net", "Peer"]
 
@@ -58,6 +60,7 @@ class Peer:
         self.results: dict[int, object] = {}
         self.notices: list[str] = []
         self.unsynced: list[Persist] = []  # for its disk: see `Net.node`
+        self.unread: list[Recall] = []
         self.disk: list[Persist] = []  # what is on it, in the order in which it was written
         self.syncs = True  # by itself, SYNC_NS later
         self._operations = 0
@@ -131,11 +134,12 @@ class Peer:
         return self.result(self.read(name, **options))
 
     def sync(self) -> None:
-        """What waits for the disk is on it."""
+        """What waits for the disk is on it, and what was to be read is there."""
         written, self.unsynced = self.unsynced, []
         self.disk += written
         if written:
             self.tell(lambda now: self.machine.journal.persisted(written[-1].number, now))
+        read_back(self)
 
     def holds(self, name: str) -> Any:
         """The record in this node's own store."""
@@ -173,15 +177,13 @@ class Net:
             settings["bootstrap"] = [self.nodes[0].address]
         config = CoordinatorConfig(**settings)
         chosen = NodeId(node_id or sha256(f"node {number}".encode()).digest())
-        if back is not None:
-            disk, chosen = True, back.machine.node_id
+        disk, chosen = (disk, chosen) if back is None else (True, back.machine.node_id)
         machine = Node(config, chosen, self._streams(number), disk=disk)
         machine.open(config.advertise or address)
         peer = Peer(self, f"n{number}", address, machine)
         if machine.journal is not None:
             peer.disk = list(back.disk) if back is not None else []
-            peer.tell(lambda now: machine.journal.restore(saved(peer.disk), now))
-            peer.tell(machine.journal.open)
+            peer.tell(partial(bring_back, peer))
         self.peers.append(peer)
         if join:
             peer.result(peer.join())
@@ -224,8 +226,8 @@ class Net:
 
     def kill(self, peer: Peer) -> None:
         """The process ends without a word: its connections break."""
-        peer.alive = False
-        for link_id in list(peer.links):
+        peer.alive, links = False, list(peer.links)
+        for link_id in links:
             self._break(peer, link_id)
 
     def leave(self, peer: Peer) -> None:
@@ -291,9 +293,7 @@ class Net:
         assert self.sent == self.delivered + self.dropped + self.in_flight + len(self.held)
         self.run(12)  # more than the longest time-out of anything that runs in the background
         live = [peer for peer in self.peers if peer.alive and not peer.silent]
-        self.run_until(
-            lambda: not any(peer.machine.links.calls for peer in live), 1
-        )  # a comparison
+        self.run_until(lambda: not any(peer.machine.links.calls for peer in live), 1)
         for peer in self.peers:
             if peer.alive and not peer.silent:
                 assert not peer.results, f"{peer} has results that nobody waited for"
@@ -316,10 +316,11 @@ class Net:
         elif isinstance(effect, Complete):
             assert effect.operation not in peer.results, "an operation completes once"
             peer.results[effect.operation] = effect.result
-        elif isinstance(effect, Persist):
-            if not peer.unsynced and peer.syncs:
+        elif isinstance(effect, Persist | Recall):
+            if not (peer.unsynced or peer.unread) and peer.syncs:
                 self.at(self.mono_ns + SYNC_NS, lambda: peer.sync() if peer.syncs else None)
-            peer.unsynced.append(effect)
+            waits: list[Any] = peer.unsynced if isinstance(effect, Persist) else peer.unread
+            waits.append(effect)
         elif isinstance(effect, Notice):
             peer.notices.append(effect.text)
 

@@ -30,6 +30,8 @@ BAD = [
     (CoordinatorConfig, "max_connections", 0),
     (CoordinatorConfig, "max_handshakes", 0),
     (CoordinatorConfig, "max_store_bytes", 0),
+    (CoordinatorConfig, "cache_bytes", 0),
+    (CoordinatorConfig, "max_disk_bytes", (64 << 20) - 1),
     *[
         (CoordinatorConfig, name, value)
         for name in ("join_timeout_s", "handshake_timeout_s", "tombstone_grace_s")

@@ -146,7 +146,11 @@ class AdaptiveCoordinator(RecordOperations):
         """What was in the directory is in the node."""
         synced = self.config.durability == "synced"
         self._records = records = DiskRecords(
-            directory, self._node.journal, synced=synced, reported=host.pump
+            directory,
+            self._node.journal,
+            synced=synced,
+            reported=host.pump,
+            max_bytes=self.config.max_disk_bytes,
         )
         records.on_failed = self._on_failed
         host.persist = records.write

@@ -3,9 +3,9 @@
 Theory of operation. Two tables that only grow at their end, `meta` (what a record is) and `data`
 (its value), under one sequence number: keys are hashes, and a tree in their order would write a
 random page for each (10 times the bytes at a million records; measured in decision 0016). What is
-newer of a key is inserted, and the row before it deleted, in one transaction; which row a key has
-is known in memory. SQLite writes to a log first, of which it checks every frame: after a kill or a
-cut of the power, what was committed is there, and what was not is not.
+newer of a key is inserted, and the row before it deleted, in one transaction; which row that is,
+whoever writes must say. SQLite writes to a log first, of which it checks every frame: after a kill
+or a cut of the power, what was committed is there, and what was not is not.
 
 One connection in one thread writes *and* checkpoints, and no other one writes while it does: SQLite
 before 3.51.3 can damage a file when two connections do (the "WAL-reset bug"), and the one that
@@ -18,15 +18,28 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from p2pcore.aio.schema import (
+    INSERT_DATA,
+    INSERT_META,
+    MIGRATIONS,
+    SCHEMA_VERSION,
+    SELECT_HEADS,
+    meta_row,
+    saved_of,
+    select_of,
+    sorted_out,
+    sound_head,
+)
 from p2pcore.effects import Persist
-from p2pcore.ids import Key
-from p2pcore.storage.store import Saved, seal_of
+from p2pcore.storage.store import Row, Saved
 
 __all__ = [
     "FILE",
+    "MIGRATIONS",
     "SCHEMA_VERSION",
     "BrokenDiskError",
     "DamagedError",
@@ -40,26 +53,6 @@ OWNER_ONLY = 0o600
 BUSY_S = 5.0  # another process that looks at the file may hold it for a moment
 READ_ROWS = 1000  # at a time, when all is read
 FREE_PAGES = 256  # given back to the file system in one go: some milliseconds
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        "CREATE TABLE meta(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, version BLOB NOT NULL,"
-        " expires_ms INTEGER NOT NULL, seal INTEGER NOT NULL)",
-        "CREATE TABLE data(seq INTEGER PRIMARY KEY, value BLOB NOT NULL)",
-        "CREATE TABLE state(name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
-    ),
-    ("ALTER TABLE meta ADD COLUMN name BLOB",),  # of listed records
-)
-"""What brings a file from the schema of each version to the next. Never changed, only added to."""
-
-SCHEMA_VERSION = len(MIGRATIONS)
-
-SELECT_ALL = (
-    "SELECT seq, key, version, expires_ms, seal, value, {name} FROM meta LEFT JOIN data USING(seq)"
-    " WHERE seq > ? ORDER BY seq LIMIT ?"
-)
-NAMES_SINCE = 2  # the schema
-MAX_UNSIGNED = (1 << 63) - 1  # the largest number that SQLite keeps
 
 
 class FullDiskError(Exception):
@@ -94,9 +87,8 @@ class Database:
 
     def __init__(self, path: Path, *, synced: bool = True, read_only: bool = False) -> None:
         self.path = path
-        self._rows: dict[bytes, int] = {}  # of keys
-        self._stale: list[tuple[int]] = []  # rows whose keys have newer ones
-        self._next = 1
+        self._left: dict[int, int] = {}
+        """By the number of a change that was not written, the row which it should have replaced."""
         if not read_only:
             _make_private(path)
         uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
@@ -122,8 +114,8 @@ class Database:
         if version > SCHEMA_VERSION:
             text = f"{self.path} has schema {version}, this p2pcore knows {SCHEMA_VERSION}"
             raise ForeignError(f"{text}: a newer one has written it")
-        old = read_only and version < NAMES_SINCE  # which is only looked at, not brought up
-        self._select_all = SELECT_ALL.format(name="NULL" if old else "name")
+        self._select = select_of(version if read_only else SCHEMA_VERSION)
+        self._page_bytes = self._value("PRAGMA page_size")
         if read_only:
             return
         if not version:
@@ -140,6 +132,7 @@ class Database:
             found = self._connection.execute(f"PRAGMA {name}").fetchone()
             if found is not None and found[0] != value:
                 raise BrokenDiskError(f"{self.path}: SQLite has {name}={found[0]}, not {value}")
+        self._connection.create_function("sound_head", 7, sound_head, deterministic=True)
         for number in range(version, SCHEMA_VERSION):
             self._migrate(number)
 
@@ -153,25 +146,47 @@ class Database:
     # Reading
 
     def load(self) -> Iterator[list[Saved]]:
-        """All records, some at a time. To be read to its end before anything is written."""
-        after = 0
+        """All records with their values, some at a time."""
+        for rows in self._pages(self._select, 0):
+            yield [saved_of(row) for row in rows]
+
+    def heads(self) -> Iterator[tuple[list[Row], list[Saved], list[int]]]:
+        """What is known of all records without their values; notes, whole; and damaged rows: some
+        at a time."""
+        for rows in self._pages(SELECT_HEADS, 1):
+            records, notes, damaged = sorted_out(rows)
+            yield records, [note for note in map(self.read, notes) if note is not None], damaged
+
+    def _pages(self, statement: str, place: int) -> Iterator[list[Any]]:
+        """Rows of a statement, which has their numbers at a place, in order."""
+        after, page = -1, f"{statement} > ? ORDER BY seq LIMIT ?"
         try:
-            while rows := self._connection.execute(self._select_all, (after, READ_ROWS)).fetchall():
-                after = rows[-1][0]
-                self._next = after + 1
-                yield [self._saved(*row) for row in rows]
+            while rows := self._connection.execute(page, (after, READ_ROWS)).fetchall():
+                after = rows[-1][place]
+                yield rows
         except sqlite3.Error as error:
             raise _kind_of(error) from error
 
-    def _saved(
-        self, row: int, key: bytes, version: bytes, expires_ms: int, seal: int,
-        value: bytes | None, name: bytes | None,
-    ) -> Saved:  # fmt: skip
-        old = self._rows.get(key)
-        if old is not None:
-            self._stale.append((old,))
-        self._rows[key] = row
-        return Saved(key, version, value, expires_ms, seal, name)
+    def read(self, row: int) -> Saved | None:
+        """The record in a row, whether it is sound or not; None: there is no such row.
+
+        Raises:
+            DamagedError, BrokenDiskError: it can't be read.
+        """
+        try:
+            found = self._connection.execute(f"{self._select} = ?", (row,)).fetchone()
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
+        return None if found is None else saved_of(found)
+
+    def last_row(self) -> int:
+        """The number of the last row of all."""
+        try:
+            return max(
+                self._value(f"SELECT ifnull(max(seq), 0) FROM {t}") for t in ("meta", "data")
+            )
+        except sqlite3.Error as error:
+            raise _kind_of(error) from error
 
     def state(self, name: str) -> int | None:
         """A number that was noted; None: it was not."""
@@ -195,14 +210,16 @@ class Database:
             FullDiskError: there was no room.
             BrokenDiskError: it is not known what is on disk.
         """
-        meta, data, gone, rows = self._plan(group)
+        meta, data, gone = self._plan(group)
         try:
             self._run("BEGIN IMMEDIATE")
             run = self._connection.executemany
-            run("INSERT INTO meta VALUES(?, ?, ?, ?, ?, ?)", meta)
-            run("INSERT INTO data VALUES(?, ?)", data)
-            run("DELETE FROM meta WHERE seq=?", gone)
-            run("DELETE FROM data WHERE seq=?", gone)
+            run(INSERT_META, meta)
+            if data:
+                run(INSERT_DATA, data)
+            if gone:
+                run("DELETE FROM meta WHERE seq=?", gone)
+                run("DELETE FROM data WHERE seq=?", gone)
             self._run("COMMIT")
         except sqlite3.Error as error:
             kind = _kind_of(error)
@@ -212,48 +229,48 @@ class Database:
                 except sqlite3.Error as second:
                     raise BrokenDiskError(str(second)) from error
             raise kind from error
-        for key, row in rows.items():
+        if self._left:
+            for change in group:
+                self._left.pop(change.replaces, None)
+
+    def _plan(self, group: Sequence[Persist]) -> tuple[list[Any], list[Any], list[tuple[int]]]:
+        """The rows to insert, and those to delete; what is replaced within the group is neither."""
+        left = self._left
+        old = [change.replaces for change in group if change.replaces]
+        if left:
+            old = [left.get(row, row) for row in old]
+        first = group[0].number if group else 0
+        brief = {row for row in old if row >= first}
+        meta, data = [], []
+        for number, key, version, value, expires_ms, name in map(_fields, group):
+            if version is None or (brief and number in brief):
+                continue
+            meta.append(meta_row(number, key, version, value, expires_ms, name))
+            if value is not None:
+                data.append((number, value))
+        return meta, data, [(row,) for row in old if row not in brief]
+
+    def left_out(self, group: Sequence[Persist]) -> None:
+        """These are not written: what they should have replaced is there still, and is replaced by
+        what replaces them."""
+        for change in group:
+            row = self._left.pop(change.replaces, change.replaces)
             if row:
-                self._rows[key] = row
-            else:
-                self._rows.pop(key, None)
-        self._next += len(group)
+                self._left[change.number] = row
 
-    def _plan(
-        self, group: Sequence[Persist]
-    ) -> tuple[list[Any], list[Any], list[tuple[int]], dict[Key, int]]:
-        """The rows to insert, those to delete, and where keys are then: of a key that comes
-        several times, the last."""
-        last = {change.key: change for change in group}
-        meta, data, gone, rows = [], [], [], {}
-        for row, (key, change) in enumerate(last.items(), self._next):
-            old = self._rows.get(key)
-            if old is not None:
-                gone.append((old,))
-            rows[key] = 0
-            if change.version is not None:
-                rows[key] = row
-                value, expires_ms = change.value, min(change.expires_ms, MAX_UNSIGNED)
-                seal = seal_of(key, change.version, value, expires_ms, change.name)
-                meta.append((row, key, change.version, expires_ms, seal, change.name))
-                if value is not None:
-                    data.append((row, value))
-        return meta, data, gone, rows
-
-    def forget(self, keys: Iterable[bytes]) -> None:
-        """Delete the rows of damaged records, and those that a newer one should have replaced."""
-        gone = [(self._rows.pop(key),) for key in dict.fromkeys(keys) if key in self._rows]
-        for table in ("meta", "data"):
-            for row in (*gone, *self._stale):
-                self._guarded(f"DELETE FROM {table} WHERE seq=?", row)
-        self._stale.clear()
+    def forget(self, rows: Iterable[int]) -> None:
+        """Delete the rows of damaged records, and those that newer ones should have replaced."""
+        for row in rows:
+            for table in ("meta", "data"):
+                self._guarded(f"DELETE FROM {table} WHERE seq=?", (row,))
 
     # The file as a whole
 
-    def complaints(self) -> list[str]:
-        """What SQLite finds wrong with the file, beside the contents of records."""
+    def complaints(self, table: str | None = None) -> list[str]:
+        """What SQLite finds wrong with the file, or a table, beside the contents of records."""
         try:
-            rows = self._connection.execute("PRAGMA quick_check").fetchall()
+            what = "" if table is None else f"('{table}')"
+            rows = self._connection.execute(f"PRAGMA quick_check{what}").fetchall()
         except sqlite3.Error as error:
             raise _kind_of(error) from error
         return [row[0] for row in rows if row[0] != "ok"]
@@ -281,6 +298,12 @@ class Database:
             return os.stat(f"{self.path}-wal").st_size
         except FileNotFoundError:
             return 0
+
+    @property
+    def used_bytes(self) -> int:
+        """What records take on disk: the pages in use of the file, and its log."""
+        pages = self._value("PRAGMA page_count") - self._value("PRAGMA freelist_count")
+        return pages * self._page_bytes + self.wal_bytes
 
     def checkpoint(self, *, truncate: bool = False) -> None:
         """Bring what is in the log into the file; `truncate`: and leave an empty log.
@@ -316,6 +339,9 @@ class Database:
             raise _kind_of(error) from error
 
 
+_fields = attrgetter("number", "key", "version", "value", "expires_ms", "name")
+
+
 def _make_private(path: Path) -> None:
     """Nobody but the owner reads records; the log gets the permissions of the file."""
     try:
@@ -330,7 +356,9 @@ def _kind_of(error: sqlite3.Error) -> Exception:
     primary = code & 0xFF if code is not None else None
     if primary == sqlite3.SQLITE_FULL:
         return FullDiskError(str(error))
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return DamagedError(str(error))
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+        return DamagedError(str(error))  # no such column, say: our statements are right
+    if primary is None and isinstance(error, sqlite3.OperationalError):
+        return DamagedError(str(error))  # a text where bytes were, which is none
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return BrokenDiskError(f"{error} ({name})")

@@ -1,9 +1,10 @@
-"""What a node keeps on disk: its directory, locked; its records, brought back and written.
+"""What a node keeps on disk: its directory, locked; its records, brought back, written and read.
 
-Theory of operation. `DiskRecords` takes the lock and opens the file; `bring_back` reads it in a
-thread, some records at a time, and hands them to the node before it joins. From then on a `Writer`
-writes what the node's journal wants, and its word comes back in the loop. A file that is damaged is
-set aside under a name of its own, and the node begins empty: the others have its records.
+Theory of operation. `DiskRecords` takes the lock and opens the file; `bring_back` reads in a thread
+what is known of all records but their values, and hands it to the node before that joins: nobody
+else is at it then. From then on a `Writer` writes what the node's journal wants, a `Reader` reads
+the values that it wants back, and their word comes in the loop. A file that is damaged is set aside
+under a name of its own, and the node begins empty: the others have its records.
 
 Rule: carries out and reports; what follows from a disk's trouble is decided in the core.
 """
@@ -12,13 +13,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from p2pcore.aio.database import (
     FILE,
-    MAX_UNSIGNED,
     BrokenDiskError,
     DamagedError,
     Database,
@@ -26,12 +27,13 @@ from p2pcore.aio.database import (
     FullDiskError,
 )
 from p2pcore.aio.files import DirectoryLock
+from p2pcore.aio.reader import Found, Reader
+from p2pcore.aio.schema import MAX_UNSIGNED
 from p2pcore.aio.system import now
 from p2pcore.aio.writer import Writer
-from p2pcore.effects import Persist
+from p2pcore.effects import Persist, Recall
 from p2pcore.errors import ConfigError
 from p2pcore.replication.journal import Journal
-from p2pcore.storage.store import Saved
 
 __all__ = ["DiskRecords", "place_of"]
 
@@ -55,6 +57,7 @@ class DiskRecords:
         directory: its data directory.
         journal: of the node; None: records stay in memory, and only the lock is held.
         synced: a change counts when it is synced; else when the system has it.
+        max_bytes: what records may take on disk.
         reported: called in the loop whenever the journal was told something.
 
     Raises:
@@ -62,20 +65,30 @@ class DiskRecords:
     """
 
     def __init__(
-        self, directory: Path, journal: Journal | None, *, synced: bool, reported: Reported
+        self,
+        directory: Path,
+        journal: Journal | None,
+        *,
+        synced: bool,
+        reported: Reported,
+        max_bytes: int = 1 << 62,
     ) -> None:
         self._lock = DirectoryLock(directory)
+        self._path = directory / FILE
         self._journal = journal
         self._synced = synced
+        self._max_bytes = max_bytes
         self._reported = reported
         self._loop = asyncio.get_running_loop()
         self._database: Database | None = None
         self._writer: Writer | None = None
+        self._reader: Reader | None = None
+        self._examination: threading.Thread | None = None
         self.on_failed: Callable[[str], None] = log.error
         """Called in the loop when the disk has failed."""
         try:
             if journal is not None:
-                self._database = self._open(directory / FILE, synced)
+                self._database = self._open(self._path, synced)
         except BaseException:
             self._lock.release()
             raise
@@ -124,33 +137,52 @@ class DiskRecords:
         if journal is None or database is None:
             return
         try:
-            batches, nothing = database.load(), list[Saved]()
-            while batch := await self._loop.run_in_executor(None, next, batches, nothing):
-                journal.restore(batch, now())
-            if journal.damaged:
-                await self._loop.run_in_executor(None, database.forget, journal.damaged)
-                log.error(
-                    "%d records in %s were damaged and are left out; the others have them",
-                    len(journal.damaged),
-                    database.path,
-                )
+            await self._loop.run_in_executor(None, self._take_back, database, journal)
         except DamagedError as error:
             database.close()
             self._set_aside(database.path, error)
             self._database = database = self._open(database.path, self._synced)
-            journal.write_anew()  # what could be read of it
+            journal.begin_empty()
         except (BrokenDiskError, FullDiskError) as error:
             raise ConfigError(f"data_dir: {database.path} can't be read: {error}") from error
+        except ConfigError as error:
+            raise ConfigError(f"data_dir: {database.path}: {error}") from None
         try:
             journal.open(now())
         except ConfigError as error:
             raise ConfigError(f"data_dir: {database.path}: {error}") from None
-        self._writer = Writer(database, self._told)
+        self._writer = Writer(database, self._told, self._max_bytes)
+        self._reader = Reader(database.path, self._found)
 
-    def write(self, change: Persist) -> None:
-        """Have a change written; the journal is told when it is."""
+    def _take_back(self, database: Database, journal: Journal) -> None:
+        """In a thread, before anybody else is at the journal."""
+        for complaint in (*database.complaints("meta"), *database.complaints("state")):
+            raise DamagedError(complaint)
+        gone: list[int] = []
+        for rows, notes, damaged in database.heads():
+            gone += journal.take_back(rows)
+            gone += damaged
+            journal.restore(notes, now())
+            journal.damaged += damaged
+        database.forget(gone)
+        journal.taken_back(database.last_row())
+        if journal.damaged:
+            for complaint in database.complaints():
+                raise DamagedError(complaint)
+            log.error(
+                "%d records in %s were damaged and are left out; the others have them",
+                len(journal.damaged),
+                database.path,
+            )
+
+    def write(self, wanted: Persist | Recall) -> None:
+        """Have a change written, or a row read; the journal is told when it is."""
         assert self._writer is not None, "records are brought back before anything is changed"
-        self._writer.write(change)
+        if isinstance(wanted, Persist):
+            self._writer.write(wanted)
+        else:
+            assert self._reader is not None
+            self._reader.read(wanted.row)
 
     # While it runs
 
@@ -170,11 +202,49 @@ class DiskRecords:
             self.on_failed(reason)
         self._reported()
 
+    def _found(self, found: Found) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(self._tell_found, found)
+
+    def _tell_found(self, found: Found) -> None:
+        assert self._journal is not None
+        recalls = self._journal.recalls
+        for row, saved in found:
+            if not recalls.recalled(row, saved, now()):
+                log.error("a record in %s was damaged; the others have it", self._path)
+                self._suspect()
+        self._reported()
+
+    def _suspect(self) -> None:
+        """Where a record is damaged, the tree that it stands in may be: have SQLite look at all of
+        the file."""
+        if self._examination is None or not self._examination.is_alive():
+            name = "p2pcore examination"
+            self._examination = threading.Thread(target=self._examine, name=name, daemon=True)
+            self._examination.start()
+
+    def _examine(self) -> None:
+        assert self._writer is not None
+        try:
+            with contextlib.closing(Database(self._path, read_only=True)) as database:
+                complaints = database.complaints()
+        except (DamagedError, BrokenDiskError) as error:
+            complaints = [str(error)]
+        if complaints:
+            self._writer.condemn(DamagedError(complaints[0]))
+
     def finish(self) -> None:
         """Write what waits, close the file and give the directory back. Blocks until the disk has
         done it; may be repeated, in any thread."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._examination is not None:
+            self._examination.join()
         if self._writer is not None:
             self._writer.close()
+            damage, self._writer.damage = self._writer.damage, None
+            if damage is not None:
+                self._set_aside(self._path, damage)  # the next start would find the same
         elif self._database is not None:
             self._database.close()
         self._lock.release()

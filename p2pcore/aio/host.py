@@ -21,7 +21,7 @@ from p2pcore.aio.lobby import Lobby
 from p2pcore.aio.patience import LINGER_S, NOT_READ, TICK_S
 from p2pcore.aio.system import SMALL_READ_BYTES, now, read_buffer, reason_of
 from p2pcore.aio.tls import TlsSession
-from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Persist, Send
+from p2pcore.effects import Close, Complete, Connect, LinkId, Notice, Persist, Recall, Send
 from p2pcore.errors import AuthenticationError, ClosedError, P2PError, UnreachableError, UsageError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
@@ -65,8 +65,8 @@ class Host:
         self.read_buffer = read_buffer(self._loop)
         self.small_buffer = self.read_buffer[:SMALL_READ_BYTES]
         self.closed = False
-        self.persist: Callable[[Persist], None] = _no_disk
-        """Writes a change to disk; the owner sets it."""
+        self.persist: Callable[[Persist | Recall], None] = _no_disk
+        """Writes a change to disk, or reads it back; the owner sets it."""
         self._credentials = credentials
         self._connect_timeout_s = connect_timeout_s
         self._stall_timeout_ns = round(stall_timeout_s * 1e9)
@@ -190,6 +190,8 @@ class Host:
                 self._send(effect)  # type: ignore[arg-type]
             elif kind is Complete:
                 self._complete(effect)  # type: ignore[arg-type]
+            elif kind is Persist or kind is Recall:
+                self.persist(effect)  # type: ignore[arg-type]
             elif isinstance(effect, Connect):
                 self._connect(effect)
             elif isinstance(effect, Close):
@@ -197,8 +199,6 @@ class Host:
                 if connection is not None:
                     connection.close()
                     self.watch_stalls()
-            elif isinstance(effect, Persist):
-                self.persist(effect)
             elif isinstance(effect, Notice):
                 log.info("%s", effect.text)
         deadline_ns = self.machine.next_deadline()
@@ -396,5 +396,5 @@ class Host:
         self.pump()
 
 
-def _no_disk(change: Persist) -> None:
+def _no_disk(change: Persist | Recall) -> None:
     raise AssertionError(f"there is no disk for {change.key.hex()}")

@@ -9,6 +9,9 @@ Some of the disk is kept as *ballast*, a file of no use. When there is no room f
 refused, and the ballast given back: from then on values are refused unseen, and deletes have room.
 When there is room for the ballast again, it is made anew, and all is as before.
 
+Beyond `max_bytes` it is the same but for the ballast: values are refused until deletes have made
+room.
+
 When there is nothing to write, the log is brought into the file, and free pages are given back.
 
 Rule: one writing connection, in one thread. A commit that failed otherwise than for want of room is
@@ -33,6 +36,8 @@ log = logging.getLogger("p2pcore")
 GROUP_CHANGES = 1024
 GROUP_BYTES = 4 << 20
 WAL_BYTES = 64 << 20  # in the log, before it is brought into the file amid the work
+UNBOUNDED = 1 << 40  # so much is not looked at: the disk is full before
+CHANGE_BYTES = 200  # of a record on disk beside its value, rounded up
 IDLE_S = 2.0  # without work, before it is
 BALLAST_FILE = "ballast"
 BALLAST_BYTES = 16 << 20  # more than a group, with its pages in log and file, and many deletes
@@ -47,10 +52,14 @@ class Writer:
     Args:
         database: is this thread's from now on, also to be closed.
         told: what has become of it; not after `close`.
+        max_bytes: what records may take on disk.
     """
 
-    def __init__(self, database: Database, told: Told) -> None:
+    def __init__(self, database: Database, told: Told, max_bytes: int = 1 << 62) -> None:
         self._database = database
+        self._max_bytes = max_bytes
+        self._wal_bytes = min(WAL_BYTES, max_bytes // 8)
+        self._over = False  # beyond `max_bytes`
         self._told = told
         self._ballast = database.path.with_name(BALLAST_FILE)
         self._waiting: deque[Persist] = deque()
@@ -60,6 +69,8 @@ class Writer:
         self._full = not self._take_ballast()
         self._dirty = True  # there may be something in the log
         self.groups = 0  # that were committed
+        self.damage: DamagedError | None = None
+        """What was found to be damaged of the file, which is of no use any more."""
         self._thread = threading.Thread(target=self._run, name="p2pcore writer", daemon=True)
         self._thread.start()
 
@@ -68,6 +79,11 @@ class Writer:
         self._waiting.append(change)
         if not self._wakes.is_set():
             self._wakes.set()
+
+    def condemn(self, damage: DamagedError) -> None:
+        """The file is of no use any more: write nothing more to it. In any thread."""
+        self.damage = damage
+        self._wakes.set()
 
     def close(self) -> None:
         """Write what waits, and end. Takes as long as the disk does. May be repeated."""
@@ -85,6 +101,8 @@ class Writer:
                     self._tidy()
                     continue
                 self._wakes.clear()
+                if self.damage is not None and not self._broken:
+                    self._break(str(self.damage), self.damage)
                 while self._waiting and not self._broken:
                     self._write(self._group())
                 if self._broken:
@@ -99,27 +117,43 @@ class Writer:
         """The next changes that are written together: where there is no ballast, of one kind."""
         group: list[Persist] = []
         size, waiting = 0, self._waiting
+        apart = self._full or self._over
         while waiting and len(group) < GROUP_CHANGES and size < GROUP_BYTES:
-            if group and self._full and (waiting[0].value is None) != (group[0].value is None):
+            if group and apart and (waiting[0].value is None) != (group[0].value is None):
                 break
             change = waiting.popleft()
             size += len(change.value or b"")
             group.append(change)
         return group
 
+    def _fits(self, group: list[Persist]) -> bool:
+        """True if a group stays within `max_bytes`."""
+        if self._max_bytes >= UNBOUNDED:
+            return True
+        size = sum(CHANGE_BYTES + len(change.value or b"") for change in group)
+        self._over = self._database.used_bytes + size > self._max_bytes
+        return not self._over
+
     def _write(self, group: list[Persist]) -> None:
-        number = group[-1].number
         if self._full and group[0].value is not None and not self._take_ballast():
-            self._told("refused", number, f"less than {BALLAST_BYTES >> 20} MiB are free")
+            self._refuse(group, f"less than {BALLAST_BYTES >> 20} MiB are free")
+            return
+        if not self._fits(group) and any(change.value is not None for change in group):
+            used = self._database.used_bytes
+            self._refuse(group, f"{used} of {self._max_bytes} bytes are in use (max_disk_bytes)")
             return
         try:
             self._commit(group)
         except FullDiskError as error:
-            self._told("refused", number, str(error))
+            self._refuse(group, str(error))
         except (BrokenDiskError, DamagedError) as error:
-            self._break(str(error))
+            self._break(str(error), error)
         else:
-            self._told("persisted", number, "")
+            self._told("persisted", group[-1].number, "")
+
+    def _refuse(self, group: list[Persist], reason: str) -> None:
+        self._database.left_out(group)
+        self._told("refused", group[-1].number, reason)
 
     def _commit(self, group: list[Persist]) -> None:
         self._dirty = True
@@ -131,7 +165,7 @@ class Writer:
                 raise
             self._database.write(group)
         self.groups += 1
-        if self._database.wal_bytes > WAL_BYTES:
+        if self._database.wal_bytes > self._wal_bytes:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -146,8 +180,9 @@ class Writer:
         space = os.statvfs(self._ballast.parent)
         return space.f_bavail * space.f_frsize
 
-    def _break(self, reason: str) -> None:
+    def _break(self, reason: str, error: Exception | None = None) -> None:
         self._broken = True
+        self.damage = error if isinstance(error, DamagedError) else None
         self._waiting.clear()
         self._told("failed", 0, reason)
 
@@ -160,7 +195,7 @@ class Writer:
             self._dirty = False
         except (BrokenDiskError, DamagedError) as error:
             self._dirty = False
-            self._break(str(error))
+            self._break(str(error), error)
 
     def _end(self) -> None:
         with contextlib.suppress(FullDiskError, BrokenDiskError, DamagedError):

@@ -169,6 +169,10 @@ def _add_replication(command: Parser) -> None:
 LIMITS: tuple[tuple[str, str, Callable[[str], object], str], ...] = (
     ("--max-store-bytes", "max_store_bytes", size,
      "room for records, 400 bytes beside each value; stores beyond it are refused"),
+    ("--max-disk", "max_disk_bytes", size,
+     "room on disk for records and their log; stores beyond it are refused, deletes go on"),
+    ("--cache", "cache_bytes", size,
+     "values that stay in memory where there is a data directory; others are read from disk"),
     ("--max-connections", "max_connections", count, "incoming connections"),
     ("--pool-size", "pool_size", count, "outgoing connections kept to other nodes"),
     ("--max-handshakes", "max_handshakes", count,

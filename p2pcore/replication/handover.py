@@ -14,7 +14,7 @@ become ready from the replicas that stay (`sync.py`).
 Rule: a record leaves the store only here and in `RecordStore.expire`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
 
@@ -53,6 +53,7 @@ STEP_TIMEOUT_NS = 3_000_000_000  # for one answer
 ROUNDS = 3  # of asking and sending, for one step; the rest is left to the next sweep
 
 Over = Callable[[Instant], None]
+Bring = Callable[[Iterable[Key], Over, Instant], None]
 
 
 class _Part(Call):
@@ -78,7 +79,7 @@ class _Part(Call):
             self.lacking = dict.fromkeys(reply.lacking)
             self.unready = dict.fromkeys(reply.unready)
             if self.lacking and self._round < ROUNDS:
-                self._push(now)
+                self._step.handover.push(self, now)
             else:
                 self._step.part_over(self, now)
         elif isinstance(reply, StoredMany):
@@ -98,8 +99,9 @@ class _Part(Call):
         self.lacking = dict.fromkeys(range(len(self.entries)))
         self._step.part_over(self, now)
 
-    def _push(self, now: Instant) -> None:
-        items = self._step.handover.items(self, now)
+    def send(self, items: list[StoreItem], now: Instant) -> None:
+        if self._step.ended:
+            return
         if items:
             self._ask(lambda call_id: StoreMany(call_id, items), now)
         else:
@@ -116,7 +118,7 @@ class _Part(Call):
 class _Step:
     """Some records, and all the nodes that are to have them."""
 
-    __slots__ = ("_ended", "_entries", "_open", "_parts", "_unplaced", "handover")
+    __slots__ = ("_entries", "_open", "_parts", "_unplaced", "ended", "handover")
 
     def __init__(self, handover: "Handover", entries: list[Entry]) -> None:
         self.handover = handover
@@ -124,7 +126,7 @@ class _Step:
         self._unplaced: dict[bytes, None] = {}  # keys whose heirs could not be found
         self._parts: dict[NodeId, _Part] = {}
         self._open = 0  # places, then parts, that are waited for
-        self._ended = False
+        self.ended = False
 
     def begin(self, now: Instant) -> None:
         self._open = len(self._entries)
@@ -132,7 +134,7 @@ class _Step:
             self.handover.place(entry, partial(self._placed, entry), now)
 
     def _placed(self, entry: Entry, heirs: list[Contact] | P2PError, now: Instant) -> None:
-        if self._ended:
+        if self.ended:
             return
         if isinstance(heirs, P2PError) or len(heirs) < self.handover.fewest:
             self._unplaced[entry.key] = None
@@ -155,7 +157,7 @@ class _Step:
             self.handover.step_over(left, [], now)
 
     def end(self) -> None:
-        self._ended = True
+        self.ended = True
         for part in self._parts.values():
             self.handover.links.enough(part)
 
@@ -191,6 +193,8 @@ class Handover:
         bytes_per_s: int,
     ) -> None:
         self.links = links
+        self.bring: Bring = lambda keys, then, now: then(now)
+        """Has values in memory that may be on disk, and calls back."""
         self._directory = directory
         self._ownership = ownership
         self._store = store
@@ -365,19 +369,28 @@ class Handover:
         if self.leaving:
             self._avoided[contact.node_id] = None
 
-    def items(self, part: _Part, now: Instant) -> list[StoreItem]:
-        """What a node lacks of a step, as much as fits into one message."""
-        items: list[StoreItem] = []
+    def push(self, part: _Part, now: Instant) -> None:
+        """Have what a node lacks of a step sent to it, as much as fits into one message."""
+        self.links.drop(part)  # it is asked nothing while the disk is
+        keys: list[Key] = []
         size = 0
         for place in part.lacking:
-            record = self._store.held(Key(part.entries[place].key))
-            if record is None:
-                continue
-            size += len(record.value or b"") + len(record.name or b"")
-            if items and size > MAX_BATCH_BYTES:
-                break
-            key, ends_ms = part.entries[place].key, record.expires_ms
-            items.append(StoreItem(key, record.version, record.value, ends_ms, record.name))
+            key = Key(part.entries[place].key)
+            record = self._store.held(key)
+            if record is not None:
+                size += len(record.value or b"") + len(record.name or b"")
+                if keys and size > MAX_BATCH_BYTES:
+                    break
+                keys.append(key)
+        self.bring(keys, lambda now: part.send(self._items(keys, now), now), now)
+
+    def _items(self, keys: list[Key], now: Instant) -> list[StoreItem]:
+        items: list[StoreItem] = []
+        for key in keys:
+            record = self._store.held(key)
+            if record is not None and not record.is_cold:  # it may have changed meanwhile
+                ends_ms = record.expires_ms
+                items.append(StoreItem(key, record.version, record.value, ends_ms, record.name))
         sent = sum(RECORD_OVERHEAD_BYTES + len(item.value or b"") for item in items)
         self._paid_ns = max(self._paid_ns, now.mono_ns) + sent * 1_000_000_000 // self._bytes_per_s
         self.links.counters.records_pushed += len(items)

@@ -13,14 +13,6 @@ not, and the store says that it lacks them. The answers that speak of them fail.
 taken, tombstones are; what is behind is tried again every RETRY_NS, or when it is sent again. A
 disk that has failed (`failed`) is never tried again: the node counts no longer.
 
-The clock of the versions that are made here is on disk as well, ahead of itself: a version is made
-only below what was written (`LEASE_MS`), and after a restart they begin there. So no version is
-made twice, whatever the time of day was set to meanwhile. The same number says when this node was
-last here: one that was away for longer than deletions are remembered would bring records back.
-
-Who the neighbours are is written as well. When all come back after a cut of the power, nobody
-counts and nobody can tell; so each waits for all but W - 1 of those that it knew (`sync.py`).
-
 Rule: knows no file; an edge says what has become of each change, in order.
 """
 
@@ -29,7 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from p2pcore.config import CoordinatorConfig
-from p2pcore.effects import Effect, Instant, Notice, Persist
+from p2pcore.effects import Effect, Instant, Notice, Persist, earliest
 from p2pcore.errors import (
     BusyError,
     ConfigError,
@@ -38,31 +30,27 @@ from p2pcore.errors import (
     StorageFullError,
 )
 from p2pcore.ids import Key
+from p2pcore.replication.handover import Handover
+from p2pcore.replication.notes import CLOCK_KEY, LEASE_MS, MEMBERS_KEY, Notes
 from p2pcore.replication.ownership import Ownership
+from p2pcore.replication.recall import Recalls
 from p2pcore.replication.refusals import refusal_of
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
 from p2pcore.storage.logged import LoggedStore
 from p2pcore.storage.memory import MemoryStore, Record
-from p2pcore.storage.store import RecordStore, Saved
-from p2pcore.versions import HybridClock, Version, version_at, wall_ms_of
+from p2pcore.storage.store import RecordStore, Row, Saved
+from p2pcore.versions import HybridClock, Version
 from p2pcore.wire.messages import Reply
 
-__all__ = ["CLOCK_KEY", "MEMBERS_KEY", "Journal", "storage"]
+__all__ = ["CLOCK_KEY", "LEASE_MS", "MEMBERS_KEY", "Journal", "storage"]
 
-CLOCK_KEY = Key(b"clock")
-"""Under which the clock is written; keys of records have 32 bytes."""
-
-MEMBERS_KEY = Key(b"members")
-"""Under which it is written who our neighbours are."""
-
-ID_BYTES = 32
-LEASE_MS = 10_000  # how far the clock on disk is ahead; well below `max_clock_offset_s`
 RETRY_NS = 1_000_000_000  # between attempts to write what did not fit
 MAX_UNSYNCED_BYTES = 64 << 20  # beyond it, the disk can't keep up and stores are refused as Busy
 MAX_WAITING = 65_536  # answers; some 200 bytes each
-PAGE_KEYS = 1000
 CHANGE_BYTES = 200  # what a change takes beside its value
+LEASE_NS = LEASE_MS * 1_000_000
+TOO_SMALL = "max_store_bytes is too small for what is on disk"
 
 Settled = Callable[[Instant], None]
 
@@ -83,7 +71,7 @@ class Journal:
     Args:
         clock: makes versions; the journal sees to it that it never goes back.
         ownership: learns that there are records, and that they can't be counted on any more.
-        capacity_bytes, grace_ms: of the store, see `MemoryStore`.
+        capacity_bytes, grace_ms, cache_bytes: of the store, see `LoggedStore`.
     """
 
     def __init__(
@@ -95,31 +83,48 @@ class Journal:
         *,
         capacity_bytes: int,
         grace_ms: int,
+        cache_bytes: int = 1 << 62,
     ) -> None:
         self._links = links
         self._effects = effects
-        self._clock = clock
         self._ownership = ownership
-        self._grace_ms = grace_ms
-        self.store = LoggedStore(self, capacity_bytes=capacity_bytes, tombstone_grace_ms=grace_ms)
+        self.store = LoggedStore(
+            self,
+            capacity_bytes=capacity_bytes,
+            tombstone_grace_ms=grace_ms,
+            cache_bytes=cache_bytes,
+        )
+        self.recalls = Recalls(links, effects, self.store, ownership)
+        self.notes = Notes(clock, ownership, grace_ms, self.add)
         self.trouble: RefusedError | None = None
         """Why nothing is taken at present: the disk is full, or has failed."""
-        self.damaged: list[bytes] = []
-        """Keys of records that came back from the disk otherwise than they were written."""
-        self._written = 0  # the number of the last change
+        self.damaged: list[bytes | int] = []
+        """Keys, or rows, of records that came back from the disk otherwise than they were written.
+        """
+        self._written = 0  # the number of the last change: the last row
         self._over = 0  # the last one of which the edge has told what became of it
         self._unsynced: deque[tuple[Key, int]] = deque()  # keys and bytes of those between
         self._unsynced_bytes = 0
         self._numbers: dict[Key, int] = {}  # the last of each key that is not synced
-        self._behind: dict[Key, None] = {}
+        self._behind: dict[Key, int] = {}  # and the number of the change that did not fit
         self._low = self._high = 0  # what the next answer speaks of
         self._waiting: deque[_Held] = deque()
         self._settling: list[Settled] = []
-        self._members: dict[bytes, None] = {}
-        self._lease_ms = 0  # up to here the clock on disk is good
-        self.here_ms = 0
-        """When this node was last here before it was restarted, in wall-clock time; 0: unknown."""
-        self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
+        self._due_ns: int | None = None  # when the clock is written again, and what did not fit
+
+    @property
+    def wake_at_ns(self) -> int | None:
+        """When `handle_timer` has work, in monotonic ns."""
+        return earliest(self._due_ns, self.recalls.wake_at_ns)
+
+    def take_part(
+        self, handover: Handover, changed: Callable[[Instant, bool], None]
+    ) -> tuple["Journal"]:
+        """Stand before whoever needs values; `changed` is called when a record was lost, and the
+        others are to be asked for it now (True)."""
+        handover.bring = self.recalls.bring
+        self.recalls.serve(lambda now: changed(now, True))
+        return (self,)
 
     # What comes back from the disk, before the node joins
 
@@ -127,19 +132,32 @@ class Journal:
         """Take these back, in the order in which they were written. What is damaged is left out."""
         store = self.store
         for each in saved:
+            self._written = max(self._written, each.row)
             if not each.is_sound:
                 self.damaged.append(each.key)
-            elif each.key == CLOCK_KEY:
-                self._lease_ms = max(self._lease_ms, wall_ms_of(each.version))
-            elif each.key == MEMBERS_KEY:
-                self._members = _ids_of(each.value or b"")
-            else:
+            elif not self.notes.restore(each):
                 record = Record(Version(each.version), each.value, each.expires_ms, each.name)
                 try:
-                    store.restore(Key(each.key), record, now.wall_ms)
+                    store.restore(Key(each.key), record, now.wall_ms, each.row)
                 except StorageFullError as error:
-                    text = f"max_store_bytes is too small for what is on disk: {error}"
-                    raise ConfigError(text) from None
+                    raise ConfigError(f"{TOO_SMALL}: {error}") from None
+
+    def take_back(self, rows: list[Row]) -> list[int]:
+        """Take back records without their values, which were checked, in the order in which they
+        were written; `taken_back` must follow. Returns rows that are not needed any more.
+
+        Raises:
+            ConfigError: it is too much.
+        """
+        try:
+            return self.store.take_back(rows)
+        except StorageFullError as error:
+            raise ConfigError(f"{TOO_SMALL}: {error}") from None
+
+    def taken_back(self, last_row: int) -> None:
+        """That was all of them; no row is in use beyond the last."""
+        self._written = last_row
+        self.store.count_anew()
 
     def open(self, now: Instant) -> None:
         """All is back: begin.
@@ -147,28 +165,15 @@ class Journal:
         Raises:
             ConfigError: it is so old that deleted records would come back.
         """
-        away_ms = now.wall_ms - self._lease_ms
-        if self._lease_ms and away_ms > self._grace_ms + LEASE_MS:
-            raise ConfigError(
-                f"the records were last in use {away_ms // 1000} s ago, and deletions are "
-                f"remembered for {self._grace_ms // 1000} s: deleted records would come back. "
-                "Move the records away, and the node gets them from the others; or, if the whole "
-                "network was down, raise tombstone_grace_s beyond that time for this start"
-            )
-        self.here_ms = max(0, self._lease_ms - LEASE_MS)
-        self._ownership.awaited = tuple(self._members)
-        self._clock.observe(version_at(self._lease_ms))
-        self._extend_lease(now)
+        self._over = self.store.synced = self._written
+        self.notes.open(now)
+        self._due_ns = now.mono_ns + LEASE_NS // 2
+        self.recalls.start(now)
 
-    def write_anew(self) -> None:
-        """The disk has nothing of what came back: write all of it."""
-        if self._members:
-            self._add_members()
-        after = b""
-        while keys := self.store.keys_after(after, PAGE_KEYS):
-            for key in keys:
-                self.add(key, self.store.held(key))
-            after = keys[-1]
+    def begin_empty(self) -> None:
+        """The disk has nothing any more of what came back."""
+        self.store.clear()
+        self.notes.begin_empty()
 
     # The log of the store
 
@@ -182,23 +187,31 @@ class Journal:
             text = f"{self._unsynced_bytes} bytes wait for the disk, {MAX_UNSYNCED_BYTES} may"
             raise BusyError(text)
 
-    def add(self, key: Key, record: Record | None) -> None:
+    def add(self, key: Key, record: Record | None, replaces: int) -> int:
         """Have a change written."""
         self._written = number = self._written + 1
+        behind = self._behind.pop(key, 0) if self._behind else 0
+        replaces = replaces or behind or self._numbers.get(key, 0)
         if record is None:
             size = CHANGE_BYTES
-            effect = Persist(number, key, None, None, 0)
+            effect = Persist(number, key, None, None, 0, None, replaces)
         else:
             size = CHANGE_BYTES + len(record.value or b"")
             effect = Persist(
-                number, key, record.version, record.value, record.expires_ms, record.name
+                number,
+                key,
+                record.version,
+                record.value,
+                record.expires_ms,
+                record.name,
+                replaces,
             )
         self._effects.append(effect)
         self._unsynced.append((key, size))
         self._unsynced_bytes += size
         self._numbers[key] = number
-        self._behind.pop(key, None)
         self._speaks_of(number)
+        return number
 
     def is_behind(self, key: Key) -> bool:
         """True if the disk had no room for what is held of this key. Where it is on its way there,
@@ -209,22 +222,10 @@ class Journal:
         return key in self._behind
 
     def _speaks_of(self, number: int) -> None:
-        self._low = min(self._low or number, number)
-        self._high = max(self._high, number)
-
-    def note_members(self, members: Iterable[bytes], *, all_synced: bool) -> None:
-        """Write who our neighbours are: after a cut of the power they may have what we lack. One
-        that is lost stays among them until what it held was synced."""
-        now = dict.fromkeys(members)
-        if not all_synced:
-            now = self._members | now
-        if now.keys() != self._members.keys():
-            self._members = now
-            self._add_members()
-
-    def _add_members(self) -> None:
-        version = version_at(self._lease_ms)
-        self.add(MEMBERS_KEY, Record(version, b"".join(self._members), 0))
+        if not self._low or number < self._low:
+            self._low = number
+        if number > self._high:
+            self._high = number
 
     # What waits for the disk
 
@@ -261,6 +262,8 @@ class Journal:
     def persisted(self, number: int, now: Instant) -> None:
         """All is synced from the last number that was told up to this one."""
         self._forget(number)
+        self.store.synced = number
+        self.store.trim()
         waiting = self._waiting
         while waiting and waiting[0].due <= number:
             held = waiting.popleft()
@@ -271,13 +274,15 @@ class Journal:
     def refused(self, number: int, reason: str, now: Instant) -> None:
         """There was no room on disk for what is between the last number and this one."""
         first = self._over + 1
-        for key in self._forget(number):
+        for at, key in enumerate(self._forget(number), first):
             if key not in self._numbers:  # else something newer of it is on its way
-                self._behind[key] = None
+                self._behind[key] = at
+                self.store.pin(key)
+        self.store.synced = number
         if self.trouble is None:
             self.trouble = StorageFullError(f"the disk is full: {reason}")
             self._effects.append(Notice(f"{self.trouble}; stores are refused until there is room"))
-        self.wake_at_ns = now.mono_ns + RETRY_NS
+        self._due_ns = now.mono_ns + RETRY_NS
         self._refuse_waiting(first, number, now)
 
     def failed(self, reason: str, now: Instant) -> None:
@@ -285,33 +290,22 @@ class Journal:
         if isinstance(self.trouble, StorageBrokenError):
             return
         self.trouble = StorageBrokenError(f"the disk has failed: {reason}")
-        self.wake_at_ns = None
+        self._due_ns = None
         self._settling.clear()
         self._effects.append(Notice(f"{self.trouble}; this node keeps nothing more, and leaves"))
         self._refuse_waiting(0, self._written, now)
         self._ownership.expelled()
 
     def handle_timer(self, now: Instant) -> None:
-        """Try again what did not fit, and keep the clock on disk ahead of the time."""
-        if self.wake_at_ns is not None and now.mono_ns >= self.wake_at_ns:
-            self._retry()
-            self._extend_lease(now)
-
-    def _extend_lease(self, now: Instant) -> None:
-        reached_ms = max(now.wall_ms, wall_ms_of(self._clock.last))
-        self.wake_at_ns = now.mono_ns + LEASE_MS * 1_000_000 // 2
-        if reached_ms + LEASE_MS // 2 >= self._lease_ms:
-            self._lease_ms = reached_ms + LEASE_MS
-            self.add(CLOCK_KEY, Record(version_at(self._lease_ms), None, 0))
-
-    def _retry(self) -> None:
-        for key in list(self._behind):
-            if key == CLOCK_KEY:
-                self.add(key, Record(version_at(self._lease_ms), None, 0))
-            elif key == MEMBERS_KEY:
-                self._add_members()
-            else:
-                self.add(key, self.store.held(key))
+        """Try again what did not fit, keep the clock on disk ahead of the time, and look at what is
+        there."""
+        self.recalls.handle_timer(now)
+        if self._due_ns is not None and now.mono_ns >= self._due_ns:
+            for key, number in list(self._behind.items()):
+                if not self.notes.write_again(key):
+                    self.store.write_again(key, number)
+            self._due_ns = now.mono_ns + LEASE_NS // 2
+            self.notes.extend_lease(now)
 
     def _forget(self, number: int) -> list[Key]:
         """The keys of changes up to this number, which are not waited for any more."""
@@ -345,10 +339,6 @@ class Journal:
                 self._waiting.append(held)
 
 
-def _ids_of(joined: bytes) -> dict[bytes, None]:
-    return dict.fromkeys(joined[n : n + ID_BYTES] for n in range(0, len(joined), ID_BYTES))
-
-
 def storage(
     config: CoordinatorConfig,
     links: Links,
@@ -363,6 +353,12 @@ def storage(
     if not disk:
         return MemoryStore(capacity_bytes=capacity_bytes, tombstone_grace_ms=grace_ms), None
     journal = Journal(
-        links, effects, clock, ownership, capacity_bytes=capacity_bytes, grace_ms=grace_ms
+        links,
+        effects,
+        clock,
+        ownership,
+        capacity_bytes=capacity_bytes,
+        grace_ms=grace_ms,
+        cache_bytes=config.cache_bytes,
     )
     return journal.store, journal

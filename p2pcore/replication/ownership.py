@@ -65,6 +65,8 @@ class Ownership:
         self._unsure = False  # it seemed so, but somebody was ready without it
         self._added_epoch = 0
         self._lost: dict[NodeId, tuple[int, int]] = {}  # point and epoch of those not synced since
+        self._holes: dict[int, int] = {}  # epochs by points of keys that we have lost the record of
+        self._holed: dict[int, None] = {}  # the cells of these
         self._memo: dict[int, Standing] = {}  # by cell: the leading bits that decide it
         self._shift = 0
         table.on_change = self._on_change
@@ -72,7 +74,7 @@ class Ownership:
     @property
     def settled(self) -> bool:
         """True if this node is ready for all that is its."""
-        return self.joined and not self._lost and not self._unsure
+        return self.joined and not (self._lost or self._unsure or self._holes)
 
     @property
     def was_here(self) -> bool:
@@ -131,6 +133,14 @@ class Ownership:
             self._unsure = False
         lost = self._lost.items()
         self._lost = {node_id: held for node_id, held in lost if held[1] > epoch}
+        self._holes = {point: lost for point, lost in self._holes.items() if lost > epoch}
+        self._forget()
+
+    def lose(self, point: int) -> None:
+        """What was held of the key at this point is gone. We do not count for it until a sync that
+        begins from now on: somebody else has what was acknowledged."""
+        self.epoch += 1
+        self._holes[point] = self.epoch
         self._forget()
 
     def expelled(self) -> None:
@@ -186,6 +196,9 @@ class Ownership:
             points += [lost for lost, _ in self._lost.values() if lost not in points]
             self._shift = ID_BITS - deciding_bits(points)
             self._memo.clear()
+            self._holed = {hole >> self._shift: None for hole in self._holes}
+        if point >> self._shift in self._holed:
+            return self._judge(point)  # not all of the cell are alike
         if len(self._memo) >= MAX_CELLS:
             self._memo.clear()
         standing = self._memo[point >> self._shift] = self._judge(point)
@@ -198,6 +211,7 @@ class Ownership:
         distance = self._table.point ^ point
         rank += sum(lost ^ point < distance for lost, _ in self._lost.values())
         ready = self.joined and not self._unsure and rank < self.replicas
+        ready = ready and point not in self._holes
         return Standing.READY if ready else Standing.PENDING
 
 

@@ -56,6 +56,8 @@ class Counters(Struct):
     records_pushed: int = 0
     records_dropped: int = 0  # handed over to others and confirmed by them
     repair_bytes: int = 0  # of records pulled and pushed, overheads included
+    values_recalled: int = 0  # read from disk, to be given or looked at
+    values_damaged: int = 0  # on disk, not as they were written: written again, or pulled
     suspicions: int = 0  # of nodes that did not answer a ping in their time
     vouched: int = 0  # of these, ended by a witness
     requests_refused: int = 0  # what only nodes ask, and what was asked by who does not read

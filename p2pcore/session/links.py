@@ -92,7 +92,7 @@ class Links:
         self.admission = Admission()
         self._ungreeted: dict[LinkId, Link] = {}  # oldest first
         self.timeouts = Timeouts(self_id, self._by_node)
-        self._own = own = OwnCalls(self_id, self.calls, self.handlers)
+        self.own = own = OwnCalls(self_id, self.calls, self.handlers)
         self._to_self, self._next_call_id = own.link, 0
         self.wake_at_ns: int | None = None  # when `handle_timer` has work, in monotonic ns
 
@@ -186,7 +186,7 @@ class Links:
             self.counters.pool_hits += len(links)
             self._effects.append(Send(tuple(links), message))
         if self.self_id in call.outstanding:
-            self._own.ask(call, message, now)
+            self.own.ask(call, message, now)
 
     def tell(
         self, contacts: list[Contact], message: Message, now: Instant, *, answered: bool = False
@@ -197,8 +197,8 @@ class Links:
             self._effects.append(Send(tuple(self._by_node[node].id for node in linked), message))
             self._pending.expect(linked if answered else ())
         if any(contact.node_id == self.self_id for contact in contacts):
-            self._own.tell(message, now)
-            self._own.reply = None
+            self.own.tell(message, now)
+            self.own.reply = None
 
     def give_up(self, node_id: NodeId, text: str, now: Instant) -> None:
         """The link to this node is dead though nothing said so: close it."""
@@ -243,14 +243,14 @@ class Links:
     def reply(self, link: Link, reply: Reply) -> None:
         """Answer a request that came on this link."""
         if link is self._to_self:
-            self._own.reply = reply
+            self.own.reply = reply
         elif link.id in self.by_id:
             self._effects.append(Send((link.id,), reply))
 
     def reply_late(self, link: Link, reply: Reply, now: Instant) -> None:
         """Answer a request in another turn than that in which it came."""
         if link is self._to_self:
-            self._own.answer_late(reply, now)
+            self.own.answer_late(reply, now)
         else:
             self.reply(link, reply)
 

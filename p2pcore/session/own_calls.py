@@ -47,6 +47,12 @@ class OwnCalls:
         """Let the handler have it."""
         self._handlers[type(message)](self.link, message, now)
 
+    def settle(self, now: Instant) -> None:
+        """A handler was called in another turn than the question: what it answers is late."""
+        reply, self.reply = self.reply, None
+        if reply is not None:
+            self.answer_late(reply, now)
+
     def answer_late(self, reply: Reply, now: Instant) -> None:
         """The answer to an earlier question. Nobody may wait for it any more."""
         call = self._calls.get(reply.id)

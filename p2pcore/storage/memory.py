@@ -17,17 +17,18 @@ takes some itself; keys are listed in pages, and `expire` ends EXPIRE_RECORDS at
 """
 
 from collections.abc import Iterable
+from itertools import islice
 
 from msgspec import Struct
 
 from p2pcore.errors import StorageFullError
 from p2pcore.ids import Key
 from p2pcore.storage.ordered import Ordered
-from p2pcore.storage.recent import RecentHeads
+from p2pcore.storage.recent import MOST_HEADS, RecentHeads
 from p2pcore.storage.slots import Slots, slot_of, start_of
 from p2pcore.versions import Version
 
-__all__ = ["MemoryStore", "Record", "face_of", "slot_of"]
+__all__ = ["MemoryStore", "Record", "cost_of", "face_of", "slot_of"]
 
 _number = int.from_bytes
 
@@ -54,6 +55,11 @@ class Record(Struct, frozen=True, gc=False):
     def lasts_ms(self) -> int:
         """Until when its value lasts, in wall-clock time. 0: for ever, or there is none."""
         return 0 if self.value is None else self.expires_ms
+
+    @property
+    def is_cold(self) -> bool:
+        """True if its value is not in memory: what stands in its place has its length only."""
+        return False
 
 
 class MemoryStore:
@@ -151,7 +157,7 @@ class MemoryStore:
 
     def _remove(self, key: Key, held: Record) -> None:
         del self._records[key]
-        self.size_bytes -= _cost(held)
+        self.size_bytes -= cost_of(held)
         self._note_name(key, held, None)
         self._leave_to_tally(key, held)
         if held.expires_ms:
@@ -192,6 +198,20 @@ class MemoryStore:
 
     def _tally_all(self) -> None:
         self.tally(MAX_UNTALLIED)
+
+    def count_anew(self) -> None:
+        """Work out slots and orders from the records alone: for a start with many of them, when
+        nobody waits. Some 2 us each."""
+        records = self._records
+        self._slots = Slots()
+        self._slots.add_all((key, face_of(record)) for key, record in records.items())
+        self._keys.fill(sorted(records))
+        ending = ((record, key) for key, record in records.items() if record.expires_ms)
+        self._ends.fill(sorted(_end_of(record, key) for record, key in ending))
+        last = [*islice(reversed(records), MOST_HEADS)][::-1]
+        self.recent.add(last, [records[key].version for key in last], len(records))
+        self._named.fill(sorted(key for key, record in records.items() if record.name is not None))
+        self.untallied.clear()
 
     def slots(self) -> Iterable[tuple[int, int]]:
         """(slot, digest) of every slot that has records, in order: for earlier versions."""
@@ -266,7 +286,7 @@ class MemoryStore:
         self._records[key] = tombstone
         self._note_name(key, record, tombstone)
         self._leave_to_tally(key, record)
-        self.size_bytes += _cost(tombstone) - _cost(record)
+        self.size_bytes += cost_of(tombstone) - cost_of(record)
         self._ends.remove(_end_of(record, key))
         self._ends.add(_end_of(tombstone, key))
 
@@ -283,7 +303,7 @@ def face_of(record: Record) -> bytes:
     return record.version if record.value is not None else record.version + b"\0"
 
 
-def _cost(record: Record) -> int:
+def cost_of(record: Record) -> int:
     return RECORD_OVERHEAD_BYTES + len(record.value or b"") + _name_bytes(record)
 
 

@@ -40,6 +40,13 @@ class Ordered(Generic[Item]):
         """The smallest; None if there is none."""
         return self._firsts[0] if self._firsts else None
 
+    def fill(self, items: list[Item]) -> None:
+        """These, in their order, instead of what is there."""
+        half = BLOCK // 2
+        self._blocks = [items[n : n + half] for n in range(0, len(items), half)]
+        self._firsts = [block[0] for block in self._blocks]
+        self._size = len(items)
+
     def add(self, item: Item) -> None:
         """One that is not there yet."""
         self._size += 1

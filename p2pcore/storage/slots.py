@@ -75,6 +75,20 @@ class Slots:
             self._count(slot, growth)
         return growth
 
+    def add_all(self, faces: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keys of records that are new, and their faces: many of them."""
+        counts, sums, digests = (defaultdict[int, int](int) for _ in range(3))
+        for key, face in faces:
+            factor = _number(key[:_KEY_BYTES])
+            slot = factor >> _SLOT_SHIFT
+            counts[slot] += 1
+            sums[slot] += _number(blake2b(key + face, digest_size=HASH_BYTES).digest())
+            digests[slot] += factor * _number(face)
+        for slot, growth in counts.items():
+            self._sums[slot] = (self._sums[slot] + sums[slot]) & SUM_MASK
+            self._digests[slot] = (self._digests[slot] + digests[slot]) % _PRIME
+            self._count(slot, growth)
+
     def _count(self, slot: int, growth: int) -> None:
         counts = self._counts
         counts[slot] += growth

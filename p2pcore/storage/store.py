@@ -19,7 +19,15 @@ from p2pcore.storage.memory import TALLY_RECORDS, Record
 from p2pcore.storage.recent import RecentHeads
 from p2pcore.versions import Version
 
-__all__ = ["ChangeLog", "RecordStore", "Saved", "seal_of"]
+__all__ = ["MARK_FORM", "ChangeLog", "RecordStore", "Row", "Saved", "mark_of", "seal_of"]
+
+Row = tuple[int, Key, Version, int, int | None, bytes | None]
+"""What a disk says of a record without its value: row, key, version, expires_ms, how many bytes
+the value has (None: there is none), and its name."""
+
+
+MARK_FORM = b"%d,%b%b%d,%a,%a"
+"""What `mark_of` is the CRC-32 of, as a form for a `Row`."""
 
 
 class RecordStore(Protocol):
@@ -54,8 +62,9 @@ class ChangeLog(Protocol):
     def admit(self, record: Record) -> None:
         """Called before a record is taken. Raises RefusedError if it can't be kept now."""
 
-    def add(self, key: Key, record: Record | None) -> None:
-        """This is what is kept of a key from now on; None: nothing."""
+    def add(self, key: Key, record: Record | None, replaces: int) -> int:
+        """This is what is kept of a key from now on; None: nothing. It takes the place of the row
+        that it `replaces`; 0: there is none. Returns its own row."""
 
     def is_behind(self, key: Key) -> bool:
         """Called when somebody counts on what is held of a key. True if it may not stay."""
@@ -71,6 +80,9 @@ class Saved(Struct, frozen=True, gc=False):
     seal: int
     """What `seal_of` gave when it was written."""
     name: bytes | None = None
+
+    row: int = 0
+    """The number of the change that wrote it."""
 
     @property
     def is_sound(self) -> bool:
@@ -91,3 +103,11 @@ def seal_of(
     head = b"%b%b%d%c" % (key, version, expires_ms, value is None)
     seal = crc32(value or b"", crc32(head))
     return seal if name is None else crc32(b"%b%d" % (name, len(name)), seal)
+
+
+def mark_of(
+    row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None,
+    name: bytes | None = None,
+) -> int:  # fmt: skip
+    """The checksum of what a row says of a record without its value, and of its own number."""
+    return crc32(MARK_FORM % (row, key, version, expires_ms, size_bytes, name))

@@ -4,6 +4,7 @@ import os
 import random
 import sqlite3
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,15 @@ from p2pcore.aio.database import (
 )
 from p2pcore.effects import Persist
 from p2pcore.ids import Key, key_of
-from p2pcore.storage.store import Saved
+from p2pcore.storage.store import Saved, seal_of
 from p2pcore.versions import Version
 
 
-def change(number: int, name: str, value: bytes | None, *, gone: bool = False) -> Persist:
+def change(
+    number: int, name: str, value: bytes | None, *, gone: bool = False, replaces: int = 0
+) -> Persist:
     version = None if gone else Version(number.to_bytes(16))
-    return Persist(number, key_of(name), version, value, 0)
+    return Persist(number, key_of(name), version, value, 0, None, replaces)
 
 
 SCHEMA_1 = (
@@ -56,8 +59,14 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
     database = Database(path)
     assert all_of(database) == []
     database.write([change(1, "a", b"1"), change(2, "b", b""), change(3, "c", b"3")])
-    database.write([change(4, "a", b"4"), change(5, "a", b"5"), change(6, "b", None)])
-    database.write([change(7, "c", None, gone=True), change(8, "d", None, gone=True)])
+    database.write(
+        [
+            change(4, "a", b"4", replaces=1),
+            change(5, "a", b"5", replaces=4),
+            change(6, "b", None, replaces=2),
+        ]
+    )
+    database.write([change(7, "c", None, gone=True, replaces=3), change(8, "d", None, gone=True)])
     database.close()
     assert found(path) == {key_of("a"): b"5", key_of("b"): None}
     assert path.stat().st_mode & 0o777 == 0o600
@@ -104,17 +113,17 @@ def test_a_file_from_before_there_were_names_is_read_and_brought_up(tmp_path: Pa
     assert found(path) == {key: b"1"}
     database = Database(path)
     all_of(database)
-    database.write([Persist(1, key_of("b"), Version(version), b"2", 0, b"b")])
+    database.write([Persist(2, key_of("b"), Version(version), b"2", 0, b"b")])
     database.close()
     assert found(path) == {key: b"1", key_of("b"): b"2"}
 
 
 def test_rows_are_replaced_after_a_restart_as_well(tmp_path: Path) -> None:
     path = tmp_path / "records.db"
-    for value in (b"1", b"2", b"3"):
+    for number, value in enumerate((b"1", b"2", b"3")):
         database = Database(path)
-        all_of(database)
-        database.write([change(1, "a", value)])
+        assert database.last_row() == number
+        database.write([change(number + 1, "a", value, replaces=number)])
         database.close()
     assert found(path) == {key_of("a"): b"3"}
 
@@ -168,6 +177,50 @@ def test_an_older_schema_is_brought_up(tmp_path: Path, monkeypatch: pytest.Monke
         assert plain.execute("PRAGMA user_version").fetchone() == (len(newer),)
         assert "note" in [row[1] for row in plain.execute("PRAGMA table_info(meta)")]
     plain.close()
+
+
+def test_a_file_of_the_first_schema_is_brought_up_and_what_was_damaged_stays_so(
+    tmp_path: Path,
+) -> None:
+    """With its 1.0 tables: records, a tombstone, and one whose value is not what was written."""
+    path = tmp_path / "records.db"
+    rows = [(n, key_of(f"k{n}"), bytes([n]) * 16, 0, b"v" * n if n else None) for n in range(5)]
+    with closing(sqlite3.connect(path)) as plain, plain:
+        plain.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        for statement in module.MIGRATIONS[0]:
+            plain.execute(statement)
+        for n, key, version, expires_ms, value in rows:
+            seal = seal_of(key, version, value, expires_ms)
+            meta = (n + 1, bytes(key), version, expires_ms, seal)
+            plain.execute("INSERT INTO meta VALUES(?, ?, ?, ?, ?)", meta)
+            if value is not None:
+                given = b"wrong" if n == 3 else value
+                plain.execute("INSERT INTO data VALUES(?, ?)", (n + 1, given))
+        plain.execute("PRAGMA user_version=1")
+    old = Database(path, read_only=True)  # as `check` and `backup` do, which change nothing
+    assert [each.is_sound for each in all_of(old)] == [True, True, True, False, True]
+    old.close()
+    database = Database(path)
+    records, notes, damaged = next(database.heads())
+    assert [(row[0], row[4]) for row in records] == [(1, None), (2, 1), (3, 2), (5, 4)]
+    assert (notes, damaged) == ([], [4])
+    assert [each.is_sound for each in all_of(database)] == [True, True, True, False, True]
+    database.close()
+
+
+def test_what_did_not_fit_leaves_nothing_behind_for_a_restart(tmp_path: Path) -> None:
+    """The row that a refused change should have replaced is replaced by what comes after it; or an
+    older version of a deleted record would come back with the next start."""
+    path = tmp_path / "records.db"
+    database = Database(path)
+    database.write([change(1, "a", b"1")])
+    database.left_out([change(2, "a", b"2", replaces=1)])
+    database.left_out([change(3, "a", b"3", replaces=2)])
+    database.write([change(4, "b", b"4")])
+    database.write([change(5, "a", None, gone=True, replaces=3)])
+    assert database._left == {}
+    database.close()
+    assert found(path) == {key_of("b"): b"4"}
 
 
 def test_what_is_no_database_is_damaged(tmp_path: Path) -> None:
@@ -233,10 +286,11 @@ def test_a_torn_log_loses_its_end_and_nothing_else(tmp_path: Path) -> None:
 def test_free_pages_go_back_to_the_file_system(tmp_path: Path) -> None:
     path = tmp_path / "records.db"
     database = Database(path)
-    database.write([change(n, f"k{n}", b"v" * 4000) for n in range(1000)])
+    database.write([change(n, f"k{n}", b"v" * 4000) for n in range(1, 1000)])
     database.checkpoint(truncate=True)
     large = path.stat().st_size
-    database.write([change(n, f"k{n}", None, gone=True) for n in range(990)])
+    gone = [change(1000 + n, f"k{n}", None, gone=True, replaces=n) for n in range(990)]
+    database.write(gone)
     while database.shrink():
         pass
     database.checkpoint(truncate=True)

@@ -18,10 +18,11 @@ from p2pcore import (
     StorageFullError,
 )
 from p2pcore.aio.database import BrokenDiskError, DamagedError, Database, FullDiskError
+from p2pcore.aio.system import now
 from p2pcore.aio.writer import BALLAST_FILE, Writer
 from p2pcore.ids import key_of
 from p2pcore.replication.journal import CLOCK_KEY
-from p2pcore.storage.store import seal_of
+from p2pcore.storage.store import mark_of, seal_of
 from p2pcore.versions import version_at
 from tests.aio.support import ONE, client_of, eventually, swarm
 
@@ -119,7 +120,8 @@ async def test_a_damaged_record_is_left_out_named_and_gone(
         plain.execute("UPDATE data SET value=? WHERE seq=?", (b"key 6", *row))
     async with AdaptiveCoordinator(config(tmp_path)) as node:
         assert await values(node) == {key: value for key, value in LEFT.items() if key != KEYS[5]}
-    assert "1 records in" in caplog.text
+    assert "a record in" in caplog.text
+    assert "was damaged" in caplog.text
     caplog.clear()
     async with AdaptiveCoordinator(config(tmp_path)) as node:
         assert node.stored_records == len(KEYS) - 1
@@ -138,10 +140,13 @@ async def test_a_damaged_record_comes_back_from_the_others(tmp_path: Path) -> No
         async with AdaptiveCoordinator(third) as node:
             async with asyncio.timeout(30):
                 await node.wait_ready()
+            await all_read(node)
+            async with asyncio.timeout(30):
+                await node.wait_ready()
+            await all_read(node)
             held = [node._node.store.held(key_of(key)) for key in KEYS]
             assert [each and each.value for each in held] == [key.encode() for key in KEYS]
-            damaged = node._node.journal.damaged  # type: ignore[union-attr]
-            assert 10 < len(damaged) < len(KEYS)
+            assert 10 < node.stats.values_damaged < len(KEYS)
             assert node.stats.records_pulled >= 10
 
 
@@ -161,25 +166,39 @@ async def test_a_damaged_file_is_set_aside_and_named(
         assert node.stored_records == 1
 
 
-async def test_what_can_be_read_of_a_damaged_file_is_kept(
+async def all_read(node: AdaptiveCoordinator) -> None:
+    """All values of this node are in its memory, or were found to be damaged."""
+    there = asyncio.Event()
+    assert node._node.journal is not None
+    keys = [key_of(key) for key in KEYS]
+    node._node.journal.recalls.bring(keys, lambda _: there.set(), now())
+    assert node._host is not None
+    node._host.pump()
+    async with asyncio.timeout(30):
+        await there.wait()
+
+
+async def test_a_file_that_is_damaged_amid_is_set_aside_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading stops amid the file: what came before is in memory, and must be on disk, too."""
+    """Reading stops amid the file. No value was read by then: nothing can be taken over of it."""
     await filled(tmp_path)
     monkeypatch.setattr("p2pcore.aio.database.READ_ROWS", 10)
-    load = Database.load
+    heads = Database.heads
 
     def torn(self: Database) -> Any:
-        yield from [batch for _, batch in zip(range(2), load(self), strict=False)]
+        yield from [batch for _, batch in zip(range(2), heads(self), strict=False)]
         raise DamagedError("database disk image is malformed")
 
-    monkeypatch.setattr(Database, "load", torn)
-    async with AdaptiveCoordinator(config(tmp_path)) as node:
-        kept = node.stored_records
-        assert 10 < kept <= 20
+    monkeypatch.setattr(Database, "heads", torn)
+    async with AdaptiveCoordinator(config(tmp_path)) as node, client_of(node) as client:
+        assert node.stored_records == 0
+        await client.store("new", b"value")
     monkeypatch.undo()
-    async with AdaptiveCoordinator(config(tmp_path)) as node:
-        assert node.stored_records == kept
+    async with AdaptiveCoordinator(config(tmp_path)) as node, client_of(node) as client:
+        assert node.stored_records == 1
+        assert await client.retrieve("new") == b"value"
+    assert any(".damaged-" in name for name in os.listdir(tmp_path))
 
 
 async def test_a_copied_directory_is_refused(tmp_path: Path) -> None:
@@ -199,9 +218,10 @@ async def test_old_records_are_refused_with_the_way_out(tmp_path: Path) -> None:
     await filled(tmp_path)
     two_days_ago = version_at(int(time.time() * 1000) - 2 * 86_400_000)
     with closing(sqlite3.connect(tmp_path / "records.db")) as plain, plain:
+        row = plain.execute("SELECT seq FROM meta WHERE key=?", (bytes(CLOCK_KEY),)).fetchone()[0]
         seal = seal_of(CLOCK_KEY, two_days_ago, None, 0)
-        row = (two_days_ago, seal, bytes(CLOCK_KEY))
-        plain.execute("UPDATE meta SET version=?, seal=? WHERE key=?", row)
+        changed = (two_days_ago, seal, mark_of(row, CLOCK_KEY, two_days_ago, 0, None, None), row)
+        plain.execute("UPDATE meta SET version=?, seal=?, head=? WHERE seq=?", changed)
     said = r"records\.db: the records were last in use 172\d\d\d s ago, .* for 86400 s: .* raise"
     with pytest.raises(ConfigError, match=said):
         await AdaptiveCoordinator(config(tmp_path)).start()

@@ -55,7 +55,8 @@ changes, keys = int(sys.argv[2]), int(sys.argv[3])
 for number in range(1, changes + 1):
     value = None if number % 11 == 0 else b"%d " % number + rng.randbytes(rng.randrange(3000))
     version = Version(number.to_bytes(16))
-    writer.write(Persist(number, key_of(f"k{number % keys}"), version, value, 0))
+    old = number - keys if number > keys else 0
+    writer.write(Persist(number, key_of(f"k{number % keys}"), version, value, 0, None, old))
     if rng.random() < 0.4:
         assert said.acquire(timeout=60)
 writer.close()

@@ -71,9 +71,11 @@ async def test_the_log_of_another_file_is_not_taken_for_the_backups(tmp_path: Pa
     await filled(folder)
     back_up(folder, target)
     database = Database(folder / "records.db")
-    for _ in database.load():
-        pass
-    gone = [Persist(n, key_of(key), None, None, 0) for n, key in enumerate(KEYS)]
+    rows = [each.row for batch in database.load() for each in batch]
+    last = max(rows)
+    gone = [
+        Persist(last + n, key_of("k"), None, None, 0, None, row) for n, row in enumerate(rows, 1)
+    ]
     database.write(gone)  # and it is killed: the log stays
     (folder / "records.db").rename(tmp_path / "away.db")
     assert (folder / "records.db-wal").stat().st_size > 0

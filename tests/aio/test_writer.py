@@ -1,5 +1,6 @@
 """The writing thread: groups, order, a disk that is full and one that fails."""
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,12 @@ class Told:
             self.reasons.append(reason)
             self._said.notify_all()
 
+    def wait_any(self, number: int) -> bool:
+        """Whatever has become of this one."""
+        with self._said:
+            ends = lambda: any(each == number for _, each in self.words)  # noqa: E731
+            return self._said.wait_for(ends, PATIENCE_S)
+
     def wait(self, what: str, number: int) -> None:
         with self._said:
             assert self._said.wait_for(lambda: (what, number) in self.words, PATIENCE_S), self.words
@@ -50,6 +57,58 @@ class Slow(Database):
             raise error
         super().write(group)
         self.groups.append([each.number for each in group])
+
+
+def test_beyond_the_quota_values_are_refused_until_deletes_have_made_room(tmp_path: Path) -> None:
+    database, told = Database(tmp_path / "records.db"), Told()
+    writer = Writer(database, told, max_bytes=8 << 20)
+    value, number = b"v" * 100_000, 0
+    while ("refused", number) not in told.words:
+        number += 1
+        assert number < 100
+        writer.write(change(number, f"k{number}", value))
+        assert told.wait_any(number)
+    assert number > 50
+    reason = told.reasons[told.words.index(("refused", number))]
+    assert "of 8388608 bytes are in use (max_disk_bytes)" in reason
+    files = ("records.db", "records.db-wal")
+    assert sum((tmp_path / name).stat().st_size for name in files) <= 9 << 20
+    for old in range(1, 40):
+        number += 1
+        writer.write(change(number, f"k{old}", None, gone=True, replaces=old))
+    told.wait("persisted", number)
+    number += 1
+    writer.write(change(number, "again", value))
+    told.wait("persisted", number)
+    writer.close()
+
+
+def test_the_file_stays_small_when_the_same_records_are_overwritten_for_long(
+    tmp_path: Path,
+) -> None:
+    """A tenth of them, 100 times over, and never an idle moment: at most 1.5 of what is live."""
+    path, rows = tmp_path / "records.db", dict[int, int]()
+    database, number = Database(path, synced=False), 0
+    rng = random.Random(3)
+    for start in range(0, 2000, 100):
+        group = [change(start + n, f"k{start + n}", rng.randbytes(1024)) for n in range(1, 101)]
+        database.write(group)
+        rows |= {each.number: each.number for each in group}
+        number = group[-1].number
+    database.checkpoint()
+    live = path.stat().st_size
+    hot = rng.sample(sorted(rows), 200)
+    for _ in range(100):
+        group = []
+        for name in hot:
+            number += 1
+            group.append(change(number, f"k{name}", rng.randbytes(1024), replaces=rows[name]))
+            rows[name] = number
+        database.write(group)
+        database.checkpoint()
+    assert path.stat().st_size <= 1.5 * live
+    database.close()
+    assert len(found(path)) == 2000
 
 
 @pytest.fixture

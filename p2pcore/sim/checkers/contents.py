@@ -71,7 +71,7 @@ class Contents:
         first: dict[bytes, tuple[SimNode, Record]] = {}
         for node in self._world.nodes:
             record = node.machine.store.held(history.key) if node.alive else None
-            if record is None:
+            if record is None or record.is_cold:  # its value is on disk, and told by its seal
                 continue
             other, others = first.setdefault(record.version, (node, record))
             if not self._alike(record, others):

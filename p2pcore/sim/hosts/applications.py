@@ -13,7 +13,7 @@ from typing import Any, cast
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.contact import Contact, point_of
-from p2pcore.effects import Instant, Persist
+from p2pcore.effects import Instant, Persist, Recall
 from p2pcore.errors import BusyError, ClosedError, ConfigError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.node import Node
@@ -36,6 +36,7 @@ from p2pcore.sim.hosts.disk import Disk, DiskProfile
 from p2pcore.sim.hosts.operations import SimOperation, SimProcess, Then
 from p2pcore.sim.streams import Stream, streams_of
 from p2pcore.storage.memory import Record
+from p2pcore.storage.store import Saved
 
 __all__ = ["LookupReport", "SimClient", "SimNode"]
 
@@ -83,7 +84,7 @@ class SimNode(SimProcess):
             self.disk = Disk(self._engine, rng, self.disk_profile)
         journal, said = machine.journal, partial(self._said, machine)
         assert journal is not None
-        journal.restore(self.disk.open(said), self.now)
+        journal.restore(self.disk.open(said, partial(self._found, machine)), self.now)
         try:
             journal.open(self.now)
         except ConfigError:
@@ -92,10 +93,26 @@ class SimNode(SimProcess):
                                 f"{self.name}/{self.lives}"), disk=True)  # fmt: skip
             self._bring_back(self.machine)
 
-    def persist(self, change: Persist) -> None:
-        """Write a change to disk."""
+    def persist(self, wanted: Persist | Recall) -> None:
+        """Write a change to disk, or read it back."""
         assert self.disk is not None
-        self.disk.write(change)
+        if isinstance(wanted, Persist):
+            self.disk.write(wanted)
+        else:
+            self.disk.read(wanted)
+
+    def _found(self, machine: Node, row: int, saved: Saved | None) -> None:
+        """The disk has read something: the process sees it when it has time."""
+        if self.is_busy:
+            self.enqueue(self._see, (machine, row, saved))
+        else:
+            self._see((machine, row, saved))
+
+    def _see(self, found: tuple[Node, int, Saved | None], _: None = None, __: None = None) -> None:
+        machine, row, saved = found
+        journal = machine.journal
+        if journal is not None and self.runs(machine):
+            self.tell(lambda now: journal.recalls.recalled(row, saved, now))
 
     def _said(self, machine: Node, what: str, number: int, why: str) -> None:
         """The disk has done something: the process hears of it when it has time."""

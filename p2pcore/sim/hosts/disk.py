@@ -5,7 +5,7 @@ over: the changes that wait are one group, whose sync takes time, and meanwhile 
 gathers. When the process dies or the power goes, what was not synced is lost, but for its
 beginning, by chance; and the change after that may be *torn*: there, but not as it was written. A
 disk that is full refuses groups with values; one that is broken fails, and stays so; one that rots
-changes what was kept.
+changes what was kept. What is read back comes `read_us` later, if it is there as it was written.
 
 Rule: keeps what it is given, sealed as on a real disk; knows nothing of records.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from p2pcore.effects import Persist
+from p2pcore.effects import Persist, Recall
 from p2pcore.errors import ConfigError
 from p2pcore.ids import Key
 from p2pcore.sim.engine import Engine
@@ -25,6 +25,7 @@ from p2pcore.storage.store import Saved, seal_of
 __all__ = ["Disk", "DiskProfile"]
 
 Said = Callable[[str, int, str], None]
+Found = Callable[[int, Saved | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +42,15 @@ class DiskProfile:
     change_us: int = 3
     """What each change takes beside that."""
 
+    read_us: int = 100
+    """What it takes to read a record back, beside what is being synced."""
+
     def __post_init__(self) -> None:
         if self.sync_us < 0 or self.change_us < 0:
             times = f"{self.sync_us!r} and {self.change_us!r}"
             raise ConfigError(f"sync_us and change_us must be 0 or more, not {times}")
+        if self.read_us < 0:
+            raise ConfigError(f"read_us must be 0 or more, not {self.read_us!r}")
 
 
 class Disk:
@@ -66,28 +72,42 @@ class Disk:
         self._group: list[Persist] = []  # that is being synced
         self._sync = 0  # counts syncs, and what ends them: an old one's end is no business of ours
         self._said: Said = _nobody
+        self._found: Found = _no_reader
+        self._life = 0  # counts processes: what an old one wanted to read is no business of ours
         self._slowness = 1
         self.full = False
         """There is no room for values."""
         self.broken = False
         """Each sync fails."""
 
-    def open(self, said: Said) -> list[Saved]:
+    def open(self, said: Said, found: Found | None = None) -> list[Saved]:
         """A process begins to use it. Returns what is there, in the order in which it came.
 
         Args:
             said: told "persisted", "refused" or "failed"; up to which number; why.
+            found: told a row, and what is there; None: nothing that is as it was written.
         """
         self._forget()
-        self._said = said
-        found, self._torn = [*self._kept.values(), *self._torn], []
-        return found
+        self._said, self._found = said, found or _no_reader
+        everything, self._torn = [*self._kept.values(), *self._torn], []
+        return everything
 
     def write(self, change: Persist) -> None:
         """Have this written, after what came before."""
         self._waiting.append(change)
         if not self._group:
             self._begin()
+
+    def read(self, wanted: Recall) -> None:
+        """Have this read back."""
+        due_ns = self._engine.now_ns + 1000 * self._profile.read_us * self._slowness
+        self._engine.at(due_ns, self._read, wanted, self._life)
+
+    def _read(self, wanted: Recall, life: int, _: None = None) -> None:
+        if life == self._life:
+            kept = self._kept.get(wanted.key)
+            there = kept is not None and kept.row == wanted.row and kept.is_sound
+            self._found(wanted.row, kept if there else None)
 
     def version(self, key: Key) -> bytes:
         """The version that is there for good; empty: none."""
@@ -185,14 +205,19 @@ class Disk:
 
     def _forget(self) -> None:
         self._sync += 1
+        self._life += 1
         self._group, self._waiting = [], []
 
 
 def _sealed(change: Persist) -> Saved:
     assert change.version is not None
     told = change.key, change.version, change.value, change.expires_ms
-    return Saved(*told, seal_of(*told, change.name), change.name)
+    return Saved(*told, seal_of(*told, change.name), change.name, change.number)
 
 
 def _nobody(what: str, number: int, why: str) -> None:
     """Stands for a process that is not there."""
+
+
+def _no_reader(row: int, found: Saved | None) -> None:
+    """The same, where something is read."""

@@ -22,6 +22,7 @@ from p2pcore.effects import (
     LinkId,
     Notice,
     Persist,
+    Recall,
     Send,
     delay_of,
 )
@@ -176,7 +177,7 @@ class Process:
                     self.network.close(end, depart_ns)
             elif isinstance(effect, Complete):
                 self._complete(effect)
-            elif isinstance(effect, Persist):
+            elif isinstance(effect, Persist | Recall):
                 self.persist(effect)
             elif isinstance(effect, Notice):
                 self.notices.append(effect.text)
@@ -186,9 +187,9 @@ class Process:
         ):
             self._set_timer(deadline_ns)
 
-    def persist(self, change: Persist) -> None:
-        """Write a change to disk: only nodes have one."""
-        raise AssertionError(f"{self} has no disk for {change}")
+    def persist(self, wanted: Persist | Recall) -> None:
+        """Write a change to disk, or read it back: only nodes have one."""
+        raise AssertionError(f"{self} has no disk for {wanted}")
 
     def _complete(self, effect: Complete) -> None:
         self.environment.trace.note(self._engine.now_ns, self.index, effect.operation)

@@ -3,7 +3,7 @@
 import pytest
 
 from p2pcore.errors import ConfigError, StorageFullError
-from p2pcore.sim import Blackout, DiskTrouble, World
+from p2pcore.sim import Blackout, DiskProfile, DiskTrouble, World
 
 KEYS = [f"key {number}" for number in range(30)]
 
@@ -81,6 +81,36 @@ def test_what_rots_is_repaired_from_the_others() -> None:
     for key in KEYS:
         held = [n.holds(key) for n in world.nodes]
         assert [each.value for each in held if each is not None] == [key.encode()] * 3
+
+
+def test_values_beyond_the_cache_are_read_back_and_what_has_rotted_is_not_served() -> None:
+    """The disk of one node after the other rots while it runs. Reads take as long as disks do."""
+    world = World(seed=4)
+    world.disk = DiskProfile(read_us=5_000)
+    world.swarm(5, data_dir="disk", cache_bytes=1)
+    client = world.client()
+    client.store_many({key: key.encode() for key in KEYS})
+    world.run(1)
+    for node in world.nodes:
+        assert node.disk is not None
+        node.disk.rot(5)
+        before_ns = world.now_ns
+        assert client.retrieve(KEYS[0]) == KEYS[0].encode()
+        assert world.now_ns - before_ns >= 5_000_000
+        assert client.retrieve_many(KEYS) == {key: key.encode() for key in KEYS}
+        world.run(40)  # what was found to be damaged is there again
+    counters = [node.machine.counters for node in world.nodes]
+    assert all(each.values_recalled > 10 for each in counters)
+    assert sum(each.values_damaged for each in counters) >= 10
+    assert all(node.is_ready for node in world.nodes)
+    for key in KEYS:
+        assert sum(node.holds(key) is not None for node in world.nodes) == 3
+    world.check()
+
+
+def test_a_disk_takes_no_negative_times() -> None:
+    with pytest.raises(ConfigError, match="read_us must be 0 or more, not -1"):
+        DiskProfile(read_us=-1)
 
 
 def test_a_node_without_a_disk_has_no_trouble_with_it() -> None:
