@@ -12,7 +12,7 @@ from tests.fuzz import Fuzz
 def test_peers_that_say_anything(kind: str, seed: int) -> None:
     """Nothing is raised, nothing grows, nothing stays open."""
     fuzz = Fuzz(kind, seed)
-    fuzz.run(8000)
+    fuzz.run(10_000)
     fuzz.settle()
     assert fuzz.machine.counters.misbehaved > 20, "they were heard, and found out"
     assert fuzz.lives == 1 or kind == "node"

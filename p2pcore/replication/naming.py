@@ -12,6 +12,8 @@ Rule: a name whose hash is not the key goes nowhere from here.
 
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from p2pcore.effects import Instant
 from p2pcore.replication.ownership import Ownership
 from p2pcore.session.link import Link
@@ -40,8 +42,10 @@ class NameServer:
         links.handlers[ListNames] = self._on_list_names
 
     def _on_list_names(self, link: Link, request: ListNames, now: Instant) -> None:
-        if self._ownership.settled:
-            self._links.reply(link, self._page(request, now.wall_ms))
+        ownership = self._ownership
+        if ownership.settled or (ownership.joined and ownership.missed):
+            page = self._page(request, now.wall_ms)
+            self._links.reply(link, replace(page, partial=True) if ownership.missed else page)
         else:
             self._links.counters.not_ready += 1
             self._links.reply(link, NotReady(request.id))

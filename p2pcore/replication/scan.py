@@ -256,7 +256,10 @@ class ScanStep(Call):
             self._again(None, now)
 
     def _spare(self, stretch: Stretch) -> int:
-        """How many of those that are asked need not answer: N - R, also where all are fewer."""
+        """How many of those that are asked need not answer: N - R, also where all are fewer. None,
+        while somebody who was lost is not replaced: of its keys, only the others count."""
+        if any(answer.partial for answer in self._answers.values()):
+            return 0
         settings = self._settings
         return min(settings.replicas, len(stretch.ranking.contacts)) - settings.reads
 

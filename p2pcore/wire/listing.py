@@ -30,8 +30,10 @@ class ListNames(Base, frozen=True, tag=42):
 
 class NamesListed(UntimedReply, frozen=True, tag=43):
     """Answers ListNames: all that this node holds up to the key `reached`, which is `last` when
-    there are no more."""
+    there are no more. `partial`: somebody was lost, and what this node takes over was not copied
+    yet; for its other keys it counts."""
 
     id: RequestId
     names: Annotated[list[ListedName], Meta(max_length=MAX_BATCH_ITEMS)]
     reached: IdField
+    partial: bool = False
