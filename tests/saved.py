@@ -9,7 +9,11 @@ from p2pcore.storage.store import Saved, seal_of
 if TYPE_CHECKING:
     from tests.net import Peer
 
-__all__ = ["bring_back", "read_back", "saved"]
+__all__ = ["Rotten", "bring_back", "read_back", "saved"]
+
+
+class Rotten(Persist, frozen=True, gc=False):
+    """What was written, and is not on the disk as it was."""
 
 
 def saved(written: list[Persist]) -> list[Saved]:
@@ -50,4 +54,5 @@ def read_back(peer: "Peer") -> None:
 def _saved(w: Persist) -> Saved:
     assert w.version is not None
     told = w.key, w.version, w.value, w.expires_ms
-    return Saved(*told, seal_of(*told, w.name), w.name, w.number)
+    seal = seal_of(*told, w.name) ^ isinstance(w, Rotten)
+    return Saved(*told, seal, w.name, w.number)

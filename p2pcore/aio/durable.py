@@ -119,6 +119,8 @@ class DiskRecords:
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         """Keep a damaged file under another name, and begin without it."""
+        if self._journal is not None:
+            self._journal.notes.in_doubt = True
         aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         for suffix in SUFFIXES:
             with contextlib.suppress(FileNotFoundError):

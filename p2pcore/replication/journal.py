@@ -166,6 +166,7 @@ class Journal:
             ConfigError: it is so old that deleted records would come back.
         """
         self._over = self.store.synced = self._written
+        self.notes.in_doubt |= bool(self.damaged)
         self.notes.open(now)
         self._due_ns = now.mono_ns + LEASE_NS // 2
         self.recalls.start(now)

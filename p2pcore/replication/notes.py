@@ -9,6 +9,10 @@ records back.
 Who the neighbours are is written as well. When all come back after a cut of the power, nobody
 counts and nobody can tell; so each waits for all but W - 1 of those that it knew (`sync.py`).
 
+A record that rots on disk comes from the others again. A note is here only, and without it a node
+would not know that it has to wait: so there are two of each, the second under a key of its own, and
+what either says is taken. Where both are gone with others, it waits for whoever is there.
+
 Rule: notes are written and come back as records do, under keys that no record has.
 """
 
@@ -22,7 +26,7 @@ from p2pcore.storage.memory import Record
 from p2pcore.storage.store import Saved
 from p2pcore.versions import HybridClock, version_at, wall_ms_of
 
-__all__ = ["CLOCK_KEY", "LEASE_MS", "MEMBERS_KEY", "Notes"]
+__all__ = ["AGAIN", "CLOCK_KEY", "LEASE_MS", "MEMBERS_KEY", "Notes"]
 
 CLOCK_KEY = Key(b"clock")
 """Under which the clock is written; keys of records have 32 bytes."""
@@ -30,7 +34,9 @@ CLOCK_KEY = Key(b"clock")
 MEMBERS_KEY = Key(b"members")
 """Under which it is written who our neighbours are."""
 
+AGAIN = b" again"  # behind the keys of the second ones
 ID_BYTES = 32
+SOMEBODY = (bytes(ID_BYTES),) * 64  # more than W - 1, whom nobody meets
 LEASE_MS = 10_000  # how far the clock on disk is ahead; well below `max_clock_offset_s`
 
 
@@ -57,16 +63,19 @@ class Notes:
         self._write = write
         self._rows: dict[Key, int] = {}
         self._members: dict[bytes, None] = {}
+        self.in_doubt = False
+        """Whether something of what was on disk is lost, and so perhaps who the neighbours were."""
         self._lease_ms = 0  # up to here the clock on disk is good
         self.here_ms = 0
         """When this node was last here before it was restarted, in wall-clock time; 0: unknown."""
 
     def restore(self, saved: Saved) -> bool:
         """Take this back; returns whether it is a note at all."""
-        if saved.key == CLOCK_KEY:
+        kind = saved.key.removesuffix(AGAIN)
+        if kind == CLOCK_KEY:
             self._lease_ms = max(self._lease_ms, wall_ms_of(saved.version))
-        elif saved.key == MEMBERS_KEY:
-            self._members = _ids_of(saved.value or b"")
+        elif kind == MEMBERS_KEY:
+            self._members |= _ids_of(saved.value or b"")
         else:
             return False
         self._rows[Key(saved.key)] = saved.row
@@ -87,22 +96,25 @@ class Notes:
                 "network was down, raise tombstone_grace_s beyond that time for this start"
             )
         self.here_ms = max(0, self._lease_ms - LEASE_MS)
-        self._ownership.awaited = tuple(self._members)
+        known = MEMBERS_KEY in self._rows or MEMBERS_KEY + AGAIN in self._rows
+        in_doubt = self.in_doubt and not (known or self._members)
+        self._ownership.awaited = SOMEBODY if in_doubt else tuple(self._members)
+        if not known:
+            self._write_twice(MEMBERS_KEY)
         self._clock.observe(version_at(self._lease_ms))
         self.extend_lease(now)
 
     def begin_empty(self) -> None:
         """The disk has none of them any more."""
         self._rows.clear()
-        if self._members:
-            self.write_again(MEMBERS_KEY)
+        self.in_doubt = True
 
     def extend_lease(self, now: Instant) -> None:
         """Keep the clock on disk ahead of the time. To be called twice within LEASE_MS."""
         reached_ms = max(now.wall_ms, wall_ms_of(self._clock.last))
         if reached_ms + LEASE_MS // 2 >= self._lease_ms:
             self._lease_ms = reached_ms + LEASE_MS
-            self.write_again(CLOCK_KEY)
+            self._write_twice(CLOCK_KEY)
 
     def note_members(self, members: Iterable[bytes], *, all_synced: bool) -> None:
         """Write who our neighbours are: after a cut of the power they may have what we lack. One
@@ -112,13 +124,18 @@ class Notes:
             now = self._members | now
         if now.keys() != self._members.keys():
             self._members = now
-            self.write_again(MEMBERS_KEY)
+            self._write_twice(MEMBERS_KEY)
+
+    def _write_twice(self, key: Key) -> None:
+        self.write_again(key)
+        self.write_again(Key(key + AGAIN))
 
     def write_again(self, key: Key) -> bool:
         """Write a note as it is now; returns whether this is one at all."""
-        if key not in (CLOCK_KEY, MEMBERS_KEY):
+        kind = key.removesuffix(AGAIN)
+        if kind not in (CLOCK_KEY, MEMBERS_KEY):
             return False
-        value = b"".join(self._members) if key == MEMBERS_KEY else None
+        value = b"".join(self._members) if kind == MEMBERS_KEY else None
         record = Record(version_at(self._lease_ms), value, 0)
         self._rows[key] = self._write(key, record, self._rows.get(key, 0))
         return True

@@ -55,7 +55,11 @@ def test_an_answer_is_waited_for_as_long_as_answers_take() -> None:
 
 
 def test_who_is_late_waits_longer_and_is_well_again_after_a_while() -> None:
-    health, at = Health(), lambda s: Instant(round(s * S), 0)
+    health = Health()
+
+    def at(s: float) -> Instant:
+        return Instant(round(s * S), 0)
+
     health.woken(10 * S, Instant(10 * S + LATE_NS, 0))
     assert health.stretched(100, at(10.1)) == 100, "on time"
     health.woken(10 * S, at(10.5))

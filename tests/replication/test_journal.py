@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import astuple
 
 from p2pcore.effects import Instant
 from p2pcore.errors import (
@@ -18,10 +19,11 @@ from p2pcore.errors import (
 from p2pcore.ids import key_of
 from p2pcore.replication import journal
 from p2pcore.replication.journal import CLOCK_KEY, LEASE_MS, MEMBERS_KEY
+from p2pcore.replication.notes import AGAIN
 from p2pcore.versions import wall_ms_of
 from p2pcore.wire.messages import Confirmed, Message, Stored, StoredMany
 from tests.net import EPOCH_MS, PASS, Net, Peer
-from tests.saved import saved
+from tests.saved import Rotten, saved
 
 ALONE: dict[str, Any] = {"replication_factor": 1}
 
@@ -342,11 +344,16 @@ def test_what_is_dropped_or_ends_is_told_to_the_disk(net: Net) -> None:
     assert ours[-1].version == ours[0].version
     net.run(10)
     assert [each for each in node.disk if each.key == key_of("key")][-1].version is None
-    assert [each.key for each in saved(node.disk)] == [CLOCK_KEY]
+    notes = {CLOCK_KEY, CLOCK_KEY + AGAIN, MEMBERS_KEY, MEMBERS_KEY + AGAIN}
+    assert {each.key for each in saved(node.disk)} == notes
 
 
-def test_who_comes_back_waits_for_most_of_those_that_it_knew(net: Net) -> None:
-    """Three of five are back: what is acknowledged may be on the others. Of four, one has it."""
+@pytest.mark.parametrize(
+    "rotten", [[], [MEMBERS_KEY], [MEMBERS_KEY + AGAIN], [MEMBERS_KEY, MEMBERS_KEY + AGAIN]]
+)
+def test_who_comes_back_waits_for_most_of_those_that_it_knew(net: Net, rotten: list[bytes]) -> None:
+    """Three of five are back: what is acknowledged may be on the others. Of four, one has it. So
+    too where the founder's notes of them have rotted: one of the two, or both."""
     nodes, client = net.swarm(5, disk=True), net.client()
     for number in range(40):
         client.store(f"key {number}", b"value")
@@ -357,6 +364,8 @@ def test_who_comes_back_waits_for_most_of_those_that_it_knew(net: Net) -> None:
         assert len(ids) == 4 * 32
     for node in nodes:
         net.kill(node)
+    disk = nodes[0].disk
+    disk[:] = [Rotten(*astuple(e)) if e.key in rotten else e for e in disk]
     net.run(1)
     first = net.node(back=nodes[0], bootstrap=())
     back = [first, *(net.node(back=n, bootstrap=[first.address]) for n in nodes[1:3])]
