@@ -182,7 +182,8 @@ class Faults:
             case _:
                 node.crash()
                 disk.rot(fault.records)
-                self._later(fault, lambda: self._restart(node, disk=True))
+                others = [each.address for each in self._world.nodes if each is not node]
+                self._later(fault, lambda: self._come_back(node, node.ways_in() or others))
 
     def _black_out(self, fault: Blackout) -> None:
         nodes = [node for node in self._world.nodes if node.alive]
