@@ -4,7 +4,7 @@ Each is a patch of one or two methods of the live core, undone at the end of its
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -13,7 +13,7 @@ from p2pcore.effects import Instant
 from p2pcore.overlay.lookup import Lookup, _Progress
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import ContactTable
-from p2pcore.replication import batch, reads
+from p2pcore.replication import batch, custody, reads, sketches
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.journal import Journal
 from p2pcore.replication.operations import WriteOperation
@@ -64,7 +64,10 @@ def expiry_is_a_write() -> list[Patch]:
 
     return [
         (MemoryStore, "lacks", lacks),
-        (memory, "_face", lambda record: record.version),
+        *(
+            (module, "face_of", lambda record: record.version)
+            for module in (memory, custody, sketches)
+        ),
         (Replica, "_watch_clock", _nothing),
     ]
 
@@ -225,14 +228,10 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
 def broken(name: str) -> Iterator[str]:
     """Within it, the core is broken in this way. Gives the name of the scenario."""
     make, scenario = BROKEN[name]
-    patches = [patch.object(*each) for each in make()]
-    for each in patches:
-        each.start()
-    try:
+    with ExitStack() as patches:  # where one can't be made, those before it are undone
+        for each in make():
+            patches.enter_context(patch.object(*each))
         yield scenario
-    finally:
-        for each in patches:
-            each.stop()
 
 
 def _nothing(*_: object) -> None:

@@ -149,7 +149,13 @@ def _set_back(machine: Client, skew_ms: int) -> None:
     write: Any = machine.write
 
     def write_off(*arguments: Any) -> None:
-        *others, now = arguments
-        write(*others, Instant(now.mono_ns, now.wall_ms + skew_ms))
+        write(*(_moved(each, skew_ms) for each in arguments))
 
     machine.write = write_off  # type: ignore[method-assign, assignment]
+
+
+def _moved(argument: Any, skew_ms: int) -> Any:
+    """The moment among what a write is asked with, by a clock that is off; anything else as is."""
+    if not isinstance(argument, Instant):
+        return argument
+    return Instant(argument.mono_ns, argument.wall_ms + skew_ms)
