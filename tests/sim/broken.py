@@ -3,7 +3,7 @@
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +19,7 @@ from p2pcore.replication.journal import Journal
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.replication.replica import Replica
+from p2pcore.session import links
 from p2pcore.session.link import Call, Link
 from p2pcore.session.links import Links
 from p2pcore.session.pending import PendingCalls
@@ -158,8 +159,15 @@ def reply_to_the_wrong_request() -> list[Patch]:
 
 
 def impatient() -> list[Patch]:
-    """An answer is waited for for as long as it takes on the way."""
-    return [(Timeouts, "of", lambda self, contacts, now: 1)]
+    """Replicas are waited for for as long as an answer takes on the way. (Lookups, which ask one at
+    a time, have their time: or a network may not come up at all.) It is noticed within 1 ms."""
+    patient = Timeouts.of
+
+    def of(self: Timeouts, contacts: Iterable[Contact], now: Instant) -> int:
+        asked = list(contacts)
+        return 1 if len(asked) > 1 else patient(self, asked, now)
+
+    return [(Timeouts, "of", of), (links, "SWEEP_NS", 1_000_000)]
 
 
 def acknowledge_before_sync() -> list[Patch]:

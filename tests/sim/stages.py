@@ -21,7 +21,9 @@ from tests.sim.twin import Call, identity_of
 
 __all__ = ["InWorld", "OnSockets"]
 
-DEAF_S = 2.0  # longer than what a script asks of deaf nodes takes
+DEAF_S = 1.2
+"""Longer than what a script asks of deaf nodes takes, 1 s; and what was sent meanwhile arrives, by
+the next repetition of TCP (1.4 s after the first), before silent nodes are given up."""
 
 
 class OnSockets(AsyncExitStack):
