@@ -28,10 +28,12 @@ from p2pcore.replication.ownership import Ownership
 from p2pcore.replication.refusals import refusal_of
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
+from p2pcore.session.manners import Handler, for_nodes
 from p2pcore.storage.logged import Kept, LoggedStore
+from p2pcore.storage.recent import starts_in
 from p2pcore.storage.store import Saved
 from p2pcore.wire.limits import MAX_VALUE_BYTES
-from p2pcore.wire.messages import Fetch, FetchMany
+from p2pcore.wire.messages import Draw, Fetch, FetchMany
 
 __all__ = ["Recalls"]
 
@@ -43,6 +45,7 @@ SCRUB_READS = 256  # in one step, at most
 MINUTE_NS = 60_000_000_000
 
 Then = Callable[[Instant], None]
+Request = Fetch | FetchMany | Draw
 
 
 class _Wait:
@@ -79,7 +82,12 @@ class Recalls:
         self._on_hole = on_hole
         handlers = self._links.handlers
         self._fetch, self._fetch_many = handlers[Fetch], handlers[FetchMany]
-        handlers |= {Fetch: self._on_fetch, FetchMany: self._on_fetch_many}
+        self._draw = handlers[Draw]
+        handlers |= {
+            Fetch: self._on_fetch,
+            FetchMany: self._on_fetch_many,
+            Draw: for_nodes(self._links, self._on_draw),
+        }
 
     # Who needs values
 
@@ -93,11 +101,21 @@ class Recalls:
             self._fetch(link, request, now)
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
-        cold = self._cold_of(map(Key, request.keys), MAX_VALUE_BYTES)  # as much as a reply takes
+        self._answer(self._fetch_many, link, request, map(Key, request.keys), now)
+
+    def _on_draw(self, link: Link, request: Draw, now: Instant) -> None:
+        drawn = (self._store.first_with(start) for start in starts_in(request.keys))
+        self._answer(self._draw, link, request, (key for key in drawn if key is not None), now)
+
+    def _answer(
+        self, handler: Handler, link: Link, request: Request, keys: Iterable[Key], now: Instant
+    ) -> None:
+        """With what is in memory of these, once that is as much as a reply takes."""
+        cold = self._cold_of(keys, MAX_VALUE_BYTES)
         if cold:
             self._later(link, request, cold, now)
         else:
-            self._fetch_many(link, request, now)
+            handler(link, request, now)
 
     def _cold_of(self, keys: Iterable[Key], room_bytes: int) -> list[Key]:
         """Those whose values are on disk only, of as many as fit into so many bytes."""
@@ -111,14 +129,14 @@ class Recalls:
                     cold.append(key)
         return cold
 
-    def _later(self, link: Link, request: Fetch | FetchMany, keys: list[Key], now: Instant) -> None:
+    def _later(self, link: Link, request: Request, keys: list[Key], now: Instant) -> None:
         if self._bytes > MAX_READ_BYTES or len(self._reading) > MAX_READS:
             text = f"{self._bytes} bytes are being read from disk, {MAX_READ_BYTES} may"
             self._links.reply(link, refusal_of(request.id, BusyError(text)))
         else:
             self.bring(keys, partial(self._again, link, request), now)
 
-    def _again(self, link: Link, request: Fetch | FetchMany, now: Instant) -> None:
+    def _again(self, link: Link, request: Request, now: Instant) -> None:
         self._links.handlers[type(request)](link, request, now)
         self._links.own.settle(now)
 

@@ -261,16 +261,16 @@ class Replica:
         others: list[int] = []
         room = MAX_VALUE_BYTES
         for place, start in enumerate(starts_in(request.keys)):
-            keys = self._store.keys_after(start, 1)
-            record = self._store.held(keys[0]) if keys and keys[0].startswith(start) else None
+            key = self._store.first_with(start)
+            record = self._store.held(key) if key is not None else None
             size = len(record.value or b"") + len(record.name or b"") if record else 0
-            if record is None or size > room:
+            if key is None or record is None or size > room:
                 items.append(None)
                 others += [] if record is None else [place]
                 continue
             room -= size
             ends_ms = record.expires_ms
-            items.append(StoreItem(keys[0], record.version, record.value, ends_ms, record.name))
+            items.append(StoreItem(key, record.version, record.value, ends_ms, record.name))
         self._links.counters.fetches += len(items)
         self._links.reply(link, Drawn(request.id, items, others))
 

@@ -252,6 +252,11 @@ class MemoryStore:
             self._tally_all()
         return self._keys.after(after, count)
 
+    def first_with(self, start: bytes) -> Key | None:
+        """The first key that begins with these bytes, fewer than a whole one."""
+        keys = self.keys_after(start, 1)
+        return keys[0] if keys and keys[0].startswith(start) else None
+
     def named_after(self, after: bytes, count: int) -> list[Key]:
         """The next keys of listed records beyond `after`, in order; `count` of them at most."""
         return self._named.after(after, count)

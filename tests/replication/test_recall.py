@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from p2pcore.effects import Send
 from p2pcore.errors import BusyError, DeadlineError, QuorumError
 from p2pcore.ids import key_of
 from p2pcore.replication import recall
 from p2pcore.replication.ownership import Standing
 from p2pcore.storage.logged import CACHED_OVERHEAD_BYTES
-from p2pcore.wire.messages import Found, FoundMany, Message, Missing, NotReady, Survey
+from p2pcore.wire.messages import Draw, Drawn, Found, FoundMany, Message, Missing, NotReady, Survey
 from tests.net import DROP, PASS, Net, Peer
 
 ALONE = {"replication_factor": 1}
@@ -249,3 +250,40 @@ def test_what_nobody_asks_for_is_looked_at_as_well(net: Net) -> None:
     assert node.machine.store.held(key_of(lost)) is None
     assert client.retrieve(kept) == value_of(kept)
     assert any("damaged on disk" in notice for notice in node.notices)
+
+
+def test_what_a_node_has_missed_is_drawn_from_disk(net: Net) -> None:
+    """Who was away asks for the records by halves of their keys, and waits until they are read."""
+    nodes, client = net.swarm(3, disk=True, **SMALL), net.client()
+    for key in KEYS:
+        client.store(key, value_of(key))
+    net.kill(nodes[2])
+    for key in KEYS:
+        client.store(key, value_of(f"{key} again"))
+    net.run(1)
+    drawn: list[Message] = []
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        drawn.extend([message] if isinstance(message, Drawn) else [])
+        return PASS
+
+    net.judge = judge
+    back = net.node(back=nodes[2], **SMALL)
+    net.run_until(lambda: back.machine.ownership.settled)
+    assert drawn
+    assert sum(node.machine.counters.values_recalled for node in nodes[:2]) > 0
+    assert not any(node.machine.counters.misbehaved for node in net.nodes)
+    for key in KEYS:
+        assert back.holds(key).version == nodes[0].holds(key).version
+        assert client.retrieve(key) == value_of(f"{key} again")
+
+
+def test_only_nodes_have_what_they_draw_read(net: Net) -> None:
+    node, client = filled(net)
+    node.syncs = False
+    link_id = next(iter(client.machine.links.by_id))
+    draw = Draw(1 << 40, key_of(cold(node)[0])[:8])
+    net.carry_out(client, Send((link_id,), draw))
+    net.run(0.1)
+    assert not node.unread
+    assert node.machine.counters.requests_refused == 1

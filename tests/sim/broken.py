@@ -3,8 +3,8 @@
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -13,12 +13,13 @@ from p2pcore.effects import Instant
 from p2pcore.overlay.lookup import Lookup, _Progress
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import ContactTable
-from p2pcore.replication import batch, reads
+from p2pcore.replication import batch, custody, reads, sketches
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.journal import Journal
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.replication.replica import Replica
+from p2pcore.session import links
 from p2pcore.session.link import Call, Link
 from p2pcore.session.links import Links
 from p2pcore.session.pending import PendingCalls
@@ -64,7 +65,10 @@ def expiry_is_a_write() -> list[Patch]:
 
     return [
         (MemoryStore, "lacks", lacks),
-        (memory, "_face", lambda record: record.version),
+        *(
+            (module, "face_of", lambda record: record.version)
+            for module in (memory, custody, sketches)
+        ),
         (Replica, "_watch_clock", _nothing),
     ]
 
@@ -155,8 +159,15 @@ def reply_to_the_wrong_request() -> list[Patch]:
 
 
 def impatient() -> list[Patch]:
-    """An answer is waited for for as long as it takes on the way."""
-    return [(Timeouts, "of", lambda self, contacts, now: 1)]
+    """Replicas are waited for for as long as an answer takes on the way. (Lookups, which ask one at
+    a time, have their time: or a network may not come up at all.) It is noticed within 1 ms."""
+    patient = Timeouts.of
+
+    def of(self: Timeouts, contacts: Iterable[Contact], now: Instant) -> int:
+        asked = list(contacts)
+        return 1 if len(asked) > 1 else patient(self, asked, now)
+
+    return [(Timeouts, "of", of), (links, "SWEEP_NS", 1_000_000)]
 
 
 def acknowledge_before_sync() -> list[Patch]:
@@ -225,14 +236,10 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
 def broken(name: str) -> Iterator[str]:
     """Within it, the core is broken in this way. Gives the name of the scenario."""
     make, scenario = BROKEN[name]
-    patches = [patch.object(*each) for each in make()]
-    for each in patches:
-        each.start()
-    try:
+    with ExitStack() as patches:  # where one can't be made, those before it are undone
+        for each in make():
+            patches.enter_context(patch.object(*each))
         yield scenario
-    finally:
-        for each in patches:
-            each.stop()
 
 
 def _nothing(*_: object) -> None:

@@ -43,6 +43,7 @@ LEFT_OUT = {
     **dict.fromkeys(("Ready", "Goodbye"), "two nodes may dial each other, and keep one link"),
     "Leaving": "told to whoever is linked just then",
     **dict.fromkeys(("Inspect", "Inspected"), "of no operation on records"),
+    **dict.fromkeys(("ListNames", "NamesListed"), "a scan: no script has one"),
     **dict.fromkeys(("Mark", "Marked"), "only around calls that are followed"),
 }
 """Which messages are not counted, and why: time or chance decide about them."""

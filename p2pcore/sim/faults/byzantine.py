@@ -17,9 +17,12 @@ from p2pcore.effects import Instant
 from p2pcore.session.link import Link
 from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.network.connection import RawFrame
+from p2pcore.storage.recent import starts_in
 from p2pcore.wire.limits import MAX_CONTACTS
 from p2pcore.wire.messages import (
     Contacts,
+    Draw,
+    Drawn,
     Failed,
     Fetch,
     FetchMany,
@@ -88,7 +91,7 @@ def _answers(node: SimNode, behaviour: str) -> dict[type, Answer]:
         "refusal": dict.fromkeys((Store, StoreMany, Put), _refusal),
         "amnesia": {
             Store: _acknowledgement, StoreMany: _acknowledgement_of_many, Fetch: _missing,
-            FetchMany: _missing_all, Get: _missing,
+            FetchMany: _missing_all, Get: _missing, Draw: _drawn_none,
         },
     }  # fmt: skip
     return by_manner[behaviour]
@@ -144,3 +147,7 @@ def _missing(node: SimNode, link: Link, request: Any) -> None:
 
 def _missing_all(node: SimNode, link: Link, request: FetchMany) -> None:
     _say(node, link, FoundMany(request.id, [None] * len(request.keys), []))
+
+
+def _drawn_none(node: SimNode, link: Link, request: Draw) -> None:
+    _say(node, link, Drawn(request.id, [None] * len(starts_in(request.keys)), []))

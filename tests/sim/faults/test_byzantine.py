@@ -1,14 +1,18 @@
 """Byzantine nodes do what their behaviour says, and no record is lost by one of them."""
 
+from typing import Any
+
 import pytest
 
 from p2pcore.effects import Instant
-from p2pcore.ids import key_of
+from p2pcore.ids import NodeId, key_of
+from p2pcore.session.link import Call
 from p2pcore.sim import (
     Byzantine,
     Crash,
 )
 from p2pcore.sim.faults.byzantine import BEHAVIOURS
+from p2pcore.wire.messages import Draw, FetchMany
 from tests.sim.faults.support import crowd
 
 
@@ -71,3 +75,41 @@ def test_liars_name_nobody_that_exists() -> None:
     report = world.nodes[0].lookup(bytes(range(32)), limit_s=300)
     known = {node.node_id for node in world.nodes}
     assert set(report.closest[:3]) <= known
+
+
+class Asked(Call):
+    """A question to one node, and its answers."""
+
+    def __init__(self, call_id: int) -> None:
+        super().__init__(call_id, 1 << 62)
+        self.answers: list[Any] = []
+
+    def replied(self, node_id: NodeId, reply: Any, now: Instant) -> None:
+        self.answers.append(reply)
+
+
+def test_amnesia_knows_no_record_however_it_is_asked() -> None:
+    """Of those that it holds from before as well."""
+    world = crowd(3)
+    asker, node = world.nodes[:2]
+    client = world.client()
+    keys = [key_of(f"key {number}") for number in range(3)]
+    for number in range(3):
+        client.store(f"key {number}", b"value")
+    world.run(1)
+    assert all(node.machine.store.held(key) for key in keys)
+    world.apply(Byzantine(nodes=("n2",), behaviour="amnesia"))
+    world.run(1)
+    asked: list[Asked] = []
+
+    def ask(now: Instant) -> None:
+        links = asker.machine.links
+        starts = b"".join(key[:8] for key in keys)
+        for make in (lambda id: FetchMany(id, list(keys)), lambda id: Draw(id, starts)):
+            asked.append(Asked(links.new_call_id()))
+            links.ask(asked[-1], [asker.machine.table.get(node.node_id)], make(asked[-1].id), now)
+
+    asker.tell(ask)
+    world.run(1)
+    assert [answer.items for call in asked for answer in call.answers] == [[None] * 3] * 2
+    assert asker.machine.counters.misbehaved == 0
