@@ -11,7 +11,8 @@ counts and nobody can tell; so each waits for all but W - 1 of those that it kne
 
 A record that rots on disk comes from the others again. A note is here only, and without it a node
 would not know that it has to wait: so there are two of each, the second under a key of its own, and
-what either says is taken. Where both are gone with others, it waits for whoever is there.
+what either says is taken. Where both are gone with others, it waits for whoever is there; not where
+N is 1, for nobody has what it lacks.
 
 Rule: notes are written and come back as records do, under keys that no record has.
 """
@@ -97,7 +98,8 @@ class Notes:
             )
         self.here_ms = max(0, self._lease_ms - LEASE_MS)
         known = MEMBERS_KEY in self._rows or MEMBERS_KEY + AGAIN in self._rows
-        in_doubt = self.in_doubt and not (known or self._members)
+        shared = self._ownership.replicas > 1
+        in_doubt = shared and self.in_doubt and not (known or self._members)
         self._ownership.awaited = SOMEBODY if in_doubt else tuple(self._members)
         if not known:
             self._write_twice(MEMBERS_KEY)
