@@ -99,21 +99,23 @@ class Crowd:
 def look(seconds: float = LOOK_S) -> Crowd:
     """Watch for so long; takes as long. Where the system tells nothing, nobody is busy."""
     mine = _usable()
-    used, ran, own = _in_use(mine), _process_times(), time.process_time()
-    begin = time.monotonic()
+    used, own = _in_use(mine), time.process_time()
+    begin, ran = time.monotonic(), _process_times()
     time.sleep(seconds)
-    passed = max(time.monotonic() - begin, 1e-9)
-    used_after, ran_after = _in_use(mine), _process_times()
-    own = time.process_time() - own
+    used_after, own = _in_use(mine), time.process_time() - own
+    passed, ran_after = max(time.monotonic() - begin, 1e-9), _process_times()
     found = []
     for process, spent in ran_after.items():
         cores = (spent - ran.get(process, spent)) / passed
         if cores >= LEAST_SHOWN and process[0] != os.getpid():
             found.append((round(cores, 3), process[0], process[2]))
+    busy, stolen, whole = (after - before for after, before in zip(used_after, used, strict=True))
+    # By the same counters: on a busy machine it is late before anybody can look at a clock.
+    each_s = max(whole / (len(mine) or 1), 1e-9)
     return Crowd(
         cores=len(mine) or 1,
-        busy=max(0.0, (used_after[0] - used[0] - own) / passed),
-        stolen=max(0.0, (used_after[1] - used[1]) / passed),
+        busy=max(0.0, (busy - own) / each_s),
+        stolen=max(0.0, stolen / each_s),
         processes=tuple(sorted(found, reverse=True)[:SHOWN]),
     )
 
@@ -150,12 +152,12 @@ def _usable() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _in_use(processors: Iterable[int]) -> tuple[float, float]:
-    """Seconds in which these were in use, and in which stolen, since the machine began."""
+def _in_use(processors: Iterable[int]) -> tuple[float, float, float]:
+    """Seconds in which these were in use, in which stolen, and in all, since the machine began."""
     import psutil
 
     times = psutil.cpu_times(percpu=True)
-    busy = stolen = 0.0
+    busy = stolen = total = 0.0
     for number in processors:
         if number >= len(times):
             continue  # a container that shows fewer than it lets use
@@ -166,7 +168,8 @@ def _in_use(processors: Iterable[int]) -> tuple[float, float]:
         whole = sum(value for name, value in each.items() if not name.startswith("guest"))
         busy += whole - idle - steal
         stolen += steal
-    return busy, stolen
+        total += whole
+    return busy, stolen, total
 
 
 def _process_times() -> dict[tuple[int, float, str], float]:

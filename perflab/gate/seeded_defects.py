@@ -154,7 +154,7 @@ DEFECTS = (
     Edit(
         "64 bytes more per record",
         (fields(MEMORY, "Record", WIDER),),
-        ("memory.record.8",),
+        ("memory.record.8", "memory.durable_record.8"),
         ("instructions.*store*",),
     ),
     Edit(

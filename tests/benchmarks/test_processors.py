@@ -1,9 +1,14 @@
 """A machine that is too busy to measure is told before, and what is measured then is marked."""
 
+import os
+import time
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 
+from benchmarks.common import processors
 from benchmarks.common.processors import Account, Crowd, look, warning
 from perflab.bench import command
 from perflab.readiness import command as readiness
@@ -19,6 +24,13 @@ BUSY_ONE = Crowd(
     cores=2, busy=1.52, stolen=0.0, processes=((0.99, 4711, "ffmpeg"), (0.5, 12, "make"))
 )
 QUIET = Crowd(cores=2, busy=0.1, stolen=0.0, processes=())
+
+
+class Times(NamedTuple):
+    """What one processor did since the machine began, as psutil has it."""
+
+    user: float
+    idle: float
 
 
 @pytest.mark.parametrize(
@@ -57,6 +69,25 @@ def test_a_look_leaves_out_the_one_who_looks() -> None:
     found = look(0.2)
     assert found.cores >= 1
     assert 0 <= found.busy <= found.cores + 0.5
+
+
+def test_a_look_that_takes_long_counts_no_more_than_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All processors are busy all the time, and it is late before their processes are read."""
+
+    def all_busy(percpu: bool) -> list[Times]:
+        assert percpu
+        return [Times(user=time.monotonic(), idle=0.0)] * (os.cpu_count() or 1)
+
+    def slowly() -> dict[tuple[int, float, str], float]:
+        time.sleep(0.1)
+        return {}
+
+    monkeypatch.setattr(psutil, "cpu_times", all_busy)
+    monkeypatch.setattr(processors, "_process_times", slowly)
+    found = look(0.05)
+    assert found.cores / 2 < found.busy <= found.cores
 
 
 def test_readiness_says_it_first_and_marks_the_run(

@@ -172,8 +172,8 @@ def test_a_benchmark_less_is_no_pass_though_the_core_is_the_same(
         ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e9"),
         (
             "benchmarks/common/counting/memory_lab.py",
-            '["record"] = (_traced()',
-            '["record"] = 0 * (_traced()',
+            '["record"] = self._kept',
+            '["record"] = 0 * self._kept',
         ),
         ("perflab/gate/command.py", "    return outcome.code\n", "    return 0\n"),
     ],
