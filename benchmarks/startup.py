@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NODES = [1, 4, 8]
 RECORDS = 500
 SIZE_BYTES = 1024
-PER_SAMPLE = {"import": 2, "start": 8, "connect": 6, "join": 5}
+PER_SAMPLE = {"import": 2, "start": 8, "connect": 6, "join": 2}
 TURNS = {what: BLOCKS * (1 if QUICK else turns) for what, turns in PER_SAMPLE.items()}
 REFERENCE_S: dict[str | tuple[str, int], float] = {
     "import": 0.135,

@@ -131,14 +131,15 @@ def warning(found: Crowd) -> str:
 
 
 @contextmanager
-def on_one_processor() -> Iterator[None]:
-    """Keep this thread, and the processes that it starts meanwhile, on one processor: the last that
-    it may use. Where the system cannot (macOS), nothing changes."""
+def on_one_processor(pids: Iterable[int]) -> Iterator[None]:
+    """Keep this thread, and for good the main threads of these processes, on one processor: the
+    last that may be used. Where the system cannot (macOS), nothing changes."""
     usable = _usable()
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
-    os.sched_setaffinity(0, usable[-1:])
+    for pid in (0, *pids):
+        os.sched_setaffinity(pid, usable[-1:])
     try:
         yield
     finally:

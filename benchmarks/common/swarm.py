@@ -228,7 +228,6 @@ class Swarm(Entered):
             self._storage = NodeStorage(keeping=self.keeping, folder=str(self.folder))
         self._members = Members(self.network, self._storage)
         if self._ruled:
-            self._stack.enter_context(on_one_processor())
             folder = self._stack.enter_context(TemporaryDirectory(prefix="ruler-"))
             self._certificate = write_certificate(Path(folder))
         if self.layout == "C":
@@ -244,6 +243,7 @@ class Swarm(Entered):
             self._stack.callback(lambda: stop_all(self._children))
             self._start_children()
         if self._ruled:
+            self._stack.enter_context(on_one_processor(self.pids))
             self.ruler = self._open_ruler()
         self.client = self._open_client()
         self.run(self._probe())

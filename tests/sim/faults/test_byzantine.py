@@ -104,10 +104,12 @@ def test_amnesia_knows_no_record_however_it_is_asked() -> None:
 
     def ask(now: Instant) -> None:
         links = asker.machine.links
+        other = asker.machine.table.get(node.node_id)
+        assert other is not None
         starts = b"".join(key[:8] for key in keys)
         for make in (lambda id: FetchMany(id, list(keys)), lambda id: Draw(id, starts)):
             asked.append(Asked(links.new_call_id()))
-            links.ask(asked[-1], [asker.machine.table.get(node.node_id)], make(asked[-1].id), now)
+            links.ask(asked[-1], [other], make(asked[-1].id), now)
 
     asker.tell(ask)
     world.run(1)
