@@ -27,12 +27,12 @@ RULER_PER_BLOCK = {64: 24, 1024: 24, 65536: 5}
 TURNS: dict[Layout, int] = {"A": PAIRS // SWARMS, "C": PAIRS // SWARMS // 2 + 1}
 """Of each swarm; processor time spreads half as far."""
 REFERENCE_S = {
-    **{("clock", "store", n): us * 1e-6 for n, us in zip(SIZES, (110, 116, 420), strict=True)},
-    **{("clock", "retrieve", n): us * 1e-6 for n, us in zip(SIZES, (116, 120, 360), strict=True)},
-    **{("clock", "delete", n): 110e-6 for n in SIZES},
-    **{("cpu", "store", n): us * 1e-6 for n, us in zip(SIZES, (38, 43, 360), strict=True)},
-    **{("cpu", "retrieve", n): us * 1e-6 for n, us in zip(SIZES, (40, 45, 270), strict=True)},
-    **{("cpu", "delete", n): 38e-6 for n in SIZES},
+    **{("clock", "store", n): us * 1e-6 for n, us in zip(SIZES, (65, 71, 380), strict=True)},
+    **{("clock", "retrieve", n): us * 1e-6 for n, us in zip(SIZES, (62, 66, 167), strict=True)},
+    **{("clock", "delete", n): 65e-6 for n in SIZES},
+    **{("cpu", "store", n): us * 1e-6 for n, us in zip(SIZES, (40, 44, 376), strict=True)},
+    **{("cpu", "retrieve", n): us * 1e-6 for n, us in zip(SIZES, (42, 47, 277), strict=True)},
+    **{("cpu", "delete", n): 39e-6 for n in SIZES},
 }
 """Of the ruler, per operation, its median by the clock in A and its processor time in C: fixed
 numbers, about what it takes on a quiet machine. It cannot delete: it stores as little as it can."""

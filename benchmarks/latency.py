@@ -41,7 +41,7 @@ STORE, RETRIEVE, DELETE = (f"{name} at {RATE_PER_S}/s" for name in ("store", "re
 MIX = f"YCSB B at {MIX_RATE_PER_S}/s"
 LOADS = [STORE, RETRIEVE, DELETE, MIX]
 CHAIN = 4  # blocks of a load that follow each other
-REFERENCE_S = {STORE: 260e-6, RETRIEVE: 190e-6, DELETE: 260e-6, MIX: 280e-6}
+REFERENCE_S = {STORE: 253e-6, RETRIEVE: 185e-6, DELETE: 255e-6, MIX: 310e-6}
 """Median latency of the ruler: a fixed number, about what it takes on a quiet machine."""
 
 

@@ -25,11 +25,11 @@ PER_SAMPLE = {"import": 2, "start": 8, "connect": 6, "join": 2}
 TURNS = {what: BLOCKS * (1 if QUICK else turns) for what, turns in PER_SAMPLE.items()}
 REFERENCE_S: dict[str | tuple[str, int], float] = {
     "import": 0.135,
-    "start": 4e-3,
+    "start": 2.8e-3,
     "connect": 10e-3,
-    ("connect", 1): 2e-3,
-    ("connect", 4): 5.9e-3,
-    ("connect", 8): 10e-3,
+    ("connect", 1): 1.95e-3,
+    ("connect", 4): 5.7e-3,
+    ("connect", 8): 10.8e-3,
 }
 """Of each ruler: fixed numbers, about what it takes on a quiet machine. Joins and first answers are
 held against connecting."""
