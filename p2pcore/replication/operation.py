@@ -309,9 +309,10 @@ class Operation(HedgeableCall):
 
     def _delegate(self, now: Instant) -> bool:
         asked = {contact.node_id: None for contact in self.replicas}
-        has_room = self._context.windows.has_room
-        linked = [c for c in self._context.links.linked_nodes() if has_room(c.node_id)]
-        linked.sort(key=lambda contact: contact.node_id in asked)  # somebody new, if there is
+        windows = self._context.windows
+        linked = [c for c in self._context.links.linked_nodes() if not windows.is_busy(c.node_id)]
+        # Somebody new who has room, if there is.
+        linked.sort(key=lambda c: (not windows.has_room(c.node_id), c.node_id in asked))
         round_ns = self._context.links.timeouts.of([*self.replicas, *linked[:1]], now)
         budget_ns = min(self._deadline_ns - now.mono_ns, DELEGATED_ROUNDS * round_ns)
         budget_ms = budget_ns // 1_000_000

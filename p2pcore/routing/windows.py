@@ -114,6 +114,12 @@ class Windows(InFlight):
         """Whether this node may be asked more."""
         return node_id not in self.full
 
+    def is_busy(self, node_id: NodeId) -> bool:
+        """Whether this node has no room because it has much to do: not because answers are missing,
+        which the way to it may have lost."""
+        link = self.full.get(node_id)
+        return link is not None and link.delay > 0
+
     def is_silent(self, contacts: list[Contact], now: Instant) -> bool:
         """Whether one of these that are full has said nothing for as long as answers take."""
         links = [link for c in contacts if (link := self.full.get(c.node_id)) is not None]
