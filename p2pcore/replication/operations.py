@@ -102,7 +102,10 @@ class WriteOperation(Operation):
         return len(self._acked)
 
     def ask_replicas(self, now: Instant) -> None:
-        self._forget_old_acks(now)
+        self._acked.clear()  # between rounds one may have taken another's place
+        self._ask_others(now)
+
+    def _ask_others(self, now: Instant) -> None:
         acked = self._acked
         targets = self.replicas
         if acked:
@@ -128,7 +131,7 @@ class WriteOperation(Operation):
                 if now.mono_ns - self._oldest_ns >= SETTLE_NS:
                     self._forget_old_acks(now)
                     if len(self._acked) < self.needed:
-                        self.ask_replicas(now)  # who has answered long before may confirm again
+                        self._ask_others(now)  # who has answered long before may confirm again
                         return
                 receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
                 self.finish(receipt, now)

@@ -15,7 +15,8 @@ syncs with A, B and C, each of which learned of X before it was asked: whatever 
 did so before, and X gets it; whatever was acknowledged without C is on A and B. If C is lost, an
 acknowledgement that C took part in has A or B for the other part, and X gets it from there,
 provided that this other part does not come after the sync. Hence SETTLE_NS: an operation counts no
-acknowledgement together with one that much older, and a sync after a loss begins so long after it.
+acknowledgement together with one that much older, and none of an earlier round, whose replicas may
+have been others; and a sync after a loss begins so long after it.
 (For a like reason Cassandra waits its ring delay before a newcomer streams.) After the sync any two
 of {A, B, X} have every acknowledged write between them, and C says `NotReplica` or is gone.
 

@@ -27,6 +27,9 @@ from p2pcore.sim.explore.scenarios import draw
         # What had expired too early came back from one neighbour in turn, which most hold nothing
         # of: contents.
         ("clocks", 30),
+        # A write counted the acknowledgement of a replica together with that of the node that had
+        # taken its place since, a round later: the two others lacked it. readiness.
+        ("power", 38),
         # A newcomer took itself for a replica of distant keys, pulled their records, and could
         # not find those who were to have them, so that it kept them for ever: convergence.
         pytest.param("large", 1111, marks=pytest.mark.slow),
