@@ -16,12 +16,7 @@ class KnownFailure(NamedTuple):
     reason: str
 
 
-MIXED_QUORUM = (
-    "a write while a node comes back is held by one replica of the set before and one of the set "
-    "after, when it is acknowledged: the two others count, and lack it (seed 38)"
-)
-
-KNOWN_FAILURES = (KnownFailure("power", "readiness", MIXED_QUORUM),)
+KNOWN_FAILURES: tuple[KnownFailure, ...] = ()
 
 
 def known_failure(scenario: str, checker: str) -> KnownFailure | None:
