@@ -57,7 +57,8 @@ class Trace:
         written_ns: when the requests had been given to the sockets, on this process' monotonic
             clock (`time.monotonic_ns`); None if there were none yet.
         replies: those that came until the operation was over, in the order in which they came;
-            without those of nodes that know no marks.
+            without those of nodes that know no marks, and without the last one if its marks came
+            in a later piece of the stream than itself.
         peers: what was thought, when the operation began, of the nodes that are linked: who was an
             outlier, late or suspect was asked last.
     """

@@ -99,8 +99,10 @@ def test_a_run_records_every_operation_of_all_clients(
         assert each.ended_ns in ends
         times = [each.due_ns, each.begun_ns, each.replies[-1].replied_ns, each.ended_ns]
         assert sorted(times) == times
-        assert [reply.final for reply in each.replies] == [False, True]
+        # The last one's marks may come in a later piece of the stream, after the operation's end.
+        assert [reply.final for reply in each.replies] in ([False, True], [False])
         assert all(reply.read_ns < reply.replied_ns for reply in each.replies)
+    assert sum(each.replies[-1].final for each in whole) > len(whole) / 2
     assert 5 <= len(whole) <= 50
 
 
