@@ -28,7 +28,7 @@ TOWER = (
     ("errors", "version"), ("ids",), ("versions",), ("address",), ("config",), ("wire",),
     ("contact", "effects"), ("session",), ("overlay",), ("routing",), ("storage",),
     ("replication",), ("pubsub",), ("requests",), ("machine",),
-    ("node", "client"), ("aio", "sim"), ("blocking",), ("",),
+    ("node", "client"), ("metrics",), ("aio", "sim"), ("blocking",), ("",),
     ("cli",), ("__main__",),
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.house import ROOT, House
 
-CORE_EDGES = {"aio", "sim", "blocking", "cli"}
+CORE_EDGES = {"aio", "sim", "blocking", "cli", "metrics"}
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
