@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from p2pcore.overlay.inspection import NodeInfo
     from p2pcore.replication.operations import StoreReceipt
     from p2pcore.routing.estimates import PeerEstimate
+    from p2pcore.routing.waiting import Priority
     from p2pcore.session.trace import Trace, TracedReply
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "P2PError",
     "PeerContact",
     "PeerEstimate",
+    "Priority",
     "ProtocolError",
     "QuorumError",
     "RefusedError",
@@ -89,6 +91,7 @@ _HOMES = {
     "OPEN_NETWORK_KEY": "p2pcore.config",
     "PeerContact": "p2pcore.overlay.crawl",
     "PeerEstimate": "p2pcore.routing.estimates",
+    "Priority": "p2pcore.routing.waiting",
     "StoreReceipt": "p2pcore.replication.operations",
     "Trace": "p2pcore.session.trace",
     "TracedReply": "p2pcore.session.trace",

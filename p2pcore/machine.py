@@ -27,6 +27,7 @@ from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.reads import ReadOperation
 from p2pcore.replication.scan import Scan, ScanStep
+from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
 from p2pcore.session.manners import BULKY, refuse_unread
@@ -193,18 +194,28 @@ class Machine:
         deadline_ns: int,
         now: Instant,
         name: bytes | None = None,
+        priority: Priority = NORMAL,
     ) -> None:
         """Store, or delete with a `value` of None; completes with a StoreReceipt. A record with a
         `name`, of which the key is the hash, is listed."""
         done = self._done(operation)
-        self._keep(operation, self.start_write(key, value, ttl_ms, deadline_ns, done, now, name))
+        started = self.start_write(key, value, ttl_ms, deadline_ns, done, now, name, priority)
+        self._keep(operation, started)
 
     def read(
-        self, operation: int, key: Key, name: str | bytes, deadline_ns: int, now: Instant
+        self,
+        operation: int,
+        key: Key,
+        name: str | bytes,
+        deadline_ns: int,
+        now: Instant,
+        priority: Priority = NORMAL,
     ) -> None:
-        """Retrieve; completes with the value."""
+        """Retrieve; completes with the value. `name` is what errors call the key."""
         done = self._done(operation)
-        self._keep(operation, self.start_read(key, name, deadline_ns, done, now))
+        read = ReadOperation(self._context, key, name, deadline_ns, done, priority)
+        read.start(now)
+        self._keep(operation, read)
 
     def write_many(
         self,
@@ -214,11 +225,19 @@ class Machine:
         deadline_ns: int,
         now: Instant,
         names: Sequence[bytes] = (),
+        priority: Priority = NORMAL,
     ) -> None:
-        """Store many; completes with a list of StoreReceipts and errors, in the items' order. With
-        `names`, one for each, they are listed."""
+        """Store many, each under a version of its own; completes with a list of StoreReceipts and
+        errors, in the items' order. With `names`, one for each, they are listed."""
+        expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
+        next_version = self.clock.next
+        versioned = [
+            StoreItem(key, next_version(now.wall_ms), value, expires_ms, name)
+            for (key, value), name in zip_longest(items, names)
+        ]
         done = self._done(operation)
-        batch = self.start_batch_write(items, ttl_ms, deadline_ns, done, now, names)
+        batch = BatchWrite(self._context, versioned, deadline_ns, done, priority)
+        batch.start(now)
         self._keep(operation, batch)
 
     def read_many(
@@ -228,10 +247,14 @@ class Machine:
         names: Sequence[str | bytes],
         deadline_ns: int,
         now: Instant,
+        priority: Priority = NORMAL,
     ) -> None:
-        """Retrieve many; completes with a list of values and errors, in the keys' order."""
+        """Retrieve many; completes with a list of values and errors, in the keys' order. `names`
+        are what errors call the keys."""
         done = self._done(operation)
-        self._keep(operation, self.start_batch_read(keys, names, deadline_ns, done, now))
+        batch = BatchRead(self._context, keys, names, deadline_ns, done, priority)
+        batch.start(now)
+        self._keep(operation, batch)
 
     def _keep(self, operation: int, started: Operation | BatchRead | BatchWrite) -> None:
         if not started.over:
@@ -252,56 +275,16 @@ class Machine:
         done: Done,
         now: Instant,
         name: bytes | None = None,
+        priority: Priority = NORMAL,
     ) -> Operation:
         """Store a value (None: delete) under a version of our own making."""
         version = self.clock.next(now.wall_ms)
         expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
         operation = WriteOperation(
-            self._context, key, version, value, expires_ms, deadline_ns, done, name
+            self._context, key, version, value, expires_ms, deadline_ns, done, name, priority
         )
         operation.start(now)
         return operation
-
-    def start_read(
-        self, key: Key, name: str | bytes, deadline_ns: int, done: Done, now: Instant
-    ) -> Operation:
-        """Retrieve the newest value. `name` is what errors call the key."""
-        operation = ReadOperation(self._context, key, name, deadline_ns, done)
-        operation.start(now)
-        return operation
-
-    def start_batch_write(
-        self,
-        items: list[tuple[Key, bytes]],
-        ttl_ms: int | None,
-        deadline_ns: int,
-        done: Done,
-        now: Instant,
-        names: Sequence[bytes] = (),
-    ) -> BatchWrite:
-        """Store many values, each under a version of its own."""
-        expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
-        next_version = self.clock.next
-        versioned = [
-            StoreItem(key, next_version(now.wall_ms), value, expires_ms, name)
-            for (key, value), name in zip_longest(items, names)
-        ]
-        batch = BatchWrite(self._context, versioned, deadline_ns, done)
-        batch.start(now)
-        return batch
-
-    def start_batch_read(
-        self,
-        keys: list[Key],
-        names: Sequence[str | bytes],
-        deadline_ns: int,
-        done: Done,
-        now: Instant,
-    ) -> BatchRead:
-        """Retrieve many values. `names` are what errors call the keys."""
-        batch = BatchRead(self._context, keys, names, deadline_ns, done)
-        batch.start(now)
-        return batch
 
     # What an application may ask of the network
 

@@ -25,12 +25,14 @@ from p2pcore.ids import ID_BYTES, Key, NodeId, key_of
 from p2pcore.overlay.inspection import Target
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.replication.scan import NamesFound, Scan
+from p2pcore.routing.waiting import Priority
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_LISTED_BYTES, MAX_VALUE_BYTES
 
 __all__ = [
     "MAX_NODES", "PAGE_NAMES", "Name", "NamesAhead", "Value", "asked_node", "budget_ns",
-    "checked_count", "checked_value", "cursor_after", "lifetime_ms", "listed_name", "listed_names",
-    "placed_items", "placed_names", "receipts_of", "room_for_one", "values_of",
+    "checked_count", "checked_priority", "checked_value", "cursor_after", "lifetime_ms",
+    "listed_name", "listed_names", "placed_items", "placed_names", "receipts_of", "room_for_one",
+    "values_of",
 ]  # fmt: skip
 
 MIN_TTL_S = 0.001  # clocks are read in milliseconds
@@ -162,6 +164,14 @@ def checked_count(name: str, value: int) -> int:
     if value < 1:
         raise UsageError(f"{name} must be at least 1: {value}")
     return value
+
+
+def checked_priority(priority: Priority) -> Priority:
+    """The same. Raises UsageError: that is none."""
+    if type(priority) is not Priority:
+        named = " or ".join(f"Priority.{each.name}" for each in Priority)
+        raise UsageError(f"priority must be {named}, not {shown(priority)}")
+    return priority
 
 
 def lifetime_ms(ttl_s: float | None) -> int | None:

@@ -19,6 +19,7 @@ from p2pcore.requests import (
     PAGE_NAMES,
     Name,
     Value,
+    checked_priority,
     checked_value,
     lifetime_ms,
     listed_name,
@@ -29,6 +30,7 @@ from p2pcore.requests import (
     room_for_one,
     values_of,
 )
+from p2pcore.routing.waiting import Priority
 from p2pcore.session.trace import Trace
 
 __all__ = ["RecordOperations"]
@@ -50,6 +52,7 @@ class RecordOperations(Inquiries):
         ttl_s: float | None = None,
         listed: bool = False,
         timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
         trace: Trace | None = None,
     ) -> StoreReceipt:
         """Store a value; returns once a write quorum of replicas has confirmed it.
@@ -61,6 +64,7 @@ class RecordOperations(Inquiries):
             listed: keep the key beside the value, so that `scan` finds it; it has up to 1,024 bytes
                 then. A later store without this, or a delete, ends it.
             timeout_s: the deadline of this call; the configuration's by default.
+            priority: whether it goes before or after others while nodes have no room for all.
             trace: a new one is told where the time of this call goes.
 
         Raises:
@@ -72,9 +76,9 @@ class RecordOperations(Inquiries):
         place = key_of(key)
         stored = checked_value(value)
         ttl_ms, name = lifetime_ms(ttl_s), listed_name(key, listed)
-        deadline_ns = self._deadline_ns(timeout_s)
+        deadline_ns, rank = self._deadline_ns(timeout_s), checked_priority(priority)
         host, operation, future = self._begin(trace)
-        self._machine.write(operation, place, stored, ttl_ms, deadline_ns, now(), name)
+        self._machine.write(operation, place, stored, ttl_ms, deadline_ns, now(), name, rank)
         if trace is not None:
             self._follow(host, operation, future, trace)
         host.pump()
@@ -82,14 +86,19 @@ class RecordOperations(Inquiries):
         return receipt
 
     async def delete(
-        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+        self,
+        key: str | bytes,
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
+        trace: Trace | None = None,
     ) -> StoreReceipt:
         """Delete a record; returns once a write quorum has confirmed it. Deleting what is not
         there is no error. Raises what `store` raises."""
         place = key_of(key)
-        deadline_ns = self._deadline_ns(timeout_s)
+        deadline_ns, rank = self._deadline_ns(timeout_s), checked_priority(priority)
         host, operation, future = self._begin(trace)
-        self._machine.write(operation, place, None, None, deadline_ns, now())
+        self._machine.write(operation, place, None, None, deadline_ns, now(), None, rank)
         if trace is not None:
             self._follow(host, operation, future, trace)
         host.pump()
@@ -97,7 +106,12 @@ class RecordOperations(Inquiries):
         return receipt
 
     async def retrieve(
-        self, key: str | bytes, *, timeout_s: float | None = None, trace: Trace | None = None
+        self,
+        key: str | bytes,
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
+        trace: Trace | None = None,
     ) -> bytes:
         """The newest value that a read quorum of replicas knows.
 
@@ -107,9 +121,9 @@ class RecordOperations(Inquiries):
             DeadlineError: too few replicas answered in time.
         """
         place = key_of(key)
-        deadline_ns = self._deadline_ns(timeout_s)
+        deadline_ns, rank = self._deadline_ns(timeout_s), checked_priority(priority)
         host, operation, future = self._begin(trace)
-        self._machine.read(operation, place, key, deadline_ns, now())
+        self._machine.read(operation, place, key, deadline_ns, now(), rank)
         if trace is not None:
             self._follow(host, operation, future, trace)
         host.pump()
@@ -123,6 +137,7 @@ class RecordOperations(Inquiries):
         ttl_s: float | None = None,
         listed: bool = False,
         timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> dict[Name, StoreReceipt]:
         """Store many values, each as `store` would, in few messages.
 
@@ -133,6 +148,7 @@ class RecordOperations(Inquiries):
             ttl_s: seconds until they expire; None for never.
             listed: keep their keys beside the values; see `store`.
             timeout_s: the deadline of this call; the configuration's by default.
+            priority: whether it goes before or after others while nodes have no room for all.
 
         Raises:
             BatchError: some items failed; it says which and why, and has the others' receipts.
@@ -140,14 +156,18 @@ class RecordOperations(Inquiries):
         """
         names, placed = placed_items(items)
         ttl_ms, listing = lifetime_ms(ttl_s), listed_names(names, listed)
-        deadline_ns = self._deadline_ns(timeout_s)
+        deadline_ns, rank = self._deadline_ns(timeout_s), checked_priority(priority)
         host, operation, future = self._begin()
-        self._machine.write_many(operation, placed, ttl_ms, deadline_ns, now(), listing)
+        self._machine.write_many(operation, placed, ttl_ms, deadline_ns, now(), listing, rank)
         host.pump()
         return receipts_of(names, await self._result(host, operation, future))
 
     async def retrieve_many(
-        self, keys: Iterable[Name], *, timeout_s: float | None = None
+        self,
+        keys: Iterable[Name],
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> dict[Name, bytes]:
         """The newest values of many keys, in few messages. Keys without a record are left out.
 
@@ -157,9 +177,9 @@ class RecordOperations(Inquiries):
             UsageError: a key can't be meant, or `keys` is a single one.
         """
         names, places = placed_names(keys)
-        deadline_ns = self._deadline_ns(timeout_s)
+        deadline_ns, rank = self._deadline_ns(timeout_s), checked_priority(priority)
         host, operation, future = self._begin()
-        self._machine.read_many(operation, places, names, deadline_ns, now())
+        self._machine.read_many(operation, places, names, deadline_ns, now(), rank)
         host.pump()
         return values_of(names, await self._result(host, operation, future))
 

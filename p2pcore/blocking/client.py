@@ -30,6 +30,7 @@ from p2pcore.requests import (
     asked_node,
     budget_ns,
     checked_count,
+    checked_priority,
     checked_value,
     lifetime_ms,
     listed_name,
@@ -39,6 +40,7 @@ from p2pcore.requests import (
     receipts_of,
     values_of,
 )
+from p2pcore.routing.waiting import Priority
 
 __all__ = ["BlockingClient"]
 
@@ -126,6 +128,7 @@ class BlockingClient:
         ttl_s: float | None = None,
         listed: bool = False,
         timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> StoreReceipt:
         """Store a value; returns once a write quorum of replicas has confirmed it.
 
@@ -136,6 +139,7 @@ class BlockingClient:
             listed: keep the key beside the value, so that `scan` finds it; it has up to 1,024 bytes
                 then. A later store without this, or a delete, ends it.
             timeout_s: the deadline of this call; the configuration's by default.
+            priority: whether it goes before or after others while nodes have no room for all.
 
         Raises:
             UsageError: the key, value or ttl can't be meant.
@@ -145,23 +149,39 @@ class BlockingClient:
         """
         place, stored, ttl_ms = key_of(key), checked_value(value), lifetime_ms(ttl_s)
         name, due_ns = listed_name(key, listed), self._deadline_ns(timeout_s)
+        rank = checked_priority(priority)
         receipt: StoreReceipt = self._run(
             lambda machine, number, now: machine.write(
-                number, place, stored, ttl_ms, due_ns, now, name
+                number, place, stored, ttl_ms, due_ns, now, name, rank
             )
         )
         return receipt
 
-    def delete(self, key: str | bytes, *, timeout_s: float | None = None) -> StoreReceipt:
+    def delete(
+        self,
+        key: str | bytes,
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> StoreReceipt:
         """Delete a record; returns once a write quorum has confirmed it. Deleting what is not
         there is no error. Raises what `store` raises."""
         place, due_ns = key_of(key), self._deadline_ns(timeout_s)
+        rank = checked_priority(priority)
         receipt: StoreReceipt = self._run(
-            lambda machine, number, now: machine.write(number, place, None, None, due_ns, now)
+            lambda machine, number, now: machine.write(
+                number, place, None, None, due_ns, now, None, rank
+            )
         )
         return receipt
 
-    def retrieve(self, key: str | bytes, *, timeout_s: float | None = None) -> bytes:
+    def retrieve(
+        self,
+        key: str | bytes,
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> bytes:
         """The newest value that a read quorum of replicas knows.
 
         Raises:
@@ -170,8 +190,9 @@ class BlockingClient:
             DeadlineError: too few replicas answered in time.
         """
         place, due_ns = key_of(key), self._deadline_ns(timeout_s)
+        rank = checked_priority(priority)
         value: bytes = self._run(
-            lambda machine, number, now: machine.read(number, place, key, due_ns, now)
+            lambda machine, number, now: machine.read(number, place, key, due_ns, now, rank)
         )
         return value
 
@@ -182,6 +203,7 @@ class BlockingClient:
         ttl_s: float | None = None,
         listed: bool = False,
         timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> dict[Name, StoreReceipt]:
         """Store many values, each as `store` would, in few messages.
 
@@ -192,6 +214,7 @@ class BlockingClient:
             ttl_s: seconds until they expire; None for never.
             listed: keep their keys beside the values; see `store`.
             timeout_s: the deadline of this call; the configuration's by default.
+            priority: whether it goes before or after others while nodes have no room for all.
 
         Raises:
             BatchError: some items failed; it says which and why, and has the others' receipts.
@@ -199,16 +222,20 @@ class BlockingClient:
         """
         names, placed = placed_items(items)
         ttl_ms, due_ns = lifetime_ms(ttl_s), self._deadline_ns(timeout_s)
-        listing = listed_names(names, listed)
+        listing, rank = listed_names(names, listed), checked_priority(priority)
         results = self._run(
             lambda machine, number, now: machine.write_many(
-                number, placed, ttl_ms, due_ns, now, listing
+                number, placed, ttl_ms, due_ns, now, listing, rank
             )
         )
         return receipts_of(names, results)
 
     def retrieve_many(
-        self, keys: Iterable[Name], *, timeout_s: float | None = None
+        self,
+        keys: Iterable[Name],
+        *,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> dict[Name, bytes]:
         """The newest values of many keys, in few messages. Keys without a record are left out.
 
@@ -218,9 +245,9 @@ class BlockingClient:
             UsageError: a key can't be meant, or `keys` is a single one.
         """
         names, places = placed_names(keys)
-        due_ns = self._deadline_ns(timeout_s)
+        due_ns, rank = self._deadline_ns(timeout_s), checked_priority(priority)
         results = self._run(
-            lambda machine, number, now: machine.read_many(number, places, names, due_ns, now)
+            lambda machine, number, now: machine.read_many(number, places, names, due_ns, now, rank)
         )
         return values_of(names, results)
 

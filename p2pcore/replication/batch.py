@@ -25,7 +25,7 @@ from p2pcore.replication.reads import (
     repair,
     result_of,
 )
-from p2pcore.routing.waiting import NORMAL
+from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.routing.windows import units_of
 from p2pcore.session.link import Call
 from p2pcore.session.timeouts import LEAST_NS
@@ -80,11 +80,16 @@ class _Batch:
     """What both kinds share. `results` has the items' results or errors, in their order."""
 
     may_choose = False
-    priority = NORMAL
 
     def __init__(
-        self, context: OperationContext, keys: list[Key], deadline_ns: int, done: Done
+        self,
+        context: OperationContext,
+        keys: list[Key],
+        deadline_ns: int,
+        done: Done,
+        priority: Priority,
     ) -> None:
+        self.priority = priority
         self._context = context
         self._keys = keys
         self._deadline_ns = deadline_ns
@@ -242,9 +247,14 @@ class BatchWrite(_Batch):
     """Stores many values. Its result is a list of StoreReceipts and errors."""
 
     def __init__(
-        self, context: OperationContext, items: list[StoreItem], deadline_ns: int, done: Done
+        self,
+        context: OperationContext,
+        items: list[StoreItem],
+        deadline_ns: int,
+        done: Done,
+        priority: Priority = NORMAL,
     ) -> None:
-        super().__init__(context, [Key(item.key) for item in items], deadline_ns, done)
+        super().__init__(context, [Key(item.key) for item in items], deadline_ns, done, priority)
         self._items = items
         self._acks = [0] * len(items)
 
@@ -292,6 +302,7 @@ class BatchWrite(_Batch):
             self._deadline_ns,
             done,
             item.name,
+            self.priority,
         )
 
 
@@ -309,8 +320,9 @@ class BatchRead(_Batch):
         names: Sequence[str | bytes],
         deadline_ns: int,
         done: Done,
+        priority: Priority = NORMAL,
     ) -> None:
-        super().__init__(context, keys, deadline_ns, done)
+        super().__init__(context, keys, deadline_ns, done, priority)
         self._names = names
         self._answers: list[dict[NodeId, Found | Missing]] = [{} for _ in keys]
 
@@ -365,8 +377,8 @@ class BatchRead(_Batch):
         self._finish_if_over(now)
 
     def single(self, place: int, done: Done) -> Operation:
-        name = self._names[place]
-        return ReadOperation(self._context, self._keys[place], name, self._deadline_ns, done)
+        key, name = self._keys[place], self._names[place]
+        return ReadOperation(self._context, key, name, self._deadline_ns, done, self.priority)
 
 
 _NOTHING = Missing(0)

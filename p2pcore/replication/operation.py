@@ -32,7 +32,7 @@ from p2pcore.replication.refusals import ERRORS
 from p2pcore.routing.budget import HedgeBudget
 from p2pcore.routing.estimates import Estimates
 from p2pcore.routing.hedges import HedgeableCall, Hedges, Pace
-from p2pcore.routing.waiting import NORMAL
+from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.routing.windows import Windows
 from p2pcore.session.link import Call
 from p2pcore.session.links import Links
@@ -118,16 +118,24 @@ class Operation(HedgeableCall):
         "began_ns",
         "key",
         "point",
+        "priority",
         "replicas",
     )
     verb = "operation"
     is_timed = True
     may_choose = False
-    priority = NORMAL
 
-    def __init__(self, context: OperationContext, key: Key, deadline_ns: int, done: Done) -> None:
+    def __init__(
+        self,
+        context: OperationContext,
+        key: Key,
+        deadline_ns: int,
+        done: Done,
+        priority: Priority = NORMAL,
+    ) -> None:
         super().__init__(context.links.new_call_id(), deadline_ns)
         self.key = key
+        self.priority = priority
         self.point = point_of(key)
         self.replicas: list[Contact] = []
         self._context = context

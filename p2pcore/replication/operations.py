@@ -11,6 +11,7 @@ from p2pcore.errors import ClockOffsetError, RefusedError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation, OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
+from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.routing.windows import UNIT_BYTES, units_of
 from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.versions import Version, wall_ms_of
@@ -79,10 +80,11 @@ class WriteOperation(Operation):
         deadline_ns: int,
         done: Done,
         name: bytes | None = None,
+        priority: Priority = NORMAL,
         *,
         for_peer: bool = False,
     ) -> None:
-        super().__init__(context, key, deadline_ns, done)
+        super().__init__(context, key, deadline_ns, done, priority)
         self._listed_as = name
         self._for_peer = for_peer
         self._version = version

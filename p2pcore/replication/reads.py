@@ -10,6 +10,7 @@ from p2pcore.errors import KeyNotFoundError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.naming import is_false_name
 from p2pcore.replication.operation import Operation, OperationContext
+from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.session.link import Call
 from p2pcore.versions import wall_ms_of
@@ -34,9 +35,15 @@ class ReadOperation(Operation):
     plain_answers = PLAIN_ANSWERS[Fetch]
 
     def __init__(
-        self, context: OperationContext, key: Key, name: str | bytes, deadline_ns: int, done: Done
+        self,
+        context: OperationContext,
+        key: Key,
+        name: str | bytes,
+        deadline_ns: int,
+        done: Done,
+        priority: Priority = NORMAL,
     ) -> None:
-        super().__init__(context, key, deadline_ns, done)
+        super().__init__(context, key, deadline_ns, done, priority)
         self._name = name
         self._asked = 0  # of `replicas`, which are asked in order
         self._extra = False  # whether more were asked than are needed

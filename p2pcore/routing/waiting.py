@@ -20,6 +20,7 @@ Rule: orders and refuses; what room is, its owner says.
 """
 
 from collections import deque
+from enum import IntEnum
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -29,22 +30,40 @@ from p2pcore.errors import BusyError
 from p2pcore.ids import NodeId
 from p2pcore.session.link import Counters
 
-__all__ = ["BATCH", "CRITICAL", "NORMAL", "PRESSED_NS", "Waitable", "Waiting"]
+__all__ = ["BATCH", "CRITICAL", "NORMAL", "PRESSED_NS", "Priority", "Waitable", "Waiting"]
 
 PRESSED_NS = 100_000_000  # as of CoDel's interval: a longer line is no burst any more
 PATIENCE = 2  # an operation's time, divided by this
 SHORT_PATIENCE = 10  # the same, of newcomers under pressure
 LEAST_RETRY_S = 0.01
-CRITICAL, NORMAL, BATCH = range(3)
-PRIORITIES = 3
+
+
+class Priority(IntEnum):
+    """Which of a client's or node's own operations go first while nodes have no room for them all.
+
+    As long as they have, nobody waits and it makes no difference. It orders those of one machine
+    alone: nodes do not know of it.
+
+    Attributes:
+        CRITICAL: before all others.
+        NORMAL: what is not said otherwise.
+        BATCH: when no other waits at the same node.
+    """
+
+    CRITICAL = 0
+    NORMAL = 1
+    BATCH = 2
+
+
+CRITICAL, NORMAL, BATCH = Priority
 
 
 class Waitable(Protocol):
     """An operation that can wait."""
 
     @property
-    def priority(self) -> int:
-        """CRITICAL goes first, BATCH last."""
+    def priority(self) -> Priority:
+        """Whose turn comes first."""
         ...
 
     @property
@@ -144,7 +163,7 @@ class Waiting:
     def _stand(self, place: _Place, node_id: NodeId) -> None:
         line = self._lines.get(node_id)
         if line is None:
-            line = self._lines[node_id] = tuple(deque() for _ in range(PRIORITIES))
+            line = self._lines[node_id] = tuple(deque() for _ in Priority)
         line[place.waiter.priority].append(place)
 
     def go_on(self, node_id: NodeId, now: Instant) -> None:

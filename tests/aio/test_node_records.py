@@ -13,6 +13,7 @@ from p2pcore import (
     CoordinatorConfig,
     KeyNotFoundError,
     LimitError,
+    Priority,
     QuorumError,
     Trace,
     UsageError,
@@ -119,3 +120,48 @@ async def test_a_trace_tells_of_the_other_replicas() -> None:
         await nodes[0].store("key", b"value", trace=trace)
         others = {node.node_id for node in nodes[1:]}
         assert {reply.node_id for reply in trace.replies} <= others
+
+
+async def test_priorities_order_what_waits_at_a_client_and_at_a_node() -> None:
+    async with swarm(4) as nodes, client_of(nodes[0]) as client:
+        for peer in (client, nodes[1]):
+            await peer.store_many({f"key {number}": b"value" for number in range(30)})
+            for link in peer._machine.links.pool.by_node.values():
+                link.window, link.limit = 1.0, 1
+            done: list[Priority] = []
+
+            async def ask(
+                number: int, priority: Priority, peer: Any = peer, done: list[Priority] = done
+            ) -> None:
+                await peer.store(f"key {number}", b"newer", priority=priority)
+                assert await peer.retrieve(f"key {number}", priority=priority) == b"newer"
+                done.append(priority)
+
+            waited = peer.stats.waited
+            order = (Priority.BATCH, Priority.NORMAL, Priority.CRITICAL)
+            await asyncio.gather(*(ask(n, each) for each in order for n in range(30)))
+            assert peer.stats.waited > waited
+            ranks = {each: sum(n for n, one in enumerate(done) if one is each) for each in order}
+            assert ranks[Priority.CRITICAL] < ranks[Priority.NORMAL] < ranks[Priority.BATCH]
+
+
+async def test_every_operation_takes_a_priority_and_nothing_else_for_one() -> None:
+    async with AdaptiveCoordinator(CoordinatorConfig(**ONE)) as node, client_of(node) as client:
+        critical: Any = {"priority": Priority.CRITICAL}
+        peers: list[Any] = [node, client]
+        for peer in peers:
+            await peer.store("key", b"value", **critical)
+            assert await peer.retrieve("key", **critical) == b"value"
+            await peer.store_many({"key": b"newer"}, **critical)
+            assert await peer.retrieve_many(["key"], **critical) == {"key": b"newer"}
+            await peer.delete("key", **critical)
+            calls = [
+                peer.store("key", b"", priority="batch"),
+                peer.retrieve("key", priority=1),
+                peer.delete("key", priority=None),
+                peer.store_many({}, priority=2),
+                peer.retrieve_many([], priority=True),
+            ]
+            for call in calls:
+                with pytest.raises(UsageError, match=r"priority must be Priority\.CRITICAL or"):
+                    await call

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from p2pcore import (
     DeadlineError,
     KeyNotFoundError,
     LimitError,
+    Priority,
     QuorumError,
     StoreReceipt,
     UnreachableError,
@@ -48,6 +50,25 @@ def test_a_value_of_a_mebibyte_and_one_of_nothing(client: Client) -> None:
     client.store("none", b"")
     assert client.retrieve("large") == large
     assert client.retrieve("none") == b""
+
+
+def test_every_operation_takes_a_priority(client: Client) -> None:
+    client.store("key", b"value", priority=Priority.CRITICAL)
+    assert client.retrieve("key", priority=Priority.BATCH) == b"value"
+    client.store_many({"key": b"newer"}, priority=Priority.BATCH)
+    assert client.retrieve_many(["key"], priority=Priority.CRITICAL) == {"key": b"newer"}
+    client.delete("key", priority=Priority.BATCH)
+    wrong: Any = "batch"
+    calls: list[Callable[[], object]] = [
+        lambda: client.store("key", b"", priority=wrong),
+        lambda: client.retrieve("key", priority=wrong),
+        lambda: client.delete("key", priority=wrong),
+        lambda: client.store_many({}, priority=wrong),
+        lambda: client.retrieve_many([], priority=wrong),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match=r"priority must be .* not 'batch'"):
+            call()
 
 
 def test_batches(client: Client) -> None:
