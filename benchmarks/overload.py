@@ -4,8 +4,9 @@ Clients begin operations at two, five and ten times the rate that all nodes can 
 becomes of the others, with half a second each (`common.simulated.overload`); with the overload
 control of clients switched on, as by default, and off. Then they ask for 70 % again. In another
 world, something goes wrong at 70 %: all nodes stand still for a second, half of them are started
-again, or all clients start anew. Everything follows from the seeds, so the figures are the same on
-any machine.
+again, or all clients start anew. In a third, one of ten clients wants a hundred times its share, or
+two keep to no rule (`common.simulated.neighbours`). Everything follows from the seeds, so the
+figures are the same on any machine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from benchmarks.common.sampling import Record, Samples, as_samples, few, read, r
 TIMES = ["2", "5", "10"]
 SWITCHES = ["on", "off"]
 TRIGGERS = ["pause", "restarts", "cold"]
+NEIGHBOURS = ["greedy", "rude"]
+WHEN = ["alone", "beside"]
 SEEDS = few(1)
 
 
@@ -35,11 +38,14 @@ def _figures() -> Record:
         for switch in SWITCHES
         for seed in SEEDS
     ]
+    questions += [
+        {"play": "neighbours", "case": case, "seed": seed} for case in NEIGHBOURS for seed in SEEDS
+    ]
     found: Record = {}
     for question, figures in zip(questions, play(questions), strict=True):
-        place = str(question.get("times", question.get("trigger")))
+        place = str(question.get("times") or question.get("trigger") or question["case"])
         for what, value in figures.items():
-            found.setdefault((what, place, question["switch"]), []).append(value)
+            found.setdefault((what, place, question.get("switch", "on")), []).append(value)
     return found
 
 
@@ -152,3 +158,41 @@ class Metastable(_Overload):
 
     def track_after_trigger(self, found: Record, place: str, switch: str) -> Samples:
         return as_samples(self._values(found, place, switch))
+
+
+class OthersLost(_Overload):
+    """Catches: a client that gets more at the cost of others: what these lose beside it.
+
+    Cannot see: one with several identities, each of which has a share; how the edge on sockets
+    takes turns, which the simulator has to be told.
+    """
+
+    kind = "seeded"
+    key = "others_lost_ppm"
+    version = "1"
+    unit = "ppm"
+    params = (NEIGHBOURS, SWITCHES[:1])
+    param_names = ("neighbour", "control")
+
+    def track_others_lost(self, found: Record, place: str, switch: str) -> Samples:
+        return as_samples(self._values(found, place, switch))
+
+
+class OthersAccepted(_Overload):
+    """Catches: a client for which others wait: the P99 of what they are answered, with and without.
+
+    Cannot see: what is not answered.
+    """
+
+    kind = "seeded"
+    key = "_s_p99"
+    version = "1"
+    unit = "seconds"
+    params = (NEIGHBOURS, WHEN)
+    param_names = ("neighbour", "when")
+
+    def _values(self, found: Record, place: str, switch: str) -> list[Any]:
+        return read(found, switch + self.key, place, SWITCHES[0])
+
+    def track_others_accepted(self, found: Record, place: str, when: str) -> Samples:
+        return as_samples(self._values(found, place, when))

@@ -56,7 +56,7 @@ SUITES: Mapping[str, Budget] = {
     "latency": Budget(34),
     "load": Budget(57),
     "memory": Budget(10, short=True),
-    "overload": Budget(25),
+    "overload": Budget(33),
     "scale": Budget(23),
     "simulated": Budget(98),
     "startup": Budget(38),

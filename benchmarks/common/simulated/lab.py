@@ -17,6 +17,7 @@ from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
 from benchmarks.common.simulated import detection as sim_detection
 from benchmarks.common.simulated import faults as sim_faults
+from benchmarks.common.simulated import neighbours as sim_neighbours
 from benchmarks.common.simulated import overload as sim_overload
 from benchmarks.common.simulated import scale as sim_scale
 from benchmarks.common.simulated import tail as sim_tail
@@ -40,6 +41,7 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
     "fault": sim_faults.fault,
     "overload": sim_overload.overload,
     "trigger": sim_overload.after_trigger,
+    "neighbours": sim_neighbours.neighbours,
     "tail": sim_tail.tail,
     "detection": sim_detection.detection,
 }

@@ -17,7 +17,10 @@ from typing import Any
 
 from benchmarks.common import subject
 
-__all__ = ["TIMES", "TRIGGERS", "after_trigger", "overload"]
+__all__ = [
+    "BASE", "CLIENT_US", "KEYS", "LINK", "MEAN_WORK", "MESSAGE_US", "NODES", "NODE_PER_S", "STORES",
+    "TIMEOUT_S", "TIMES", "TRIGGERS", "after_trigger", "is_good", "overload", "p99", "value_of",
+]  # fmt: skip
 
 NODES = 8
 CLIENTS = 8
@@ -94,7 +97,7 @@ class _Run:
         self._renew_clients()
         self._keys = [f"key {n}" for n in range(KEYS)]
         for key in self._keys:
-            self._clients[0].store(key, _value(key), timeout_s=5.0)
+            self._clients[0].store(key, value_of(key), timeout_s=5.0)
         self._operations: list[Any] = []
         self._offer(BASE)
 
@@ -127,14 +130,14 @@ class _Run:
         end_ns = world.now_ns
         world.run(AFTER_S)
         world.check()
-        good = [each for each in measured if _is_good(each)]
+        good = [each for each in measured if is_good(each)]
         needed = sum(WORK[each.kind] for each in good)
         after = [each for each in self._operations if each.start_ns >= end_ns]
         return {
             "lost_ppm": max(0.0, 1 - needed / (self._requests_per_s * (OVERLOAD_S - SETTLE_S)))
             * 1e6,
-            "good_s_p99": _p99(good),
-            "refused_s_p99": _p99([each for each in measured if not _is_good(each)]),
+            "good_s_p99": p99(good),
+            "refused_s_p99": p99([each for each in measured if not is_good(each)]),
             "sent_per_needed": sent / max(1, needed),
             "back_s": self._back_s(after, end_ns),
         }
@@ -159,7 +162,7 @@ class _Run:
     def _begin_next(self) -> None:
         client, key = self._rng.choice(self._clients), self._rng.choice(self._keys)
         if self._rng.random() < STORES:
-            self._operations.append(client.start_store(key, _value(key)))
+            self._operations.append(client.start_store(key, value_of(key)))
         else:
             self._operations.append(client.start_retrieve(key))
         self._world.after(self._rng.expovariate(self._rate_per_s), self._begin_next)
@@ -176,24 +179,26 @@ class _Run:
             place = int((each.start_ns - begin_ns) / (SLICE_S * 1e9))
             if place < slices:
                 count[place] += 1
-                good[place] += _is_good(each)
+                good[place] += is_good(each)
         for first in range(slices - 5):
             if sum(good[first : first + 5]) >= BACK * sum(count[first : first + 5]):
                 return first * SLICE_S
         return AFTER_S
 
 
-def _value(key: str) -> bytes:
+def value_of(key: str) -> bytes:
+    """What is stored under it."""
     return key.encode().ljust(SIZE_BYTES, b".")
 
 
-def _is_good(operation: Any) -> bool:
+def is_good(operation: Any) -> bool:
     """Whether it was answered, and that rightly."""
     if not operation.over or isinstance(operation.result, Exception):
         return False
-    return operation.kind == "store" or bool(operation.result == _value(operation.key))
+    return operation.kind == "store" or bool(operation.result == value_of(operation.key))
 
 
-def _p99(operations: list[Any]) -> float:
+def p99(operations: list[Any]) -> float:
+    """Of the seconds that they took; 0 if there are none."""
     taken = sorted(float(each.latency_ns) / 1e9 for each in operations if each.over)
     return taken[int(0.99 * len(taken))] if taken else 0.0

@@ -10,8 +10,9 @@ Rule: decides nothing that a machine decides.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from p2pcore.effects import (
@@ -58,11 +59,50 @@ class Service:
     """Messages that wait. One more, and its connection is ended, as by the outbox of a sender
     (`aio/outbox.py`) that is not read from."""
 
+    in_turn: bool = False
+    """Of each connection one message, in turn, as `aio/intake.py` does with messages that take as
+    long as a slice; False: what came first is read first."""
+
     def __post_init__(self) -> None:
         if self.message_us < 0:
             raise ConfigError(f"message_us must be 0 or more, not {self.message_us!r}")
         if self.queue_limit < 1:
             raise ConfigError(f"queue_limit must be at least 1, not {self.queue_limit!r}")
+
+
+_Waiting = tuple[Action, Any, Any, Any, int]
+"""What is to be done, and since when."""
+
+
+class _InTurn:
+    """A queue of `_Waiting` that gives the first of each connection in turn. What concerns none
+    counts as one more connection."""
+
+    def __init__(self) -> None:
+        self._lines: dict[End | None, deque[_Waiting]] = {}  # the next one first
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[_Waiting]:
+        return chain.from_iterable(self._lines.values())
+
+    def append(self, waiting: _Waiting) -> None:
+        """One more."""
+        end = waiting[1] if isinstance(waiting[1], End) else None
+        self._lines.setdefault(end, deque()).append(waiting)
+        self._count += 1
+
+    def popleft(self) -> _Waiting:
+        """The next, which waits no longer."""
+        end = next(iter(self._lines))
+        line = self._lines.pop(end)
+        waiting = line.popleft()
+        if line:
+            self._lines[end] = line  # behind all others
+        self._count -= 1
+        return waiting
 
 
 class Process:
@@ -82,6 +122,7 @@ class Process:
         self.region = ""
         self._engine = environment.engine
         self._slowness = 1
+        self._queue: deque[_Waiting] | _InTurn = deque()
         self.service = Service()
         self.clock = Clock()
         self.rng = Stream(f"{environment.seed}/{name}/link")
@@ -93,7 +134,6 @@ class Process:
         self.dial_timeout_ns = 5_000_000_000
         self.busy_until_ns = 0
         self.notices: deque[str] = deque(maxlen=100)  # the latest, for people
-        self._queue: deque[tuple[Action, Any, Any, Any, int]] = deque()  # and since when
         self._waited_ns = 0  # by what is taken from the queue now
         self._serving = False  # an event will work off the queue
         self._wake_at_ns: int | None = None  # in the world's time
@@ -250,6 +290,10 @@ class Process:
     @service.setter
     def service(self, service: Service) -> None:
         self._service = service
+        if service.in_turn is not isinstance(self._queue, _InTurn):
+            waiting, self._queue = self._queue, _InTurn() if service.in_turn else deque()
+            for each in waiting:
+                self._queue.append(each)
         self._cost_ns = 1000 * service.message_us * self._slowness
 
     @property
@@ -316,7 +360,7 @@ class Process:
                 network.cut_power(end)
             else:
                 network.close(end, now_ns)
-        queue, self._queue = self._queue, deque()
+        queue, self._queue = self._queue, _InTurn() if self._service.in_turn else deque()
         for action, a, b, c, _ in queue:  # for ends that are closed now: counted as dropped
             action(a, b, c)
         self._wake_at_ns = self._deadline_ns = None

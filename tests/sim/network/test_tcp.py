@@ -235,6 +235,25 @@ def test_a_full_queue_ends_the_connection_and_is_counted() -> None:
     world.check()
 
 
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_of_each_connection_one_message_in_turn_if_so_said(in_turn: bool) -> None:
+    world = World(link=FLAT, service=Service(message_us=0))
+    one, *_ = ring(world, 3)
+    world.run(0.1)
+    some, other = one.ends.values()
+    done: list[tuple[Any, int]] = []
+    one.pause_until(world.now_ns + 1_000_000)
+    for end, number in [(some, 1), (some, 2), (some, 3), (other, 1), (other, 2), (None, 1)]:
+        one.enqueue(lambda end, number, _: done.append((end, number)), end, number)
+    one.service = Service(in_turn=in_turn)  # what waits goes on waiting
+    assert one.queue_length == 6
+    world.run(0.002)
+    in_order = [(some, 1), (some, 2), (some, 3), (other, 1), (other, 2), (None, 1)]
+    turns = [(some, 1), (other, 1), (None, 1), (some, 2), (other, 2), (some, 3)]
+    assert done == (turns if in_turn else in_order)
+    assert not one.queue_length
+
+
 @pytest.mark.parametrize("codec", ["frozen", "full"])
 def test_bytes_are_counted_in_either_mode(codec: str) -> None:
     world = World(seed=4, codec=codec)
