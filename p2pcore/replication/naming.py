@@ -48,7 +48,7 @@ class NameServer:
             self._links.reply(link, replace(page, partial=True) if ownership.missed else page)
         else:
             self._links.counters.not_ready += 1
-            self._links.reply(link, NotReady(request.id))
+            self._links.reply(link, NotReady(request.id, now.delay))
 
     def _page(self, request: ListNames, wall_ms: int) -> NamesListed:
         """The next names from what is held, whether or not it is this node's to keep: others may

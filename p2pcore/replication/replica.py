@@ -146,7 +146,7 @@ class Replica:
         key = Key(request.key)
         standing = self._ownership.standing(point_of(key))
         if standing is NOT_REPLICA:
-            self._not_replica(link, request.id, key)
+            self._not_replica(link, request.id, key, now)
             return
         ahead_ms = wall_ms_of(request.version) - now.wall_ms
         if ahead_ms > self._max_offset_ms:
@@ -181,7 +181,7 @@ class Replica:
         elif standing is READY:
             self._promise(link, Stored(request.id, now.delay))
         else:
-            self._not_ready(link, request.id)
+            self._not_ready(link, request.id, now)
 
     def _is_long_over(self, record: Record, now: Instant) -> bool:
         """Whether, by this clock, a record was sent so long after its end that a clock is wrong. It
@@ -197,7 +197,7 @@ class Replica:
         key = Key(request.key)
         standing = self._ownership.standing(point_of(key))
         if standing is not READY:
-            self._declined(link, request.id, key, standing)
+            self._declined(link, request.id, key, standing, now)
             return
         record = self._store.get(key, now.wall_ms)
         if record is None:
@@ -274,20 +274,23 @@ class Replica:
         self._links.counters.fetches += len(items)
         self._links.reply(link, Drawn(request.id, items, others))
 
-    def _declined(self, link: Link, request_id: int, key: Key, standing: Standing) -> None:
+    def _declined(
+        self, link: Link, request_id: int, key: Key, standing: Standing, now: Instant
+    ) -> None:
         if standing is NOT_REPLICA:
-            self._not_replica(link, request_id, key)
+            self._not_replica(link, request_id, key, now)
         else:
-            self._not_ready(link, request_id)
+            self._not_ready(link, request_id, now)
 
-    def _not_replica(self, link: Link, request_id: int, key: Key) -> None:
+    def _not_replica(self, link: Link, request_id: int, key: Key, now: Instant) -> None:
         """This node is no replica of the key; the peer is told who may be."""
         closest = self._directory.closest_known(point_of(key), self._ownership.replicas)
-        self._links.reply(link, NotReplica(request_id, [c.on_wire() for c in closest]))
+        contacts = [contact.on_wire() for contact in closest]
+        self._links.reply(link, NotReplica(request_id, contacts, now.delay))
 
-    def _not_ready(self, link: Link, request_id: int) -> None:
+    def _not_ready(self, link: Link, request_id: int, now: Instant) -> None:
         self._links.counters.not_ready += 1
-        self._links.reply(link, NotReady(request_id))
+        self._links.reply(link, NotReady(request_id, now.delay))
 
 
 def _ignore(now: Instant) -> None:

@@ -184,11 +184,12 @@ class Missing(Base, frozen=True, tag=11):
     delay: Step = 0
 
 
-class NotReplica(UntimedReply, frozen=True, tag=12):
+class NotReplica(Base, frozen=True, tag=12):
     """The node is not among the N closest to that key; these are closer."""
 
     id: RequestId
     contacts: Annotated[list[WireContact], Meta(max_length=MAX_CONTACTS)]
+    delay: Step = 0
 
 
 class Put(Base, frozen=True, tag=13):
@@ -285,11 +286,12 @@ class FoundMany(Base, frozen=True, tag=20):
     delay: Step = 0
 
 
-class NotReady(UntimedReply, frozen=True, tag=21):
+class NotReady(Base, frozen=True, tag=21):
     """The node is a replica of that key, but was not handed its range yet: its answer does not
     count. What it was sent to store is stored."""
 
     id: RequestId
+    delay: Step = 0
 
 
 class Confirm(Base, frozen=True, tag=26):

@@ -6,17 +6,28 @@ from typing import Any
 import pytest
 
 from p2pcore.config import ClientConfig
-from p2pcore.effects import LONG_DELAY, Instant, LinkId, budget_of, delay_of, is_spent
+from p2pcore.effects import LONG_DELAY, Instant, LinkId, Send, budget_of, delay_of, is_spent
 from p2pcore.errors import BusyError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.routing import windows
 from p2pcore.routing.budget import CAPACITY as CAPACITY_TOKENS
 from p2pcore.routing.budget import HedgeBudget
 from p2pcore.routing.windows import FLOOR, Windows, units_of
+from p2pcore.session.answers import _ANSWERS
 from p2pcore.session.link import FIRST_WINDOW, Counters, Link
 from p2pcore.sim import LinkProfile, Pause, Service, Slowness, World
 from p2pcore.wire.codec import FrameParser, encode_frame
-from p2pcore.wire.messages import Fetch, Found, Store, Stored
+from p2pcore.wire.messages import (
+    Failed,
+    Fetch,
+    FetchMany,
+    Found,
+    NotReady,
+    Store,
+    Stored,
+    StoreMany,
+    Surveyed,
+)
 from tests.net import DROP, PASS, Net
 
 S = 1_000_000_000
@@ -50,6 +61,27 @@ def test_older_peers_say_nothing_and_ignore_what_they_do_not_know() -> None:
             assert FrameParser().feed(frame) == [Stored(7, 0)]
         else:
             assert FrameParser().feed(frame) == [message]
+
+
+@pytest.mark.parametrize("question", [Store, Fetch, StoreMany, FetchMany])
+def test_whatever_a_replica_answers_tells_how_long_the_question_had_waited(question: type) -> None:
+    replies: list[Any] = [*_ANSWERS[question], Failed]
+    assert len(replies) >= 2
+    assert [reply for reply in replies if "delay" not in reply.__struct_fields__] == []
+
+
+def test_a_node_that_does_not_count_yet_says_so_and_how_busy_it_is() -> None:
+    net = Net()
+    net.node()
+    net.judge = lambda source, target, message: DROP if isinstance(message, Surveyed) else PASS
+    node = net.node()
+    assert not node.machine.ownership.settled
+    (link_id,) = node.machine.links.by_id
+    key = key_of("key")
+    for question in (Fetch(7, key), Store(7, key, node.machine.clock.next(1), b"value", 0)):
+        node.machine.receive(link_id, question, Instant(net.mono_ns, 1, 9))
+        (send,) = [each for each in node.machine.drain() if isinstance(each, Send)]
+        assert send.message == NotReady(7, 9)
 
 
 # A window

@@ -48,7 +48,7 @@ by_type = {
     m.Fetch: st.builds(m.Fetch, numbers, ids),
     m.Found: st.builds(m.Found, numbers, versions, values, numbers, name=st.none() | listed),
     m.Missing: st.builds(m.Missing, numbers),
-    m.NotReplica: st.builds(m.NotReplica, numbers, contacts),
+    m.NotReplica: st.builds(m.NotReplica, numbers, contacts, st.integers(0, 127)),
     m.Put: st.builds(
         m.Put, numbers, ids, versions, values, numbers, numbers, name=st.none() | listed
     ),
@@ -58,7 +58,7 @@ by_type = {
     m.StoreMany: st.builds(m.StoreMany, numbers, st.lists(store_items, max_size=5)),
     m.StoredMany: st.builds(m.StoredMany, numbers, st.lists(numbers, max_size=5)),
     m.FetchMany: st.builds(m.FetchMany, numbers, st.lists(ids, max_size=5), st.booleans()),
-    m.NotReady: st.builds(m.NotReady, numbers),
+    m.NotReady: st.builds(m.NotReady, numbers, st.integers(0, 127)),
     m.Survey: st.builds(
         m.Survey, numbers, st.booleans(), st.lists(ids, max_size=5), numbers, numbers, numbers
     ),

@@ -27,6 +27,12 @@ def test_a_pause_is_over_when_it_is_over() -> None:
     assert on["back_s"] <= 0.5 < off["back_s"]
 
 
+def test_nodes_that_start_again_get_what_they_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They answer that they do not count yet, and how busy they are."""
+    monkeypatch.undo()  # as in the suite
+    assert overload.after_trigger(2, "restarts", "on")["back_s"] <= 0.5
+
+
 def test_clients_that_start_anew_are_no_trouble() -> None:
     assert overload.after_trigger(1, "cold", "on")["back_s"] <= 0.5
 
