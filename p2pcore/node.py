@@ -3,58 +3,43 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from p2pcore.config import CoordinatorConfig
 from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Instant
 from p2pcore.errors import P2PError
-from p2pcore.ids import Key, NodeId
+from p2pcore.ids import NodeId
 from p2pcore.machine import Machine, Streams
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.membership import Membership
 from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.overlay.witnesses import Witness
+from p2pcore.replication.coordinating import Coordinating
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.journal import storage
-from p2pcore.replication.operations import StoreReceipt, WriteOperation
 from p2pcore.replication.ownership import Ownership
-from p2pcore.replication.reads import ReadOperation
-from p2pcore.replication.refusals import refusal_of
 from p2pcore.replication.replica import Replica
 from p2pcore.replication.sync import Sync
 from p2pcore.replication.sync_server import SyncServer
 from p2pcore.session.admission import AllowList
 from p2pcore.session.link import Link
 from p2pcore.version import __version__
-from p2pcore.versions import Version
 from p2pcore.wire.messages import (
     Contacts,
-    Failed,
     FindNode,
-    Found,
-    Get,
     Inspect,
     Inspected,
     Leaving,
     Mark,
     Marked,
-    Missing,
     Ping,
     Pong,
-    Put,
-    PutDone,
-    Reason,
     Role,
     Settings,
-    Stale,
 )
 
 __all__ = ["Node"]
-
-MAX_COORDINATED = 256  # operations in flight for one identity; each holds its value in memory
-MAX_COORDINATED_IN_ALL = 4096  # for all peers: some 3 KiB each beside their values
-MAX_BUDGET_MS = 60_000  # the longest that a peer may keep an operation in flight here
 
 
 class _Timed(Protocol):
@@ -133,8 +118,7 @@ class Node(Machine):
         upkeep = self.liveness, self._membership, self.lost, self._sync, self._handover
         kept = journal.take_part(self._handover, self._notice_change) if journal else ()
         self._timed: tuple[_Timed, ...] = links, *waiting, *upkeep, self._replica, *kept
-        self._coordinating = 0  # operations in flight that we run for peers
-        self._coordinated: dict[NodeId, int] = {}  # ... by who has asked
+        self.coordinating = Coordinating(links, self._context)
         self._serve_links()
 
     def _serve_links(self) -> None:
@@ -149,8 +133,6 @@ class Node(Machine):
         links.handlers |= {
             Ping: self._on_ping,
             FindNode: self._on_find_node,
-            Put: self._on_put,
-            Get: self._on_get,
             Leaving: self._on_leaving,
             Inspect: self._on_inspect,
             Mark: self._on_mark,
@@ -335,65 +317,3 @@ class Node(Machine):
             self.links.reply(link, Marked(request.id, now.mono_ns, link.marked_ns, turn_ns))
         else:
             link.marked_ns = turn_ns
-
-    # Requests that this node coordinates
-
-    def _on_put(self, link: Link, request: Put, now: Instant) -> None:
-        def done(result: object, now: Instant) -> None:
-            self._coordinate(link, -1)
-            if isinstance(result, StoreReceipt):
-                reply = PutDone(request.id, result.version, result.replicas, result.acks)
-                self.links.reply(link, reply)
-            elif isinstance(result, Stale):
-                self.links.reply(link, Stale(request.id, result.version))
-            else:
-                self.links.reply(link, refusal_of(request.id, result))
-
-        if self._may_coordinate(link, request.id):
-            deadline_ns = now.mono_ns + min(request.budget_ms, MAX_BUDGET_MS) * 1_000_000
-            WriteOperation(
-                self._context,
-                Key(request.key),
-                Version(request.version),
-                request.value,
-                request.expires_ms,
-                deadline_ns,
-                done,
-                request.name,
-                for_peer=True,
-            ).start(now)
-
-    def _on_get(self, link: Link, request: Get, now: Instant) -> None:
-        def done(result: object, now: Instant) -> None:
-            self._coordinate(link, -1)
-            if isinstance(result, Found):
-                self.links.reply(link, replace(result, id=request.id, delay=0))
-            elif isinstance(result, KeyError):
-                self.links.reply(link, Missing(request.id))
-            else:
-                self.links.reply(link, refusal_of(request.id, result))
-
-        if self._may_coordinate(link, request.id):
-            deadline_ns = now.mono_ns + min(request.budget_ms, MAX_BUDGET_MS) * 1_000_000
-            key = Key(request.key)
-            ReadOperation(self._context, key, key, deadline_ns, done).start(now)
-
-    def _may_coordinate(self, link: Link, request_id: int) -> bool:
-        """An identity may have several links, and lose them: what it has asked for goes on."""
-        if self._coordinated.get(link.peer_id, 0) >= MAX_COORDINATED:
-            text = f"{MAX_COORDINATED} operations are in flight for you, which is the limit"
-            self.links.reply(link, Failed(request_id, Reason.BUSY, text))
-            return False
-        if self._coordinating >= MAX_COORDINATED_IN_ALL:
-            text = f"{MAX_COORDINATED_IN_ALL} operations are in flight here, which is the limit"
-            self.links.reply(link, Failed(request_id, Reason.BUSY, text))
-            return False
-        self._coordinate(link, 1)
-        return True
-
-    def _coordinate(self, link: Link, more: int) -> None:
-        link.coordinating += more
-        self._coordinating += more
-        count = self._coordinated.pop(link.peer_id, 0) + more
-        if count:
-            self._coordinated[link.peer_id] = count

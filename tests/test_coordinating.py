@@ -4,9 +4,13 @@ from random import Random
 
 from p2pcore.config import CoordinatorConfig
 from p2pcore.effects import Instant, LinkId, Send
+from p2pcore.errors import KeyNotFoundError
 from p2pcore.ids import NodeId
-from p2pcore.node import MAX_COORDINATED, Node
-from p2pcore.wire.messages import Failed, Put, Ready, Reason, Role, Settings
+from p2pcore.node import Node
+from p2pcore.replication.coordinating import MAX_COORDINATED
+from p2pcore.replication.operations import StoreReceipt
+from p2pcore.versions import HybridClock
+from p2pcore.wire.messages import Failed, Get, Put, Ready, Reason, Role, Settings
 from tests.net import EPOCH_MS
 
 
@@ -51,5 +55,24 @@ def test_a_limit_per_peer_is_one_for_all_of_its_links() -> None:
     for part_ns in range(now.mono_ns, late.mono_ns, 200_000_000):
         wake(node, Instant(part_ns, now.wall_ms))
     wake(node, late)
-    assert node._coordinated == {}
+    assert node.coordinating.by_peer == {}
     assert put(12, 10) == 10
+
+
+def test_what_ends_is_told_with_the_time_that_it_took() -> None:
+    node = Node(CoordinatorConfig(replication_factor=1), NodeId(bytes(32)), lambda p: Random(p))
+    told: list[tuple[str, object, int]] = []
+    node.coordinating.on_over = lambda *ended: told.append(ended)
+    now = Instant(10**12, EPOCH_MS)
+    node.open("h:1")
+    node.join(0, now)
+    node.connected(LinkId(1), NodeId(b"c" * 32), "c:1", incoming=True, now=now)
+    node.receive(LinkId(1), Ready(1, 1, Role.CLIENT, "", Settings(1, 1, 1)), now)
+    key, version = b"k" * 32, HybridClock(NodeId(b"c" * 32), max_ahead_ms=1).next(EPOCH_MS)
+    node.receive(LinkId(1), Put(1, key, version, b"v", 0, 1000), now)
+    node.receive(LinkId(1), Get(2, key, 1000), now)
+    node.receive(LinkId(1), Get(3, b"n" * 32, 1000), now)
+    assert [op for op, _, _ in told] == ["put", "get", "get"]
+    assert isinstance(told[0][1], StoreReceipt)
+    assert isinstance(told[2][1], KeyNotFoundError)
+    assert all(took_ns == 0 for _, _, took_ns in told)  # time has stood still

@@ -18,7 +18,7 @@ from p2pcore.errors import (
     StorageFullError,
 )
 from p2pcore.ids import key_of
-from p2pcore.node import MAX_COORDINATED
+from p2pcore.replication.coordinating import MAX_COORDINATED
 from p2pcore.versions import HybridClock
 from p2pcore.wire.messages import (
     Failed,
