@@ -92,6 +92,7 @@ class AdaptiveClient(RecordOperations):
             max_handshakes=0,
         )
         try:
+            self._begin_metering(host)
             operation, connected = host.operation()
             self._client.connect(operation, now())
             host.pump()
@@ -107,6 +108,8 @@ class AdaptiveClient(RecordOperations):
             await close_at_home(self._host, self._close)
 
     async def _close(self) -> None:
+        if self._metered is not None:
+            self._metered.end()
         if self._host is not None and not self._host.closed:
             self._client.leave()
             await self._host.close()

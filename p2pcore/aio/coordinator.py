@@ -60,7 +60,8 @@ class AdaptiveCoordinator(RecordOperations):
         self._identity = (
             Identity.of_directory(Path(data_dir)) if data_dir is not None else Identity.new()
         )
-        disk = self.config.durability != "memory"
+        self._durability = self.config.durability
+        disk = self._durability != "memory"
         self._machine = self._node = Node(self.config, self._identity.node_id, entropy(), disk=disk)
         self._node.read_clock = time.monotonic_ns
         self._default_timeout_s = ClientConfig.timeout_s
@@ -128,6 +129,7 @@ class AdaptiveCoordinator(RecordOperations):
         try:
             if config.data_dir is not None:
                 await self._bring_back(host, Path(config.data_dir))
+            self._begin_metering(host)
             try:
                 bound, port = await host.listen(*split_address(config.listen))
             except (OSError, ValueError) as error:
@@ -203,6 +205,21 @@ class AdaptiveCoordinator(RecordOperations):
             host.forget(operation)
             self._node.stop_waiting(operation)
 
+    def readiness(self) -> tuple[bool, str]:
+        """Whether this node counts for what was handed over to it, and its state in words. Unlike
+        `ready`, it stays true while the share of a lost node is copied, which changes nothing of
+        what the node had before: others may send it work."""
+        ownership, host = self._node.ownership, self._host
+        if self._leaving or (host is not None and host.closed):
+            return False, "leaving"
+        if not ownership.counts:
+            return False, "joining: not all that is its was handed over to it yet"
+        return True, "ready" if ownership.settled else "ready, and copying what others have lost"
+
+    def _begin_metering(self, host: Host) -> None:
+        if self._metered is not None:
+            self._metered.begin(host, self._records)
+
     def reload_allow_list(self) -> int:
         """Read `allow_file` anew. Links of ids that are not on it any more are closed, and these
         nodes forgotten, as if they were lost: expel one at a time, and wait until all are ready.
@@ -252,6 +269,8 @@ class AdaptiveCoordinator(RecordOperations):
         except ClosedError:
             pass  # by the second call
         finally:
+            if self._metered is not None:
+                self._metered.end()
             if not host.closed:
                 self._node.leave()
                 await host.close()

@@ -21,13 +21,13 @@ Rule: decides who has to wait; what is answered, the machine decides.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, get_args
 
 from p2pcore.aio.connection import Connection, Stage
 from p2pcore.aio.patience import NOT_READ
 from p2pcore.aio.system import now
-from p2pcore.aio.turn import Turns
+from p2pcore.aio.turn import Turns, WatchedTurns
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import UnreachableError
 from p2pcore.machine import Machine
@@ -202,6 +202,10 @@ class Intake:
         waits = _is_behind(connection) or self._must_wait(connection)
         if connection.stage is Stage.OPEN and not waits:
             connection.read_on(instant.mono_ns)
+
+    def tell_delays(self, tell: Callable[[float], object]) -> None:
+        """Tell from now on, in seconds, how long what is handled had waited."""
+        self._turns = WatchedTurns(self._loop, tell)
 
     # How much waits
 

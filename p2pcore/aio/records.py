@@ -6,7 +6,7 @@ Rule: turns arguments into calls of the machine; what a quorum is, is decided th
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from p2pcore.aio.host import Host, now
 from p2pcore.aio.inquiries import Inquiries
@@ -19,6 +19,7 @@ from p2pcore.requests import (
     PAGE_NAMES,
     Name,
     Value,
+    checked_count,
     checked_priority,
     checked_value,
     lifetime_ms,
@@ -33,6 +34,10 @@ from p2pcore.requests import (
 from p2pcore.routing.waiting import Priority
 from p2pcore.session.trace import Trace
 
+if TYPE_CHECKING:
+    from p2pcore.aio.metered import Metered
+    from p2pcore.metrics.collector import MetricsCollector
+
 __all__ = ["RecordOperations"]
 
 
@@ -43,6 +48,37 @@ class RecordOperations(Inquiries):
     _unopened: str
     """What is said to somebody who did not open it first."""
     _max_in_flight: int
+    _durability = "none"
+    _metered: "Metered | None" = None
+
+    def metrics(self, *, sample: int = 1000) -> "MetricsCollector":
+        """What monitoring systems want to know: a collector for a registry of prometheus-client, as
+        in `REGISTRY.register(client.metrics())`. Each call returns the same one. Operations are
+        counted from the first call on, which is made in the event loop, or before there is one.
+
+        Args:
+            sample: one operation in so many is logged, and an exemplar of its bucket; 0: none. Of
+                the first call, that is: later ones change nothing.
+
+        Raises:
+            ConfigError: prometheus-client is not installed; it comes with `p2pcore[metrics]`.
+            UsageError: `sample` is no whole number of 0 or more, or this is not its event loop.
+        """
+        if self._metered is None:
+            from p2pcore.aio.metered import Metered
+
+            if sample != 0:
+                checked_count("sample", sample)
+            if self._host is not None:
+                self._host.check_home()
+            self._metered = Metered(self, self._machine, self._durability, sample)
+            if self._host is not None and not self._host.closed:
+                self._begin_metering(self._host)
+        return self._metered.collector
+
+    def _begin_metering(self, host: Host) -> None:
+        if self._metered is not None:
+            self._metered.begin(host)
 
     async def store(
         self,

@@ -12,11 +12,12 @@ Rule: measures; what follows from it, clients decide (`routing/windows.py`).
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from p2pcore.aio.system import now
 from p2pcore.effects import Instant, delay_of
 
-__all__ = ["Backlog", "Turns"]
+__all__ = ["Backlog", "Turns", "WatchedTurns"]
 
 ASLEEP_NS = 200_000  # between two turns: the loop had nothing to do
 
@@ -47,6 +48,19 @@ class Turns:
         self._ended_ns = ended_ns = time.monotonic_ns()
         self._length_ns = ended_ns - self._began_ns
         self._began_ns = 0
+
+
+class WatchedTurns(Turns):
+    """The same, with somebody who wants to know of every delay, in seconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[float], object]) -> None:
+        super().__init__(loop)
+        self._tell = tell
+
+    def instant(self, since_ns: int = 0) -> Instant:
+        instant = super().instant(since_ns)
+        self._tell((instant.mono_ns - (since_ns or self._began_ns)) / 1e9)
+        return instant
 
 
 class Backlog:

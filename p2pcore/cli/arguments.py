@@ -116,12 +116,6 @@ def _add_serve(commands: "Commands[Parser]") -> None:
         "has the network key)",
     )
     add(
-        "--log-level",
-        choices=("debug", "info", "warning", "error"),
-        default="info",
-        help="least serious kind of log line on stderr (default %(default)s)",
-    )
-    add(
         "--loop",
         choices=("auto", "asyncio", "uvloop"),
         default="auto",
@@ -135,8 +129,26 @@ def _add_serve(commands: "Commands[Parser]") -> None:
         help="as many nodes, a process each: on ports from that of --listen up, with data "
         "directories DIR/worker-0, DIR/worker-1 ... (default %(default)s)",
     )
+    _add_monitoring(command)
     _add_replication(command)
     _add_limits(command)
+
+
+def _add_monitoring(command: Parser) -> None:
+    add = command.add_argument
+    add(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="least serious kind of log line on stderr (default %(default)s)",
+    )
+    add(
+        "--metrics",
+        type=address,
+        metavar="HOST:PORT",
+        help="answer /metrics for Prometheus, /healthz and /readyz here, to whoever asks; workers "
+        "on ports from this one up (needs p2pcore[metrics]; default: nowhere)",
+    )
 
 
 def _add_replication(command: Parser) -> None:

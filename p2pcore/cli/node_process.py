@@ -9,11 +9,14 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
 from p2pcore.config import CoordinatorConfig
 from p2pcore.errors import ConfigError, P2PError
+
+if TYPE_CHECKING:
+    from p2pcore.metrics.endpoint import MetricsEndpoint
 
 __all__ = ["EXIT_S", "Announce", "OnReload", "Stop", "at_hangup", "run_node"]
 
@@ -79,14 +82,15 @@ def run_node(
     announce: Announce,
     make_stop: Callable[[asyncio.AbstractEventLoop], Stop] = Stop,
     on_reload: OnReload | None = None,
+    metrics: str | None = None,
 ) -> None:
-    """Run one node until it is to stop; `on_reload` is given what reads its allow list anew. Raises
-    what `AdaptiveCoordinator.start` raises."""
+    """Run one node until it is to stop; `on_reload` is given what reads its allow list anew, and
+    `metrics` is where its endpoint listens. Raises what `AdaptiveCoordinator.start` raises."""
     loop_factory = _loop_factory(loop_name)
     connections = config.max_connections + config.max_handshakes + config.pool_size
     _allow_descriptors(connections + SPARE_DESCRIPTORS)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(_serve(config, announce, make_stop, on_reload or at_hangup))
+        runner.run(_serve(config, announce, make_stop, on_reload or at_hangup, metrics))
 
 
 async def _serve(
@@ -94,6 +98,7 @@ async def _serve(
     announce: Announce,
     make_stop: Callable[[asyncio.AbstractEventLoop], Stop],
     on_reload: OnReload,
+    metrics: str | None,
 ) -> None:
     """Start a node, say where it is, and stop it when that is asked for, also before it has
     got into the network."""
@@ -103,6 +108,7 @@ async def _serve(
     node = AdaptiveCoordinator(config)
     if config.allow_file is not None:
         on_reload(loop, lambda: _reload(node))
+    endpoint = None if metrics is None else await _open_endpoint(node, metrics)
     starting = loop.create_task(node.start())
     broken = loop.create_task(node.wait_broken())
     try:
@@ -126,6 +132,17 @@ async def _serve(
         over: set[asyncio.Future[Any]] = {starting, broken}
         await asyncio.wait(over)
         await node.shutdown()
+        if endpoint is not None:
+            await endpoint.close()
+
+
+async def _open_endpoint(node: AdaptiveCoordinator, address: str) -> "MetricsEndpoint":
+    """Before the node joins, which may take a while: probes are answered meanwhile."""
+    from p2pcore.metrics.endpoint import MetricsEndpoint
+
+    endpoint = MetricsEndpoint(node.metrics(), node.readiness)
+    log.info("metrics: http://%s/metrics", await endpoint.listen(address))
+    return endpoint
 
 
 def at_hangup(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> None:

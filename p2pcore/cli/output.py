@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+MORE_FIELDS = ("trace_id", "op", "result", "seconds")
+"""Of lines about single operations, in logs that are JSON."""
+
+
 class DamagedRecordsError(Exception):
     """What was found is not what was written; the process ends with `code`."""
 
@@ -133,6 +137,7 @@ class _JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **{name: getattr(record, name) for name in MORE_FIELDS if hasattr(record, name)},
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)

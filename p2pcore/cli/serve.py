@@ -2,6 +2,7 @@
 
 import argparse
 import warnings
+from functools import partial
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
 from p2pcore.cli.arguments import LIMITS
@@ -32,7 +33,8 @@ def serve(args: argparse.Namespace) -> None:
     if supervisor is not None:
         supervisor.run()
     else:
-        run_node(config, args.loop, lambda node: _announce(node, as_json=args.json))
+        announce = partial(_announce, as_json=args.json)
+        run_node(config, args.loop, announce, metrics=args.metrics)
 
 
 def config_of(args: argparse.Namespace) -> CoordinatorConfig:

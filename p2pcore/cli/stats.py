@@ -192,7 +192,7 @@ def _peer_rows(node: NodeInfo) -> list[tuple[str, ...]]:
             (
                 peer.address,
                 peer.node_id.hex()[:8],
-                _opinion(peer),
+                peer.state,
                 f"{peer.strain:.2f}" if peer.strain else "-",
                 f"{peer.round_trip_ms:.1f} ms" if peer.round_trip_ms else "-",
                 number_words(peer.hedges),
@@ -200,11 +200,6 @@ def _peer_rows(node: NodeInfo) -> list[tuple[str, ...]]:
             for peer in node.peers
         ),
     ]
-
-
-def _opinion(peer: PeerEstimate) -> str:
-    named = (("suspect", peer.suspect), ("late", peer.late), ("outlier", peer.outlier))
-    return next((name for name, applies in named if applies), "well")
 
 
 def _peer_fields(peer: PeerEstimate) -> dict[str, object]:

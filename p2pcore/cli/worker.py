@@ -74,7 +74,7 @@ def main() -> int:
         reloads.append(ask)
 
     try:
-        run_node(config, order["loop"], _announce, make_stop, on_reload)
+        run_node(config, order["loop"], _announce, make_stop, on_reload, order["metrics"])
     except P2PError as error:
         _tell({"error": str(error), "kind": type(error).__name__})
         return exit_of(error)

@@ -67,9 +67,10 @@ def _port_up(address: str, number: int) -> str:
 class _Worker:
     """One worker, over all its processes."""
 
-    def __init__(self, number: int, settings: dict[str, Any]) -> None:
+    def __init__(self, number: int, settings: dict[str, Any], metrics: str | None) -> None:
         self.number = number
         self.settings = settings
+        self.metrics = metrics  # where its endpoint listens
         self.process: asyncio.subprocess.Process | None = None
         self.address: str | None = None  # where it served last
         self.serving = False
@@ -106,7 +107,12 @@ class Supervisor:
         self._config = config
         self._args = args
         self._workers = [
-            _Worker(number, settings_of_worker(config, number)) for number in range(args.workers)
+            _Worker(
+                number,
+                settings_of_worker(config, number),
+                _port_up(args.metrics, number) if args.metrics else None,
+            )
+            for number in range(args.workers)
         ]
         self._begun = asyncio.Event()  # there is a network that workers can join
 
@@ -180,6 +186,7 @@ class Supervisor:
             "loop": self._args.loop,
             "log_level": self._args.log_level,
             "json": self._args.json,
+            "metrics": worker.metrics,
         }
         process = worker.process = await asyncio.create_subprocess_exec(
             *(*_python(), "-m", "p2pcore.cli.worker", str(worker.number)),

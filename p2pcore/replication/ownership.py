@@ -28,10 +28,12 @@ Rule: decides about keys by ids alone; asks nobody.
 
 import enum
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from p2pcore.contact import Contact
 from p2pcore.ids import ID_BITS, NodeId, deciding_bits, shared_prefix_bits
 from p2pcore.overlay.table import ContactTable
+from p2pcore.wire.limits import SLOT_BITS
 
 __all__ = ["SETTLE_NS", "Ownership", "Standing"]
 
@@ -95,6 +97,27 @@ class Ownership:
     def missed(self) -> bool:
         """True if somebody was lost whose share has not been synced since."""
         return bool(self._lost)
+
+    @property
+    def counts(self) -> bool:
+        """True if this node counts for what it was handed over: also while it is still to be given
+        the share of somebody lost, which leaves what it has as it was."""
+        return self.joined and not (self._unsure or self.leaving)
+
+    def short(self, slots: Iterable[tuple[int, int]]) -> int:
+        """Of so many records in each slot, how many have a replica less than they had: one that was
+        lost and whose share has not been synced since, or our own. Slots are taken as a whole."""
+        missing = len(self._holes)
+        lost = [point for point, _ in self._lost.values()]
+        if not lost:
+            return missing
+        points = [self._table.point, *(contact.point for contact in self._table.contacts())]
+        for slot, count in slots:
+            middle = (2 * slot + 1) << (ID_BITS - SLOT_BITS - 1)
+            nearest = min(point ^ middle for point in lost)
+            if sum(point ^ middle < nearest for point in points) < self.replicas:
+                missing += count
+        return missing
 
     def may_wait(self, quorum: int) -> bool:
         """True if those who are lost may be waited for: others would take their places, and of

@@ -41,6 +41,12 @@ class PeerEstimate(Struct, frozen=True):
     round_trip_ms: float = 0.0
     hedges: int = 0
 
+    @property
+    def state(self) -> str:
+        """In a word: the worst of `suspect`, `late` and `outlier` that applies, or `well`."""
+        named = (("suspect", self.suspect), ("late", self.late), ("outlier", self.outlier))
+        return next((name for name, applies in named if applies), "well")
+
 
 def is_late(link: Link) -> bool:
     """Whether it was given up waiting for, and has said nothing since."""

@@ -15,6 +15,7 @@ from p2pcore.node import Node
 from p2pcore.overlay.table import ContactTable
 from p2pcore.replication.ownership import Ownership, Standing
 from p2pcore.sim import World
+from p2pcore.wire.limits import SLOT_BITS, SLOTS
 from p2pcore.wire.messages import FoundMany, Message, Survey, Surveyed
 from tests.net import DROP, PASS, Net, Peer
 
@@ -34,6 +35,42 @@ changes = st.lists(
     st.tuples(st.sampled_from(["add", "remove", "sync", "sync late"]), st.integers(1, 12)),
     max_size=25,
 )
+
+
+@given(st.sets(st.integers(1, 255), min_size=1), st.data())
+def test_records_are_short_of_a_replica_where_one_of_the_closest_is_lost(
+    numbers: set[int], data: st.DataObject
+) -> None:
+    table = ContactTable(OWNER)
+    ownership = Ownership(table, 3)
+    contacts = [Contact.of(bytes([number]) * 32, "10.0.0.1:1") for number in sorted(numbers)]
+    for contact in contacts:
+        table.heard_from(contact)
+    ownership.synced(ownership.epoch)
+    held = [(slot, 2) for slot in range(0, SLOTS, 37)]
+    assert ownership.short(held) == 0
+    kept = {contact.node_id for contact in table.contacts()}
+    gone = data.draw(st.sets(st.sampled_from(contacts))) if kept else set()
+    lost = []
+    for contact in gone:
+        if contact.node_id in kept:
+            table.remove(contact.node_id)
+            if ownership.missed and contact.node_id in ownership._lost:
+                lost.append(contact.point)
+    members = [point_of(OWNER), *(contact.point for contact in table.contacts()), *lost]
+    expected = 0
+    for slot, count in held:
+        middle = (2 * slot + 1) << (8 * 32 - SLOT_BITS - 1)
+        closest = sorted(members, key=lambda point: point ^ middle)[:3]
+        expected += count * any(point in lost for point in closest)
+    assert ownership.short(held) == expected
+    ownership.lose(point_of(key_of("damaged")))
+    assert ownership.short(held) == expected + 1
+    ownership.synced(ownership.epoch)
+    assert ownership.short(held) == 0
+    assert ownership.counts
+    ownership.leave()
+    assert not ownership.counts
 
 
 @given(changes, st.integers(0, 255))
