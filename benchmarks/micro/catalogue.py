@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from benchmarks.micro.codec import DECODE, ENCODE
 from benchmarks.micro.disk import DISK
+from benchmarks.micro.edge import EDGE
 from benchmarks.micro.machines import MACHINES
 from benchmarks.micro.overlay import OVERLAY
 from benchmarks.micro.prepared import Micro
 from benchmarks.micro.replica import REPLICA
+from benchmarks.micro.sizes import SIZES
 from benchmarks.micro.tls import TLS
 
-__all__ = ["GROUPS", "MICROS"]
+__all__ = ["COUNTED", "GROUPS", "MICROS"]
 
 GROUPS: dict[str, dict[str, Micro]] = {
     "encode": ENCODE,
@@ -28,3 +30,6 @@ GROUPS: dict[str, dict[str, Micro]] = {
 MICROS: dict[str, Micro] = {
     name: micro for group in GROUPS.values() for name, micro in group.items()
 }
+
+COUNTED: dict[str, Micro] = MICROS | EDGE | SIZES
+"""Those of which the gate counts instructions: more than those that are timed."""

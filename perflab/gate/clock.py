@@ -22,7 +22,9 @@ USUAL_S = {
     "operations": 11.0,
     "memory": 4.0,
     "disk": 1.5,
+    "edge": 5.0,
     "instructions": 90.0,
+    "sizes": 40.0,
     "seeds": 16.0,
     "rounds": 66.0,
 }

@@ -33,6 +33,7 @@ __all__ = [
     "Sheets",
     "complete",
     "note",
+    "note_instructions",
     "side_by_side",
     "take_instructions",
     "take_memory",
@@ -176,8 +177,6 @@ def take_instructions(
     sheets: Sheets, cores: Sequence[str], names: list[str], time_left: Callable[[], bool]
 ) -> None:
     """Instructions per operation of the micro benchmarks, under fixed hash seeds: exact."""
-    kind, unit = Kind.EXACT, "instructions"
-
     reason = unavailable()
     jobs = [
         ((side, seed), partial(_instructions, core, tuple(names), seed))
@@ -188,15 +187,21 @@ def take_instructions(
     whole = complete(found, SEEDS) if found else ()
     for side, sheet in enumerate(sheets):
         results = [found[side, seed] for seed in whole or SEEDS] if found else []
-        broken = next((each for each in results if isinstance(each, Exception)), None)
         for name in names:
-            full = f"instructions.{name}"
-            if reason:
-                sheet.lacks(full, kind, unit, "skipped", reason)
-            elif broken is not None:
-                sheet.lacks(full, kind, unit, "failed", _words(broken))
-            else:
-                _note_instructions(sheet, full, name, results)
+            note_instructions(sheet, name, results, reason)
+
+
+def note_instructions(sheet: Recorder, name: str, results: Sequence[Any], reason: str) -> None:
+    """What each seed's process counted of one micro benchmark, or the error it raised; without any,
+    the reason why nothing can be counted here."""
+    full, kind, unit = f"instructions.{name}", Kind.EXACT, "instructions"
+    broken = next((each for each in results if isinstance(each, Exception)), None)
+    if reason:
+        sheet.lacks(full, kind, unit, "skipped", reason)
+    elif broken is not None:
+        sheet.lacks(full, kind, unit, "failed", _words(broken))
+    else:
+        _note_instructions(sheet, full, name, results)
 
 
 @cache

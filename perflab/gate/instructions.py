@@ -24,6 +24,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from typing import Any
 from benchmarks.common import entry
 from benchmarks.common.children import child_environment
 from benchmarks.common.reach import unreached
-from benchmarks.micro.catalogue import MICROS
+from benchmarks.micro.catalogue import COUNTED
 
 __all__ = [
     "SEEDS",
@@ -48,6 +49,7 @@ RUNS = 3
 MARK = "getpriority"
 PR_SET_PDEATHSIG = 1  # prctl(2), Linux: the signal that a process gets when its parent dies
 PROCESS_S = 600  # twenty times what it takes with a core to itself
+NOTHING: Mapping[str, str] = {}
 TOTALS = re.compile(r"^totals: (\d+)$", re.MULTILINE)
 
 
@@ -71,8 +73,11 @@ def unavailable() -> str:
     return "" if shutil.which("valgrind") else "valgrind is not installed"
 
 
-def count_instructions(core_dir: str, names: list[str], seed: int) -> InstructionCount:
-    """Count each micro benchmark's instructions per operation in one process with this hash seed.
+def count_instructions(
+    core_dir: str, names: list[str], seed: int, more: Mapping[str, str] = NOTHING
+) -> InstructionCount:
+    """Count each micro benchmark's instructions per operation in one process with this hash seed,
+    and more in its environment.
 
     Raises:
         InstructionError: the process failed as a whole.
@@ -84,7 +89,7 @@ def count_instructions(core_dir: str, names: list[str], seed: int) -> Instructio
         command += ["perflab.gate.instructions", core_dir, json.dumps(names)]
         command += [str(os.getpid())]
         fixed = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
-        answers = _answers(command, child_environment() | fixed)
+        answers = _answers(command, child_environment() | fixed | dict(more))
         return _read(out, answers)
 
 
@@ -125,7 +130,7 @@ def _read(out: Path, answers: list[dict[str, Any]]) -> InstructionCount:
             found.wrong[name] = answer["wrong"]
         else:
             part += 2
-            count = (_total(out, part) - overhead) / RUNS / MICROS[name].operations
+            count = (_total(out, part) - overhead) / RUNS / COUNTED[name].operations
             found.per_operation[name] = round(count, 3)
     return found
 
@@ -159,7 +164,7 @@ def end_with(parent: int) -> None:
 
 def _count(name: str) -> dict[str, str | bool]:
     try:
-        prepared = MICROS[name].prepare()
+        prepared = COUNTED[name].prepare()
     except NotImplementedError as reason:
         return {"missing": str(reason), "unreached": unreached(reason)}
     except Exception as error:  # the parent is told which one, and the others are counted

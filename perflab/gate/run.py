@@ -19,9 +19,11 @@ from perflab.gate import paired_rounds, seeds
 from perflab.gate.builds import BuildError, build, same_core
 from perflab.gate.clock import BudgetClock
 from perflab.gate.disk import DISK_METRICS, take_disk
+from perflab.gate.edge import EDGE_METRICS, KEPT_METRICS, take_edge
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import Policy
 from perflab.gate.recorder import Recorder
+from perflab.gate.sizes import SIZE_METRICS, take_sizes
 from perflab.results.checkout import Commit
 
 __all__ = ["COUNTING", "METRICS", "compare", "judged", "take_all"]
@@ -32,7 +34,9 @@ STAGES = {
     "seeds": seeds.SEEDED_METRICS,
     "memory": gate_counts.MEMORY_METRICS,
     "disk": DISK_METRICS,
+    "edge": (*EDGE_METRICS, *KEPT_METRICS),
     "instructions": tuple(f"instructions.{name}" for name in MICROS),
+    "sizes": SIZE_METRICS,
     "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
 }
 """What is measured together, by the stage's name in `clock.py`."""
@@ -92,11 +96,17 @@ def take_all(
     if any(map(wanted, DISK_METRICS)):
         _begin(clock, "disk", "counting what a group of durable records costs the disk, by strace")
         take_disk(sheets, (base, head), clock.left(COUNTING))
+    if any(map(wanted, STAGES["edge"])):
+        _begin(clock, "edge", "counting what the edge does, over wires in memory on both loops")
+        take_edge(sheets, (base, head), clock.left(COUNTING))
     micros = [name for name in MICROS if wanted(f"instructions.{name}")]
     if micros:
         what = f"counting instructions of {_functions(micros)} by callgrind"
         _begin(clock, "instructions", what)
         gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
+    if any(map(wanted, SIZE_METRICS)):
+        _begin(clock, "sizes", "counting instructions at the edge and of values of all sizes")
+        take_sizes(sheets, (base, head), wanted, clock.left(COUNTING))
     if any(map(wanted, seeds.SEEDED_METRICS)):
         clock.begin("seeds")
         told = partial(_progress, clock)

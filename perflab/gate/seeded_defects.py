@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from benchmarks.common.counting.wire_loop import LOOPS
+from perflab.gate.edge import KEPT_METRICS
 from perflab.gate.symbol_edits import (
     EditError,
     SymbolEdit,
@@ -69,6 +71,7 @@ def misplaced(edit: Edit, blamed: set[str]) -> list[str]:
 
 
 CODEC, ENCODE = "wire/codec.py", "encode_frame"
+CONNECTION = "aio/connection.py"
 MEMORY, LOOKUP = "storage/memory.py", "overlay/lookup.py"
 WIDER = "".join(f"spare_{number}: None = None\n" for number in range(8))  # of 8 bytes each
 LITTLE = "; _ = wall_ms"  # 31 instructions; a comparison and its assignment are 141
@@ -84,6 +87,11 @@ HEAVY_DECODE = """_plain_decode = _decode
 
 def _decode(data: bytes) -> Message:
     return _plain_decode(data[:-200])
+"""
+COPYING_ENCODE = """
+def encode_frame(message: Message) -> bytes:
+    frame = _plain_encode_frame(message)
+    return frame if len(frame) < 500_000 else bytes(bytearray(frame))
 """
 TWO_LOOKUPS = """
 def locate(self, point: int, count: int, now: Instant, placed: Placed) -> None:
@@ -181,6 +189,34 @@ DEFECTS = (
         MESSAGES,
     ),
     Edit(
+        "one more call per request at the edge",
+        (begin(CONNECTION, "Connection.flush", "len(b'')"),),
+        tuple(
+            f"counts.c_calls.edge_{operation}.{loop}"
+            for operation in ("store", "retrieve")
+            for loop in LOOPS
+        ),
+        ("counts.c_calls.edge_*", "instructions.edge_*"),
+    ),
+    Edit(
+        "large frames are copied once more",
+        (wrapped(CODEC, ENCODE, COPYING_ENCODE),),
+        ("instructions.encode_1MiB", "instructions.encode_1MiB_growth"),
+        (
+            *(f"instructions.{name}*" for name in ("batch_1MiB", "edge_", "encode_", "whole_")),
+            "counts.*",
+        ),
+    ),
+    Edit(
+        "a connection leaks",
+        (
+            begin(CONNECTION, "Connection.connection_lost", "_gone.append(self)"),
+            before(CONNECTION, "Connection", "_gone: list[object] = []\n\n"),
+        ),
+        KEPT_METRICS,
+        ("counts.c_calls.edge_*", "instructions.edge_*"),
+    ),
+    Edit(
         "a store waits for every replica",
         (
             replaced(
@@ -191,6 +227,7 @@ DEFECTS = (
             ),
         ),
         ("simulated.seconds.store.64",),
-        ("counts.c_calls.store.*", "counts.c_calls.delete.*"),  # of len(), for each answer
+        # Of len(), for each answer.
+        ("counts.c_calls.store.*", "counts.c_calls.delete.*", "counts.c_calls.edge_*"),
     ),
 )

@@ -39,7 +39,7 @@ def part(module, name, look=parts.part):
 
 parts.part = subject.part = part
 assert subject.core_dir() == CORE_DIR, subject.core_dir()
-from benchmarks.micro.catalogue import MICROS
+from benchmarks.micro.catalogue import COUNTED
 
 def attempt(make):
     try:
@@ -47,7 +47,7 @@ def attempt(make):
     except NotImplementedError:
         pass
 
-for micro in MICROS.values():
+for micro in COUNTED.values():
     attempt(micro.prepare)
 attempt(subject.machines)
 attempt(lambda: subject.supports("simulator"))

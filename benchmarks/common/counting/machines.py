@@ -113,6 +113,13 @@ class MachineNet:
         client.machine.write(number, key, value, None, deadline_ns, self.now)
         return number
 
+    def start_write_many(self, items: dict[str, bytes]) -> int:
+        """The client begins to store a batch; returns the operation's number."""
+        client, placed = self.client, [(self._key_of(name), value) for name, value in items.items()]
+        number, deadline_ns = client.operation(), self._mono_ns + DEADLINE_NS
+        client.machine.write_many(number, placed, None, deadline_ns, self.now)
+        return number
+
     def start_read(self, name: str) -> int:
         """The client begins to retrieve; returns the operation's number."""
         client, key = self.client, self._key_of(name)

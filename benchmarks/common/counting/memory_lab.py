@@ -25,7 +25,7 @@ from benchmarks.common.counting.static_swarm import StaticMember, StaticSwarm
 from benchmarks.common.reach import unreached
 from benchmarks.common.workload import Values
 
-__all__ = ["KEEPERS", "MemoryLab", "run_child"]
+__all__ = ["KEEPERS", "MemoryLab", "run_child", "traced"]
 
 KEEPERS = ("node", "client", "record", "durable_record")
 ANSWER_S = 130.0  # twenty times what it takes when nothing else runs
@@ -86,9 +86,9 @@ class _Lab:
 
     def _kept(self) -> dict[str, float]:
         kept = {}
-        before = _traced()
+        before = traced()
         swarm = StaticSwarm(self._nodes, subject.NetworkSettings())
-        after = _traced()
+        after = traced()
         kept["node"] = (after - before) / self._nodes
 
         before = after
@@ -96,7 +96,7 @@ class _Lab:
         for client in clients:
             client.operate(client.machine.connect)
         swarm.run(SETTLE_NS)
-        after = _traced()
+        after = traced()
         kept["client"] = (after - before) / CLIENTS
 
         kept["record"] = self._kept_for_a_record(swarm, clients[0])
@@ -112,9 +112,9 @@ class _Lab:
         # other.
         self._write(swarm, client, range(RECORDS))
         swarm.run(ACQUAINTED_NS)
-        before = _traced()
+        before = traced()
         self._write(swarm, client, range(RECORDS, 2 * RECORDS))
-        return (_traced() - before) / RECORDS
+        return (traced() - before) / RECORDS
 
     def _write(self, swarm: StaticSwarm, client: StaticMember, numbers: range) -> None:
         for number in numbers:
@@ -127,7 +127,8 @@ class _Lab:
         swarm.run(SETTLE_NS)
 
 
-def _traced() -> int:
+def traced() -> int:
+    """Bytes that Python holds now, without what the next collection would give back."""
     gc.collect()
     _forget_names()
     return tracemalloc.get_traced_memory()[0]
