@@ -69,7 +69,7 @@ class Writer:
         self._full = not self._take_ballast()
         self._dirty = True  # there may be something in the log
         self.groups = 0  # that were committed
-        self.write_group: Callable[[list[Persist]], None] = database.write
+        self.write_group: Callable[[list[Persist]], None] = lambda group: database.write(group)
         """Commits a group; whoever wants to know how long that takes puts something around it."""
         self.damage: DamagedError | None = None
         """What was found to be damaged of the file, which is of no use any more."""

@@ -23,6 +23,7 @@ from p2pcore.metrics.durations import Durations
 from p2pcore.metrics.operations import SAMPLE, OperationCounts
 from p2pcore.metrics.table import BOUNDS_S, RESULTS, Family, FamilyKind, families
 from p2pcore.node import Node
+from p2pcore.storage.store import RecordStore
 from p2pcore.version import __version__
 
 if TYPE_CHECKING:
@@ -182,14 +183,18 @@ class MetricsCollector:
         return found
 
     def _under_replicated(self) -> list[Reading]:
-        node, store = self._node, self._node.store
-        slots = ((slot, store.count(slot)) for slot, _ in store.slots())
-        return [Reading((), node.ownership.short(slots))]
+        return [Reading((), self._node.ownership.short(_sizes(self._node.store)))]
 
     def _busy(self) -> list[Reading]:
         counters = self._machine.counters
         refused = counters.requests_refused + counters.requests_too_late
         return [Reading((), counters.refused_busy + refused)]
+
+
+def _sizes(store: RecordStore) -> Iterator[tuple[int, int]]:
+    """How many records are in each slot; worked out if somebody asks."""
+    for slot, _ in store.slots():
+        yield slot, store.count(slot)
 
 
 def metric_of(family: Family, readings: list[Reading]) -> "Metric":

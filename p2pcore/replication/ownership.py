@@ -106,17 +106,22 @@ class Ownership:
 
     def short(self, slots: Iterable[tuple[int, int]]) -> int:
         """Of so many records in each slot, how many have a replica less than they had: one that was
-        lost and whose share has not been synced since, or our own. Slots are taken as a whole."""
+        lost and whose share has not been synced since, or our own. Slots are taken as a whole, and
+        not looked at while nobody is lost."""
         missing = len(self._holes)
         lost = [point for point, _ in self._lost.values()]
         if not lost:
             return missing
         points = [self._table.point, *(contact.point for contact in self._table.contacts())]
+        alike = max(0, SLOT_BITS - deciding_bits([*points, *lost]))  # bits that decide nothing
+        judged: dict[int, bool] = {}
         for slot, count in slots:
-            middle = (2 * slot + 1) << (ID_BITS - SLOT_BITS - 1)
-            nearest = min(point ^ middle for point in lost)
-            if sum(point ^ middle < nearest for point in points) < self.replicas:
-                missing += count
+            cell = slot >> alike
+            if cell not in judged:
+                middle = (2 * slot + 1) << (ID_BITS - SLOT_BITS - 1)
+                nearest = min(point ^ middle for point in lost)
+                judged[cell] = sum(point ^ middle < nearest for point in points) < self.replicas
+            missing += count * judged[cell]
         return missing
 
     def may_wait(self, quorum: int) -> bool:
