@@ -25,6 +25,7 @@ USUAL_S = {
     "edge": 5.0,
     "instructions": 90.0,
     "sizes": 40.0,
+    "imports": 30.0,
     "seeds": 16.0,
     "rounds": 66.0,
 }

@@ -35,11 +35,13 @@ from benchmarks.common.reach import unreached
 from benchmarks.micro.catalogue import COUNTED
 
 __all__ = [
+    "MARK",
     "SEEDS",
     "InstructionCount",
     "InstructionError",
     "count_instructions",
     "end_with",
+    "total",
     "unavailable",
 ]
 
@@ -119,7 +121,7 @@ def _answers(command: list[str], environment: dict[str, str]) -> list[dict[str, 
 def _read(out: Path, answers: list[dict[str, Any]]) -> InstructionCount:
     """Each micro benchmark's file is the second of its pair; the first has what led up to it."""
     found = InstructionCount()
-    overhead = _total(out, 2)
+    overhead = total(out, 2)
     part = 2
     for answer in answers:
         name = answer["name"]
@@ -130,12 +132,13 @@ def _read(out: Path, answers: list[dict[str, Any]]) -> InstructionCount:
             found.wrong[name] = answer["wrong"]
         else:
             part += 2
-            count = (_total(out, part) - overhead) / RUNS / COUNTED[name].operations
+            count = (total(out, part) - overhead) / RUNS / COUNTED[name].operations
             found.per_operation[name] = round(count, 3)
     return found
 
 
-def _total(out: Path, part: int) -> int:
+def total(out: Path, part: int) -> int:
+    """The instructions in one of the parts that callgrind wrote."""
     file = out.with_name(f"{out.name}.{part}")
     match = TOTALS.search(file.read_text(encoding="utf-8")) if file.is_file() else None
     if match is None:

@@ -20,6 +20,7 @@ from perflab.gate.builds import BuildError, build, same_core
 from perflab.gate.clock import BudgetClock
 from perflab.gate.disk import DISK_METRICS, take_disk
 from perflab.gate.edge import EDGE_METRICS, KEPT_METRICS, take_edge
+from perflab.gate.imports import IMPORT_METRICS, take_imports
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.policy import Policy
 from perflab.gate.recorder import Recorder
@@ -37,6 +38,7 @@ STAGES = {
     "edge": (*EDGE_METRICS, *KEPT_METRICS),
     "instructions": tuple(f"instructions.{name}" for name in MICROS),
     "sizes": SIZE_METRICS,
+    "imports": IMPORT_METRICS,
     "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
 }
 """What is measured together, by the stage's name in `clock.py`."""
@@ -107,6 +109,9 @@ def take_all(
     if any(map(wanted, SIZE_METRICS)):
         _begin(clock, "sizes", "counting instructions at the edge and of values of all sizes")
         take_sizes(sheets, (base, head), wanted, clock.left(COUNTING))
+    if any(map(wanted, IMPORT_METRICS)):
+        _begin(clock, "imports", "counting modules and instructions of an import")
+        take_imports(sheets, (base, head), wanted, clock.left(COUNTING))
     if any(map(wanted, seeds.SEEDED_METRICS)):
         clock.begin("seeds")
         told = partial(_progress, clock)
