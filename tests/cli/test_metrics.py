@@ -1,6 +1,7 @@
 """`p2pcore serve --metrics` as a process."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from p2pcore.cli import main
+from p2pcore.cli.output import _JsonLines
 from tests.processes import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -101,3 +103,14 @@ def test_an_address_that_cant_be_used(capsys: pytest.CaptureFixture[str]) -> Non
     last = "127.0.0.1:65535"
     assert main(["serve", "--workers", "2", "--metrics", last]) == 2
     assert "65536" in capsys.readouterr().err
+
+
+def test_a_line_about_one_operation_has_its_trace_id_in_json() -> None:
+    record = logging.LogRecord("p2pcore.operations", logging.INFO, "", 0, "put: ok", (), None)
+    vars(record).update(trace_id="ab" * 16, op="put", result="ok", seconds=0.0012, secret="no")
+    told = json.loads(_JsonLines(None).format(record))
+    assert told.pop("time").endswith("Z")
+    assert told == {
+        "level": "info", "logger": "p2pcore.operations", "message": "put: ok",
+        "trace_id": "ab" * 16, "op": "put", "result": "ok", "seconds": 0.0012,
+    }  # fmt: skip
