@@ -18,6 +18,7 @@ from benchmarks.common.children import ChildError
 from perflab.load.replay import MOST_SECONDS
 from perflab.processes.fleet import Fleet, FleetMember
 from perflab.processes.relay import Conditions, Relay
+from perflab.processes.shares import LEAST_SHARE, Hold, hold
 from perflab.tables import Table, tag_of, tagged
 
 __all__ = ["FAULT_KINDS", "MOST_NODES", "AnyFault", "HealedFault", "LoadFault", "Scene"]
@@ -37,6 +38,7 @@ class Scene:
     note: Callable[[str], None]
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By process: what it was allowed before."""
+    held: list[Hold] = field(default_factory=list)
 
     @property
     def relay(self) -> Relay:
@@ -61,6 +63,8 @@ class LoadFault(Table, frozen=True, kw_only=True, tag_field="kind", tag=_called)
     """Whether the other nodes can see that somebody is gone."""
     leaves_fewer: ClassVar[bool] = False
     """Whether the network is smaller afterwards."""
+    spares_one: ClassVar[bool] = True
+    """Whether a node has to be left alone, or there would be no network meanwhile."""
 
     at_s: Annotated[float, Meta(ge=0, le=MOST_SECONDS)]
     nodes: Annotated[int, Meta(ge=1, le=MOST_NODES)] = 1
@@ -138,6 +142,25 @@ class PauseFault(HealedFault, frozen=True, kw_only=True):
     def heal(self, scene: Scene) -> str:
         for member in scene.victims:
             scene.fleet.resume(member)
+        return scene.names
+
+
+class ShareFault(HealedFault, frozen=True, kw_only=True):
+    """Each node has only such a `share` of one processor: by a quota of its cgroup, else stopped
+    and let go on."""
+
+    spares_one = False
+
+    share: Annotated[float, Meta(ge=LEAST_SHARE, le=1)]
+
+    def begin(self, scene: Scene) -> None:
+        for member in scene.victims:
+            scene.held.append(hold(member.child.pid, self.share))
+        scene.note(f"held by: {scene.held[-1].how}")
+
+    def heal(self, scene: Scene) -> str:
+        for held in scene.held:
+            held.end()
         return scene.names
 
 

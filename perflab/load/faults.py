@@ -126,7 +126,7 @@ class FaultPlayer:
 
     def _begin(self, number: int, fault: LoadFault) -> None:
         fleet = self._fleet
-        if fault.nodes >= len(fleet.members):
+        if fault.nodes > len(fleet.members) - fault.spares_one:
             raise ValueError(f"it takes {fault.nodes} nodes of {len(fleet.members)} that are left")
         victims = self._rng.sample(fleet.members, fault.nodes)
         for member in victims:

@@ -99,7 +99,9 @@ class LoadScenario(Table, frozen=True, kw_only=True):
             place = f"fault[{number}]"
             _need(fault.at_s >= before_s, f"{place}.at_s", fault.at_s, "after the one before")
             _need(fault.end_s < self.duration_s, f"{place}.at_s", fault.at_s, "over before the end")
-            _need(fault.nodes < left, f"{place}.nodes", fault.nodes, f"fewer than the {left} left")
+            most = left - fault.spares_one
+            words = f"fewer than the {left} left" if fault.spares_one else f"up to the {left} left"
+            _need(fault.nodes <= most, f"{place}.nodes", fault.nodes, words)
             left -= fault.nodes if fault.leaves_fewer else 0
             before_s = fault.end_s
 

@@ -15,6 +15,7 @@ from perflab.load.replay import ScenarioError
 from perflab.load.scenario import LoadScenario, read_scenario, scenario_of, shipped
 
 CONSTANT = {"pattern": "constant", "rate": 100, "seconds": 3}
+SHARE = {"kind": "share", "at_s": 1, "for_s": 0.5, "share": 0.1}
 
 
 def one(phase: dict[str, Any], **more: Any) -> LoadScenario:
@@ -118,6 +119,8 @@ def test_a_bad_line_of_a_trace_is_named(tmp_path: Path, line: str, words: str) -
         ({"phase": [CONSTANT], "fault": [{"kind": "pause", "at_s": 1}]}, "for_s"),
         ({"phase": [CONSTANT], "fault": [{"kind": "kill", "at_s": 3}]}, "before the end"),
         ({"phase": [CONSTANT], "fault": [{"kind": "kill", "at_s": 1, "nodes": 5}]}, "fewer"),
+        ({"phase": [CONSTANT], "fault": [SHARE | {"share": 0.001}]}, "0.001"),
+        ({"phase": [CONSTANT], "fault": [SHARE | {"nodes": 6}]}, "up to the 5 left"),
         ({"phase": [CONSTANT], "nodes": 0}, "nodes"),
         ({"phase": CONSTANT}, r"\[\[phase\]\]"),
     ],
