@@ -1,6 +1,8 @@
 """What depends on the size of values: frames, the cutting of reads, a store and a batch.
 
-Only instructions of these are counted, at each of SIZES and as the growth from one to the next.
+Only instructions of these are counted, at each size and as the growth from one to the next.
+1 KiB is not among them: `codec.py` and others have it, and where blocks of that size lie in memory
+moves a figure by up to 10 % if one hash seed has to do.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from benchmarks.micro.prepared import WALL_MS, Micro, Prepared, require_equal
 
 __all__ = ["GROWTHS", "SIZES", "SIZES_BYTES"]
 
-SIZES_BYTES = {"64B": 64, "1KiB": 1024, "64KiB": 64 * 1024, "1MiB": 1024 * 1024}
-MESSAGES = {"64B": 256, "1KiB": 64, "64KiB": 4, "1MiB": 2}
+SIZES_BYTES = {"64B": 64, "64KiB": 64 * 1024, "1MiB": 1024 * 1024}
+MESSAGES = {"64B": 256, "64KiB": 4, "1MiB": 2}
 PIECE_BYTES = 16 * 1024  # the most that one TLS record decrypts to
 BATCH = 5  # of 64 KiB, they are more than one frame takes of a batch; of 1 MiB, five frames
 HEADER_BYTES = 4
@@ -146,11 +148,9 @@ SIZES = {f"{kind}_{size}": _micro(kind, size) for kind in KINDS for size in SIZE
     "parse_beyond": Micro("a frame beyond the limit is refused", 1, _refuse)
 }
 
-_NAMES = list(SIZES_BYTES)
 GROWTHS = {
     f"{kind}_{large}_growth": (f"{kind}_{small}", f"{kind}_{large}")
     for kind in KINDS
-    for small, large in pairwise(_NAMES[1:])
+    for small, large in pairwise(SIZES_BYTES)
 }
-"""By the name of a growth, between which two of SIZES it is. From 64 B to 1 KiB there is none: it
-is a small part of either, and where small blocks lie in memory would move it by some percent."""
+"""By the name of a growth, between which two of SIZES it is."""
