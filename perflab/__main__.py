@@ -33,6 +33,7 @@ try:
     from perflab.load import command as load
     from perflab.monitor import watch
     from perflab.peers import command as peers
+    from perflab.production import command as production
     from perflab.readiness import command as readiness
     from perflab.results.asv_config import MeasureError, html_dir, results_dir
     from perflab.results.asv_results import ResultsError
@@ -281,6 +282,22 @@ COMMANDS = (
         "at Ctrl-C, after --seconds, or with the last of them.",
         watch.add_arguments,
         watch.main,
+    ),
+    Command(
+        "rules",
+        "the targets as recording rules and alerts for Prometheus",
+        "Write recording rules, alerts on the rate at which the budget of each target burns, and "
+        "promtool's tests of them. Exit code 2: the arguments or the targets are wrong.",
+        production.add_rules_arguments,
+        production.rules_main,
+    ),
+    Command(
+        "dashboard",
+        "the targets and all metrics as a dashboard for Grafana",
+        "Write a dashboard: how fast the budget of each target burns, and a panel for each metric. "
+        "Exit code 2: the arguments or the targets are wrong.",
+        production.add_dashboard_arguments,
+        production.dashboard_main,
     ),
     Command(
         "readiness",

@@ -1,0 +1,1 @@
+"""The production targets as rules and dashboards for Prometheus and Grafana."""
