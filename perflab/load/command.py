@@ -23,9 +23,10 @@ from perflab.load.faults import needs_relay
 from perflab.load.figures import figures, judged
 from perflab.load.find_capacity import Slo, find_capacity
 from perflab.load.live import LiveView
+from perflab.load.openmetrics import write_openmetrics
 from perflab.load.patterns import OWN_FIELDS, PATTERNS
 from perflab.load.plan import LoadPlan
-from perflab.load.record import OUTCOMES, FaultResult, LoadRecord
+from perflab.load.record import OUTCOMES, FaultResult, LoadRecord, LoadRecordError
 from perflab.load.replay import ScenarioError
 from perflab.load.run import LoadRun
 from perflab.load.scenario import Load, LoadScenario, read_scenario, scenario_of, shipped
@@ -90,6 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--plain", action="store_true", help="lines, in a terminal too")
     parser.add_argument(
+        "--openmetrics", type=Path, metavar="FILE", help="write the run for Prometheus, too: "
+        "promtool tsdb create-blocks-from openmetrics FILE makes blocks of it"
+    )  # fmt: skip
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where the record goes (default: "
         ".asv/load/MACHINE/COMMIT-SCENARIO-TIME); it must not exist"
     )  # fmt: skip
@@ -144,10 +149,16 @@ def main(options: argparse.Namespace, root: Path) -> int:
         )
         target = _target(options, plan)
         if options.find_capacity:
+            if options.openmetrics:
+                raise ScenarioError("--openmetrics is of one run, not of a search for the capacity")
             return _capacity(options, plan, target)
         live = sys.stdout.isatty() and not options.plain
         record = _run(plan, target, LiveView() if live else PlainView())
-    except (ScenarioError, LoadTargetError, ChildError, SwarmError, SlowError, OSError) as error:
+        if options.openmetrics:
+            write_openmetrics(record, options.openmetrics)
+    except (
+        ScenarioError, LoadTargetError, LoadRecordError, ChildError, SwarmError, SlowError, OSError
+    ) as error:  # fmt: skip
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
     return conclude(record)
