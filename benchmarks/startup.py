@@ -87,7 +87,7 @@ def _first_nodes() -> Times:
                 runner.run(each) for each in (meeting.start_s(), start(), meeting.start_s())
             )
             found.setdefault(("start",), []).append(Pair(took, before, after))
-    with Swarm(layout="A", nodes=NODES[-1], ruled=True) as swarm:
+    with Swarm(layout="A", nodes=NODES[-1], ruled=True, identities="first") as swarm:
         swarm.run(swarm.client.store("first", Values(SIZE_BYTES).value(0)))
         for _ in range(TURNS["connect"] + 1):
             before = swarm.run(connect_s(swarm.new_ruler()))
@@ -103,16 +103,25 @@ def _warm(found: Times) -> Times:
     return {key: pairs[1:] for key, pairs in found.items()}
 
 
+def _ruled_swarm(nodes: int) -> Swarm:
+    from benchmarks.common.swarm import Swarm
+
+    network = subject.NetworkSettings.of(nodes)
+    return Swarm(layout="A", nodes=nodes, network=network, ruled=True, identities=f"of-{nodes}")
+
+
 def _joins() -> Times:
     """Seconds that a node needs to join networks of each size, which hold records, and to be ready.
 
     It runs here and the others in a process of their own. It leaves again, and before the next one
     comes, all that was stored must be there. The sizes take turns, which gives a network time to
-    get over the departure.
+    get over the departure. Who joins at which turn is the same at each commit, and so is what it is
+    handed.
     """
+    from benchmarks.common.disk import NodeStorage
     from benchmarks.common.ruler.fresh import connect_s
     from benchmarks.common.ruler.pairs import Pair
-    from benchmarks.common.swarm import Members, Swarm
+    from benchmarks.common.swarm import Members
     from benchmarks.common.workload import Values, closed_loop
 
     values = Values(SIZE_BYTES)
@@ -129,30 +138,23 @@ def _joins() -> Times:
         )
         retrieved.require_clean()
 
-    async def join(swarm: Swarm) -> Members:
-        members = Members(swarm.network)
+    async def join(swarm: Swarm, turn: int) -> Members:
+        members = Members(swarm.network, NodeStorage(identities=f"joins-{turn}"))
         await members.add(1, swarm.addresses[:1])
         await members.shutdown()
         return members
 
     found: Times = {}
     with ExitStack() as stack:
-        swarms = [
-            stack.enter_context(
-                Swarm(
-                    layout="A", nodes=nodes, network=subject.NetworkSettings.of(nodes), ruled=True
-                )
-            )
-            for nodes in NODES
-        ]
+        swarms = [stack.enter_context(_ruled_swarm(nodes)) for nodes in NODES]
         # Before nodes could tell when they are ready, they did not hand over what they held either.
         holding = swarms if subject.supports("ready") else []
         for swarm in holding:
             swarm.run(fill(swarm.client))
-        for _ in range(TURNS["join"] + 1):
+        for turn in range(TURNS["join"] + 1):
             for nodes, swarm in zip(NODES, swarms, strict=True):
                 before = swarm.run(connect_s(swarm.new_ruler()))
-                members = swarm.run(join(swarm))
+                members = swarm.run(join(swarm, turn))
                 after = swarm.run(connect_s(swarm.new_ruler()))
                 for what, took in (("join", members.join_s), ("ready", members.ready_s)):
                     found.setdefault((what, nodes), []).extend(

@@ -47,10 +47,11 @@ class NoDiskError(NotImplementedError):
 @dataclass(frozen=True, kw_only=True)
 class NodeStorage:
     """Where the nodes of one process keep their records: a directory for each in this folder, by
-    its number."""
+    its number. Their ids follow from the name `identities`, if it is not empty."""
 
     keeping: Keeping = "memory"
     folder: str = ""
+    identities: str = ""
 
     def __post_init__(self) -> None:
         if self.keeping not in KEEPING:
@@ -60,17 +61,20 @@ class NodeStorage:
 
     def within(self, name: str) -> NodeStorage:
         """The same, in a folder of another process."""
-        return self if not self.folder else NodeStorage(
-            keeping=self.keeping, folder=f"{self.folder}/{name}"
-        )  # fmt: skip
+        return NodeStorage(
+            keeping=self.keeping,
+            folder=self.folder and f"{self.folder}/{name}",
+            identities=self.identities and f"{self.identities}/{name}",
+        )
 
     def settings(self, number: int) -> dict[str, Any]:
         """What `subject.make_node` takes for a node; its directory is made by now."""
+        named = {"identity": f"{self.identities}/{number}"} if self.identities else {}
         if not self.folder:
-            return {}
+            return named
         place = Path(self.folder, f"node-{number}")
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return {"keeping": self.keeping, "data_dir": str(place)}
+        return {"keeping": self.keeping, "data_dir": str(place), **named}
 
 
 def sync_cost_s(folder: Path, syncs: int = SYNCS) -> list[float]:

@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from benchmarks.common.disk import Keeping
+from benchmarks.common.identities import named
 from benchmarks.common.network import NetworkSettings, NodeStanding
 from benchmarks.common.parts import part
 from benchmarks.common.records import LoopKind
@@ -193,10 +194,12 @@ def make_node(
     repair_bytes_per_s: int | None = None,
     keeping: Keeping = "memory",
     data_dir: str | None = None,
+    identity: str = "",
 ) -> SubjectNode:
     """A coordinator, not started: by default on a free port of the IPv4 loopback, handing records
     over as fast as the core does by itself, and keeping them in memory. Whatever else it keeps them
-    in needs a directory, and the feature "durability" or "raw log"."""
+    in needs a directory, and the feature "durability" or "raw log". `identity`: what its id follows
+    from; "": chance."""
     core = _core()
     settings: dict[str, Any] = {"listen": listen, "advertise": advertise}
     if repair_bytes_per_s is not None:
@@ -210,7 +213,8 @@ def make_node(
     if keeping != "memory":
         require("durability")
         settings |= {"data_dir": data_dir, "durability": keeping}
-    node: SubjectNode = kind(_node_config(core, network, bootstrap, **settings))
+    with named(identity):
+        node: SubjectNode = kind(_node_config(core, network, bootstrap, **settings))
     return node
 
 

@@ -23,7 +23,7 @@ import json
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -155,7 +155,8 @@ class Swarm(Entered):
     `keeping` says where records are: in memory, or in a directory for each node below `folder`,
     which is kept, or below a new one on a disk, which is removed at the end. On a folder that was
     in use before, the nodes of then come back with what they had (not in layout B, where each
-    process waits for its own node to be ready).
+    process waits for its own node to be ready). The nodes' ids follow from the name `identities`,
+    if it is not empty.
 
     `watched` children keep self metrics for the monitor; `environment` is added to theirs. With
     `ruled`, each process with nodes serves the ceiling too, as many servers as nodes on the same
@@ -178,6 +179,7 @@ class Swarm(Entered):
         ruled: bool = False,
         keeping: Keeping = "memory",
         folder: Path | None = None,
+        identities: str = "",
     ) -> None:
         if layout not in ("A", "B", "C"):
             raise ValueError(f"real nodes come in the layouts A, B and C, not {layout!r}")
@@ -196,7 +198,7 @@ class Swarm(Entered):
         self.join_s: list[float] = []
         self.keeping: Keeping = keeping
         self.folder = folder
-        self._storage = NodeStorage()
+        self._storage = NodeStorage(identities=identities)
         self._children: list[Child] = []
         self._watched, self._environment = watched, environment
         self._ruled = ruled
@@ -225,7 +227,7 @@ class Swarm(Entered):
             if self.folder is None:
                 made = TemporaryDirectory(prefix="swarm-", dir=place_on_disk())
                 self.folder = Path(self._stack.enter_context(made))
-            self._storage = NodeStorage(keeping=self.keeping, folder=str(self.folder))
+            self._storage = replace(self._storage, keeping=self.keeping, folder=str(self.folder))
         self._members = Members(self.network, self._storage)
         if self._ruled:
             folder = self._stack.enter_context(TemporaryDirectory(prefix="ruler-"))

@@ -79,6 +79,8 @@ def test_each_node_has_a_directory_of_its_own(tmp_path: Path) -> None:
     assert len(set(places)) == 4
     assert all(Path(place).is_dir() for place in places)
     assert NodeStorage().within("process-0").settings(0) == {}
+    named = NodeStorage(identities="x").within("process-0")
+    assert named.settings(1) == {"identity": "x/process-0/1"}
 
 
 def test_what_is_written_and_what_is_there(tmp_path: Path) -> None:

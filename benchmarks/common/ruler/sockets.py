@@ -69,10 +69,11 @@ Turns: TypeAlias = dict[Hashable, list[Taken]]
 
 
 def in_swarms(turns: Callable[[Swarm], Turns], **settings: Any) -> Turns:
-    """The turns of several swarms that are ruled and have these settings, one after the other."""
+    """The turns of several swarms that are ruled and have these settings, one after the other; the
+    same nodes at each commit."""
     found: Turns = {}
-    for _ in range(SWARMS):
-        with Swarm(ruled=True, **settings) as swarm:
+    for number in range(SWARMS):
+        with Swarm(ruled=True, identities=f"swarm-{number}", **settings) as swarm:
             for key, taken in turns(swarm).items():
                 found.setdefault(key, []).extend(taken)
     return found
