@@ -25,7 +25,7 @@ try:
     from perflab.archive.form import HistoryError
     from perflab.archive.status import require_results
     from perflab.bench import budget
-    from perflab.bench.command import SHORT, Request, measure, publish
+    from perflab.bench.command import SHORT, BenchRequest, measure, publish
     from perflab.chaos import command as chaos
     from perflab.gate import bisect
     from perflab.gate import command as gate
@@ -149,7 +149,7 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    request = Request(
+    request = BenchRequest(
         commits=options.commits,
         full=options.full,
         retry_failed=options.retry_failed,

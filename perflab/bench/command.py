@@ -38,7 +38,7 @@ from perflab.site.publish import PublishError, publish_copy
 
 __all__ = [
     "SHORT",
-    "Request",
+    "BenchRequest",
     "measure",
     "publish",
 ]
@@ -48,7 +48,7 @@ SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class BenchRequest:
     """What to measure."""
 
     commits: str = "5"
@@ -79,7 +79,7 @@ class _Place:
         return stored(self.results / self.machine / name)
 
 
-def measure(root: Path, request: Request, write: Callable[[str], None]) -> None:
+def measure(root: Path, request: BenchRequest, write: Callable[[str], None]) -> None:
     """Do all of it. Raises MeasureError if anything could not be measured or published."""
     require(root, whole=True)
     commits = history(root, "HEAD" if request.limit is not None else request.commits)
@@ -139,7 +139,7 @@ def _measure(
     place: _Place,
     chosen: Sequence[Commit],
     versions: Mapping[str, str],
-    request: Request,
+    request: BenchRequest,
     write: Callable[[str], None],
 ) -> int:
     expected_s = _expected_s(place, versions, request.full)

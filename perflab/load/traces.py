@@ -17,7 +17,7 @@ from typing import Literal
 from perflab.forms import decoded, lines
 from perflab.load.record import LoadRecordError
 
-__all__ = ["FOLLOWED", "Followed", "Reply", "read_traces", "traces_file"]
+__all__ = ["FOLLOWED", "Followed", "FollowedReply", "read_traces", "traces_file"]
 
 MOST_NS = 10**18  # thirty years
 
@@ -26,7 +26,7 @@ FOLLOWED = ("retrieve", "store", "insert", "delete")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class FollowedReply:
     """A node's reply to a request of the operation, in the order in which they came."""
 
     node: str
@@ -54,7 +54,7 @@ class Followed:
     written_ns: int | None
     """When its requests had been given to the sockets; None if there were none."""
     ended_ns: int
-    replies: list[Reply]
+    replies: list[FollowedReply]
     """Without those of nodes that can't tell; [] if the replicas had to be looked up first."""
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from perflab.archive.archive import Archive, write_archive
 from perflab.archive.form import ArchivedCommit, ArchivedValue
 from perflab.archive.shipped import SHIPPED
 from perflab.bench import command as history_module
-from perflab.bench.command import Request, measure, publish
+from perflab.bench.command import BenchRequest, measure, publish
 from perflab.results.asv_config import HEAD_CONFIG, MeasureError, alone
 
 ROOT = Path(__file__).parents[3]
@@ -61,7 +61,7 @@ class Project:
         return {path.name[:8] for path in files}
 
     def measure(self, **request: Any) -> None:
-        measure(self.root, Request(**request), self.lines.append)
+        measure(self.root, BenchRequest(**request), self.lines.append)
 
     def short(self, *indices: int) -> set[str]:
         """The first digits of commits, the newest being 0."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perflab.load.critical_path import critical_path, told
-from perflab.load.traces import Followed, Reply
+from perflab.load.traces import Followed, FollowedReply
 from perflab.report.form import CriticalPath
 
 MS = 1_000_000
@@ -17,8 +17,8 @@ def followed(number: int = 0, *, wait_ms: int = 1, final: bool = True) -> Follow
     """Due at 0, begun after 1 ms, written after 3, read after 6, its turn after 10, ready after 15,
     the first reply after 21; then the other reply, and 7 ms to the caller."""
 
-    def reply(node: str, at_ms: int, final: bool) -> Reply:
-        return Reply(
+    def reply(node: str, at_ms: int, final: bool) -> FollowedReply:
+        return FollowedReply(
             node=node, read_ns=6 * MS, waited_ns=4 * MS, served_ns=5 * MS,
             replied_ns=at_ms * MS, final=final,
         )  # fmt: skip
@@ -78,7 +78,7 @@ times = st.integers(0, 10**9)
 @given(st.lists(times, min_size=8, max_size=8), st.booleans(), st.booleans())
 def test_stages_add_up(numbers: list[int], final: bool, one_clock: bool) -> None:
     due, begun, written, read, turn, done, replied, ended = sorted(numbers)
-    reply = Reply(
+    reply = FollowedReply(
         node="a:1", read_ns=read, waited_ns=turn - read, served_ns=done - turn,
         replied_ns=replied, final=final,
     )  # fmt: skip

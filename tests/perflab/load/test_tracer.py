@@ -9,7 +9,7 @@ import pytest
 from benchmarks.common import subject
 from perflab.load.record import LoadRecordError
 from perflab.load.tracer import Tracer
-from perflab.load.traces import Reply, read_traces, traces_file
+from perflab.load.traces import FollowedReply, read_traces, traces_file
 
 
 def test_one_in_so_many_of_the_kinds_that_can_be(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_what_is_filed_is_read_again(tmp_path: Path) -> None:
     assert stored.written_ns is not None
     assert 0 <= stored.written_ns < 60e9  # on the run's clock
     assert stored.replies == [
-        Reply(
+        FollowedReply(
             node="10.0.0.1:1",
             read_ns=stored.written_ns + 100,
             waited_ns=150,
