@@ -10,7 +10,7 @@ had waited; each in steps that fit into a byte (`p2pcore/effects.py`), 0: not sa
 The order of the classes is the order of docs/protocol.md.
 """
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -56,7 +56,7 @@ from p2pcore.wire.probing import IndirectPing, IndirectPong
 from p2pcore.wire.reasons import Reason, Role, words_of
 
 __all__ = [
-    "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch",
+    "MESSAGES", "REPLIES", "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch",
     "FetchMany", "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads",
     "IndirectPing", "IndirectPong", "Inspect", "Inspected", "Leaving", "ListKeys", "ListNames",
     "Listed", "Malformed", "Mark", "Marked", "Message", "Missing", "NamesListed", "NotReady",
@@ -381,6 +381,9 @@ Reply = (
     | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
     | Inspected | Marked | Summed | Sketched | Heads | Drawn | NamesListed | IndirectPong
 )  # fmt: skip
+
+MESSAGES: tuple[type, ...] = get_args(Message)
+REPLIES: tuple[type, ...] = get_args(Reply)
 
 
 class Unknown(Struct, frozen=True, gc=False):
