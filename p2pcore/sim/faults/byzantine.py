@@ -11,7 +11,7 @@ Rule: speaks through the node's own connections; what it could not do on sockets
 """
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 from p2pcore.effects import Instant
 from p2pcore.session.link import Link
@@ -20,6 +20,7 @@ from p2pcore.sim.network.connection import RawFrame
 from p2pcore.storage.recent import starts_in
 from p2pcore.wire.limits import MAX_CONTACTS
 from p2pcore.wire.messages import (
+    REPLIES,
     Contacts,
     Draw,
     Drawn,
@@ -36,7 +37,6 @@ from p2pcore.wire.messages import (
     Put,
     Ready,
     Reason,
-    Reply,
     Store,
     Stored,
     StoredMany,
@@ -81,7 +81,7 @@ def make_byzantine(node: SimNode, behaviour: str) -> None:
 
 
 def _answers(node: SimNode, behaviour: str) -> dict[type, Answer]:
-    honest = (*get_args(Reply), Ready, Goodbye, Unknown, Malformed, Ping)
+    honest = (*REPLIES, Ready, Goodbye, Unknown, Malformed, Ping)
     requests = [kind for kind in node.machine.links.handlers if kind not in honest]
     by_manner: dict[str, dict[type, Answer]] = {
         "garbage": dict.fromkeys(requests, _garbage),

@@ -4,7 +4,7 @@ Rule: remembers; `tcp.py` moves messages.
 """
 
 from collections import deque
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 from p2pcore.effects import Connect, LinkId
 from p2pcore.errors import P2PError
@@ -15,11 +15,11 @@ from p2pcore.sim.network.links import LinkProfile, Path, Uplink
 from p2pcore.sim.streams import Stream
 from p2pcore.wire.codec import FrameParser, Incoming
 from p2pcore.wire.limits import HEADER_BYTES, MAX_UNREAD_BYTES
-from p2pcore.wire.messages import Reply, Role
+from p2pcore.wire.messages import REPLIES, Role
 
 __all__ = ["ConnectionAttempt", "End", "EndOwner", "RawFrame", "is_answer"]
 
-_REPLIES = frozenset(get_args(Reply))
+_REPLIES = frozenset(REPLIES)
 _TAGS = frozenset(kind.__struct_config__.tag for kind in _REPLIES)
 _TAG_AT = HEADER_BYTES + 1  # behind the mark of a short array
 
