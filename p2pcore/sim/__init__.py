@@ -14,29 +14,8 @@ See docs/simulation.md.
 """
 
 from p2pcore.sim.engine import StillError
-from p2pcore.sim.faults.drawn import draw_faults
-from p2pcore.sim.faults.kinds import (
-    FAULTS,
-    Blackout,
-    Byzantine,
-    Churn,
-    ClockJump,
-    Crash,
-    DiskTrouble,
-    Distance,
-    Drift,
-    Exhaustion,
-    Fault,
-    FlashCrowd,
-    Loss,
-    Mobile,
-    Partition,
-    Pause,
-    Slowness,
-    Stutter,
-    fault_from,
-    table_of,
-)
+from p2pcore.sim.faults.kinds import *  # noqa: F403
+from p2pcore.sim.faults.kinds import __all__ as _kinds
 from p2pcore.sim.hosts.applications import LookupReport, SimClient, SimNode
 from p2pcore.sim.hosts.disk import DiskProfile
 from p2pcore.sim.hosts.operations import SimOperation
@@ -47,10 +26,7 @@ from p2pcore.sim.network.regions import REGIONS
 from p2pcore.sim.world import SIM_VERSION, World
 
 __all__ = [
-    "FAULTS", "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Accounting",
-    "Blackout", "Byzantine", "Churn", "ClockJump", "Crash", "DiskProfile", "DiskTrouble",
-    "Distance", "Drift", "Exhaustion", "Fault", "FlashCrowd", "LinkProfile", "LookupReport", "Loss",
-    "Mobile", "Partition", "Pause", "Process", "Service", "SimClient", "SimNode", "SimOperation",
-    "Slowness", "StillError", "Stutter", "World",
-    "draw_faults", "fault_from", "table_of",
+    "IDEAL", "LAN", "MOBILE", "PROFILES", "REGIONS", "SIM_VERSION", "WAN", "Accounting",
+    "DiskProfile", "LinkProfile", "LookupReport", "Process", "Service", "SimClient", "SimNode",
+    "SimOperation", "StillError", "World", *_kinds,
 ]  # fmt: skip

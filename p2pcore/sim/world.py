@@ -15,8 +15,7 @@ from p2pcore.errors import ConfigError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.machine import Machine
 from p2pcore.sim.environment import Environment
-from p2pcore.sim.faults.kinds import Fault
-from p2pcore.sim.faults.player import Faults
+from p2pcore.sim.faults.fault import Fault, FaultScene
 from p2pcore.sim.hosts.applications import SimClient, SimNode
 from p2pcore.sim.hosts.disk import DiskProfile
 from p2pcore.sim.hosts.operations import Observers, SimProcess
@@ -91,7 +90,7 @@ class World:
         self._by_name: dict[str, Process] = {}
         self._counts = {"n": 0, "c": 0, "a": 0}
         self._rng = environment.stream("world")
-        self.faults = Faults(self)
+        self.scene = FaultScene(self)
         for fault in faults:
             self.apply(fault)
 
@@ -265,7 +264,7 @@ class World:
 
     def apply(self, fault: Fault) -> None:
         """Let this fault happen: its `at_s` counts from now."""
-        self.faults.plan(fault)
+        self.scene.plan(fault)
 
     # What is known of it
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from p2pcore.errors import ConfigError
 from p2pcore.sim.explore.disk_scenarios import blackout, disks, outage, power
 from p2pcore.sim.explore.draws import Table, span, stop, times
-from p2pcore.sim.faults.drawn import draw_faults
-from p2pcore.sim.faults.kinds import FAULTS, Byzantine, Churn, Crash, table_of
+from p2pcore.sim.faults.kinds import FAULTS, Byzantine, Churn, Crash, draw_faults, table_of
 from p2pcore.sim.streams import Stream
 
 __all__ = ["SCENARIOS", "Scenario", "draw", "name_for"]

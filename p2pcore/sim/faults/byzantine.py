@@ -11,12 +11,16 @@ Rule: speaks through the node's own connections; what it could not do on sockets
 """
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 from p2pcore.effects import Instant
+from p2pcore.errors import ConfigError
 from p2pcore.session.link import Link
+from p2pcore.sim.faults.fault import Aimed, FaultScene
 from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.network.connection import RawFrame
+from p2pcore.sim.streams import Stream
 from p2pcore.storage.recent import starts_in
 from p2pcore.wire.limits import MAX_CONTACTS
 from p2pcore.wire.messages import (
@@ -45,7 +49,7 @@ from p2pcore.wire.messages import (
     WireContact,
 )
 
-__all__ = ["BEHAVIOURS", "make_byzantine"]
+__all__ = ["BEHAVIOURS", "Byzantine", "make_byzantine"]
 
 BEHAVIOURS = ("garbage", "silence", "liar", "eclipse", "refusal", "amnesia")
 
@@ -55,6 +59,31 @@ CLOSENESS_BITS = 128  # that an invented contact shares with what is looked for
 
 Answer = Callable[[SimNode, Link, Any], None]
 Handler = Callable[[Link, Any, Instant], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Byzantine(Aimed):
+    """A member does what it must not. After `for_s` its process is ended."""
+
+    name: ClassVar[str] = "byzantine"
+
+    behaviour: str = "garbage"
+    """One of BEHAVIOURS."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.behaviour not in BEHAVIOURS:
+            raise ConfigError(
+                f"behaviour must be one of {', '.join(BEHAVIOURS)}, not {self.behaviour!r}"
+            )
+
+    @classmethod
+    def drawn(cls, rng: Stream, at_s: float, for_s: float) -> Self:
+        return cls(at_s=at_s, for_s=for_s, behaviour=rng.choice(BEHAVIOURS))
+
+    def hit(self, node: SimNode, scene: FaultScene) -> None:
+        make_byzantine(node, self.behaviour)
+        self.later(scene, lambda: node.crash() if node.alive and node.byzantine else None)
 
 
 def make_byzantine(node: SimNode, behaviour: str) -> None:

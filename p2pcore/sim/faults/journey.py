@@ -1,35 +1,50 @@
-"""What happens to the link of one process: it is replaced, loses segments, or moves about.
+"""A process that moves about: its link changes, it sleeps, and it wakes elsewhere."""
 
-Rule: changes links and addresses; which processes, and when it begins, `player.py` says.
-"""
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
-from dataclasses import replace
-
-from p2pcore.errors import UnreachableError
-from p2pcore.sim.faults.kinds import Mobile
+from p2pcore.errors import ConfigError, UnreachableError
+from p2pcore.sim.faults.fault import Aimed, FaultScene, drawn_scale
+from p2pcore.sim.faults.links import relink
+from p2pcore.sim.faults.processes import check_shorter
 from p2pcore.sim.hosts.applications import SimNode
-from p2pcore.sim.hosts.process import Process
-from p2pcore.sim.network.links import MOBILE, LinkProfile
+from p2pcore.sim.network.links import MOBILE
 from p2pcore.sim.network.tcp import Network
+from p2pcore.sim.streams import Stream
 
-__all__ = ["Journey", "lose", "relink"]
-
-CERTAIN_PPM = 999_999
-
-
-def relink(process: Process, link: LinkProfile) -> None:
-    """Connect it to the world in another way; its connections stay."""
-    process.link = link
-    path = process.network.path
-    for end in process.ends.values():
-        end.path, end.far.path = path(process, end.far.owner), path(end.far.owner, process)
+__all__ = ["Mobile"]
 
 
-def lose(process: Process, loss_ppm: int, *, one_way: bool) -> None:
-    """Let so much more be lost (or less, where it is below 0)."""
-    name = "up_loss_ppm" if one_way else "loss_ppm"
-    lost_ppm = min(CERTAIN_PPM, max(0, getattr(process.link, name) + loss_ppm))
-    relink(process, replace(process.link, **{name: lost_ppm}))
+@dataclass(frozen=True, kw_only=True)
+class Mobile(Aimed):
+    """The process is on a telephone: its link is the profile `mobile`, it sleeps again and again,
+    and now and then it has another address: its connections are gone, and nobody tells the other
+    side. Addresses change in a sleep."""
+
+    name: ClassVar[str] = "mobile"
+
+    sleep_ms: int = 1500
+    """How long it sleeps, each time."""
+
+    every_ms: int = 10_000
+    """From one sleep to the next."""
+
+    moves: int = 3
+    """It wakes with another address each time that it has slept so often; 0: never."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_shorter("sleep_ms", self.sleep_ms, self.every_ms)
+        if self.moves < 0:
+            raise ConfigError(f"moves must be 0 or more, not {self.moves!r}")
+
+    @classmethod
+    def drawn(cls, rng: Stream, at_s: float, for_s: float) -> Self:
+        sleep_ms = drawn_scale(rng, 100, 9000)
+        return cls(at_s=at_s, for_s=for_s, sleep_ms=sleep_ms, moves=rng.below(3))
+
+    def hit(self, node: SimNode, scene: FaultScene) -> None:
+        Journey(node, scene.world.network, self).begin()
 
 
 class Journey:

@@ -274,9 +274,10 @@ class Process:
         self.machine.handle_timer(self.now)
         self.pump()
 
-    def clock_changed(self) -> None:
-        """The monotonic clock runs differently now: what it is to wake for is due at another time
-        of the world."""
+    def drift(self, drift_ppm: int) -> None:
+        """Both clocks run by so much faster than the world from now on: what it is to wake for is
+        due at another time of the world."""
+        self.clock.set_drift(drift_ppm, self.environment.now_ns)
         if self._deadline_ns is not None:
             self._set_timer(self._deadline_ns)
 

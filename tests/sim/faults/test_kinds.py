@@ -1,5 +1,6 @@
 """Faults come from plain data, and can be written down as such."""
 
+import re
 import tomllib
 from typing import Any
 
@@ -15,6 +16,7 @@ from p2pcore.sim import (
     table_of,
 )
 from p2pcore.sim.streams import Stream
+from tests.house import ROOT
 
 
 def test_faults_from_toml() -> None:
@@ -37,6 +39,12 @@ def test_every_fault_has_a_name_and_defaults() -> None:
     for name in FAULTS:
         assert isinstance(fault_from({"fault": name}), FAULTS[name])
         assert table_of(fault_from({"fault": name})) == {"fault": name}
+
+
+def test_the_page_has_a_row_of_each_fault() -> None:
+    page = (ROOT / "docs" / "simulation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([a-z-]+)` \|", page, re.M)
+    assert dict(rows) == {kind.__name__: name for name, kind in FAULTS.items()}
 
 
 def test_a_fault_is_written_down_and_read_again() -> None:
