@@ -30,13 +30,13 @@ from p2pcore.replication.scan import Scan, ScanStep
 from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.session.link import Counters, Link
 from p2pcore.session.links import Links
-from p2pcore.session.manners import BULKY, refuse_unread
+from p2pcore.session.manners import refuse_unread
 from p2pcore.session.peers import PeerEstimate, sent, worst_first
 from p2pcore.session.trace import Trace
 from p2pcore.versions import HybridClock
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.limits import MAX_PEERS
-from p2pcore.wire.messages import Found, Role, Settings, StoreItem, WirePeer
+from p2pcore.wire.messages import Found, Request, Role, Settings, StoreItem, WirePeer
 
 __all__ = ["Machine", "Streams"]
 
@@ -110,7 +110,8 @@ class Machine:
         """A message of a peer that does not read what it has asked for: it is refused what has
         large answers."""
         link = self.links.by_id.get(link_id)
-        if link is not None and link.role is not None and isinstance(message, BULKY):
+        bulky = isinstance(message, Request) and message.bulky
+        if bulky and link is not None and link.role is not None:
             refuse_unread(self.links, link, message)
         else:
             self.links.receive(link_id, message, now)

@@ -1,7 +1,9 @@
 """What the peers of `fuzz.py` say: every message of the protocol, true, nearly true and false."""
 
 from random import Random
-from typing import Any, get_args
+from typing import Any
+
+from msgspec import inspect
 
 from p2pcore.effects import Instant
 from p2pcore.ids import ID_BYTES, Key, NodeId
@@ -11,8 +13,8 @@ from p2pcore.wire.limits import MAX_BATCH_ITEMS, SLOTS
 
 __all__ = ["Speaker"]
 
-REPLIES = get_args(m.Reply)
-QUESTIONS = [k for k in get_args(m.Message) if k not in (*REPLIES, m.Ready, m.Goodbye)]
+REPLIES = m.REPLIES
+QUESTIONS = [k for k in m.MESSAGES if k not in (*REPLIES, m.Ready, m.Goodbye)]
 KEYS = 40
 HUGE = (1 << 63) - 1
 
@@ -151,7 +153,7 @@ class Speaker:
                 number, self.rng.choice(self.peers), self.number()
             ),
         }
-        return made[kind]() if kind in made else kind(number)
+        return made[kind]() if kind in made else self.plain(kind, number)
 
     def reply(self, kind: type, number: int, now: Instant) -> Any:
         """Of this kind, whatever it may be an answer to."""
@@ -183,7 +185,39 @@ class Speaker:
             m.Marked: lambda: m.Marked(number, self.number(), self.number(), self.number()),
             m.NamesListed: lambda: m.NamesListed(number, [b"name", b"nome"], self.key()),
         }
-        return made[kind]() if kind in made else kind(number)
+        return made[kind]() if kind in made else self.plain(kind, number)
+
+    def plain(self, kind: type, number: int) -> Any:
+        """Of a kind that nothing better is known of: whatever its fields' types allow."""
+        _, *fields = inspect.type_info(kind).fields  # type: ignore[attr-defined]
+        return kind(number, *(self.field(each.type) for each in fields))
+
+    def field(self, kind: inspect.Type) -> Any:
+        rng = self.rng
+        match kind:
+            case inspect.IntType(le=le, lt=lt):
+                return min(self.number(), le if le is not None else HUGE if lt is None else lt - 1)
+            case inspect.BytesType(min_length=least, max_length=most):
+                return rng.randbytes(rng.choice([least or 0, min(most or 999, 999)]))
+            case inspect.StrType():
+                return rng.choice(["", "x"])
+            case inspect.BoolType():
+                return rng.random() < 0.5
+            case inspect.UnionType(types=types):
+                return self.field(rng.choice(types))
+            case inspect.NoneType():
+                return None
+            case inspect.EnumType(cls=cls):
+                return rng.choice([*cls])
+            case inspect.StructType(cls=cls, fields=fields):
+                return cls(*(self.field(each.type) for each in fields))
+            case inspect.ListType(item_type=item):
+                return [self.field(item) for _ in range(rng.randrange(6))]
+            case inspect.TupleType(item_types=items):
+                return tuple(map(self.field, items))
+            case inspect.DictType(key_type=key, value_type=value):
+                return {self.field(key): self.field(value)}
+        raise TypeError(f"nothing to say of {kind}")
 
     def inspected(self, number: int) -> m.Inspected:
         state = [self.number(), self.rng.random() < 0.5, *[self.number()] * 5]

@@ -16,7 +16,7 @@ from typing import Any
 from p2pcore.address import split_address
 from p2pcore.aio.connection import Connection, Stage
 from p2pcore.aio.identity import Credentials
-from p2pcore.aio.intake import REPLIES, Intake
+from p2pcore.aio.intake import Intake
 from p2pcore.aio.lobby import Lobby
 from p2pcore.aio.patience import LINGER_S, NOT_READ, TICK_S
 from p2pcore.aio.system import SMALL_READ_BYTES, now, read_buffer, reason_of
@@ -27,7 +27,7 @@ from p2pcore.ids import NodeId
 from p2pcore.machine import Machine
 from p2pcore.session.refusals import Refusals
 from p2pcore.wire.codec import encode_frame
-from p2pcore.wire.messages import Malformed, Role
+from p2pcore.wire.messages import Malformed, Reply, Role
 
 __all__ = ["Host", "now", "reason_of"]
 
@@ -219,7 +219,7 @@ class Host:
                 continue
             frame = frame or encode_frame(effect.message)
             outbox.put(frame)
-            if type(effect.message) in REPLIES:
+            if isinstance(effect.message, Reply):
                 outbox.reply_bytes += len(frame)
             if not connection.unflushed:
                 connection.unflushed = True

@@ -22,7 +22,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Protocol, get_args
+from typing import Protocol
 
 from p2pcore.aio.connection import Connection, Stage
 from p2pcore.aio.patience import NOT_READ
@@ -33,9 +33,9 @@ from p2pcore.errors import UnreachableError
 from p2pcore.machine import Machine
 from p2pcore.wire.codec import NO_LIMIT, Incoming
 from p2pcore.wire.limits import MAX_UNREAD_BYTES, MAX_WAITING_BYTES
-from p2pcore.wire.messages import Malformed, Reply
+from p2pcore.wire.messages import Malformed
 
-__all__ = ["REPLIES", "SLICE", "Intake"]
+__all__ = ["SLICE", "Intake"]
 
 SLICE = 64  # messages of one peer in one turn: half a millisecond, where they are ordinary ones
 TURN_NS = 500_000  # ... and where they are not; only one that takes longer itself goes beyond
@@ -46,8 +46,6 @@ ROOM_BYTES = MAX_WAITING_BYTES * 3 // 4
 
 FEW = 4  # messages of one peer at once where others have more to be handled than a slice
 ENDED_IN_A_TURN = 8  # links, to make room; each end may concern many operations
-
-REPLIES = frozenset(get_args(Reply))
 
 
 class IntakeOwner(Protocol):

@@ -73,7 +73,7 @@ class Estimates:
         question, link.timed_question, link.timed_id = link.timed_question, None, 0
         kind = type(reply)
         if kind is Found:
-            place = _size_class(reply.value)  # type: ignore[union-attr]
+            place = _size_class(reply.value)  # type: ignore[attr-defined]
         elif kind is Stored and type(question) is Store:
             place = CLASSES + _size_class(question.value)
         elif kind is Missing:

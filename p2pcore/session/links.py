@@ -12,7 +12,7 @@ owner registers.
 """
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
@@ -28,6 +28,7 @@ from p2pcore.session.refusals import Refusals
 from p2pcore.session.timeouts import Timeouts
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import (
+    REPLIES,
     Goodbye,
     Malformed,
     Message,
@@ -79,7 +80,7 @@ class Links:
             Goodbye: self._on_goodbye,
             Unknown: lambda link, message, now: self.reply(link, unknown(message)),
             Malformed: lambda link, message, now: self.accuse(link, message.text, now),
-            **dict.fromkeys(get_args(Reply), pending.on_reply),
+            **dict.fromkeys(REPLIES, pending.on_reply),
             Pong: pending.on_pong,
         }
         self.on_link: Callable[[Link, Instant], None] = _ignore

@@ -9,34 +9,11 @@ from typing import Any
 from p2pcore.effects import Instant
 from p2pcore.session.link import Link
 from p2pcore.session.links import Links
-from p2pcore.wire.messages import (
-    Draw,
-    Failed,
-    Fetch,
-    FetchMany,
-    FindNode,
-    Get,
-    Inspect,
-    ListKeys,
-    ListNames,
-    Reason,
-    Recent,
-    Resolve,
-    Sketch,
-    Sum,
-    Survey,
-)
+from p2pcore.wire.messages import Failed, Reason
 
-__all__ = ["BULKY", "for_nodes", "refuse_unread"]
+__all__ = ["for_nodes", "refuse_unread"]
 
 Handler = Callable[[Link, Any, Instant], None]
-
-BULKY = (
-    Draw, Fetch, FetchMany, FindNode, Get, Inspect, ListKeys, ListNames, Recent, Resolve, Sketch,
-    Sum, Survey,
-)  # fmt: skip
-"""Requests whose answers may be much larger than they are. Stores, pings and goodbyes are heard
-also from a peer that does not read: their answers are a few bytes."""
 
 
 def for_nodes(links: Links, handler: Handler) -> Handler:
@@ -54,7 +31,7 @@ def for_nodes(links: Links, handler: Handler) -> Handler:
 
 
 def refuse_unread(links: Links, link: Link, request: Any) -> None:
-    """Refuse one of BULKY from a node that does not read what it has asked for already."""
+    """Refuse what has a bulky answer to a node that does not read what it has asked for already."""
     links.counters.requests_refused += 1
     text = "too much waits for you to read it"
     links.reply(link, Failed(request.id, Reason.BUSY, text))

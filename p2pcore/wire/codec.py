@@ -7,19 +7,20 @@ A frame is a 4-byte big-endian length and as many bytes of MessagePack: one arra
 """
 
 from collections.abc import Iterator
+from typing import Union
 
 import msgspec
 
 from p2pcore.wire.limits import HEADER_BYTES, MAX_FRAME_BYTES
-from p2pcore.wire.messages import Malformed, Message, Unknown
+from p2pcore.wire.messages import MESSAGES, Malformed, Message, Unknown
 
 __all__ = ["NO_LIMIT", "FrameParser", "Incoming", "encode_frame"]
 
 Incoming = Message | Unknown | Malformed
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Message).decode
-_KNOWN_TAGS = range(46)
+_decode = msgspec.msgpack.Decoder(Union[MESSAGES]).decode  # noqa: UP007
+_KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in MESSAGES)
 
 # What msgspec raises on bytes that are no message: too deeply nested ones end in a RecursionError.
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)

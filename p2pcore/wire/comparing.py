@@ -5,7 +5,7 @@ big-endian: it is most of what comparisons cost.
 """
 
 import enum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -30,7 +30,7 @@ from p2pcore.wire.parts import (
     Count,
     IdField,
     Milliseconds,
-    RequestId,
+    Request,
     SlotField,
     UntimedReply,
     VersionField,
@@ -55,12 +55,12 @@ class Form(enum.IntEnum):
     WHICH_MEMBERS = 2  # name them
 
 
-class Survey(Base, frozen=True, tag=22):
+class Survey(Request, frozen=True, tag=22):
     """Asks for the slots that may be the sender's, if it and `members` are all nodes. `ready`: the
     sender was handed its ranges at least once. With a `salt`, `view` stands for the members, which
     are named once, and the answer is to be short, or empty where the sum is `root`."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     ready: bool
     members: Annotated[list[IdField], Meta(max_length=MAX_CONTACTS)]
     view: Count = 0
@@ -72,17 +72,16 @@ class Surveyed(UntimedReply, frozen=True, tag=23):
     """Answers Survey: slots, each with its digest. `ready`: as in Survey. To a Survey with a salt:
     the sums of all groups, salted (none: the root is the same), or that the view is not known."""
 
-    id: RequestId
     ready: bool
     slots: Annotated[list[tuple[SlotField, Count]], Meta(max_length=SLOTS)]
     form: Count = Form.SLOTS
     sums: Annotated[bytes, Meta(max_length=GROUPS * SUM_BYTES)] = b""
 
 
-class ListKeys(Base, frozen=True, tag=24):
+class ListKeys(Request, frozen=True, tag=24):
     """Asks for keys and versions in these slots, beyond the key `after` ("": from the first)."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     slots: Annotated[list[SlotField], Meta(max_length=SLOTS)]
     after: Annotated[bytes, Meta(max_length=ID_BYTES)] = b""
 
@@ -99,30 +98,28 @@ class Entry(Base, frozen=True):
 class Listed(UntimedReply, frozen=True, tag=25):
     """Answers ListKeys in the order of the keys. `more`: there are others beyond the last."""
 
-    id: RequestId
     entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
     more: bool
 
 
-class Sum(Base, frozen=True, tag=33):
+class Sum(Request, frozen=True, tag=33):
     """Asks for the sums of each slot of these groups (a byte each), after a Survey with a salt."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     groups: Annotated[bytes, Meta(max_length=GROUPS)]
 
 
 class Summed(UntimedReply, frozen=True, tag=34):
     """Answers Sum: the sums, salted, in order."""
 
-    id: RequestId
     sums: Annotated[bytes, Meta(max_length=GROUPS * GROUPS * SUM_BYTES)]
 
 
-class Sketch(Base, frozen=True, tag=35):
+class Sketch(Request, frozen=True, tag=35):
     """Asks what differs in these slots (two bytes each, in order), each in 2^`part_bits` parts, of
     which there is a sketch each; none at all: all is to be printed."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     part_bits: PartBits
     slots: Annotated[bytes, Meta(max_length=MAX_SKETCHED * SLOT_BYTES)]
     sketches: Annotated[bytes, Meta(max_length=MAX_SKETCHED * SKETCH_BYTES)]
@@ -132,7 +129,6 @@ class Sketched(UntimedReply, frozen=True, tag=36):
     """Answers Sketch, for the first `done` slots. `heads`: of the records that differ, where the
     sketches tell. `prints`: of all records in those parts where they do not."""
 
-    id: RequestId
     done: Count
     heads: HeadsField
     prints: Annotated[list[tuple[PartField, PrintsField]], Meta(max_length=MAX_SKETCHED)]
@@ -140,19 +136,19 @@ class Sketched(UntimedReply, frozen=True, tag=36):
     """Of the slots that are done, those with too many records for that: they are to be listed."""
 
 
-class Resolve(Base, frozen=True, tag=37):
+class Resolve(Request, frozen=True, tag=37):
     """Asks for the heads of the records that have these prints, in parts as in Sketch."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     part_bits: PartBits
     prints: Annotated[list[tuple[PartField, PrintsField]], Meta(max_length=MAX_SKETCHED)]
 
 
-class Recent(Base, frozen=True, tag=38):
+class Recent(Request, frozen=True, tag=38):
     """Asks for the heads of what was written lately, by versions of `since_ms` or later. `page` 0
     is the last."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     since_ms: Milliseconds
     page: Count
 
@@ -161,14 +157,13 @@ class Heads(UntimedReply, frozen=True, tag=39):
     """Answers Resolve (for the first `done` parts) and Recent: the first halves of keys and
     versions."""
 
-    id: RequestId
     heads: HeadsField
     done: Count = 0
 
 
-class Draw(Base, frozen=True, tag=40):
+class Draw(Request, frozen=True, tag=40):
     """Asks for the records whose keys begin with these 8 bytes each, whoever's they are. Drawn
     answers it."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     keys: Annotated[bytes, Meta(max_length=MAX_DRAWN * HEAD_BYTES // 2)]

@@ -3,13 +3,13 @@
 Rule: as in `messages.py`, to whose messages these belong.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from p2pcore.ids import ID_BYTES
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_LISTED_BYTES
-from p2pcore.wire.parts import Base, IdField, RequestId, UntimedReply
+from p2pcore.wire.parts import IdField, Request, UntimedReply
 
 __all__ = ["ListNames", "ListedName", "NamesListed"]
 
@@ -17,11 +17,11 @@ ListedName = Annotated[bytes, Meta(min_length=1, max_length=MAX_LISTED_BYTES)]
 """What an application calls a record that is stored with `listed=True`: its key is the hash."""
 
 
-class ListNames(Base, frozen=True, tag=42):
+class ListNames(Request, frozen=True, tag=42):
     """Asks for names that begin with `prefix`, of records whose keys are beyond `after` ("": from
     the first) and not beyond `last`: the first `limit` of them, in the order of their keys."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     prefix: Annotated[bytes, Meta(max_length=MAX_LISTED_BYTES)]
     after: Annotated[bytes, Meta(max_length=ID_BYTES)]
     last: IdField
@@ -33,7 +33,6 @@ class NamesListed(UntimedReply, frozen=True, tag=43):
     there are no more. `partial`: somebody was lost, and what this node takes over was not copied
     yet; for its other keys it counts."""
 
-    id: RequestId
     names: Annotated[list[ListedName], Meta(max_length=MAX_BATCH_ITEMS)]
     reached: IdField
     partial: bool = False

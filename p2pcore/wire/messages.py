@@ -10,7 +10,8 @@ had waited; each in steps that fit into a byte (`p2pcore/effects.py`), 0: not sa
 The order of the classes is the order of docs/protocol.md.
 """
 
-from typing import Annotated, get_args
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
@@ -44,6 +45,8 @@ from p2pcore.wire.parts import (
     IdField,
     Milliseconds,
     NameField,
+    Reply,
+    Request,
     RequestId,
     Step,
     TextField,
@@ -56,12 +59,12 @@ from p2pcore.wire.probing import IndirectPing, IndirectPong
 from p2pcore.wire.reasons import Reason, Role, words_of
 
 __all__ = [
-    "MESSAGES", "REPLIES", "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed", "Fetch",
-    "FetchMany", "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads",
+    "MESSAGES", "REPLIES", "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed",
+    "Fetch", "FetchMany", "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads",
     "IndirectPing", "IndirectPong", "Inspect", "Inspected", "Leaving", "ListKeys", "ListNames",
     "Listed", "Malformed", "Mark", "Marked", "Message", "Missing", "NamesListed", "NotReady",
     "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason", "Recent", "Reply",
-    "Resolve", "Role", "Settings", "Sketch", "Sketched", "Stale", "Store", "StoreItem",
+    "Request", "Resolve", "Role", "Settings", "Sketch", "Sketched", "Stale", "Store", "StoreItem",
     "StoreMany", "Stored", "StoredMany", "Sum", "Summed", "Survey", "Surveyed", "Unknown",
     "WireContact", "WirePeer", "words_of",
 ]  # fmt: skip
@@ -104,37 +107,31 @@ class Goodbye(Base, frozen=True, tag=1):
     text: TextField = ""
 
 
-class Ping(Base, frozen=True, tag=2):
+class Ping(Request, frozen=True, tag=2):
     """Asks for a sign of life."""
-
-    id: RequestId
 
 
 class Pong(UntimedReply, frozen=True, tag=3):
     """Answers a Ping."""
 
-    id: RequestId
 
-
-class FindNode(Base, frozen=True, tag=4):
+class FindNode(Request, frozen=True, tag=4):
     """Asks for the contacts closest to `target`."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     target: IdField
 
 
 class Contacts(UntimedReply, frozen=True, tag=5):
     """Answers FindNode: the closest known, the sender included, nearest first."""
 
-    id: RequestId
     contacts: Annotated[list[WireContact], Meta(max_length=MAX_CONTACTS)]
 
 
-class Store(Base, frozen=True, tag=6):
+class Store(Request, frozen=True, tag=6):
     """Keep this version of a record. `value` None is a tombstone; `expires_ms` is wall-clock
     time since 1970, 0 for never. A listed record has its `name`, of which the key is the hash."""
 
-    id: RequestId
     key: IdField
     version: VersionField
     value: ValueField | None
@@ -143,33 +140,30 @@ class Store(Base, frozen=True, tag=6):
     name: ListedName | None = None
 
 
-class Stored(Base, frozen=True, tag=7):
+class Stored(Reply, frozen=True, tag=7):
     """Answers Store: that version is the replica's newest now (or was already: a retry)."""
 
-    id: RequestId
     delay: Step = 0
 
 
-class Stale(Base, frozen=True, tag=8):
+class Stale(Reply, frozen=True, tag=8):
     """Answers Store: the replica holds this newer version."""
 
-    id: RequestId
     version: VersionField
     delay: Step = 0
 
 
-class Fetch(Base, frozen=True, tag=9):
+class Fetch(Request, frozen=True, tag=9):
     """Asks for the record of a key."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     key: IdField
     budget: Step = 0
 
 
-class Found(Base, frozen=True, tag=10):
+class Found(Reply, frozen=True, tag=10):
     """Answers Fetch or Get: the record. `value` None is a tombstone."""
 
-    id: RequestId
     version: VersionField
     value: ValueField | None
     expires_ms: Milliseconds = 0
@@ -177,25 +171,22 @@ class Found(Base, frozen=True, tag=10):
     name: ListedName | None = None
 
 
-class Missing(Base, frozen=True, tag=11):
+class Missing(Reply, frozen=True, tag=11):
     """Answers Fetch or Get: there is no record of that key."""
 
-    id: RequestId
     delay: Step = 0
 
 
-class NotReplica(Base, frozen=True, tag=12):
+class NotReplica(Reply, frozen=True, tag=12):
     """The node is not among the N closest to that key; these are closer."""
 
-    id: RequestId
     contacts: Annotated[list[WireContact], Meta(max_length=MAX_CONTACTS)]
     delay: Step = 0
 
 
-class Put(Base, frozen=True, tag=13):
+class Put(Request, frozen=True, tag=13):
     """Asks a node to coordinate this write, within `budget_ms`."""
 
-    id: RequestId
     key: IdField
     version: VersionField
     value: ValueField | None
@@ -208,24 +199,22 @@ class PutDone(UntimedReply, frozen=True, tag=14):
     """Answers Put: the write has its quorum, under this version (newer than asked for, where
     replicas were ahead)."""
 
-    id: RequestId
     version: VersionField
     replicas: Count
     acks: Count
 
 
-class Get(Base, frozen=True, tag=15):
+class Get(Request, frozen=True, tag=15):
     """Asks a node to coordinate this read, within `budget_ms`. Found or Missing answers it."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     key: IdField
     budget_ms: Milliseconds
 
 
-class Failed(Base, frozen=True, tag=16):
+class Failed(Reply, frozen=True, tag=16):
     """The request can't be served. `reason` is a Reason, or one that a later version has added."""
 
-    id: RequestId
     reason: Count
     text: TextField = ""
     delay: Step = 0
@@ -241,27 +230,25 @@ class StoreItem(Base, frozen=True):
     name: ListedName | None = None
 
 
-class StoreMany(Base, frozen=True, tag=17):
+class StoreMany(Request, frozen=True, tag=17):
     """Asks a replica to keep all of these records."""
 
-    id: RequestId
     items: Annotated[list[StoreItem], Meta(max_length=MAX_BATCH_ITEMS)]
     budget: Step = 0
 
 
-class StoredMany(Base, frozen=True, tag=18):
+class StoredMany(Reply, frozen=True, tag=18):
     """Answers StoreMany: all are stored but those at these places of the batch, which the client
     puts one by one."""
 
-    id: RequestId
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
     delay: Step = 0
 
 
-class FetchMany(Base, frozen=True, tag=19):
+class FetchMany(Request, frozen=True, tag=19):
     """Asks for the records of these keys."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     keys: Annotated[list[IdField], Meta(max_length=MAX_BATCH_ITEMS)]
     held: bool = False  # answer with what you hold, though you may be no replica: for hand-offs
     budget: Step = 0
@@ -276,28 +263,25 @@ class FoundItem(Base, frozen=True):
     name: ListedName | None = None
 
 
-class FoundMany(Base, frozen=True, tag=20):
+class FoundMany(Reply, frozen=True, tag=20):
     """Answers FetchMany in the order of the keys; nil: no record. The places in `others` have no
     answer: the client asks for these keys one by one."""
 
-    id: RequestId
     items: Annotated[list[FoundItem | None], Meta(max_length=MAX_BATCH_ITEMS)]
     others: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
     delay: Step = 0
 
 
-class NotReady(Base, frozen=True, tag=21):
+class NotReady(Reply, frozen=True, tag=21):
     """The node is a replica of that key, but was not handed its range yet: its answer does not
     count. What it was sent to store is stored."""
 
-    id: RequestId
     delay: Step = 0
 
 
-class Confirm(Base, frozen=True, tag=26):
+class Confirm(Request, frozen=True, tag=26):
     """Asks if a node holds these versions, or newer ones."""
 
-    id: RequestId
     entries: Annotated[list[Entry], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
@@ -305,21 +289,18 @@ class Confirmed(UntimedReply, frozen=True, tag=27):
     """Answers Confirm: the node lacks those at the places in `lacking`, and does not count for
     those in `unready`."""
 
-    id: RequestId
     lacking: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
     unready: Annotated[list[Count], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
-class Leaving(Base, frozen=True, tag=28):
+class Leaving(Request, frozen=True, tag=28):
     """The sender leaves and hands over its records: they are placed without it. Not answered."""
 
-    id: RequestId
 
-
-class Inspect(Base, frozen=True, tag=29):
+class Inspect(Request, frozen=True, tag=29):
     """Asks for a node's state and counters; and, with `peers`, what it thinks of others."""
 
-    id: RequestId
+    bulky: ClassVar[bool] = True
     peers: bool = False
 
 
@@ -327,7 +308,6 @@ class Inspected(UntimedReply, frozen=True, tag=30):
     """Answers Inspect, at one moment. `uptime_ms` counts from when the node began to serve;
     `counters` never go back while it runs, and each version has its own."""
 
-    id: RequestId
     software: NameField
     uptime_ms: Milliseconds
     ready: bool
@@ -342,7 +322,7 @@ class Inspected(UntimedReply, frozen=True, tag=30):
     """Of those that it is linked to, the worst."""
 
 
-class Mark(Base, frozen=True, tag=31):
+class Mark(Request, frozen=True, tag=31):
     """Asks a node to note its clock; with an id, to send what it noted. Marks stand around a
     request that is traced: see `session/trace.py`."""
 
@@ -353,7 +333,6 @@ class Marked(UntimedReply, frozen=True, tag=32):
     """When this mark was read, and when the turns of the one before and of this one came. Only
     differences mean anything."""
 
-    id: RequestId
     read_ns: Count
     turn_ns: Count
     done_ns: Count
@@ -363,27 +342,24 @@ class Drawn(UntimedReply, frozen=True, tag=41):
     """Answers Draw, in order; nil: no such record. There was no room for those at the places in
     `others`."""
 
-    id: RequestId
     items: Annotated[list[StoreItem | None], Meta(max_length=MAX_DRAWN)]
     others: Annotated[list[Count], Meta(max_length=MAX_DRAWN)]
 
 
-Message = (
-    Ready | Goodbye | Ping | Pong | FindNode | Contacts | Store | Stored | Stale | Fetch | Found
-    | Missing | NotReplica | Put | PutDone | Get | Failed | StoreMany | StoredMany | FetchMany
-    | FoundMany | NotReady | Survey | Surveyed | ListKeys | Listed | Confirm | Confirmed | Leaving
-    | Inspect | Inspected | Mark | Marked | Sum | Summed | Sketch | Sketched | Resolve | Recent
-    | Heads | Draw | Drawn | ListNames | NamesListed | IndirectPing | IndirectPong
-)  # fmt: skip
+Message = Ready | Goodbye | Request | Reply
 
-Reply = (
-    Pong | Contacts | Stored | Stale | Found | Missing | NotReplica | PutDone | Failed
-    | StoredMany | FoundMany | NotReady | Surveyed | Listed | Confirmed
-    | Inspected | Marked | Summed | Sketched | Heads | Drawn | NamesListed | IndirectPong
-)  # fmt: skip
 
-MESSAGES: tuple[type, ...] = get_args(Message)
-REPLIES: tuple[type, ...] = get_args(Reply)
+def _kinds(base: type[Base]) -> Iterator[tuple[int, type[Base]]]:
+    """The classes with a tag below this one, behind their tags."""
+    for kind in base.__subclasses__():
+        tag = kind.__struct_config__.tag
+        if isinstance(tag, int):
+            yield tag, kind
+        yield from _kinds(kind)
+
+
+MESSAGES = tuple(kind for _, kind in sorted(_kinds(Base)))
+REPLIES = tuple(kind for kind in MESSAGES if issubclass(kind, Reply))
 
 
 class Unknown(Struct, frozen=True, gc=False):

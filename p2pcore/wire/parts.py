@@ -1,6 +1,6 @@
 """What messages are made of: their base and their fields' types."""
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -9,8 +9,9 @@ from p2pcore.ids import ID_BYTES
 from p2pcore.wire.limits import MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_VALUE_BYTES, SLOTS
 
 __all__ = [
-    "AddressField", "Base", "Count", "IdField", "Milliseconds", "NameField", "RequestId",
-    "SlotField", "Step", "TextField", "UntimedReply", "ValueField", "VersionField", "WirePeer",
+    "AddressField", "Base", "Count", "IdField", "Milliseconds", "NameField", "Reply",
+    "Request", "SlotField", "Step", "TextField", "UntimedReply", "ValueField", "VersionField",
+    "WirePeer",
 ]  # fmt: skip
 
 VERSION_BYTES = 16
@@ -33,7 +34,27 @@ class Base(Struct, array_like=True, frozen=True, gc=False):
     """No message holds a reference cycle, so the collector need not look at any."""
 
 
-class UntimedReply(Base, frozen=True):
+class Request(Base, frozen=True):
+    """What is asked of a peer, or told it."""
+
+    id: RequestId
+    bulky: ClassVar[bool] = False
+    """Whether the answer may be much larger than the request: then a peer that does not read is
+    refused it. Stores, pings and what is told are heard also from such a peer."""
+
+
+class Reply(Base, frozen=True):
+    """What answers a request, under its id."""
+
+    id: RequestId
+    if TYPE_CHECKING:
+
+        @property
+        def delay(self) -> int:
+            """How long the request had waited; a field of most, 0 in an `UntimedReply`."""
+
+
+class UntimedReply(Reply, frozen=True):
     """An answer that tells no delay."""
 
     delay: ClassVar[int] = 0

@@ -3,15 +3,14 @@
 Rule: as in `messages.py`, to whose messages these belong.
 """
 
-from p2pcore.wire.parts import Base, IdField, Milliseconds, RequestId, UntimedReply
+from p2pcore.wire.parts import IdField, Milliseconds, Request, UntimedReply
 
 __all__ = ["IndirectPing", "IndirectPong"]
 
 
-class IndirectPing(Base, frozen=True, tag=44):
+class IndirectPing(Request, frozen=True, tag=44):
     """Asks a node whether it hears another one, to which it is linked, within `wait_ms`."""
 
-    id: RequestId
     node_id: IdField
     wait_ms: Milliseconds
 
@@ -19,5 +18,4 @@ class IndirectPing(Base, frozen=True, tag=44):
 class IndirectPong(UntimedReply, frozen=True, tag=45):
     """Answers IndirectPing."""
 
-    id: RequestId
     heard: bool

@@ -26,24 +26,28 @@ from p2pcore.ids import Key, key_of
 from p2pcore.machine import Machine
 from p2pcore.node import Node
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.wire.messages import MESSAGES
 
 __all__ = ["LEFT_OUT", "Call", "Counted", "Do", "Script", "Stage", "identity_of", "play"]
 
-COMPARING = (
-    "Survey", "Surveyed", "Sum", "Summed", "Sketch", "Sketched", "Resolve", "Recent", "Heads",
-    "Draw", "Drawn", "ListKeys", "Listed",
-)  # fmt: skip
+WHOLE_MODULES = {
+    "p2pcore.wire.comparing": "upkeep: when timers say so",
+    "p2pcore.wire.probing": "sent when an answer takes long",
+    "p2pcore.wire.listing": "a scan: no script has one",
+}
 
 LEFT_OUT = {
+    **{
+        kind.__name__: WHOLE_MODULES[kind.__module__]
+        for kind in MESSAGES
+        if kind.__module__ in WHOLE_MODULES
+    },
     **dict.fromkeys(("Ping", "Pong"), "sent when a link has been silent for 0.8 s"),
-    **dict.fromkeys(("IndirectPing", "IndirectPong"), "sent when an answer takes long"),
     **dict.fromkeys(("FindNode", "Contacts"), "answers overtake each other; regions grow old"),
-    **dict.fromkeys(COMPARING, "upkeep: when timers say so"),
-    **dict.fromkeys(("Confirm", "Confirmed"), "upkeep: when timers say so"),
+    **dict.fromkeys(("Confirm", "Confirmed", "Drawn"), "upkeep: when timers say so"),
     **dict.fromkeys(("Ready", "Goodbye"), "two nodes may dial each other, and keep one link"),
     "Leaving": "told to whoever is linked just then",
     **dict.fromkeys(("Inspect", "Inspected"), "of no operation on records"),
-    **dict.fromkeys(("ListNames", "NamesListed"), "a scan: no script has one"),
     **dict.fromkeys(("Mark", "Marked"), "only around calls that are followed"),
 }
 """Which messages are not counted, and why: time or chance decide about them."""
