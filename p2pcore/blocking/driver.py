@@ -148,7 +148,8 @@ class Driver:
                         ready = self._carrier.select(wait_s)
                     with self._section(interrupts):
                         wait_s = self._turn(waiter, ready)
-            except BaseException:
+            except BaseException as error:
+                self._section.let_go(interrupts, error)
                 if not waiter.done or self._leader == threading.get_ident():
                     with self._section(interrupts):
                         self._give_up(operation, waiter)

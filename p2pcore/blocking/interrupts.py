@@ -73,15 +73,13 @@ class Section:
     """
 
     def __init__(self, broken: Callable[[BaseException], None]) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # its owner is set in the same step as it is taken
         self._broken = broken
-        self._owner = 0
-        self._interrupts: Interrupts | None = None
 
     def check(self) -> None:
         """Raises UsageError if this thread is within the section, in a frame below: what asks is a
         signal handler or a finalizer that came in between."""
-        if self._owner == threading.get_ident():
+        if self._is_mine():
             raise UsageError("this client is at work below this very call: a signal handler's?")
 
     def __call__(self, interrupts: Interrupts) -> "_Inside":
@@ -91,16 +89,24 @@ class Section:
     def enter(self, interrupts: Interrupts) -> None:
         interrupts.held = True
         self._lock.acquire()
-        self._owner = threading.get_ident()
 
     def leave(self, interrupts: Interrupts, error: BaseException | None) -> None:
         try:
             if error is not None and not isinstance(error, P2PError):
                 self._broken(error)
         finally:
-            self._owner = 0
             self._lock.release()
             interrupts.release()
+
+    def let_go(self, interrupts: Interrupts, error: BaseException) -> None:
+        """Leave it, if this thread is still within though its `with` is over: the exception, a
+        signal handler's, came between the last step inside and the first one of leaving, or between
+        taking the lock and the first step inside."""
+        if self._is_mine():
+            self.leave(interrupts, error)
+
+    def _is_mine(self) -> bool:
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
 
 
 class _Inside:

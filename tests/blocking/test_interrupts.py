@@ -133,8 +133,45 @@ client.close()
 print("whole")
 """
 
+BETWEEN = """
+from p2pcore.blocking import interrupts
 
-@pytest.mark.parametrize("script", [STORM, ALARMS, CALLS], ids=["storm", "alarms", "calls"])
+class TooLong(Exception):
+    pass
+
+def raised_at(function, event):
+    hit = []
+    def trace(frame, what, _):
+        if frame.f_code is function.__code__:
+            if what == event and not hit:
+                hit.append(what)
+                raise TooLong
+            return trace
+    sys.settrace(trace)
+    try:
+        client.store("key", b"value")
+    except TooLong:
+        pass
+    finally:
+        sys.settrace(None)
+    assert hit, (function, event)
+    client.store("key", b"value")
+    assert client.retrieve("key") == b"value"
+
+raised_at(interrupts.Section.enter, "call")
+raised_at(interrupts.Section.enter, "return")
+raised_at(interrupts._Inside.__enter__, "return")
+raised_at(interrupts._Inside.__exit__, "call")
+raised_at(interrupts.Section.leave, "call")
+raised_at(interrupts.Section.leave, "return")
+client.close()
+print("whole")
+"""
+
+
+@pytest.mark.parametrize(
+    "script", [STORM, ALARMS, CALLS, BETWEEN], ids=["storm", "alarms", "calls", "between"]
+)
 def test_exceptions_out_of_nowhere(script: str, nodes: list[Serving]) -> None:
     # An alarm may hit between two steps of the standard library that make a socket.
     warnings = ["-W", "error", *(["-W", "ignore::ResourceWarning"] if script is ALARMS else [])]
