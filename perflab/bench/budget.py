@@ -46,21 +46,21 @@ class Budget:
 
 
 SUITES: Mapping[str, Budget] = {
-    "baseline": Budget(10, short=True),
-    "chaos": Budget(30),
-    "concurrency": Budget(10, short=True),
-    "counts": Budget(45, short=True),
-    "detection": Budget(14),
-    "durable": Budget(19),
-    "hotpath": Budget(88),
-    "latency": Budget(34),
-    "load": Budget(57),
-    "memory": Budget(10, short=True),
+    "baseline": Budget(9, short=True),
+    "chaos": Budget(24),
+    "concurrency": Budget(12, short=True),
+    "counts": Budget(34, short=True),
+    "detection": Budget(11),
+    "durable": Budget(14),
+    "hotpath": Budget(92),
+    "latency": Budget(37),
+    "load": Budget(60),
+    "memory": Budget(8, short=True),
     "overload": Budget(33),
-    "scale": Budget(23),
-    "simulated": Budget(98),
-    "startup": Budget(38),
-    "tail": Budget(24),
+    "scale": Budget(16),
+    "simulated": Budget(120),
+    "startup": Budget(32),
+    "tail": Budget(22),
 }
 
 
