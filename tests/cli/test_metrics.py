@@ -8,7 +8,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,20 @@ def test_each_worker_has_its_own(launch: Callable[..., Any]) -> None:
     assert serving.wait_exit() == 0
 
 
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """`serve` in this process: its log does not outlive the test, nor its stream."""
+    loggers = [logging.getLogger(), logging.getLogger("p2pcore")]
+    levels, before = [each.level for each in loggers], set(loggers[0].handlers)
+    yield
+    for each, level in zip(loggers, levels, strict=True):
+        each.setLevel(level)
+    for handler in set(loggers[0].handlers) - before:
+        if type(handler) is logging.StreamHandler:  # pytest's own are others
+            loggers[0].removeHandler(handler)
+
+
+@pytest.mark.usefixtures("own_log")
 def test_an_address_that_cant_be_used(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
