@@ -14,9 +14,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.common.processors import Patience
 from benchmarks.common.ruler.versions import DISK_RULER, START_RULER, beside
 from benchmarks.common.sampling import (
     BLOCKS,
+    PATIENCE_S,
     QUICK,
     Record,
     Samples,
@@ -118,7 +120,8 @@ class _Turns:
     timeout = 300
 
     def setup_cache(self) -> object:
-        return record(_turns, "durability", "raw log")
+        undisturbed = partial(Patience(PATIENCE_S).undisturbed, _turns)
+        return record(undisturbed, "durability", "raw log")
 
 
 class _InTurn(_Turns):

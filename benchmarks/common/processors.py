@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["Account", "Crowd", "Spent", "look", "on_one_processor", "warning"]
+__all__ = ["Account", "Crowd", "Patience", "Spent", "look", "on_one_processor", "warning"]
 
 SCHEDSTAT, STAT = Path("/proc/self/schedstat"), Path("/proc/stat")
 STEAL = 7  # place among the numbers of a line of /proc/stat, proc(5)
@@ -21,6 +22,9 @@ LOOK_S = 1.0
 MOST_BUSY = 0.15  # of the processors' time: a quiet machine's own housekeeping takes 1 to 5 %
 SHOWN = 5  # processes
 LEAST_SHOWN = 0.02  # of a core
+GLANCE_S = 0.15
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +122,64 @@ def look(seconds: float = LOOK_S) -> Crowd:
         stolen=max(0.0, stolen / each_s),
         processes=tuple(sorted(found, reverse=True)[:SHOWN]),
     )
+
+
+class Patience:
+    """Has work done while others leave the processors alone, as far as so many seconds allow.
+
+    Whatever is measured in a spell of a neighbour is slower than its ruler says by some percent,
+    and all of one spell is so together. Chosen is by what others use, never by a figure.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left_s = seconds
+
+    def undisturbed(self, work: Callable[[], T]) -> T:
+        """What the work gives: begun at a calm moment, and done again if others came meanwhile.
+        When patience is at an end, whatever it gives beside them.
+
+        The work's processes must have ended, and been waited for, when it returns.
+        """
+        while True:
+            self._wait()
+            begin = time.monotonic()
+            others = _Others()
+            result = work()
+            if self._left_s <= 0 or not others.came():
+                return result
+            self._left_s -= time.monotonic() - begin
+
+    def _wait(self) -> None:
+        while self._left_s > 0:
+            begin = time.monotonic()
+            others = _Others()
+            time.sleep(GLANCE_S)
+            if not others.came():
+                return
+            self._left_s -= time.monotonic() - begin
+
+
+class _Others:
+    """What others use of the processors from now on."""
+
+    def __init__(self) -> None:
+        self._processors = _usable()
+        self._used, self._own_s = _in_use(self._processors), _own_s()
+
+    def came(self) -> bool:
+        """Whether they used too much until now."""
+        own_s = _own_s() - self._own_s
+        now = _in_use(self._processors)
+        busy, stolen, whole = (
+            after - before for after, before in zip(now, self._used, strict=True)
+        )
+        return busy + stolen - own_s > MOST_BUSY * whole
+
+
+def _own_s() -> float:
+    """Processor time of this process, and of its children that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def warning(found: Crowd) -> str:

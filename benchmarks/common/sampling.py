@@ -31,6 +31,7 @@ from benchmarks.common.ruler.pairs import (
 __all__ = [
     "BLOCKS",
     "PAIRS",
+    "PATIENCE_S",
     "QUICK",
     "SWARMS",
     "Record",
@@ -56,6 +57,8 @@ spread by 2 to 5 % (standard deviation), of 100 by 1 to 2 %; of 40 turns of 12 m
 SWARMS = 1 if QUICK else 4
 """So many swarms share the turns of a case, one after the other: two that are equal differ by 3 to
 6 %, by their nodes' random names and by where things lie in memory, for as long as they live."""
+PATIENCE_S = 0.0 if QUICK else 40.0
+"""So long, for all its swarms together, a case waits until neighbours on the machine are done."""
 PARTS = 5  # of an observed figure
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from benchmarks.common import processors
-from benchmarks.common.processors import Account, Crowd, look, warning
+from benchmarks.common.processors import Account, Crowd, Patience, look, warning
 from perflab.bench import command
 from perflab.readiness import command as readiness
 from perflab.readiness.baseline import read_report
@@ -88,6 +88,63 @@ def test_a_look_that_takes_long_counts_no_more_than_there_is(
     monkeypatch.setattr(processors, "_process_times", slowly)
     found = look(0.05)
     assert found.cores / 2 < found.busy <= found.cores
+
+
+class Machine:
+    """Two processors on which others use as many as `spells` says, and a clock that work moves."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, spells: list[tuple[float, float]]) -> None:
+        self.now_s, self.spells = 0.0, spells
+        patch.setattr(time, "monotonic", lambda: self.now_s)
+        patch.setattr(time, "sleep", self.pass_by)
+        patch.setattr(psutil, "cpu_times", self.cpu_times)
+        patch.setattr(processors, "_usable", lambda: [0, 1])
+        patch.setattr(processors, "_own_s", lambda: 0.0)
+
+    def pass_by(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def cpu_times(self, percpu: bool) -> list[Times]:
+        assert percpu
+        busy = sum(max(0.0, min(self.now_s, end) - begin) for begin, end in self.spells)
+        return [Times(busy, self.now_s - busy), Times(0.0, self.now_s)]
+
+
+def begun(
+    patch: pytest.MonkeyPatch, *spells: tuple[float, float], patience_s: float
+) -> list[float]:
+    """When work of ten seconds was begun, each time."""
+    machine, found = Machine(patch, list(spells)), []
+
+    def work() -> float:
+        found.append(machine.now_s)
+        machine.pass_by(10)
+        return found[-1]
+
+    assert Patience(patience_s).undisturbed(work) == found[-1]
+    return found
+
+
+def test_work_begins_when_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    glance = processors.GLANCE_S
+    assert begun(monkeypatch, patience_s=40) == [glance]
+    [begin] = begun(monkeypatch, (0.0, 7.0), patience_s=40)
+    assert 7 <= begin <= 7 + 2 * glance
+
+
+def test_work_that_others_disturbed_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = begun(monkeypatch, (5.0, 12.0), patience_s=40)
+    assert first < 1
+    assert 12 <= second <= 13
+    assert len(begun(monkeypatch, (5.0, 5.5), patience_s=40)) == 1
+
+
+def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    [begin] = begun(monkeypatch, (0.0, 100.0), patience_s=40)
+    assert 40 <= begin <= 41
+    assert begun(monkeypatch, (0.0, 100.0), patience_s=0) == [0]
+    # Disturbed each time: done again as long as what that took is allowed.
+    assert len(begun(monkeypatch, *[(t, t + 3.5) for t in range(5, 100, 8)], patience_s=40)) <= 5
 
 
 def test_readiness_says_it_first_and_marks_the_run(

@@ -16,12 +16,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from benchmarks.common.load.open_loop import Arrivals, open_loop
+from benchmarks.common.processors import Patience
 from benchmarks.common.ruler.ceiling import CeilingClient
 from benchmarks.common.ruler.pairs import Pair
-from benchmarks.common.sampling import SWARMS
+from benchmarks.common.sampling import PATIENCE_S, SWARMS
 from benchmarks.common.swarm import Swarm
 from benchmarks.common.workload import Values, WorkloadOutcome, closed_loop
 
@@ -69,13 +71,18 @@ Turns: TypeAlias = dict[Hashable, list[Taken]]
 
 
 def in_swarms(turns: Callable[[Swarm], Turns], **settings: Any) -> Turns:
-    """The turns of several swarms that are ruled and have these settings, one after the other; the
-    same nodes at each commit."""
-    found: Turns = {}
-    for number in range(SWARMS):
+    """The turns of several swarms that are ruled and have these settings, one after the other, each
+    undisturbed if patience lasts; the same nodes at each commit."""
+
+    def of_one(number: int) -> Turns:
         with Swarm(ruled=True, identities=f"swarm-{number}", **settings) as swarm:
-            for key, taken in turns(swarm).items():
-                found.setdefault(key, []).extend(taken)
+            return turns(swarm)
+
+    found: Turns = {}
+    patience = Patience(PATIENCE_S)
+    for number in range(SWARMS):
+        for key, taken in patience.undisturbed(partial(of_one, number)).items():
+            found.setdefault(key, []).extend(taken)
     return found
 
 
