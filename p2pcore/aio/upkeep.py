@@ -45,6 +45,8 @@ class Findings:
     file_bytes: int = 0
     damaged: list[str] = field(default_factory=list)
     """What is not as it was written, in words."""
+    damaged_records: int = 0
+    """How many of these are records; the rest is the file around them."""
 
 
 def check(directory: Path) -> Findings:
@@ -124,6 +126,7 @@ def _look_through(path: Path, *, named: Path | None = None) -> Findings:
                 for each in batch:
                     if not each.is_sound:
                         findings.damaged.append(f"the record of key {_shown(each.key)}")
+                        findings.damaged_records += 1
                     elif len(each.key) == ID_BYTES:
                         findings.records += each.value is not None
                         findings.tombstones += each.value is None

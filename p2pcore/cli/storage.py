@@ -42,7 +42,7 @@ def _tell(found: Findings, *, as_json: bool) -> None:
         say_json({
             "file": str(found.path), "records": found.records, "tombstones": found.tombstones,
             "value_bytes": found.value_bytes, "file_bytes": found.file_bytes,
-            "damaged": len(found.damaged),
+            "damaged": len(found.damaged), "damaged_records": found.damaged_records,
         })  # fmt: skip
     else:
         counts = f"{number_words(found.records)} records, {number_words(found.tombstones)} deleted"

@@ -56,7 +56,7 @@ def test_damage_has_an_exit_code_of_its_own(
         plain.execute(f"UPDATE data SET value=x'00' WHERE seq IN ({of_records})")
     assert main(["check", str(folder), "--json"]) == Exit.DAMAGED
     said = capsys.readouterr()
-    assert json.loads(said.out)["damaged"] == 2
+    assert json.loads(said.out)["damaged"] == json.loads(said.out)["damaged_records"] == 2
     error = json.loads(said.err)
     assert error["exit_code"] == 7
     assert "is damaged in 2 places: the record of key " in error["error"]
