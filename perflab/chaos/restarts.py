@@ -93,7 +93,10 @@ def blackout(plan: ChaosPlan, *, cuts: int, power: bool) -> ScenarioOutcome:
                 break
         _note(trial.outcome, "blackouts", restart_s)
         if power:
+            trial.outcome.figures["power_cuts"] = len(lost)
             trial.outcome.figures["writes_taken_back"] = sum(lost)
+        else:
+            trial.outcome.figures["kills"] = len(restart_s) * plan.nodes
         go_on(trial, AFTER_S, "afterwards")
         lasts = plan.keeping == "synced" or (plan.keeping == "buffered" and not power)
         return trial.finish(copies=lasts)  # of what is lost, there will never be so many

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.common import subject
@@ -97,6 +97,7 @@ class ChaosTrial:
         self.outcome = ScenarioOutcome()
         self.windows: list[FaultWindow] = []
         self.traffic: list[ChaosTraffic] = []
+        self._reads: list[ObservedOperation] = []
         self._begin = time.monotonic()
 
     def tell(self, text: str) -> None:
@@ -134,7 +135,8 @@ class ChaosTrial:
         until there are N of each record, which will never be if some are lost."""
         for each in self.traffic:
             each.finish()
-        history = read_history(each.file for each in self.traffic)
+        seen = [*read_history(each.file for each in self.traffic), *self._reads]
+        history = sorted(seen, key=lambda operation: operation.begin_ns)
         try:
             self.fleet.wait_settled(SETTLE_S)
             if copies:
@@ -153,6 +155,11 @@ class ChaosTrial:
         waited_s = self.fleet.wait_copies(copies * len(sure), copies * len(possible), COPIES_S)
         self.outcome.figures["copies_in_order_s"] = round(waited_s, 3)
         self.tell(f"{copies} copies of {len(sure)} records, and no more, after {waited_s:.1f} s")
+
+    def read_all(self) -> None:
+        """Have a client that was not there before read every key; it is judged with the rest."""
+        keys = [f"key {number}" for number in range(self.plan.keys)]
+        self._reads += [replace(each, last=False) for each in self._read_last(keys)]
 
     def _read_last(self, keys: list[str]) -> list[ObservedOperation]:
         """What a client that was not there before reads of every key."""
@@ -205,13 +212,14 @@ def _tally(report: ConsistencyReport, *, excused: bool) -> dict[str, int]:
 
 
 @contextmanager
-def on_trial(plan: ChaosPlan, *, relayed: bool) -> Iterator[tuple[ChaosTrial, ExitStack]]:
+def on_trial(
+    plan: ChaosPlan, *, relayed: bool, network: subject.NetworkSettings | None = None
+) -> Iterator[tuple[ChaosTrial, ExitStack]]:
     """A network that has settled, and a stack for the traffic."""
     rng = random.Random(f"{plan.seed} places")
-    network = subject.NetworkSettings()
     with (
         Fleet(
-            network=network,
+            network=network or subject.NetworkSettings(),
             loop=plan.loop,
             relayed=relayed,
             rng=rng,

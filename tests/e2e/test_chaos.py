@@ -141,3 +141,10 @@ def test_a_backup_under_load(tmp_path: Path) -> None:
     assert outcome["figures"]["backups"] >= 3
     assert outcome["figures"]["p99_meanwhile_ms"] > 0
     assert all(each.startswith("p99_times is") for each in outcome["breaches"])
+
+
+def test_flipped_bits(tmp_path: Path) -> None:
+    outcome = chaos(0, tmp_path / "flips", "flips", "--flips", "16", "--keys", "300")
+    assert outcome["figures"]["flips"] == 16
+    assert outcome["figures"]["reads_answered"] > 2 * 300  # each round reads all
+    assert outcome["breaches"] == []
