@@ -34,6 +34,7 @@ try:
     from perflab.monitor import watch
     from perflab.peers import command as peers
     from perflab.production import command as production
+    from perflab.production import field_command as field
     from perflab.readiness import command as readiness
     from perflab.results.asv_config import MeasureError, html_dir, results_dir
     from perflab.results.asv_results import ResultsError
@@ -300,6 +301,15 @@ COMMANDS = (
         production.dashboard_main,
     ),
     Command(
+        "field",
+        "a window of production, from a Prometheus, filed beside the runs of the lab",
+        "Sample a window of a Prometheus that scrapes a network, and file it as a run: the site "
+        "shows it among the load runs, marked as field.",
+        field.add_arguments,
+        lambda options: field.field_main(options, ROOT),
+        field.EPILOG,
+    ),
+    Command(
         "readiness",
         "is it ready? measure a fixed set, file it, report, judge",
         "Measure the fixed set of scenarios (up to ten minutes on two cores), file the run beside "
@@ -310,9 +320,9 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "the report of a filed readiness, load or chaos run, made again",
-        "Make the report of a readiness run again, perhaps with other targets, or that of one load "
-        "or chaos run. Exit codes as of readiness.",
+        "the report of a filed readiness, load, chaos or field run, made again",
+        "Make the report of a readiness run again, perhaps with other targets, or that of one "
+        "load, chaos or field run. Exit codes as of readiness.",
         readiness.add_report_arguments,
         lambda options: readiness.report_main(options, ROOT),
     ),

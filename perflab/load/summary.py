@@ -350,7 +350,7 @@ def _rates(rows: NDArray[np.void]) -> Chart:
 
     whole = np.ones(len(rows), bool)
     return Chart(
-        title="Throughput and errors, by due time",
+        title="Throughput and errors over time",
         x_label="s",
         y_label="operations per second",
         lines=[
@@ -374,7 +374,7 @@ def _over_time(rows: NDArray[np.void]) -> Chart:
             place = int(np.ceil(len(values) * rank)) - 1
             curves[label].append(round(float(values[place]), 4) if len(values) else None)
     return Chart(
-        title="Latency, by due time",
+        title="Latency over time",
         x_label="s",
         y_label="ms from the due time",
         lines=[Line(label=label, x=x, y=y, dashed=label == "max") for label, y in curves.items()],

@@ -16,12 +16,19 @@ from pathlib import Path
 import yaml
 
 from perflab.production.dashboard import dashboard
-from perflab.production.objectives import plan_of
+from perflab.production.objectives import ProductionPlan, plan_of
 from perflab.production.rules import MOST_SCALE, RuleSet
 from perflab.readiness.targets import SHIPPED, read_targets
 from perflab.stats.thresholds import TargetError
 
-__all__ = ["add_dashboard_arguments", "add_rules_arguments", "dashboard_main", "rules_main"]
+__all__ = [
+    "JOB",
+    "add_dashboard_arguments",
+    "add_rules_arguments",
+    "dashboard_main",
+    "held_plan",
+    "rules_main",
+]
 
 JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 RULES, TESTS = "p2pcore.rules.yaml", "p2pcore.rules.test.yaml"
@@ -135,11 +142,16 @@ def _rule_set(options: argparse.Namespace, least_rate: float) -> RuleSet:
         raise TargetError(f"--least-rate is above 0, not {least_rate:g}")
     if not JOB.fullmatch(options.job):
         raise TargetError(f"--job is letters, digits, '_', '.' and '-', not {options.job!r}")
+    plan = held_plan(options)
+    return RuleSet(plan=plan, job=options.job, least_rate=least_rate, scale=options.scale)
+
+
+def held_plan(options: argparse.Namespace) -> ProductionPlan:
+    """What `--targets` and `--hold` name; TargetError if there is no such set."""
     targets = read_targets(options.targets)
     sets = sorted({each.set for each in targets})
     held = options.hold or (["production"] if options.targets == SHIPPED else sets)
     for name in held:
         if name not in sets:
             raise TargetError(f"--hold {name}: there are the sets {', '.join(sets)}")
-    plan = plan_of(each for each in targets if each.set in held)
-    return RuleSet(plan=plan, job=options.job, least_rate=least_rate, scale=options.scale)
+    return plan_of(each for each in targets if each.set in held)

@@ -1,4 +1,5 @@
-"""The report of one load or chaos run that was made by itself, from its record and beside it.
+"""The report of one load or chaos run that was made by itself, or of a window of production, from
+its record and beside it.
 
 `report.json` and `report.html` lie in the run's directory and are made when they are first asked
 for: drawing takes seconds, which a run that nobody looks at need not cost. They are made again when
@@ -17,6 +18,8 @@ from typing import Any
 from perflab.forms import document
 from perflab.load.record import MANIFEST, LoadRecord, read_load
 from perflab.load.summary import load_step
+from perflab.production.field_record import FIELD, FieldRecord, read_field
+from perflab.production.field_summary import breached, field_step
 from perflab.readiness.advice import advise
 from perflab.readiness.findings import read_chaos_step
 from perflab.readiness.record import CHAOS as OUTCOME
@@ -31,18 +34,20 @@ UNIT = re.compile("_(s|ms|bytes)$")
 
 
 def is_run(directory: Path) -> bool:
-    """Whether it is the directory of one load or chaos run. The manifest of a readiness run has
-    steps and no scenario."""
+    """Whether it is the directory of one load or chaos run, or of a window of production. The
+    manifest of a readiness run has steps and no scenario."""
     manifest = directory / MANIFEST
     if manifest.is_file():
         return b'"scenario"' in manifest.read_bytes()
-    return (directory / OUTCOME).is_file()
+    return any((directory / name).is_file() for name in (OUTCOME, FIELD))
 
 
 def build_run(directory: Path) -> RunReport:
     """The report, made of the record: ValueError, KeyError or OSError if that cannot be read."""
     if (directory / MANIFEST).is_file():
         return _load(read_load(directory))
+    if (directory / FIELD).is_file():
+        return _field(read_field(directory), directory.name)
     return _chaos(directory)
 
 
@@ -119,6 +124,37 @@ def _load(record: LoadRecord) -> RunReport:
         said="; ".join(missed) or found.problem or met,
         steps=[step],
         advice=advise([(kind, step)], [], manifest.machine),
+    )
+
+
+def _field(record: FieldRecord, run: str) -> RunReport:
+    found, missed = field_step(record), breached(record)
+    step = found.report(
+        name=record.name,
+        title=record.name,
+        about="What production was asked, and how it served it.",
+        command=record.command,
+        seconds=record.seconds,
+        exit_code=None,
+        problem=found.problem,
+    )
+    return RunReport(
+        format=RUN_FORMAT,
+        version=RUN_VERSION,
+        kind="field",
+        run=run,
+        scenario=record.name,
+        began=record.began,
+        command=record.command,
+        commit=record.commit,
+        uncommitted=[],
+        versions=record.versions,
+        machine={"name": record.name},
+        seed=0,
+        state="unmeasured" if found.problem else "not met" if missed else "met",
+        said=found.problem or "; ".join(missed) or "objectives kept",
+        steps=[step],
+        advice=[],
     )
 
 

@@ -43,7 +43,7 @@ FORMAT = "p2pcore-readiness-report"
 VERSION = 3
 READABLE = (1, 2, 3)  # the first had no critical paths, the second said nothing of durability
 RUN_FORMAT = "p2pcore-run-report"
-RUN_VERSION = 1
+RUN_VERSION = 2  # the first one named charts after due times, and knew no windows of production
 SCHEMA = "readiness.schema.json"  # in docs/
 
 State = Literal["met", "not met", "unmeasured"]
@@ -298,11 +298,12 @@ class ReadinessReport:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """The report of a load or chaos run that is no part of a readiness run."""
+    """The report of a load or chaos run that is no part of a readiness run, or of a window of
+    production."""
 
     format: str
     version: int
-    kind: Literal["load", "chaos"]
+    kind: Literal["load", "chaos", "field"]
     run: str
     """The name of the run's directory."""
     scenario: str

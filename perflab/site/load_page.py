@@ -1,4 +1,5 @@
-"""The page of load and chaos runs: each with its figures, and the capacities that were searched.
+"""The page of load and chaos runs and of windows of production: each with its figures, and the
+capacities that were searched.
 
 Rule: chooses and words; figures are those of the reports.
 """
@@ -19,7 +20,7 @@ def load_page(runs: LoadRuns, commits: Mapping[str, PublishedCommit]) -> dict[st
     """The template's context; `commits` are those of the published branch by hash."""
     rows = [_row(each, commits) for each in runs.runs]
     return {
-        "loads": [each for each in rows if each["kind"] == "load"],
+        "loads": [each for each in rows if each["kind"] in ("load", "field")],
         "chaos": [each for each in rows if each["kind"] == "chaos"],
         "searches": [_search(each) for each in runs.searches],
         "problems": runs.problems,

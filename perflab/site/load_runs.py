@@ -1,8 +1,9 @@
-"""The filed load and chaos runs: what each found, and its report, copied into the site.
+"""The filed load and chaos runs, and windows of production: what each found, and its report, copied
+into the site.
 
-Runs lie in `load/MACHINE/RUN` and `chaos/MACHINE/RUN` beside asv's results; older ones right below
-`load` and `chaos`. A search for a capacity is told by its result; its trials, which lie within it,
-are not listed.
+Runs lie in `load/MACHINE/RUN` and `chaos/MACHINE/RUN`, windows in `field/NAME/RUN`, beside asv's
+results; older ones right below `load` and `chaos`. A search for a capacity is told by its result;
+its trials, which lie within it, are not listed.
 
 Rule: reads reports and copies them; decides nothing.
 """
@@ -22,13 +23,14 @@ from perflab.load.record import (
     read_capacity,
     read_manifest,
 )
+from perflab.production.field_record import FIELD
 from perflab.readiness.single_run_report import OUTCOME, PAGE, REPORT, filed_run
 from perflab.report.form import RunReport
 
 __all__ = ["FiledLoadRun", "LoadRuns", "Search", "copy_load_reports", "read_load_runs"]
 
-KINDS = ("load", "chaos")
-RECORDS = (MANIFEST, OUTCOME, CAPACITY)
+KINDS = ("load", "chaos", "field")
+RECORDS = (MANIFEST, OUTCOME, CAPACITY, FIELD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class LoadRuns:
 
 
 def read_load_runs(folder: Path) -> LoadRuns:
-    """Every run below `load` and `chaos` of a folder; one that cannot be read is told about."""
+    """Every run below `load`, `chaos` and `field`; one that cannot be read is told about."""
     runs, searches, problems = [], [], []
     for directory in _directories(folder):
         place = directory.relative_to(folder).as_posix()

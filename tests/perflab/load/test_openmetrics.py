@@ -1,16 +1,10 @@
 """A run as OpenMetrics: every operation is in it once, and Prometheus finds the report's P99."""
 
-import contextlib
 import json
 import re
-import shutil
-import socket
-import subprocess
-import time
 import urllib.parse
 import urllib.request
 from bisect import bisect_left
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +14,12 @@ from p2pcore.metrics.table import BOUNDS_S, RESULTS
 from perflab.load.figures import figures, judged
 from perflab.load.openmetrics import RESULT_OF, openmetrics, write_openmetrics
 from perflab.load.record import OUTCOMES, LoadRecord, LoadRecordError, read_load
+from perflab.production.buckets import quantile_s
+from perflab.production.prometheus import Prometheus
+from perflab.production.sampling import FieldRequest, sample_field
+from perflab.production.window import TimeWindow
 from tests.perflab.load.test_record import manifest, row, write
+from tests.perflab.served_blocks import blocks, served
 
 COUNTER = "p2pcore_operations_total"
 WALL_NS = 1_790_000_000_000_000_000
@@ -80,62 +79,32 @@ def test_a_run_without_an_operation_is_refused(tmp_path: Path) -> None:
         write_openmetrics(record, tmp_path / "run.om")
 
 
-@contextlib.contextmanager
-def prometheus(program: str, data: Path) -> Iterator[str]:
-    """The address of a Prometheus that serves blocks."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    settings = data.parent / "prometheus.yaml"
-    settings.write_text("{}\n")
-    process = subprocess.Popen(
-        [
-            program,
-            f"--config.file={settings}",
-            f"--storage.tsdb.path={data}",
-            "--storage.tsdb.retention.time=100y",
-            f"--web.listen-address={address}",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://{address}/-/ready", timeout=5).close()
-                break
-            assert process.poll() is None, "Prometheus has ended"
-            assert time.monotonic() < deadline, "Prometheus is not ready after 60 s"
-            time.sleep(0.05)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def test_prometheus_finds_the_p99_of_the_report_in_its_bucket(tmp_path: Path) -> None:
-    promtool, program = shutil.which("promtool"), shutil.which("prometheus")
-    if promtool is None or program is None:
-        pytest.skip("Prometheus is not on the PATH: Debian's package prometheus has it")
     (tmp_path / "run").mkdir()
     record = run(tmp_path / "run", drawn())
     write_openmetrics(record, tmp_path / "run.om")
-    made = subprocess.run(
-        [promtool, "tsdb", "create-blocks-from", "openmetrics", "run.om", "data"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert made.returncode == 0, made.stderr
+    data = blocks(tmp_path, tmp_path / "run.om")
     name = "p2pcore_operation_duration_seconds_bucket"
     query = f'histogram_quantile(0.99, sum by (le) (last_over_time({name}{{job="load"}}[1m])))'
     moment = WALL_NS // 10**9 + 14
     asked = urllib.parse.urlencode({"query": query, "time": moment})
-    with prometheus(program, tmp_path / "data") as address:
-        url = f"http://{address}/api/v1/query?{asked}"
+    with served(data) as address:
+        url = f"{address}/api/v1/query?{asked}"
         with urllib.request.urlopen(url, timeout=30) as answer:
             found = json.load(answer)["data"]["result"]
+        window = TimeWindow(begin_s=moment - 60, end_s=moment)
+        field = sample_field(
+            Prometheus(address),
+            FieldRequest(window=window, job="load", name="lab", objectives=[], least_complete=0.0,
+                         asked_s=moment, command=""),
+        )  # fmt: skip
     by_promql_s = float(found[0]["value"][1])
     by_report_s = figures(judged(record), record.errors, 10.0).latency_s["p99"]
     assert by_report_s is not None
     assert abs(bisect_left(BOUNDS_S, by_promql_s) - bisect_left(BOUNDS_S, by_report_s)) <= 1
+    # Sampled as if it were production, the run says the same.
+    by_field_s = quantile_s(field.bounds_s, field.timed(), 99.0)
+    assert by_field_s is not None
+    assert abs(bisect_left(BOUNDS_S, by_field_s) - bisect_left(BOUNDS_S, by_report_s)) <= 1
+    # `increase` reckons half a scrape more at either end.
+    assert field.operations == pytest.approx(len(judged(record)), rel=0.1)

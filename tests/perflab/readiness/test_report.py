@@ -45,9 +45,9 @@ def test_a_load_step_has_its_spectrum_and_curves(report: ReadinessReport) -> Non
     assert ms == sorted(ms)
     assert [each.beyond for each in step.spectrum] == [525, 262, 105, 52, 10, 1, 0]
     titles = [chart.title for chart in step.charts]
-    assert "Throughput and errors, by due time" in titles
+    assert "Throughput and errors over time" in titles
     assert "Resident memory by process" in titles
-    throughput = step.charts[titles.index("Throughput and errors, by due time")]
+    throughput = step.charts[titles.index("Throughput and errors over time")]
     width = throughput.lines[0].x[1] - throughput.lines[0].x[0]
     assert sum(y or 0 for y in throughput.lines[0].y) * width == pytest.approx(1050, rel=0.01)
 

@@ -10,6 +10,7 @@ import pytest
 
 from perflab.__main__ import main
 from perflab.readiness.single_run_report import PAGE, REPORT, build_run, filed_run, is_run
+from perflab.report.form import RUN_VERSION
 from tests.perflab.recorded import CAUSES, RECORDED, change
 
 
@@ -40,7 +41,7 @@ def test_a_report_of_an_older_form_is_made_again(run: Path) -> None:
     older = asdict(build_run(run)) | {"version": 0}
     (run / REPORT).write_text(json.dumps(older))
     report, page = filed_run(run)
-    assert report.version == 1
+    assert report.version == RUN_VERSION
     assert page != "an older page"
 
 

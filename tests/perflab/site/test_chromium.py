@@ -303,8 +303,8 @@ def test_load_runs_are_drawn_over_each_other_and_stand_at_their_commit(
 ) -> None:
     page = visit("load.html").page
     assert page.inner_text("#overlay option:checked") == "Latency spectrum"
-    page.select_option("#overlay select", label="Latency, by due time")
-    page.wait_for_selector(".chart[aria-label*='by due time of 2 runs']")
+    page.select_option("#overlay select", label="Latency over time")
+    page.wait_for_selector(".chart[aria-label*='over time of 2 runs']")
     assert "lossy" in page.inner_text(".legend")
     assert "slow" in page.inner_text(".legend")
     commit = visit(f"commit.html?commit={project[1][3]}").page

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from perflab.load.record import FORMAT, VERSION, Capacity, Trial, read_load
+from perflab.production.field_record import write_field
+from tests.perflab.production.made_clients import made_field
 from tests.perflab.recorded import CAUSES, RECORDED, change
 from tests.perflab.site.test_build import read, rebuilt
 from tests.perflab.synthetic import make_project
@@ -18,7 +20,12 @@ def test_load_and_chaos_runs_are_filed_by_commit_with_their_reports(tmp_path: Pa
     (tmp_path / ".asv" / "load" / "lab" / "torn" / "manifest.json").write_text("{")
     site = rebuilt(tmp_path)
     rows = {each["run"]: each for each in read(site / "data" / "load.json")}
-    assert set(rows) == {"new", "older", "churn"}  # neither the torn one nor a search's trials
+    assert set(rows) == {
+        "new",
+        "older",
+        "churn",
+        "day",
+    }  # neither the torn one nor a search's trials
     new = rows["new"]
     assert (new["commit"], new["subject"], new["uncommitted"]) == (
         commit,
@@ -33,7 +40,7 @@ def test_load_and_chaos_runs_are_filed_by_commit_with_their_reports(tmp_path: Pa
     titles = [chart["title"] for chart in step["charts"]]
     assert any(title.startswith("Latency spectrum") for title in titles)
     assert any(mark["text"].startswith("lossy") for mark in step["charts"][0]["marks"])
-    assert "Throughput and errors, by due time" in (site / new["page"]).read_text()
+    assert "Throughput and errors over time" in (site / new["page"]).read_text()
     page = " ".join((site / "load.html").read_text().split())
     assert f'<a href="{new["page"]}">' in page
     assert f"commit.html?commit={commit[:8]}" in page
@@ -41,6 +48,16 @@ def test_load_and_chaos_runs_are_filed_by_commit_with_their_reports(tmp_path: Pa
     assert "P99 &lt;= 20 ms, success &gt;= 99.90%" in page
     assert "1,600 /s" in page
     assert rows["churn"]["said"] == "kept"
+    day = rows["day"]
+    assert (day["kind"], day["scenario"], day["commit"]) == ("field", "eu", commit)
+    assert (day["success"], day["reached_per_s"]) == (0.995, 99.5)
+    assert 5 < day["p99_ms"] < 10  # its bucket is told by the report
+    assert '<span class="tag">field</span> eu' in page
+    assert "production, eu" in (site / day["page"]).read_text()
+    shown = [chart["title"] for chart in read(site / day["data"])["steps"][0]["charts"]]
+    assert {title.partition(" of ")[0] for title in shown} <= {
+        title.partition(" of ")[0] for title in titles
+    }  # drawn over those of the lab
 
 
 def filed_runs(asv: Path, commit: str) -> None:
@@ -58,3 +75,4 @@ def filed_runs(asv: Path, commit: str) -> None:
                      trials=[trial])  # fmt: skip
     (asv / "load" / "lab" / "search" / "capacity.json").write_text(json.dumps(asdict(found)))
     shutil.copytree(RECORDED / "churn" / "record", asv / "chaos" / "lab" / "churn")
+    write_field(made_field(commit), asv / "field" / "eu" / "day")
