@@ -239,7 +239,15 @@ class WithChild(Entered):
         self._child.wait_ready()
 
 
-def stop_all(children: Sequence[Child]) -> None:
+class Ending(Protocol):
+    """What can be told to end, and then be seen to."""
+
+    def release(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def stop_all(children: Sequence[Ending]) -> None:
     """End children side by side; all of them, even if one has something to complain about."""
     for child in children:
         child.release()

@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent
@@ -37,7 +37,7 @@ from perflab.load.operation_log import DELETED, Acknowledged, OperationLog
 from perflab.load.scenario import scenario_of
 from perflab.load.tracer import Tracer
 
-__all__ = ["LoadClient", "LoadOrder", "run_child"]
+__all__ = ["ClientProcess", "LoadClient", "LoadOrder", "StartsClient", "run_child"]
 
 KEY_VARIABLE = "P2PCORE_LOAD_NETWORK_KEY"
 FLUSH_S = 0.2
@@ -60,19 +60,41 @@ class LoadOrder:
     interval_s: float
 
 
+class ClientProcess(Protocol):
+    """The process of a client: a child of this one, or one on another machine."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def self_metrics(self) -> Path | None: ...
+
+    def wait_ready(self) -> dict[str, Any]: ...
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]: ...
+
+    def release(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+StartsClient = Callable[[str, list[str], dict[str, str]], ClientProcess]
+"""Starts a module's `run_child` with arguments and variables of its environment."""
+
+
+def _as_child(module: str, arguments: list[str], environment: dict[str, str]) -> Child:
+    return Child(module, arguments, subject.core_dir(), environment, self_metrics=True)
+
+
 class LoadClient:
     """The parent's side of one process."""
 
-    def __init__(self, order: LoadOrder) -> None:
+    def __init__(self, order: LoadOrder, start: StartsClient = _as_child) -> None:
         self.order = order
         # Arguments can be read by every user of the machine, environments only by this one.
         table = asdict(order) | {"network": asdict(order.network) | {"key": ""}}
-        self.child = Child(
-            "perflab.load.client",
-            [json.dumps(table)],
-            subject.core_dir(),
-            {KEY_VARIABLE: order.network.key},
-            self_metrics=True,
+        self.child = start(
+            "perflab.load.client", [json.dumps(table)], {KEY_VARIABLE: order.network.key}
         )
 
     def fill(self, first: int, last: int) -> None:
@@ -289,8 +311,10 @@ class _Service:
 
 
 def run_child(arguments: list[str]) -> None:
-    """The process of a LoadClient; its order is one JSON object."""
+    """The process of a LoadClient; its order is one JSON object. A second argument is the folder to
+    write to, where that is decided on the machine."""
     table = json.loads(arguments[0])
+    table["directory"] = arguments[1] if len(arguments) > 1 else table["directory"]
     network = subject.NetworkSettings(**table["network"] | {"key": os.environ.pop(KEY_VARIABLE)})
     order = LoadOrder(**table | {"network": network})
     serve_parent(_Service(order), order.loop, order.source or None)

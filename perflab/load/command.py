@@ -8,16 +8,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError
 from benchmarks.common.load.mix import DISTRIBUTIONS
 from benchmarks.common.records import LoopKind, filed
 from benchmarks.common.swarm import SwarmError
+from perflab.cluster.options import add_scheduler_arguments, scheduler_of
+from perflab.cluster.scheduler import Scheduler, SchedulerError
 from perflab.load.critical_path import path_of, told
 from perflab.load.faults import needs_relay
 from perflab.load.figures import figures, judged
@@ -30,6 +33,7 @@ from perflab.load.record import OUTCOMES, FaultResult, LoadRecord, LoadRecordErr
 from perflab.load.replay import ScenarioError
 from perflab.load.run import LoadRun
 from perflab.load.scenario import Load, LoadScenario, read_scenario, scenario_of, shipped
+from perflab.load.shared_run import SharedRun
 from perflab.load.target import (
     LoadTargetError,
     Nobody,
@@ -42,7 +46,9 @@ from perflab.load.view import PlainView, View
 from perflab.processes.fleet import SlowError
 from perflab.results.checkout import Source, source_of
 
-__all__ = ["add_arguments", "conclude", "main"]
+__all__ = ["INCOMPLETE", "add_arguments", "conclude", "main"]
+
+INCOMPLETE = 4  # the exit code of a run that lost a share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     load.add_argument("--seed", type=int, help="decides all that is by chance")
     _add_target(parser.add_argument_group("of whom"))
+    add_scheduler_arguments(parser, "where the load is generated, a share of it on each")
     capacity = parser.add_argument_group("the capacity")
     capacity.add_argument(
         "--find-capacity", action="store_true", help="search the highest rate that keeps the SLO, "
@@ -132,13 +139,18 @@ def _add_pattern(group: Any) -> None:
 
 
 def main(options: argparse.Namespace, root: Path) -> int:
-    """Run it; 0 done, 1 the run failed, 2 bad input or nothing measured, 130 interrupted."""
+    """Run it; 0 done, 1 the run failed, 2 bad input or nothing measured, 4 a share is missing, 130
+    interrupted."""
     if options.list:
         for name in shipped():
             print(f"{name:16} {read_scenario(name).about}")
         return 0
     try:
+        scheduler = scheduler_of(options)
         scenario = _scenario(options)
+        if scheduler is not None and (options.clients or options.find_capacity):
+            raise SchedulerError("--scheduler says how many clients there are, and makes one run: "
+                                 "neither --clients nor --find-capacity")  # fmt: skip
         source = source_of(Path(subject.core_dir()))
         plan = LoadPlan(
             scenario=scenario,
@@ -153,11 +165,14 @@ def main(options: argparse.Namespace, root: Path) -> int:
                 raise ScenarioError("--openmetrics is of one run, not of a search for the capacity")
             return _capacity(options, plan, target)
         live = sys.stdout.isatty() and not options.plain
-        record = _run(plan, target, LiveView() if live else PlainView())
+        view = LiveView() if live else PlainView()
+        record = _run(plan, target, view) if scheduler is None else (
+            _run_shares(plan, target, view, scheduler))  # fmt: skip
         if options.openmetrics:
             write_openmetrics(record, options.openmetrics)
     except (
-        ScenarioError, LoadTargetError, LoadRecordError, ChildError, SwarmError, SlowError, OSError
+        ScenarioError, LoadTargetError, LoadRecordError, ChildError, SchedulerError, SwarmError,
+        SlowError, OSError,
     ) as error:  # fmt: skip
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
@@ -170,6 +185,18 @@ def _run(plan: LoadPlan, target: Target, view: View) -> LoadRecord:
         view.say(f"target: {target.name} {', '.join(target.addresses[:3])}")
         plan.directory.mkdir(parents=True)
         return LoadRun(plan, target, view).run()
+
+
+def _run_shares(plan: LoadPlan, target: Target, view: View, scheduler: Scheduler) -> LoadRecord:
+    view.say(f"{plan.scenario.name}: {plan.scenario.about or 'by options'}")
+    with scheduler, target:
+        seats = len(scheduler.seats)
+        view.say(f"target: {target.name} {', '.join(target.addresses[:3])}; {seats} shares on "
+                 f"{scheduler.name}")  # fmt: skip
+        load = structs.replace(plan.scenario.load, clients=seats)
+        plan = replace(plan, scenario=structs.replace(plan.scenario, load=load))
+        plan.directory.mkdir(parents=True)
+        return SharedRun(plan, target, view, scheduler).run()
 
 
 def _capacity(options: argparse.Namespace, plan: LoadPlan, target: Target) -> int:
@@ -204,6 +231,8 @@ def conclude(record: LoadRecord) -> int:
         return 2
     if result.end == "interrupted":
         return 130
+    if result.end == "incomplete":
+        return INCOMPLETE
     if result.records_lost:
         return 1  # what was lost is lost, whatever else the run is worth
     if result.generator_bound:
@@ -236,7 +265,8 @@ def _summary(record: LoadRecord) -> list[str]:
     lines = [
         f"asked {found.rate_asked:,.1f}/s, reached {found.rate_reached:,.1f}/s; "
         f"{found.ok:,} of {found.scheduled:,} succeeded ({found.success:.3%})",
-        f"latency from the due time, ms: {times}",
+        f"latency from the due time, ms: {times}"
+        + (" (INCOMPLETE: of what is here)" if result.missing else ""),
         ", ".join(f"{name} {count}" for name, count in bad.items())
         + (f" ({errors})" if errors else ""),
         f"the generator: {found.late} starts late by more than 2 ms, P99 of the lag "
@@ -249,6 +279,7 @@ def _summary(record: LoadRecord) -> list[str]:
         lines.append(
             f"{result.records_lost} of {result.records_acknowledged} acknowledged records lost"
         )
+    lines += [f"MISSING: {each}" for each in result.missing]
     if result.generator_bound:
         lines.append("GENERATOR-BOUND, no verdict may use this: " + "; ".join(
             result.generator_reasons))  # fmt: skip

@@ -8,6 +8,7 @@ operations-N.bin    process N of the clients: HEAD, then a row (`ROW`) for each 
                     ended or was dropped, in the order of their ends
 intervals-N.jsonl   the same process: an `Interval` a line, and the names of errors
 traces-N.jsonl      the same process: the operations that were followed (`traces.read_traces`)
+shares.json         where the processes ran, where a scheduler had them: a list of `Share`
 events.jsonl        phases and faults as they happened, lines of `Event`
 monitor.jsonl       the processes' figures, where a monitor ran (`monitor.record.read_recording`)
 result.json         how it ended (`Result`); it is there whole or not at all
@@ -32,10 +33,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from perflab.forms import check_form, converted, decoded, document
 from perflab.load.capacity_form import Capacity, Trial
+from perflab.load.result_form import End, FaultResult, MissingShare, Result, Share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +54,7 @@ __all__ = [
     "OUTCOMES",
     "RESULT",
     "ROW",
+    "SHARES",
     "VERSION",
     "Capacity",
     "End",
@@ -61,7 +64,9 @@ __all__ = [
     "LoadManifest",
     "LoadRecord",
     "LoadRecordError",
+    "MissingShare",
     "Result",
+    "Share",
     "Trial",
     "decode_rows",
     "intervals_file",
@@ -75,6 +80,7 @@ FORMAT = "p2pcore-load"
 VERSION = 1  # raised when a reader of the old form would misread the new one
 HEAD = b"p2pcore-load 1\n\0"
 MANIFEST, RESULT, CAPACITY = "manifest.json", "result.json", "capacity.json"
+SHARES = "shares.json"
 EVENTS, MONITOR = "events.jsonl", "monitor.jsonl"
 
 ROW = struct.Struct("<qqqIBBH")
@@ -88,7 +94,6 @@ none of these: an operation that began more than 2 ms after its time."""
 
 MOST_CLIENTS, MOST_SECONDS = 1024, 366 * 86400.0
 
-End = Literal["complete", "interrupted", "broken"]
 T = TypeVar("T")
 
 
@@ -182,53 +187,6 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaultResult:
-    """What a fault did, in seconds from its beginning; None is what did not happen."""
-
-    fault: int
-    kind: str
-    at_s: float
-    healed_s: float | None
-    seen_by_nodes_s: float | None
-    """Until the nodes that could had noticed, by their own account."""
-    seen_by_clients_s: float | None
-    """Until operations were due that fared worse than before."""
-    recovered_s: float | None
-    """Until the clients were served as before; `perflab/load/recovery.py` says what that is."""
-    recovered_after_heal_s: float | None
-    """The same, counted and looked for from the heal on; None without a heal."""
-    operations_lost: int
-    """Operations due since the fault, until it had recovered, that did not succeed."""
-    recovered: bool
-    """Whether, after the heal or without one, clients were served as before, and soon enough."""
-    reason: str
-    """What "as before" was, and what was seen, in words."""
-    judged: bool = True
-    """False: too little was due before or after it to tell; `recovered` is False then, too."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """How a run ended, and what it says of itself."""
-
-    end: End
-    message: str
-    elapsed_s: float
-    generator_bound: bool
-    """The generator was the bottleneck: no verdict may use the figures."""
-    generator_reasons: list[str]
-    faults: list[FaultResult] = field(default_factory=list)
-    records_acknowledged: int | None = None
-    """Records with an acknowledged write that were read again at the end; None: not looked for."""
-    records_lost: int | None = None
-
-    @property
-    def not_recovered(self) -> list[FaultResult]:
-        """The faults after which service was seen not to come back."""
-        return [each for each in self.faults if each.judged and not each.recovered]
-
-
-@dataclass(frozen=True, kw_only=True)
 class LoadRecord:
     """One run, as far as its directory tells it."""
 
@@ -245,6 +203,8 @@ class LoadRecord:
     """None: the run was killed, or is still going on."""
     torn: tuple[str, ...]
     """Files whose last row or line was cut off, and left out."""
+    shares: tuple[Share, ...] = ()
+    """Of a run under a scheduler."""
 
     @property
     def usable(self) -> bool:
@@ -294,6 +254,7 @@ def read_load(directory: Path) -> LoadRecord:
     rows = np.concatenate(tables)
     path = directory / RESULT
     result = document(path, Result, LoadRecordError) if path.exists() else None
+    shares = directory / SHARES
     return LoadRecord(
         directory=directory,
         manifest=manifest,
@@ -306,6 +267,7 @@ def read_load(directory: Path) -> LoadRecord:
         ),
         result=result,
         torn=tuple(reader.torn),
+        shares=tuple(document(shares, list[Share], LoadRecordError) if shares.exists() else ()),
     )
 
 

@@ -47,6 +47,7 @@ from perflab.load.record import (
     Event,
     LoadManifest,
     LoadRecord,
+    MissingShare,
     Result,
     decode_rows,
     intervals_file,
@@ -73,6 +74,8 @@ GRACE_S = 15.0  # beyond the last start and its deadline, until clients are done
 class LoadRun:
     """A run on a target that has been entered. `zero_ns` is when its schedule begins."""
 
+    lead_s = LEAD_S
+
     def __init__(self, plan: LoadPlan, target: Target, view: View) -> None:
         self.plan, self.target, self.view = plan, target, view
         self.zero_ns = 0
@@ -93,16 +96,16 @@ class LoadRun:
             self._monitor = self._stack.enter_context(Monitor(plan.directory / MONITOR))
             self.target.watch(self._monitor)
             for number, client in enumerate(self.clients):
-                self._monitor.watch(client.child.pid, f"client {number}", client.child.self_metrics)
+                self._watch(client, f"client {number}")
             self._prepare_faults()
             self._events = self._stack.enter_context((plan.directory / EVENTS).open("wb", 0))
-            self.zero_ns = time.perf_counter_ns() + round(LEAD_S * 1e9)
+            self.zero_ns = time.perf_counter_ns() + round(self.lead_s * 1e9)
             self._write_manifest()
-            for client in self.clients:
-                client.go(self.zero_ns)
+            self._go()
             self.view.begin(self)
             end, message = self._attend(scenario)
             elapsed_s = self.now_s if self._halted_s is None else self._halted_s
+            end, message = self._collect(end, message)
             if end == "complete" and self.target.addresses:
                 end, message = self._read_back()
         return self._file(end, message, elapsed_s)
@@ -144,12 +147,35 @@ class LoadRun:
                 source=self._sources[part],
                 interval_s=plan.interval_s,
             )
-            self.clients.append(LoadClient(order))
-        mine = asdict(subject.identity(plan.loop))
+            self.clients.append(self._client(order))
+        mine = self._compared(asdict(subject.identity(plan.loop)))
         for client in self.clients:
-            theirs = client.child.wait_ready()["identity"]
+            theirs = self._compared(client.child.wait_ready()["identity"])
             if theirs != mine:
                 raise ChildError(f"child {client.child.pid} runs {theirs}, this is {mine}")
+
+    # What is otherwise where a scheduler has the clients run (`shared_run.py`)
+
+    def _client(self, order: LoadOrder) -> LoadClient:
+        return LoadClient(order)
+
+    def _compared(self, identity: dict[str, str]) -> dict[str, str]:
+        """What of an identity has to be that of this process."""
+        return identity
+
+    def _watch(self, client: LoadClient, name: str) -> None:
+        self._monitor.watch(client.child.pid, name, client.child.self_metrics)
+
+    def _go(self) -> None:
+        for client in self.clients:
+            client.go(self.zero_ns)
+
+    def _collect(self, end: End, message: str) -> tuple[End, str]:
+        """See that all that the clients wrote is here; how the run has ended with that."""
+        return end, message
+
+    def _missing(self) -> list[MissingShare]:
+        return []
 
     def _fill(self) -> None:
         """Store every record once, the clients taking turns."""
@@ -305,6 +331,7 @@ class LoadRun:
             faults=faults,
             records_acknowledged=None if self._kept is None else self._kept.acknowledged,
             records_lost=None if self._kept is None else len(self._kept.lost),
+            missing=self._missing(),
         )
         self._write(RESULT, result)
         return read_load(self.plan.directory)

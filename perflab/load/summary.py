@@ -79,6 +79,7 @@ def load_step(record: LoadRecord) -> StageEvidence:
         errors=found.errors,
         spectrum=_spectrum(rows),
         samples=len(rows),
+        incomplete="; ".join(map(str, record.result.missing)) if record.result else "",
         events=events,
         charts=[
             Chart(**(vars(chart) | {"marks": marks})) if chart.x_label == "s" else chart

@@ -57,6 +57,8 @@ class StageEvidence:
     errors: dict[str, int] = field(default_factory=dict)
     spectrum: list[Percentile] = field(default_factory=list)
     samples: int = 0
+    incomplete: str = ""
+    """What of it is missing, so that figures are of a part."""
     events: list[str] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     evidence: dict[str, float] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class StageEvidence:
             errors=self.errors,
             spectrum=self.spectrum,
             samples=self.samples,
+            incomplete=self.incomplete,
             events=self.events,
             charts=self.charts,
             critical_path=self.critical_path,

@@ -164,6 +164,8 @@ class StageReport:
     spectrum: list[Percentile] = field(default_factory=list)
     samples: int = 0
     """Operations in the spectrum, those that did not succeed included."""
+    incomplete: str = ""
+    """What of the load is missing, so that the spectrum is of a part of it; "" if nothing is."""
     events: list[str] = field(default_factory=list)
     charts: list[Chart] = field(default_factory=list)
     critical_path: CriticalPath | None = None

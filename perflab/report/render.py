@@ -24,6 +24,7 @@ from perflab.report.form import (
 __all__ = ["html", "markdown", "run_html"]
 
 TEMPLATES = Path(__file__).with_name("templates")
+INCOMPLETE = "INCOMPLETE percentile"
 SIGNS = {"met": "✓", "not met": "✗", "unmeasured": "?"}
 
 
@@ -162,6 +163,9 @@ def _steps(report: ReadinessReport) -> list[str]:
                 for each in step.spectrum
             ]
             head = ("percentile", "from the due time", f"of {step.samples:,} beyond it")
+            if step.incomplete:
+                head = (INCOMPLETE, *head[1:])
+                lines.append(f"**{INCOMPLETE}s are of what is here: {step.incomplete}**")
             lines.append(_table(head, rows))
         if step.critical_path is not None:
             lines += _critical_path(step.critical_path)

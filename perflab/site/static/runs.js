@@ -24,7 +24,7 @@ const nameOf = (chart) => chart.title.replace(/ of [\d,]+ operations/, "");
 const chartsOf = (found) => found.steps.flatMap((step) => step.charts.filter((chart) => chart.lines.length)
   .map((chart) => [found.steps.length > 1 ? `${step.name}: ${nameOf(chart)}` : nameOf(chart), chart]));
 const labelOf = (run) =>
-  [run.kind === "field" ? "field" : "", run.scenario, short(run.commit) || "no commit", run.began.slice(0, 16).replace("T", " ")].filter(Boolean).join(", ");
+  [run.kind === "field" ? "field" : "", run.scenario, short(run.commit) || "no commit", run.began.slice(0, 16).replace("T", " "), run.incomplete && "INCOMPLETE"].filter(Boolean).join(", ");
 
 page(async () => {
   const place = document.getElementById("overlay");
