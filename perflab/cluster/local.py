@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.common import subject
 from benchmarks.common.entry import SUITE_PARENT
-from perflab.cluster.scheduler import Seat
-from perflab.cluster.station import Station, about
+from perflab.cluster.scheduler import RETRIES, Seat, TaskError
+from perflab.cluster.station import Station, about, run_task
 
 __all__ = ["LocalScheduler", "LocalSeat"]
 
@@ -88,3 +89,29 @@ class LocalScheduler:
         trace: TracebackType | None,
     ) -> None:
         """Whoever started something has let it go."""
+
+    def tasks(
+        self, module: str, orders: Iterable[list[str]]
+    ) -> Iterator[tuple[int, str | TaskError]]:
+        """`Scheduler.tasks`, with a thread for each seat."""
+        core, stop = subject.core_dir(), threading.Event()
+
+        def carry_out(order: list[str]) -> str | TaskError:
+            words = ""
+            for _ in range(1 + RETRIES):
+                try:
+                    return run_task(SUITE_PARENT, core, module, order, stop)
+                except RuntimeError as error:
+                    words = str(error)
+                    if stop.is_set():
+                        break
+            return TaskError(words)
+
+        pool = ThreadPoolExecutor(len(self._seats))
+        try:
+            futures = {pool.submit(carry_out, order): n for n, order in enumerate(orders)}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)

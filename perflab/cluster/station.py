@@ -32,7 +32,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["TREES", "Station", "Veiled", "about", "travels", "unpack"]
+__all__ = ["TREES", "Station", "Veiled", "about", "run_task", "travels", "unpack"]
 
 TREES = ("p2pcore", "benchmarks", "perflab")
 
@@ -191,15 +191,49 @@ def travels(root: str, core: str) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(above).as_posix(), path
 
 
-def unpack(archive: bytes | None, name: str, below: str) -> str | None:
-    """The folder of an archive that was unpacked here; without the archive None if it was not."""
+def run_task(root: str, core: str, module: str, arguments: list[str], stop: threading.Event) -> str:
+    """What a module's `run_child` prints; RuntimeError with its words if it fails. It has to end
+    when its standard input does: when `stop` is set, or this process gone."""
+    entry = Path(root) / "benchmarks" / "common" / "entry.py"
+    clean = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    with subprocess.Popen(
+        [sys.executable, "-P", str(entry), module, core, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean,
+        process_group=0,
+    ) as process:
+        assert process.stdin is not None
+        said: list[str] = []
+        words: list[str] = []
+        readers = [
+            threading.Thread(target=lambda: said.extend(process.stdout or ()), daemon=True),
+            threading.Thread(target=lambda: words.extend(process.stderr or ()), daemon=True),
+        ]
+        for reader in readers:
+            reader.start()
+        while process.poll() is None:
+            if stop.wait(BEAT_S):
+                process.stdin.close()
+                break
+        code = process.wait()
+        for reader in readers:
+            reader.join()
+    if code:
+        told = "".join(words[-20:]).strip()[-MOST_WORDS:]
+        raise RuntimeError(f"{module} {' '.join(arguments)} ended with {code}: {told}")
+    return "".join(said)
+
+
+def unpack(archive: bytes, name: str, below: str) -> str:
+    """The folder of an archive, which is unpacked unless it was before."""
     import io
     import zipfile
 
     folder = Path(below) / f"p2pcore-{name}"
     if not folder.exists():
-        if archive is None:
-            return None
         unfinished = Path(tempfile.mkdtemp(prefix="p2pcore-", dir=below))
         with zipfile.ZipFile(io.BytesIO(archive)) as file:
             file.extractall(unfinished)
