@@ -40,6 +40,7 @@ try:
     from perflab.results.asv_results import ResultsError
     from perflab.results.checkout import CheckoutError
     from perflab.site import preview
+    from perflab.sweep import command as sweep
     from perflab.usage import BAD_USAGE
 except Exception:  # Python would end with 1, which here has another meaning
     if __name__ != "__main__":
@@ -88,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = {
             "bench": ": the commits finished before are kept",
             "gate": ": what was measured is kept",
+            "sweep": ": the same command goes on",
         }.get(options.command, "")
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
@@ -232,6 +234,15 @@ COMMANDS = (
         "lost what it had acknowledged; 2: it could not be measured.",
         load.add_arguments,
         lambda options: load.main(options, ROOT),
+    ),
+    Command(
+        "sweep",
+        "the same question for many seeds, here or on many machines",
+        "Play seeds of simulated networks, of chaos or of replayed gates, as tasks that may be "
+        "played anywhere and again.",
+        sweep.add_arguments,
+        lambda options: sweep.main(options, ROOT),
+        sweep.EPILOG,
     ),
     Command(
         "gate",

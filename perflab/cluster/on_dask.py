@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import io
 import secrets
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -47,7 +48,7 @@ class _UnpacksPlugin(on_worker.Unpacks, WorkerPlugin):  # type: ignore[misc]
     """As Dask wants it."""
 
 
-cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_"]))
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 class DaskSeat:
@@ -183,7 +184,7 @@ class DaskScheduler:
             for number, order in enumerate(orders)
         }
         try:
-            for future in as_completed(list(futures)):
+            for future in as_completed(list(futures), loop=self._client.loop):
                 failed = future.status == "error"
                 found = TaskError(_line(future.exception())) if failed else future.result()
                 yield futures[future], found

@@ -22,6 +22,7 @@ from perflab.load.plan import LoadPlan
 from perflab.load.scenario import scenario_of
 from perflab.load.shared_run import SharedRun
 from perflab.load.target import Nobody
+from perflab.sweep.run import SweepPlan, run_sweep
 from tests.perflab.cluster.dask_cluster import DaskCluster
 from tests.perflab.load.test_shared_run import ActingView
 
@@ -111,6 +112,33 @@ def test_a_killed_worker_is_told_and_nothing_runs_again(
     while any(share.is_running() for share in shares):  # also that of the worker that was killed
         assert time.monotonic() < deadline_s
         time.sleep(0.1)
+
+
+def test_seeds_are_played_once_though_a_worker_is_killed(
+    cluster: tuple[DaskCluster, Tls], tmp_path: Path
+) -> None:
+    made, tls = cluster
+    with open_scheduler(made.address, tls) as scheduler:
+        asked = SweepPlan(
+            kind="removals",
+            settings={"nodes": 3, "minutes": 1},
+            package=scheduler.seats[0].about()["package"],
+            first=1,
+            seeds=12,
+        )
+
+        def kill_one(text: str) -> None:
+            living = [each for each in made.workers if each.poll() is None]
+            if len(living) == len(scheduler.seats):
+                living[0].kill()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("perflab.sweep.run.PROGRESS_S", 0.0)
+            result = run_sweep(asked, tmp_path / "sweep", scheduler, 2, kill_one)
+    assert result.played == set(range(1, 13))
+    assert (result.failed, result.broken) == ({}, {})
+    lines = (tmp_path / "sweep" / "results.jsonl").read_text().splitlines()
+    assert len(lines) == 12
 
 
 def test_who_has_no_certificate_is_not_let_in(
