@@ -315,3 +315,20 @@ def test_status_tells_where_what_is(clone: Path, capsys: pytest.CaptureFixture[s
     assert "main: 31 commits, 30 of them measured" in told
     assert f"commits kept in {SHIPPED}: 30; in asv's results: 0" in told
     assert "which has 6 of 6 benchmarks of the suite" in told
+
+
+def test_two_machines_share_the_commits_of_a_range(project: Path, tmp_path: Path) -> None:
+    """As docs/cluster.md has it: half of the commits each under one name, and one more machine."""
+    other = tmp_path / "second"
+    git(tmp_path, "clone", "--quiet", str(project), "second")
+    make_project(tmp_path / "third", commits=30, machines=("third",))
+    history(other, "unpack")
+    places = [root / ".asv" / "results" / "lab" for root in (project, other)]
+    measured = sorted(path.name for path in places[0].glob("*-*.json"))
+    for half, place in enumerate(places):
+        for name in measured[1 - half :: 2]:
+            (place / name).unlink()
+    assert history(project, "merge", str(other), str(tmp_path / "third")) == 0
+    assert sorted(path.name for path in places[0].glob("*-*.json")) == measured
+    kept = project / ".asv" / "results" / "third"
+    assert len(list(kept.glob("*-*.json"))) == len(measured) == 30
