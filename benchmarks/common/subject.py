@@ -290,7 +290,8 @@ class CoreMachines:
 
     node: Callable[..., Any]
     """A node by its network, bootstrap addresses, id of 32 bytes and random streams by purpose;
-    with `disk=True` (feature "durability"), one that wants changes persisted."""
+    with `disk=True` (feature "durability"), one that wants changes persisted; with further
+    `settings` of its configuration."""
     client: Callable[[list[str], bytes, Streams], Any]
     key_of: Callable[[str], Any]
     encode_frame: Callable[[Any], bytes]
@@ -316,9 +317,11 @@ def machines() -> CoreMachines:
         bootstrap: list[str],
         node_id: bytes,
         streams: Streams,
+        settings: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> Any:
-        return node_machine(_node_config(core, network, bootstrap), id_of(node_id), streams, **more)
+        config = _node_config(core, network, bootstrap, **(settings or {}))
+        return node_machine(config, id_of(node_id), streams, **more)
 
     def client(bootstrap: list[str], node_id: bytes, streams: Streams) -> Any:
         return client_machine(core.ClientConfig(bootstrap=bootstrap), id_of(node_id), streams)

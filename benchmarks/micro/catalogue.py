@@ -8,8 +8,10 @@ from __future__ import annotations
 from benchmarks.micro.codec import DECODE, ENCODE
 from benchmarks.micro.disk import DISK
 from benchmarks.micro.edge import EDGE
+from benchmarks.micro.lives import LIVES
 from benchmarks.micro.machines import MACHINES
 from benchmarks.micro.overlay import OVERLAY
+from benchmarks.micro.populations import POPULATIONS
 from benchmarks.micro.prepared import Micro
 from benchmarks.micro.replica import REPLICA
 from benchmarks.micro.sizes import SIZES
@@ -31,5 +33,5 @@ MICROS: dict[str, Micro] = {
     name: micro for group in GROUPS.values() for name, micro in group.items()
 }
 
-COUNTED: dict[str, Micro] = MICROS | EDGE | SIZES
+COUNTED: dict[str, Micro] = MICROS | EDGE | SIZES | POPULATIONS | LIVES
 """Those of which the gate counts instructions: more than those that are timed."""

@@ -59,6 +59,7 @@ SUITES: Mapping[str, Budget] = {
     "overload": Budget(33),
     "scale": Budget(16),
     "simulated": Budget(120),
+    "situations": Budget(1),
     "startup": Budget(32),
     "tail": Budget(22),
 }

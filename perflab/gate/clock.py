@@ -26,7 +26,9 @@ USUAL_S = {
     "instructions": 90.0,
     "sizes": 40.0,
     "imports": 30.0,
-    "seeds": 16.0,
+    "populations": 30.0,
+    "lives": 12.0,
+    "seeds": 26.0,
     "rounds": 66.0,
 }
 """What each stage takes for both sides, where nothing has to be measured again: the processor time

@@ -6,6 +6,9 @@ count. Callgrind writes its counters to a file and sets them to zero at each suc
 second file has exactly the instructions of one micro benchmark: no start of the interpreter, no
 preparation, and no difference of two large figures.
 
+What takes long to prepare is prepared before callgrind looks (`late`): without its instruments the
+program is some five times as slow as by itself, and not fifty times.
+
 The hash seed moves the count by up to some tenths of a percent, so several fixed ones are used, a
 process each. The environment keeps PYTHONHASHSEED, which `python -I` and `-E` would drop.
 
@@ -33,6 +36,7 @@ from benchmarks.common import entry
 from benchmarks.common.children import child_environment
 from benchmarks.common.reach import unreached
 from benchmarks.micro.catalogue import COUNTED
+from benchmarks.micro.prepared import Prepared
 
 __all__ = [
     "MARK",
@@ -48,10 +52,13 @@ __all__ = [
 SEEDS = (0, 1, 2)
 WARM_UP = 3  # runs; what Python specialises and caches, it does in the first two
 RUNS = 3
+LATE_RUNS = 1  # of what takes long
 MARK = "getpriority"
 PR_SET_PDEATHSIG = 1  # prctl(2), Linux: the signal that a process gets when its parent dies
 PROCESS_S = 600  # twenty times what it takes with a core to itself
 NOTHING: Mapping[str, str] = {}
+CONTROL = "callgrind_control"
+Problem = dict[str, str | bool]
 TOTALS = re.compile(r"^totals: (\d+)$", re.MULTILINE)
 
 
@@ -72,14 +79,20 @@ class InstructionCount:
 
 def unavailable() -> str:
     """Why instructions cannot be counted here; "" if they can."""
-    return "" if shutil.which("valgrind") else "valgrind is not installed"
+    missing = [each for each in ("valgrind", CONTROL) if not shutil.which(each)]
+    return f"{missing[0]} is not installed" if missing else ""
 
 
 def count_instructions(
-    core_dir: str, names: list[str], seed: int, more: Mapping[str, str] = NOTHING
+    core_dir: str,
+    names: list[str],
+    seed: int,
+    more: Mapping[str, str] = NOTHING,
+    *,
+    late: bool = False,
 ) -> InstructionCount:
     """Count each micro benchmark's instructions per operation in one process with this hash seed,
-    and more in its environment.
+    and more in its environment. `late`: all are prepared first, and then counted.
 
     Raises:
         InstructionError: the process failed as a whole.
@@ -87,12 +100,13 @@ def count_instructions(
     with tempfile.TemporaryDirectory() as place:
         out = Path(place, "count")
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
-        command += [f"--dump-before={MARK}", sys.executable, "-s", "-P", entry.__file__]
+        command += [f"--dump-before={MARK}", f"--instr-atstart={'no' if late else 'yes'}"]
+        command += [sys.executable, "-s", "-P", entry.__file__]
         command += ["perflab.gate.instructions", core_dir, json.dumps(names)]
-        command += [str(os.getpid())]
+        command += [str(os.getpid()), "late" if late else "at once"]
         fixed = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
         answers = _answers(command, child_environment() | fixed | dict(more))
-        return _read(out, answers)
+        return _read(out, answers, LATE_RUNS if late else RUNS)
 
 
 def _answers(command: list[str], environment: dict[str, str]) -> list[dict[str, Any]]:
@@ -118,7 +132,7 @@ def _answers(command: list[str], environment: dict[str, str]) -> list[dict[str, 
     return [json.loads(line) for line in words.splitlines()]
 
 
-def _read(out: Path, answers: list[dict[str, Any]]) -> InstructionCount:
+def _read(out: Path, answers: list[dict[str, Any]], runs: int) -> InstructionCount:
     """Each micro benchmark's file is the second of its pair; the first has what led up to it."""
     found = InstructionCount()
     overhead = total(out, 2)
@@ -132,7 +146,7 @@ def _read(out: Path, answers: list[dict[str, Any]]) -> InstructionCount:
             found.wrong[name] = answer["wrong"]
         else:
             part += 2
-            count = (total(out, part) - overhead) / RUNS / COUNTED[name].operations
+            count = (total(out, part) - overhead) / runs / COUNTED[name].operations
             found.per_operation[name] = round(count, 3)
     return found
 
@@ -147,13 +161,23 @@ def total(out: Path, part: int) -> int:
 
 
 def run_child(arguments: list[str]) -> None:
-    """The process that callgrind watches; its order is a JSON list of names, and who started it."""
+    """The process that callgrind watches; its order is a JSON list of names, who started it, and
+    when callgrind is to look."""
     end_with(int(arguments[1]))
     gc.disable()  # when it runs is not the operation's doing
+    names = json.loads(arguments[0])
+    prepared: dict[str, Prepared | Problem] = {}
+    runs = RUNS
+    if arguments[2] == "late":
+        runs = LATE_RUNS
+        prepared = {name: _prepare(name) for name in names}
+        _begin_counting()
     os.getpriority(os.PRIO_PROCESS, 0)
     os.getpriority(os.PRIO_PROCESS, 0)
-    for name in json.loads(arguments[0]):
-        print(json.dumps({"name": name} | _count(name)), flush=True)
+    for name in names:
+        one = prepared[name] if prepared else _prepare(name)
+        problem = _count(one, runs) if isinstance(one, Prepared) else one
+        print(json.dumps({"name": name} | problem), flush=True)
 
 
 def end_with(parent: int) -> None:
@@ -165,17 +189,31 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def _count(name: str) -> dict[str, str | bool]:
+def _begin_counting() -> None:
+    """Let callgrind look from now on. It takes the order while the program runs, and not while it
+    waits."""
+    order = [CONTROL, "--instr=on", str(os.getpid())]
+    control = subprocess.Popen(order, stdout=subprocess.DEVNULL)
+    while control.poll() is None:
+        pass
+    if control.returncode:
+        raise InstructionError(f"{CONTROL} ended with {control.returncode}")
+
+
+def _prepare(name: str) -> Prepared | Problem:
     try:
-        prepared = COUNTED[name].prepare()
+        return COUNTED[name].prepare()
     except NotImplementedError as reason:
         return {"missing": str(reason), "unreached": unreached(reason)}
     except Exception as error:  # the parent is told which one, and the others are counted
         return {"wrong": f"{type(error).__name__}: {error}"}
+
+
+def _count(prepared: Prepared, runs: int) -> Problem:
     run = prepared.run
-    for _ in range(WARM_UP):
+    for _ in range(min(WARM_UP, 2 * runs)):
         run(prepared.fresh())
-    states = [prepared.fresh() for _ in range(RUNS)]
+    states = [prepared.fresh() for _ in range(runs)]
     os.getpriority(os.PRIO_PROCESS, 0)
     for state in states:
         run(state)

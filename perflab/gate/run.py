@@ -22,7 +22,9 @@ from perflab.gate.disk import DISK_METRICS, take_disk
 from perflab.gate.edge import EDGE_METRICS, KEPT_METRICS, take_edge
 from perflab.gate.imports import IMPORT_METRICS, take_imports
 from perflab.gate.judge import GateOutcome, judge
+from perflab.gate.lives import LIFE_METRICS, take_lives
 from perflab.gate.policy import Policy
+from perflab.gate.populations import POPULATION_METRICS, take_populations
 from perflab.gate.recorder import Recorder
 from perflab.gate.sizes import SIZE_METRICS, take_sizes
 from perflab.results.checkout import Commit
@@ -39,9 +41,41 @@ STAGES = {
     "instructions": tuple(f"instructions.{name}" for name in MICROS),
     "sizes": SIZE_METRICS,
     "imports": IMPORT_METRICS,
+    "populations": POPULATION_METRICS,
+    "lives": LIFE_METRICS,
     "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
 }
 """What is measured together, by the stage's name in `clock.py`."""
+Take = Callable[[gate_counts.Sheets, Sequence[str], Callable[[], bool]], None]
+EXACT: dict[str, tuple[str, Take]] = {
+    "operations": (
+        "counting operations: messages, bytes, calls, allocations",
+        gate_counts.take_operations,
+    ),
+    "memory": ("counting bytes that nodes, clients and records keep", gate_counts.take_memory),
+    "disk": ("counting what a group of durable records costs the disk, by strace", take_disk),
+    "edge": ("counting what the edge does, over wires in memory on both loops", take_edge),
+    "instructions": (
+        "counting instructions of functions by callgrind",
+        lambda sheets, cores, left: gate_counts.take_instructions(
+            sheets,
+            cores,
+            [each for each in MICROS if sheets[0].wanted(f"instructions.{each}")],
+            left,
+        ),
+    ),
+    "sizes": (
+        "counting instructions at the edge and of values of all sizes",
+        lambda sheets, cores, left: take_sizes(sheets, cores, sheets[0].wanted, left),
+    ),
+    "imports": (
+        "counting modules and instructions of an import",
+        lambda sheets, cores, left: take_imports(sheets, cores, sheets[0].wanted, left),
+    ),
+    "populations": ("counting what many records, links and contacts cost", take_populations),
+    "lives": ("counting lives of records and clients, and what they leave behind", take_lives),
+}
+"""Stages whose figures are exact, in their order: what is told, and who takes them."""
 METRICS = tuple(name for names in STAGES.values() for name in names)
 """Every benchmark that a gate can measure."""
 
@@ -89,29 +123,7 @@ def take_all(
     if crowd := warning(look()):
         _say(crowd)
     base, head = map(str, cores)
-    if any(map(wanted, gate_counts.OPERATION_METRICS)):
-        _begin(clock, "operations", "counting operations: messages, bytes, calls, allocations")
-        gate_counts.take_operations(sheets, (base, head), clock.left(COUNTING))
-    if any(map(wanted, gate_counts.MEMORY_METRICS)):
-        _begin(clock, "memory", "counting bytes that nodes, clients and records keep")
-        gate_counts.take_memory(sheets, (base, head), clock.left(COUNTING))
-    if any(map(wanted, DISK_METRICS)):
-        _begin(clock, "disk", "counting what a group of durable records costs the disk, by strace")
-        take_disk(sheets, (base, head), clock.left(COUNTING))
-    if any(map(wanted, STAGES["edge"])):
-        _begin(clock, "edge", "counting what the edge does, over wires in memory on both loops")
-        take_edge(sheets, (base, head), clock.left(COUNTING))
-    micros = [name for name in MICROS if wanted(f"instructions.{name}")]
-    if micros:
-        what = f"counting instructions of {_functions(micros)} by callgrind"
-        _begin(clock, "instructions", what)
-        gate_counts.take_instructions(sheets, (base, head), micros, clock.left(COUNTING))
-    if any(map(wanted, SIZE_METRICS)):
-        _begin(clock, "sizes", "counting instructions at the edge and of values of all sizes")
-        take_sizes(sheets, (base, head), wanted, clock.left(COUNTING))
-    if any(map(wanted, IMPORT_METRICS)):
-        _begin(clock, "imports", "counting modules and instructions of an import")
-        take_imports(sheets, (base, head), wanted, clock.left(COUNTING))
+    _take_exact(sheets, (base, head), wanted, clock)
     if any(map(wanted, seeds.SEEDED_METRICS)):
         clock.begin("seeds")
         told = partial(_progress, clock)
@@ -120,6 +132,18 @@ def take_all(
     if micros:
         clock.begin("rounds")
         _take_rounds(sheets, (base, head), micros, policy, clock)
+
+
+def _take_exact(
+    sheets: tuple[Recorder, Recorder],
+    cores: tuple[str, str],
+    wanted: Callable[[str], bool],
+    clock: BudgetClock,
+) -> None:
+    for stage, (words, take) in EXACT.items():
+        if any(map(wanted, STAGES[stage])):
+            _begin(clock, stage, words)
+            take(sheets, cores, clock.left(COUNTING))
 
 
 def _stages(wanted: Callable[[str], bool]) -> Iterator[tuple[str, float]]:

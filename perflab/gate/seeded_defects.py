@@ -72,6 +72,8 @@ def misplaced(edit: Edit, blamed: set[str]) -> list[str]:
 
 CODEC, ENCODE = "wire/codec.py", "encode_frame"
 CONNECTION = "aio/connection.py"
+REPLICA = "replication/replica.py"
+LONGER = ("instructions.edge_*", "instructions.whole_*", "instructions.life_*")
 MEMORY, LOOKUP = "storage/memory.py", "overlay/lookup.py"
 WIDER = "".join(f"spare_{number}: None = None\n" for number in range(8))  # of 8 bytes each
 LITTLE = "; _ = wall_ms"  # 31 instructions; a comparison and its assignment are 141
@@ -215,6 +217,33 @@ DEFECTS = (
         ),
         KEPT_METRICS,
         ("counts.c_calls.edge_*", "instructions.edge_*"),
+    ),
+    Edit(
+        "a timer looks at every record",
+        (begin(REPLICA, "Replica.handle_timer", "max(self._store._records, default=None)"),),
+        ("instructions.records_turn_growth",),
+        ("counts.*", "instructions.*_turn_growth", *LONGER),
+    ),
+    Edit(
+        "a forgotten tombstone's key is kept",
+        (
+            begin(MEMORY, "MemoryStore._remove", "_gone.append(bytearray(key))"),
+            before(MEMORY, "MemoryStore", "_gone: list[object] = []\n\n"),
+        ),
+        ("memory.life_overwrites", "memory.life_deletes"),
+        ("instructions.life_end", "counts.*", "memory.*"),
+    ),
+    Edit(
+        "pings are sent twice",
+        (twice("overlay/liveness.py", "Liveness.probe", "self.links.ask"),),
+        tuple(f"traffic.messages.{name}.8" for name in ("upkeep_with_records", "mixed")),
+        ("counts.*", "events.*", "traffic.*", "changes.*", "simulated.*"),
+    ),
+    Edit(
+        "copies wait twice as long",
+        (replaced("node.py", "Node.__init__", "config.copy_after_s", "2 * config.copy_after_s"),),
+        ("changes.seconds.copies.8",),
+        ("counts.*", "traffic.*"),
     ),
     Edit(
         "a store waits for every replica",

@@ -1,6 +1,7 @@
-"""What a gate plays under seeds: who comes and goes in a static swarm, and simulated networks.
+"""What a gate plays under seeds: situations of a static swarm, and simulated networks.
 
-The swarm counts messages, bytes and calls of events that chance has a part in. The networks (of the
+The swarm counts messages, bytes and calls of events that chance has a part in, what is sent in
+situations in which time passes, and how long changes take in virtual time. The networks (of the
 commit's own simulator) say what is asked where nobody knows everybody, and how long operations take
 in virtual time (the median): a longer wait shows there, and in no count and no processor time.
 
@@ -15,6 +16,7 @@ from functools import cache, partial
 from typing import Any
 
 from benchmarks.common.counting.count_lab import CountLab
+from benchmarks.common.counting.situation_lab import SituationLab
 from benchmarks.common.simulated.lab import Question, play_one
 from perflab.gate.counts import Job, Sheets, complete, note, side_by_side
 from perflab.gate.judge import suspects
@@ -53,6 +55,9 @@ FIGURES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {
             f"simulated.messages.lookup.{NETWORK}": "lookup_messages",
             f"simulated.messages.store.{NETWORK}": "store_messages",
+            f"simulated.messages.retrieve.{NETWORK}": "retrieve_messages",
+            f"simulated.bytes.store.{NETWORK}": "store_bytes",
+            f"simulated.bytes.retrieve.{NETWORK}": "retrieve_bytes",
             f"simulated.seconds.lookup.{NETWORK}": "lookup_s_p50",
         },
     ),
@@ -85,6 +90,25 @@ FIGURES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         },
     ),
 }
+SITUATIONS = {
+    # What is asked about each: what is sent, and how long a change takes.
+    "upkeep": ("traffic.messages.upkeep_with_records", "traffic.bytes.upkeep_with_records"),
+    "mixed": ("traffic.messages.mixed", "traffic.bytes.mixed"),
+    "stale": (
+        "traffic.messages.stale",
+        "traffic.bytes.stale",
+        "changes.seconds.ready",
+        "changes.seconds.handed_over",
+    ),
+    "away": (
+        "traffic.messages.away",
+        "traffic.bytes.away",
+        "traffic.asked.away",
+        "changes.dials.away",
+        "changes.seconds.back",
+    ),
+    "lost": ("changes.seconds.copies",),
+}
 FIRST_SEEDS = range(4)  # a change that shows under none of them is none
 NEXT_SEED = 100  # of those that what has moved is played again under
 
@@ -108,6 +132,16 @@ def _simulated(scenario: str, core: str, seed: int) -> dict[str, float]:
     return {name: figures[figure] for name, figure in names.items() if figure in figures}
 
 
+@cache
+def _situation(name: str, core: str, seed: int) -> dict[str, float]:
+    with SituationLab(core) as lab:
+        figures = lab.play(name, seed)
+    kept = {metric: metric.partition(".")[2] for metric in SITUATIONS[name]}
+    return {
+        f"{metric}.{SWARM}": figures[figure] for metric, figure in kept.items() if figure in figures
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Play:
     """What is found together, in a process of its own for each seed and side."""
@@ -120,6 +154,14 @@ class Play:
 
 PLAYS = (
     Play("who comes and goes", EVENT_METRICS, _events),
+    *(
+        Play(
+            f"the situation {name}",
+            tuple(f"{metric}.{SWARM}" for metric in metrics),
+            partial(_situation, name),
+        )
+        for name, metrics in SITUATIONS.items()
+    ),
     *(
         Play(f"simulated {scenario}", tuple(names), partial(_simulated, scenario))
         for scenario, (_, names) in FIGURES.items()

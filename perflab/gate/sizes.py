@@ -9,7 +9,7 @@ Rule: counts and notes; what a difference means is `judge.py`'s matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,13 @@ from perflab.gate.instructions import (
 from perflab.gate.record import Kind
 from perflab.gate.recorder import Recorder
 
-__all__ = ["LEAST", "SIZE_METRICS", "take_sizes"]
+__all__ = ["LEAST", "SIZE_METRICS", "note_growths", "take_sizes"]
 
 SEED = SEEDS[0]
 LEAST = 1000.0
 """Instructions: a smaller growth counts as this. The store's does not depend on the size, and what
 is left of it are a few hundred instructions that vary."""
+NO_OTHER: Mapping[str, float] = {}
 MAPPED = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024)}
 """Blocks of 4 KiB and more come from the kernel and go back to it: else, where one lies, and
 whether it can grow in its place, follows from what other code has freed before."""
@@ -62,21 +63,29 @@ def take_sizes(
         for number, names in enumerate(groups):
             for name in names:
                 note_instructions(sheet, name, [found[side, number]] if found else [], reason)
-        _note_growths(sheet, found.get((side, 1)), reason)
+        note_growths(sheet, GROWTHS, found.get((side, 1)), reason)
 
 
 def _with_growth(size: str) -> list[str]:
     return [size, *(name for name, between in GROWTHS.items() if size in between)]
 
 
-def _note_growths(sheet: Recorder, result: Any, reason: str) -> None:
+def note_growths(
+    sheet: Recorder,
+    growths: Mapping[str, tuple[str, str]],
+    result: Any,
+    reason: str,
+    least: Mapping[str, float] = NO_OTHER,
+) -> None:
+    """What the second of two micro benchmarks takes more than the first, LEAST or what is said for
+    it at least; `result` is what one process counted, or the error it raised."""
     count = result if isinstance(result, InstructionCount) else InstructionCount()
-    for name, between in GROWTHS.items():
+    for name, between in growths.items():
         small, large = (count.per_operation.get(each) for each in between)
         if small is None or large is None:
             why = reason or next((count.missing[e] for e in between if e in count.missing), "")
             error = InstructionError(f"{' or '.join(between)} was not counted")
             note_instructions(sheet, name, [error], why)
         else:
-            growth = round(max(LEAST, large - small), 3)
+            growth = round(max(least.get(name, LEAST), large - small), 3)
             sheet.add(PREFIX + name, Kind.EXACT, "instructions", growth)

@@ -21,7 +21,7 @@ LONGEST_S = 300  # nothing takes a minute on cores of its own; machines may be c
 # asv scales the first two for people; the others read well as they are.
 UNITS = (
     "seconds", "bytes", "ppm", "messages", "calls", "allocations", "hops", "operations", "records",
-    "removals", "changes",
+    "removals", "changes", "dials", "lines",
 )  # fmt: skip
 
 

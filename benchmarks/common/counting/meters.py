@@ -19,7 +19,14 @@ from itertools import repeat
 from types import FrameType
 from typing import Any, TypeVar
 
-__all__ = ["METERS", "AllocationMeter", "CallMeter", "CountMeter", "MeterFullError"]
+__all__ = [
+    "METERS",
+    "AllocationMeter",
+    "CallMeter",
+    "CountMeter",
+    "LineMeter",
+    "MeterFullError",
+]
 
 Result = TypeVar("Result")
 
@@ -76,6 +83,32 @@ class CallMeter(CountMeter):
             return function(*arguments, **named)
         finally:
             sys.setprofile(None)
+
+
+class LineMeter(CountMeter):
+    """Counts lines of Python code that are run, and the most that one call into the core takes: how
+    long it lets everything else wait.
+
+    By `sys.settrace`: each round of a loop is a line at least; loops within C are none.
+    """
+
+    names = ("lines", "longest")
+
+    def __call__(self, function: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        lines = 0
+
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal lines
+            lines += event == "line"
+            return trace
+
+        sys.settrace(trace)
+        try:
+            return function(*arguments, **named)
+        finally:
+            sys.settrace(None)
+            self.counts[0] += lines
+            self.counts[1] = max(self.counts[1], lines)
 
 
 class AllocationMeter(CountMeter):
@@ -144,4 +177,5 @@ METERS: dict[str, type[CountMeter]] = {
     "nothing": CountMeter,
     "calls": CallMeter,
     "allocations": AllocationMeter,
+    "lines": LineMeter,
 }

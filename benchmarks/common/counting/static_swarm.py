@@ -16,7 +16,7 @@ enough to be read in one sitting: one latency, no loss, no faults.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.common import subject
 from benchmarks.common.counting.meters import CountMeter
 
-__all__ = ["StaticMember", "StaticSwarm", "TrafficCount"]
+__all__ = ["EPOCH_MS", "StaticMember", "StaticSwarm", "TrafficCount"]
 
 LATENCY_NS = (
     50_000  # one way; ten operations last a few ms, in which nothing in the background is due
@@ -45,6 +45,7 @@ class StaticMember:
         self.address = address
         self.machine = machine
         self.gone = False
+        self.sent = 0  # frames
         self.is_deaf = False  # what is sent to it does not arrive, and nobody notices
         self.links: dict[int, tuple[StaticMember, int, Any]] = {}  # far end, its link, our parser
         self.results: dict[int, object] = {}
@@ -107,11 +108,12 @@ class StaticMember:
 
 
 class TrafficCount:
-    """Frames that were sent, and their bytes as they leave the codec (no TLS, no TCP)."""
+    """Frames that were sent, their bytes as they leave the codec (no TLS, no TCP), and dials."""
 
     def __init__(self) -> None:
         self.messages = 0
         self.bytes = 0
+        self.dials = 0
 
 
 class StaticSwarm:
@@ -123,14 +125,25 @@ class StaticSwarm:
         seed: of the machines' random streams.
         disk: nodes have one each, which has synced what it is given after LATENCY_NS; requires the
             feature "durability".
+        rows: what is on each disk at the start, as a journal takes it back.
+        settings: further ones of the nodes.
     """
 
     def __init__(
-        self, nodes: int, network: subject.NetworkSettings, seed: int = 0, *, disk: bool = False
+        self,
+        nodes: int,
+        network: subject.NetworkSettings,
+        seed: int = 0,
+        *,
+        disk: bool = False,
+        rows: Sequence[Any] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         if disk:
             subject.require("durability")
-        self._disk: dict[str, bool] = {"disk": True} if disk else {}
+        self._has_disk = disk
+        self._more = ({"disk": True} if disk else {}) | ({"settings": settings} if settings else {})
+        self.rows = rows
         self.core = subject.machines()
         self.meter = CountMeter()
         self.traffic = TrafficCount()
@@ -150,13 +163,16 @@ class StaticSwarm:
 
     # Members
 
-    def make_node(self) -> StaticMember:
-        """Another node, which has not joined yet; it will through the first one."""
-        number, address, streams = self._next("node")
+    def make_node(self, number: int | None = None) -> StaticMember:
+        """Another node, or one of an earlier number again, which has not joined yet; it will
+        through the first one."""
+        number, address, streams = self._next("node", number)
         bootstrap = [self.nodes[0].address] if self.nodes else []
         node_id = _id("node", number)
-        machine = self.core.node(self._network, bootstrap, node_id, streams, **self._disk)
-        if self._disk:
+        machine = self.core.node(self._network, bootstrap, node_id, streams, **self._more)
+        if self._has_disk:
+            machine.journal.take_back(self.rows)
+            machine.journal.taken_back(len(self.rows))
             machine.journal.open(self.now())
         machine.open(address)
         node = self._members[address] = StaticMember(self, number, address, machine)
@@ -189,6 +205,13 @@ class StaticSwarm:
         member.pump()
         member.gone = True
         self.finish(member, lambda: True)
+
+    def lose(self, node: StaticMember) -> None:
+        """A node's process dies: its links end, and nobody is there who could be dialled."""
+        self.nodes.remove(node)
+        node.gone = True
+        for link in list(node.links):
+            self.close(node, link)
 
     def _next(
         self, kind: str, number: int | None = None
@@ -268,6 +291,7 @@ class StaticSwarm:
 
     def send(self, source: StaticMember, link: int, frame: bytes) -> None:
         """A frame is on its way."""
+        source.sent += 1
         self.traffic.messages += 1
         self.traffic.bytes += len(frame)
         target, far_link, _ = source.links[link]
@@ -280,6 +304,7 @@ class StaticSwarm:
 
     def dialled(self, source: StaticMember, address: str, node_id: Any) -> None:
         """What a member dialled answers, or there is nobody."""
+        self.traffic.dials += 1
         target = self._members.get(address)
         if target is None or target.gone:
             source.tell(source.machine.connect_failed, address, node_id, self.core.nobody_there)

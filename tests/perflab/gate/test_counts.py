@@ -35,8 +35,12 @@ from perflab.results.checkout import Commit
 CORE = Path(p2pcore.__file__).parent
 COMMIT = Commit("0" * 40, "Mutated")
 
-ELSEWHERE = ("one more call per request at the edge", "large frames are copied once more")
-"""Those that `test_edge.py` and `test_sizes.py` look for."""
+ELSEWHERE = (
+    "one more call per request at the edge",
+    "large frames are copied once more",
+    "a timer looks at every record",
+)
+"""Those that `test_edge.py`, `test_sizes.py` and `test_populations.py` look for."""
 SEEDED = [edit for edit in DEFECTS if edit.name not in ELSEWHERE]
 SHORT = {edit.name: edit for edit in SEEDED if edit.must[0].startswith("counts.")} | {
     "a call per message": Edit(

@@ -1,5 +1,6 @@
 """Every figure of a gate answers a question, which docs/gate.md tells with its cost."""
 
+from collections import defaultdict
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -7,7 +8,8 @@ from perflab.gate.clock import USUAL_S
 from perflab.gate.run import METRICS, STAGES
 
 PAGE = Path(__file__).parents[3] / "docs" / "gate.md"
-ADDED_S = 120  # what the edge, sizes and imports may add
+ADDED = ("edge", "sizes", "imports", "populations", "lives")
+ADDED_S = 120  # what those may take together
 
 
 def rows() -> list[tuple[str, list[str], float]]:
@@ -22,10 +24,11 @@ def rows() -> list[tuple[str, list[str], float]]:
 
 
 def test_the_table_has_every_stage_with_its_seconds() -> None:
-    assert {stage: seconds for stage, _, seconds in rows()} == {
-        stage: seconds for stage, seconds in USUAL_S.items() if stage != "build"
-    }
-    assert USUAL_S["edge"] + USUAL_S["sizes"] + USUAL_S["imports"] <= ADDED_S
+    told: dict[str, float] = defaultdict(float)
+    for stage, _, seconds in rows():
+        told[stage] += seconds
+    assert told == {stage: seconds for stage, seconds in USUAL_S.items() if stage != "build"}
+    assert sum(USUAL_S[stage] for stage in ADDED) <= ADDED_S
 
 
 def test_every_figure_belongs_to_the_row_of_its_stage() -> None:
