@@ -27,7 +27,7 @@ def bring_back(peer: "Peer", now: Instant) -> None:
     journal, found = peer.machine.journal, saved(peer.disk)
     notes = [each for each in found if len(each.key) != 32]
     rows = [
-        (each.row, each.key, each.version, each.expires_ms, _size(each.value), each.name)
+        (each.row, each.key, each.version, each.expires_ms, _size(each.value), each.name or b"")
         for each in found
         if len(each.key) == 32
     ]
@@ -37,8 +37,8 @@ def bring_back(peer: "Peer", now: Instant) -> None:
     journal.open(now)
 
 
-def _size(value: bytes | None) -> int | None:
-    return None if value is None else len(value)
+def _size(value: bytes | None) -> int:
+    return -1 if value is None else len(value)
 
 
 def read_back(peer: "Peer") -> None:

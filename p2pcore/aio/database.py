@@ -22,16 +22,17 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from p2pcore.aio.entries import KEY_BYTES, entry_of, rows_of, sound_row
 from p2pcore.aio.schema import (
     INSERT_DATA,
     INSERT_META,
     MIGRATIONS,
     SCHEMA_VERSION,
-    SELECT_HEADS,
-    meta_row,
-    saved_of,
+    SELECT_ENTRIES,
+    SELECT_PAGE,
+    migrated_entry,
+    saved_by,
     select_of,
-    sorted_out,
     sound_head,
 )
 from p2pcore.effects import Persist
@@ -132,7 +133,10 @@ class Database:
             found = self._connection.execute(f"PRAGMA {name}").fetchone()
             if found is not None and found[0] != value:
                 raise BrokenDiskError(f"{self.path}: SQLite has {name}={found[0]}, not {value}")
-        self._connection.create_function("sound_head", 7, sound_head, deterministic=True)
+        for function, arguments in ((sound_head, 7), (migrated_entry, 8)):
+            self._connection.create_function(
+                function.__name__, arguments, function, deterministic=True
+            )
         for number in range(version, SCHEMA_VERSION):
             self._migrate(number)
 
@@ -147,23 +151,44 @@ class Database:
 
     def load(self) -> Iterator[list[Saved]]:
         """All records with their values, some at a time."""
-        for rows in self._pages(self._select, 0):
-            yield [saved_of(row) for row in rows]
+        after, page = -1, f"{self._select} > ? ORDER BY seq LIMIT ?"
+        while rows := self._all(page, after, READ_ROWS):
+            after = rows[-1][0]
+            yield [saved_by(row) for row in rows]
 
     def heads(self) -> Iterator[tuple[list[Row], list[Saved], list[int]]]:
         """What is known of all records without their values; notes, whole; and damaged rows: some
         at a time."""
-        for rows in self._pages(SELECT_HEADS, 1):
-            records, notes, damaged = sorted_out(rows)
-            yield records, [note for note in map(self.read, notes) if note is not None], damaged
+        after = -1
+        while True:
+            [(count, last, page)] = self._all(SELECT_PAGE, after, READ_ROWS)
+            if not count:
+                return
+            records = rows_of(page, count)
+            if records is None:
+                yield self._sorted_out(self._all(SELECT_ENTRIES, after, READ_ROWS))
+            else:
+                yield records, [], []
+            after = last
 
-    def _pages(self, statement: str, place: int) -> Iterator[list[Any]]:
-        """Rows of a statement, which has their numbers at a place, in order."""
-        after, page = -1, f"{statement} > ? ORDER BY seq LIMIT ?"
+    def _sorted_out(self, entries: list[Any]) -> tuple[list[Row], list[Saved], list[int]]:
+        """As `heads`, one by one."""
+        records: list[Row] = []
+        notes, damaged = [], []
+        for seq, entry in entries:
+            row = sound_row(seq, entry)
+            if row is None:
+                damaged.append(seq)
+            elif len(row[1]) == KEY_BYTES:
+                records.append(row)
+            else:
+                note = self.read(seq)
+                notes += [] if note is None else [note]
+        return records, notes, damaged
+
+    def _all(self, statement: str, *values: int) -> list[Any]:
         try:
-            while rows := self._connection.execute(page, (after, READ_ROWS)).fetchall():
-                after = rows[-1][place]
-                yield rows
+            return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise _kind_of(error) from error
 
@@ -173,11 +198,8 @@ class Database:
         Raises:
             DamagedError, BrokenDiskError: it can't be read.
         """
-        try:
-            found = self._connection.execute(f"{self._select} = ?", (row,)).fetchone()
-        except sqlite3.Error as error:
-            raise _kind_of(error) from error
-        return None if found is None else saved_of(found)
+        found = self._all(f"{self._select} = ?", row)
+        return saved_by(found[0]) if found else None
 
     def last_row(self) -> int:
         """The number of the last row of all."""
@@ -245,7 +267,7 @@ class Database:
         for number, key, version, value, expires_ms, name in map(_fields, group):
             if version is None or (brief and number in brief):
                 continue
-            meta.append(meta_row(number, key, version, value, expires_ms, name))
+            meta.append((number, entry_of(number, key, version, value, expires_ms, name)))
             if value is not None:
                 data.append((number, value))
         return meta, data, [(row,) for row in old if row not in brief]

@@ -26,9 +26,9 @@ from p2pcore.aio.database import (
     ForeignError,
     FullDiskError,
 )
+from p2pcore.aio.entries import MAX_UNSIGNED
 from p2pcore.aio.files import DirectoryLock
 from p2pcore.aio.reader import Found, Reader
-from p2pcore.aio.schema import MAX_UNSIGNED
 from p2pcore.aio.system import now
 from p2pcore.aio.writer import Writer
 from p2pcore.effects import Persist, Recall

@@ -1,27 +1,26 @@
-"""The tables of a file of records, and how rows of theirs are read and checked.
+"""The tables of a file of records, and what brings those of earlier versions up to them.
 
-A row of `meta` has two checksums: `head` of itself and its number, so that a start reads no values,
-and `seal` of the value as well. Its `name` is what a listed record is called.
+A row of `meta` is an entry (`entries.py`); one of `data` a value; both under one number. Until
+schema 3, `meta` had a column for each part of an entry.
 
-Rule: statements and rows; opens nothing.
+Rule: statements, and rows of earlier schemas; opens nothing.
 """
 
-import contextlib
 from typing import Any
-from zlib import crc32
 
-from p2pcore.storage.store import MARK_FORM, Row, Saved, mark_of, seal_of
+from p2pcore.aio.entries import NO_VALUE, packed, saved_of
+from p2pcore.storage.store import Saved, mark_of
 
 __all__ = [
     "INSERT_DATA",
     "INSERT_META",
     "MIGRATIONS",
     "SCHEMA_VERSION",
-    "SELECT_HEADS",
-    "meta_row",
-    "saved_of",
+    "SELECT_ENTRIES",
+    "SELECT_PAGE",
+    "migrated_entry",
+    "saved_by",
     "select_of",
-    "sorted_out",
     "sound_head",
 ]
 
@@ -40,37 +39,37 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "UPDATE meta SET head = sound_head(seq, key, version, expires_ms, seal, name,"
         " (SELECT value FROM data WHERE data.seq = meta.seq))",
     ),
+    (  # what is not sound becomes an entry that is not
+        "ALTER TABLE meta RENAME TO meta_3",
+        "CREATE TABLE meta(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL)",
+        "INSERT INTO meta SELECT seq,"
+        " migrated_entry(seq, key, version, expires_ms, seal, size, head, name)"
+        " FROM meta_3 ORDER BY seq",
+        "DROP TABLE meta_3",
+    ),
 )
 """What brings a file from the schema of each version to the next. Never changed, only added to. May
-call `sound_head`."""
+call `sound_head` and `migrated_entry`."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-SELECT_HEADS = "SELECT head, seq, key, version, expires_ms, size, name FROM meta WHERE seq"
-INSERT_META = (
-    "INSERT INTO meta(seq, key, version, expires_ms, seal, size, name, head)"
-    " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
+SELECT_PAGE = (
+    "SELECT count(*), max(seq), CAST(group_concat(entry, '') AS BLOB)"
+    " FROM (SELECT seq, entry FROM meta WHERE seq > ? ORDER BY seq LIMIT ?)"
 )
+"""How many entries come after a row, the row of the last one, and all of them joined."""
+
+SELECT_ENTRIES = "SELECT seq, entry FROM meta WHERE seq > ? ORDER BY seq LIMIT ?"
+INSERT_META = "INSERT INTO meta VALUES(?, ?)"
 INSERT_DATA = "INSERT INTO data VALUES(?, ?)"
-MAX_UNSIGNED = (1 << 63) - 1  # the largest number that SQLite keeps
-KEY_BYTES = 32  # of a record; other rows are of notes
-
-
-def meta_row(
-    row: int, key: bytes, version: bytes, value: bytes | None, expires_ms: int, name: bytes | None
-) -> tuple[int, bytes, bytes, int, int, int | None, bytes | None, int]:
-    """What INSERT_META takes for a record."""
-    if expires_ms > MAX_UNSIGNED:
-        expires_ms = MAX_UNSIGNED
-    size = None if value is None else len(value)
-    seal = seal_of(key, version, value, expires_ms, name)
-    mark = mark_of(row, key, version, expires_ms, size, name)
-    return row, key, version, expires_ms, seal, size, name, mark
+ENTRIES_SINCE = 4
 
 
 def select_of(version: int) -> str:
     """What reads whole records from a file of this schema, which may be an old one that is only
     looked at."""
+    if version >= ENTRIES_SINCE:
+        return "SELECT seq, entry, value FROM meta LEFT JOIN data USING(seq) WHERE seq"
     name = "NULL" if version < 2 else "name"
     size, head = ("length(value)", "NULL") if version < 3 else ("size", "head")
     return (
@@ -79,30 +78,13 @@ def select_of(version: int) -> str:
     )
 
 
-def saved_of(row: Any) -> Saved:
-    """The record of a row of `select_of`; one that is not sound if its head is not."""
+def saved_by(row: tuple[Any, ...]) -> Saved:
+    """The record of a row of `select_of`; one that is not sound if what is said of it is not."""
+    if len(row) == 3:
+        return saved_of(*row)
     seq, key, version, expires_ms, seal, value, size, name, head = row
     sound = head is None or _is_head(head, seq, key, version, expires_ms, size, name)
     return Saved(key, version, value, expires_ms, seal if sound else -1, name, seq)
-
-
-def sorted_out(rows: list[Any]) -> tuple[list[Row], list[int], list[int]]:
-    """Of rows of SELECT_HEADS: the records, the numbers of notes, and those of damaged rows."""
-    records = [row[1:] for row in rows]
-    heads = [row[0] for row in rows]
-    with contextlib.suppress(TypeError, ValueError):  # a text where bytes were, say
-        sound = heads == [crc32(MARK_FORM % record) for record in records]
-        if sound and all(len(record[1]) == KEY_BYTES for record in records):
-            return records, [], []
-    sorts: tuple[list[Row], list[int], list[int]] = [], [], []
-    for head, record in zip(heads, records, strict=True):
-        if not _is_head(head, *record):
-            sorts[2].append(record[0])
-        elif len(record[1]) == KEY_BYTES:
-            sorts[0].append(record)
-        else:
-            sorts[1].append(record[0])
-    return sorts
 
 
 def sound_head(
@@ -113,6 +95,15 @@ def sound_head(
         return -1
     size = None if value is None else len(value)
     return mark_of(seq, key, version, expires_ms, size, name)
+
+
+def migrated_entry(
+    seq: Any, key: Any, version: Any, expires_ms: Any, seal: Any, size: Any, head: Any, name: Any
+) -> bytes:
+    """The entry of a row of schema 3; one that is not sound if the row is not."""
+    if not _is_head(head, seq, key, version, expires_ms, size, name):
+        return b""
+    return packed(seq, key, version, expires_ms, NO_VALUE if size is None else size, seal, name)
 
 
 def _is_head(head: object, *row: Any) -> bool:

@@ -205,13 +205,16 @@ class LoggedStore(MemoryStore):
         """
         records, size_bytes, stale = self._records, self.size_bytes, []
         for row, key, version, expires_ms, length, name in rows:
-            before = records.get(key)
-            if before is not None:
+            value = _on_disk(length) if length > 0 else None if length else b""
+            held = Kept(version, value, expires_ms, name or None, row)
+            before = records.setdefault(key, held)
+            if before is not held:
                 stale.append(_row_of(before))
                 size_bytes -= cost_of(before)
-            value = None if length is None else _on_disk(length) if length else b""
-            records[key] = Kept(version, value, expires_ms, name, row)
-            size_bytes += RECORD_OVERHEAD_BYTES + (length or 0) + (len(name) if name else 0)
+                records[key] = held
+            if length > 0:
+                size_bytes += length
+            size_bytes += RECORD_OVERHEAD_BYTES + len(name)
         self.size_bytes = size_bytes
         if size_bytes > self._capacity_bytes:
             raise StorageFullError(f"{size_bytes} bytes, and {self._capacity_bytes} may be")

@@ -19,15 +19,11 @@ from p2pcore.storage.memory import TALLY_RECORDS, Record
 from p2pcore.storage.recent import RecentHeads
 from p2pcore.versions import Version
 
-__all__ = ["MARK_FORM", "ChangeLog", "RecordStore", "Row", "Saved", "mark_of", "seal_of"]
+__all__ = ["ChangeLog", "RecordStore", "Row", "Saved", "mark_of", "seal_of"]
 
-Row = tuple[int, Key, Version, int, int | None, bytes | None]
+Row = tuple[int, Key, Version, int, int, bytes]
 """What a disk says of a record without its value: row, key, version, expires_ms, how many bytes
-the value has (None: there is none), and its name."""
-
-
-MARK_FORM = b"%d,%b%b%d,%a,%a"
-"""What `mark_of` is the CRC-32 of, as a form for a `Row`."""
+the value has (-1: there is none), and its name (b"": it has none)."""
 
 
 class RecordStore(Protocol):
@@ -110,5 +106,6 @@ def mark_of(
     row: int, key: bytes, version: bytes, expires_ms: int, size_bytes: int | None,
     name: bytes | None = None,
 ) -> int:  # fmt: skip
-    """The checksum of what a row says of a record without its value, and of its own number."""
-    return crc32(MARK_FORM % (row, key, version, expires_ms, size_bytes, name))
+    """The checksum of what a row of schema 3 says of a record without its value, and of its own
+    number."""
+    return crc32(b"%d,%b%b%d,%a,%a" % (row, key, version, expires_ms, size_bytes, name))

@@ -90,7 +90,9 @@ def test_the_names_of_listed_records_are_kept(tmp_path: Path) -> None:
         assert {each.key: each.name for each in records} == {key_of("a"): b"a", key_of("b"): None}
         assert all(each.is_sound for each in records)
     with sqlite3.connect(path) as plain:
-        plain.execute("UPDATE meta SET name=x'62' WHERE name NOT NULL")
+        row, entry = plain.execute("SELECT * FROM meta WHERE length(entry) > 78").fetchone()
+        assert entry[74:-4] == b"a"
+        plain.execute("UPDATE meta SET entry=? WHERE seq=?", (entry[:74] + b"b" + entry[75:], row))
     plain.close()
     database = Database(path)
     assert [each.is_sound for each in all_of(database)] == [False, True]
@@ -202,7 +204,7 @@ def test_a_file_of_the_first_schema_is_brought_up_and_what_was_damaged_stays_so(
     old.close()
     database = Database(path)
     records, notes, damaged = next(database.heads())
-    assert [(row[0], row[4]) for row in records] == [(1, None), (2, 1), (3, 2), (5, 4)]
+    assert [(row[0], row[4]) for row in records] == [(1, -1), (2, 1), (3, 2), (5, 4)]
     assert (notes, damaged) == ([], [4])
     assert [each.is_sound for each in all_of(database)] == [True, True, True, False, True]
     database.close()

@@ -18,12 +18,12 @@ from p2pcore import (
     StorageFullError,
 )
 from p2pcore.aio.database import BrokenDiskError, DamagedError, Database, FullDiskError
+from p2pcore.aio.entries import entry_of
 from p2pcore.aio.system import now
 from p2pcore.aio.writer import BALLAST_FILE, Writer
 from p2pcore.ids import Key, key_of
 from p2pcore.replication.journal import CLOCK_KEY
 from p2pcore.replication.notes import AGAIN
-from p2pcore.storage.store import mark_of, seal_of
 from p2pcore.versions import version_at
 from tests.aio.support import ONE, client_of, eventually, swarm
 
@@ -116,7 +116,7 @@ async def test_a_damaged_record_is_left_out_named_and_gone(
     await filled(tmp_path)
     with closing(sqlite3.connect(tmp_path / "records.db")) as plain, plain:
         row = plain.execute(
-            "SELECT seq FROM meta WHERE key=?", (bytes(key_of(KEYS[5])),)
+            "SELECT seq FROM meta WHERE substr(entry, 9, 32)=?", (bytes(key_of(KEYS[5])),)
         ).fetchone()
         plain.execute("UPDATE data SET value=? WHERE seq=?", (b"key 6", *row))
     async with AdaptiveCoordinator(config(tmp_path)) as node:
@@ -220,10 +220,10 @@ async def test_old_records_are_refused_with_the_way_out(tmp_path: Path) -> None:
     two_days_ago = version_at(int(time.time() * 1000) - 2 * 86_400_000)
     with closing(sqlite3.connect(tmp_path / "records.db")) as plain, plain:
         for key in (CLOCK_KEY, Key(CLOCK_KEY + AGAIN)):
-            row = plain.execute("SELECT seq FROM meta WHERE key=?", (bytes(key),)).fetchone()[0]
-            mark = mark_of(row, key, two_days_ago, 0, None, None)
-            changed = (two_days_ago, seal_of(key, two_days_ago, None, 0), mark, row)
-            plain.execute("UPDATE meta SET version=?, seal=?, head=? WHERE seq=?", changed)
+            found = "SELECT seq FROM meta WHERE substr(entry, 9, 32)=?"
+            row = plain.execute(found, (bytes(key).ljust(32, b"\0"),)).fetchone()[0]
+            entry = entry_of(row, key, two_days_ago, None, 0, None)
+            plain.execute("UPDATE meta SET entry=? WHERE seq=?", (entry, row))
     said = r"records\.db: the records were last in use 172\d\d\d s ago, .* for 86400 s: .* raise"
     with pytest.raises(ConfigError, match=said):
         await AdaptiveCoordinator(config(tmp_path)).start()

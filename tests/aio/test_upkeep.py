@@ -104,7 +104,10 @@ async def test_a_check_finds_what_is_damaged(tmp_path: Path) -> None:
     assert check(tmp_path).records == len(LEFT)
     key = key_of(KEYS[7])
     with closing(sqlite3.connect(tmp_path / "records.db")) as plain, plain:
-        plain.execute("UPDATE meta SET expires_ms=5 WHERE key=?", (bytes(key),))
+        found = "SELECT * FROM meta WHERE substr(entry, 9, 32)=?"
+        row, entry = plain.execute(found, (bytes(key),)).fetchone()
+        later = entry[:63] + b"\5" + entry[64:]  # when it expires
+        plain.execute("UPDATE meta SET entry=? WHERE seq=?", (later, row))
     assert check(tmp_path).damaged == [f"the record of key {key.hex()}"]
     whole = bytearray((tmp_path / "records.db").read_bytes())
     whole[4096 + 5 : 4096 + 60] = bytes(55)
