@@ -193,8 +193,9 @@ class MetricsCollector:
 
 def _sizes(store: RecordStore) -> Iterator[tuple[int, int]]:
     """How many records are in each slot; worked out if somebody asks."""
-    for slot, _ in store.slots():
-        yield slot, store.count(slot)
+    for slot, _ in store.sums():
+        if count := store.count(slot):
+            yield slot, count
 
 
 def metric_of(family: Family, readings: list[Reading]) -> "Metric":

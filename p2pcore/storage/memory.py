@@ -13,7 +13,8 @@ records in it (`slots.py`). Two nodes that compare sums learn which slots to com
 
 No call looks at more than a bounded number of records, however many there are: `tally` takes
 TALLY_RECORDS at a time of what puts leave to be tallied, and a put that makes it MAX_UNTALLIED
-takes some itself; keys are listed in pages, and `expire` ends EXPIRE_RECORDS at a time.
+takes some itself; keys are listed in pages, and `expire` ends EXPIRE_RECORDS at a time. But for
+the first digest, of which see `slots`.
 """
 
 from collections.abc import Iterable
@@ -204,25 +205,38 @@ class MemoryStore:
         nobody waits. Some 2 us each."""
         records = self._records
         self._slots = Slots()
-        self._slots.add_all((key, face_of(record)) for key, record in records.items())
+        self._slots.fill(self._faces())
         self._keys.fill(sorted(records))
-        ending = ((record, key) for key, record in records.items() if record.expires_ms)
-        self._ends.fill(sorted(_end_of(record, key) for record, key in ending))
+        ends = [_end_of(record, key) for key, record in records.items() if record.expires_ms]
+        self._ends.fill(sorted(ends))
         last = [*islice(reversed(records), MOST_HEADS)][::-1]
         self.recent.add(last, [records[key].version for key in last], len(records))
         self._named.fill(sorted(key for key, record in records.items() if record.name is not None))
         self.untallied.clear()
 
+    def _faces(self) -> Iterable[tuple[Key, bytes]]:
+        """The key and the `face_of` of every record, without a call for each."""
+        return (
+            (key, record.version if record.value is not None else record.version + b"\0")
+            for key, record in self._records.items()
+        )
+
     def slots(self) -> Iterable[tuple[int, int]]:
-        """(slot, digest) of every slot that has records, in order: for earlier versions."""
-        self._tally_all()
+        """(slot, digest) of every slot that has records, in order: for earlier versions. The first
+        call looks at every record, as does that of `digest`."""
+        self._begin_digests()
         return self._slots.digests()
 
     def digest(self, slot: int) -> int:
         """A number that two replicas have in common when they hold the same in a slot."""
+        self._begin_digests()
+        return self._slots.digest(slot)
+
+    def _begin_digests(self) -> None:
         if self.untallied:
             self._tally_all()
-        return self._slots.digest(slot)
+        if not self._slots.has_digests:
+            self._slots.begin_digests(self._faces())
 
     def sums(self) -> Iterable[tuple[int, int]]:
         """(slot, sum) of every slot that has records, and of others, where it is 0."""
