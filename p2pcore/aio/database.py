@@ -315,7 +315,7 @@ class Database:
 
     @property
     def wal_bytes(self) -> int:
-        """How much is in the log and not in the file yet."""
+        """How long the log is; see `limit_log`."""
         try:
             return os.stat(f"{self.path}-wal").st_size
         except FileNotFoundError:
@@ -326,6 +326,12 @@ class Database:
         """What records take on disk: the pages in use of the file, and its log."""
         pages = self._value("PRAGMA page_count") - self._value("PRAGMA freelist_count")
         return pages * self._page_bytes + self.wal_bytes
+
+    def limit_log(self, size_bytes: int) -> None:
+        """Once all of the log is in the file, it is written from its beginning again, and stays as
+        long as it was: overwriting is what a disk syncs fastest. From now on it is cut to so many
+        bytes then; so whenever it is longer, there is so much in it."""
+        self._guarded(f"PRAGMA journal_size_limit={size_bytes}")
 
     def checkpoint(self, *, truncate: bool = False) -> None:
         """Bring what is in the log into the file; `truncate`: and leave an empty log.

@@ -59,6 +59,7 @@ class Writer:
         self._database = database
         self._max_bytes = max_bytes
         self._wal_bytes = min(WAL_BYTES, max_bytes // 8)
+        database.limit_log(self._wal_bytes)
         self._over = False  # beyond `max_bytes`
         self._told = told
         self._ballast = database.path.with_name(BALLAST_FILE)

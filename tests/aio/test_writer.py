@@ -11,6 +11,7 @@ from p2pcore.aio import writer as module
 from p2pcore.aio.database import BrokenDiskError, Database, FullDiskError
 from p2pcore.aio.writer import BALLAST_FILE, Writer
 from p2pcore.effects import Persist
+from p2pcore.ids import key_of
 from tests.aio.test_database import change, found
 
 PATIENCE_S = 60.0
@@ -226,3 +227,28 @@ def test_a_disk_that_has_failed_is_never_tried_again(disk: tuple[Slow, Told, Wri
     writer.close()
     assert asked == [1]
     assert told.words == [("failed", 0)]
+
+
+def test_the_log_is_brought_into_the_file_once_for_each_length_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that has become long stays so; if its length were what counts, each group from then on
+    would be followed by a checkpoint."""
+    monkeypatch.setattr(module, "WAL_BYTES", 200_000)
+    database, told, lengths = Database(tmp_path / "records.db"), Told(), list[int]()
+    checkpoint = database.checkpoint
+
+    def counted(*, truncate: bool = False) -> None:
+        lengths.append(database.wal_bytes)
+        checkpoint(truncate=truncate)
+
+    monkeypatch.setattr(database, "checkpoint", counted)
+    writer = Writer(database, told)
+    for number in range(1, 101):
+        writer.write(change(number, f"k{number}", bytes(20_000)))
+        told.wait("persisted", number)
+    assert database.wal_bytes >= 200_000
+    assert 5 <= len(lengths) <= 25  # of 100 groups of 20,000 bytes, and a page or two
+    assert max(lengths) < 300_000
+    writer.close()
+    assert found(tmp_path / "records.db") == {key_of(f"k{n}"): bytes(20_000) for n in range(1, 101)}
