@@ -15,21 +15,9 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
-from p2pcore.wire.comparing import (
-    Draw,
-    Entry,
-    Heads,
-    Listed,
-    ListKeys,
-    Recent,
-    Resolve,
-    Sketch,
-    Sketched,
-    Sum,
-    Summed,
-    Survey,
-    Surveyed,
-)
+from p2pcore.wire import comparing, listing, probing
+from p2pcore.wire.comparing import *  # noqa: F403
+from p2pcore.wire.comparing import Entry
 from p2pcore.wire.limits import (
     MAX_BATCH_ITEMS,
     MAX_CONTACTS,
@@ -37,7 +25,8 @@ from p2pcore.wire.limits import (
     MAX_DRAWN,
     MAX_PEERS,
 )
-from p2pcore.wire.listing import ListedName, ListNames, NamesListed
+from p2pcore.wire.listing import *  # noqa: F403
+from p2pcore.wire.listing import ListedName
 from p2pcore.wire.parts import (
     AddressField,
     Base,
@@ -55,18 +44,17 @@ from p2pcore.wire.parts import (
     VersionField,
     WirePeer,
 )
-from p2pcore.wire.probing import IndirectPing, IndirectPong
+from p2pcore.wire.probing import *  # noqa: F403
 from p2pcore.wire.reasons import Reason, Role, words_of
 
 __all__ = [
-    "MESSAGES", "REPLIES", "Confirm", "Confirmed", "Contacts", "Draw", "Drawn", "Entry", "Failed",
-    "Fetch", "FetchMany", "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Heads",
-    "IndirectPing", "IndirectPong", "Inspect", "Inspected", "Leaving", "ListKeys", "ListNames",
-    "Listed", "Malformed", "Mark", "Marked", "Message", "Missing", "NamesListed", "NotReady",
-    "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason", "Recent", "Reply",
-    "Request", "Resolve", "Role", "Settings", "Sketch", "Sketched", "Stale", "Store", "StoreItem",
-    "StoreMany", "Stored", "StoredMany", "Sum", "Summed", "Survey", "Surveyed", "Unknown",
+    "MESSAGES", "REPLIES", "Confirm", "Confirmed", "Contacts", "Drawn", "Failed", "Fetch",
+    "FetchMany", "FindNode", "Found", "FoundItem", "FoundMany", "Get", "Goodbye", "Inspect",
+    "Inspected", "Leaving", "Malformed", "Mark", "Marked", "Message", "Missing", "NotReady",
+    "NotReplica", "Ping", "Pong", "Put", "PutDone", "Ready", "Reason", "Reply", "Request", "Role",
+    "Settings", "Stale", "Store", "StoreItem", "StoreMany", "Stored", "StoredMany", "Unknown",
     "WireContact", "WirePeer", "words_of",
+    *comparing.__all__, *listing.__all__, *probing.__all__,
 ]  # fmt: skip
 
 
