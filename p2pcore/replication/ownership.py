@@ -9,6 +9,15 @@ one rule for joins, crashes and departures: what was never handed over does not 
 may wait for a while for one that is lost (`may_wait`): who would take its place does not count yet,
 and when it comes back in time, it never did.
 
+    belonging  which means                           then
+    OUTSIDE    nothing was handed over to this node  FOUNDER (`found`), MEMBER (`synced`)
+    FOUNDER    it is the first, and has met nobody   MEMBER, DOUBTED (`met`), OUTSIDE (`expelled`)
+    DOUBTED    somebody was ready without it         MEMBER (`synced`), OUTSIDE (`expelled`)
+    MEMBER     what it has, it was handed over       OUTSIDE (`expelled`)
+
+A founder and a member count. Beside that a node may be *leaving*: a replica of nothing, whatever it
+was; and *returning*: outside, with records of those whom it knew before (`awaited`).
+
 Why that keeps acknowledged writes. Let {A, B, C} hold a key with W = R = 2, and let X take the
 place of C. X counts for nothing until it has synced. If C was pushed out because X is closer, X
 syncs with A, B and C, each of which learned of X before it was asked: whatever C acknowledged, it
@@ -35,7 +44,7 @@ from p2pcore.ids import ID_BITS, NodeId, deciding_bits, shared_prefix_bits
 from p2pcore.overlay.table import ContactTable
 from p2pcore.wire.limits import SLOT_BITS
 
-__all__ = ["SETTLE_NS", "Ownership", "Standing"]
+__all__ = ["SETTLE_NS", "Belonging", "Ownership", "Standing"]
 
 SETTLE_NS = 500_000_000  # more than timeouts.LEAST_NS and the sweep that ends a round
 MAX_CELLS = 4096  # whose standing is remembered: 400 KiB at most
@@ -49,6 +58,18 @@ class Standing(enum.Enum):
     READY = enum.auto()  # a replica that counts
 
 
+class Belonging(enum.Enum):
+    """What was handed over to a node as a whole; the table is at the top."""
+
+    OUTSIDE = enum.auto()
+    FOUNDER = enum.auto()
+    DOUBTED = enum.auto()
+    MEMBER = enum.auto()
+
+
+COUNTING = (Belonging.MEMBER, Belonging.FOUNDER)
+
+
 class Ownership:
     """What one node is for every key.
 
@@ -59,13 +80,11 @@ class Ownership:
 
     def __init__(self, table: ContactTable, replicas: int) -> None:
         self.replicas = replicas
-        self.joined = False  # whether there was ever a view in which everything was handed over
+        self.belonging = Belonging.OUTSIDE
         self.awaited: tuple[bytes, ...] = ()  # who was here when we went, and may hold what we lack
         self.leaving = False  # records are placed without us
         self.epoch = 0  # counts the changes of membership that concern us
         self._table = table
-        self.alone = False  # the first of its network, and nobody was met so far
-        self._unsure = False  # it seemed so, but somebody was ready without it
         self._added_epoch = 0
         self._lost: dict[NodeId, tuple[int, int]] = {}  # point and epoch of those not synced since
         self._holes: dict[int, int] = {}  # epochs by points of keys that we have lost the record of
@@ -75,9 +94,19 @@ class Ownership:
         table.on_change = self._on_change
 
     @property
+    def joined(self) -> bool:
+        """True if there was ever a view in which everything was handed over."""
+        return self.belonging is not Belonging.OUTSIDE
+
+    @property
+    def alone(self) -> bool:
+        """True if this is the first node of its network, and has met nobody so far."""
+        return self.belonging is Belonging.FOUNDER
+
+    @property
     def settled(self) -> bool:
         """True if this node is ready for all that is its."""
-        return self.joined and not (self._lost or self._unsure or self._holes)
+        return self.belonging in COUNTING and not (self._lost or self._holes)
 
     @property
     def was_here(self) -> bool:
@@ -102,7 +131,7 @@ class Ownership:
     def counts(self) -> bool:
         """True if this node counts for what it was handed over: also while it is still to be given
         the share of somebody lost, which leaves what it has as it was."""
-        return self.joined and not (self._unsure or self.leaving)
+        return self.belonging in COUNTING and not self.leaving
 
     def short(self, slots: Iterable[tuple[int, int]]) -> int:
         """Of so many records in each slot, how many have a replica less than they had: one that was
@@ -144,22 +173,20 @@ class Ownership:
 
     def found(self) -> None:
         """This node is the first of its network: nobody has anything to hand over to it."""
-        self.joined = self.alone = True
+        self.belonging = Belonging.FOUNDER
         self._forget()
 
     def met(self, *, ready: bool) -> None:
         """Somebody compares records with us. Is it `ready`, and we thought that we were the first,
         then we have been here before and forgot everything: we don't count until the next sync."""
         if self.alone:
-            self.alone = False
-            self._unsure = ready
+            self.belonging = Belonging.DOUBTED if ready else Belonging.MEMBER
             self._forget()
 
     def synced(self, epoch: int) -> None:
         """All that was ours by the membership of this epoch has been handed over."""
-        if self._added_epoch <= epoch:
-            self.joined = True
-            self._unsure = False
+        if self._added_epoch <= epoch and not self.alone:
+            self.belonging = Belonging.MEMBER
         lost = self._lost.items()
         self._lost = {node_id: held for node_id, held in lost if held[1] > epoch}
         self._holes = {point: lost for point, lost in self._holes.items() if lost > epoch}
@@ -176,7 +203,7 @@ class Ownership:
         """Somebody says that we are not on the allow list. What we hold counts for nothing until
         those who still have us have handed over to us all that is ours: clients that are linked to
         us may take us for a replica, and the others don't."""
-        self.joined = self.alone = False
+        self.belonging = Belonging.OUTSIDE
         self._added_epoch = self.epoch = self.epoch + 1
         self._forget()
 
@@ -239,7 +266,7 @@ class Ownership:
             return Standing.NOT_REPLICA
         distance = self._table.point ^ point
         rank += sum(lost ^ point < distance for lost, _ in self._lost.values())
-        ready = self.joined and not self._unsure and rank < self.replicas
+        ready = self.belonging in COUNTING and rank < self.replicas
         ready = ready and point not in self._holes
         return Standing.READY if ready else Standing.PENDING
 

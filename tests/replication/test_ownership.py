@@ -1,7 +1,7 @@
 """Readiness: who counts, who does not yet, and that everybody becomes ready in the end."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from p2pcore.errors import DeadlineError
 from p2pcore.ids import NodeId, key_of
 from p2pcore.node import Node
 from p2pcore.overlay.table import ContactTable
-from p2pcore.replication.ownership import Ownership, Standing
+from p2pcore.replication.ownership import Belonging, Ownership, Standing
 from p2pcore.sim import World
 from p2pcore.wire.limits import SLOT_BITS, SLOTS
 from p2pcore.wire.messages import FoundMany, Message, Survey, Surveyed
@@ -292,3 +292,38 @@ def test_who_does_not_concern_us_shares_no_key_with_us(
         assert rank >= replicas or point ^ key > key, "it takes the key from us"
         nearer = sum(p ^ key < point ^ key for p in [*without, 0])
         assert rank >= replicas or nearer >= replicas, "we share the key with it"
+
+
+OUTSIDE, FOUNDER, DOUBTED, MEMBER = Belonging
+INPUTS: dict[str, Callable[[Ownership], None]] = {
+    "found": Ownership.found,
+    "met one who is ready": lambda ownership: ownership.met(ready=True),
+    "met one who is not": lambda ownership: ownership.met(ready=False),
+    "synced": lambda ownership: ownership.synced(ownership.epoch),
+    "expelled": Ownership.expelled,
+}
+THEN = {  # in the order of the inputs; to found a network is only for those outside of one
+    OUTSIDE: (FOUNDER, OUTSIDE, OUTSIDE, MEMBER, OUTSIDE),
+    FOUNDER: (FOUNDER, DOUBTED, MEMBER, FOUNDER, OUTSIDE),
+    DOUBTED: (None, DOUBTED, DOUBTED, MEMBER, OUTSIDE),
+    MEMBER: (None, MEMBER, MEMBER, MEMBER, OUTSIDE),
+}
+
+
+@pytest.mark.parametrize("before", Belonging)
+def test_what_becomes_of_a_node(before: Belonging) -> None:
+    for (name, happen), after in zip(INPUTS.items(), THEN[before], strict=True):
+        ownership = Ownership(ContactTable(OWNER), 3)
+        ownership.belonging = before
+        if after is not None:
+            happen(ownership)
+            assert ownership.belonging is after, name
+            counts = after in (FOUNDER, MEMBER)
+            assert (ownership.counts, ownership.settled) == (counts, counts)
+            assert ownership.joined is (after is not OUTSIDE)
+            expected = Standing.READY if counts else Standing.PENDING
+            assert ownership.standing(point_of(OWNER)) is expected
+            ownership.leave()
+            assert not ownership.counts
+            assert ownership.joined is (after is not OUTSIDE)  # others may still be handed it
+            assert ownership.standing(point_of(OWNER)) is Standing.NOT_REPLICA
