@@ -23,7 +23,8 @@ from p2pcore.overlay.inspection import Inspection, Target
 from p2pcore.overlay.liveness import Liveness
 from p2pcore.overlay.table import ContactTable
 from p2pcore.replication.batch import BatchRead, BatchWrite
-from p2pcore.replication.operation import Operation, OperationContext
+from p2pcore.replication.operation import Operation
+from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.operations import WriteOperation
 from p2pcore.replication.reads import ReadOperation
 from p2pcore.replication.scan import Scan, ScanStep

@@ -15,7 +15,8 @@ from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Done, Instant, budget_of
 from p2pcore.errors import BusyError, P2PError
 from p2pcore.ids import Key, NodeId
-from p2pcore.replication.operation import Operation, OperationContext
+from p2pcore.replication.operation import Operation
+from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.operations import StoreReceipt, WriteOperation
 from p2pcore.replication.reads import (
     ReadOperation,

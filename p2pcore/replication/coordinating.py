@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from p2pcore.effects import Done, Instant
 from p2pcore.ids import Key, NodeId
-from p2pcore.replication.operation import OperationContext
+from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.operations import StoreReceipt, WriteOperation
 from p2pcore.replication.reads import ReadOperation
 from p2pcore.replication.refusals import refusal_of

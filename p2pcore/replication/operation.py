@@ -5,14 +5,25 @@ comes back. A round that cannot succeed any more, or takes longer than such answ
 `session/timeouts.py`), is followed by another: first through a coordinator that we are linked to
 (it may reach whom we can't), then directly again, after a pause that doubles. Rounds are paid for
 (`routing/budget.py`). All rounds carry the same request id and version, so an answer counts
-whenever it comes, and nothing is stored twice.
-The caller's deadline ends it.
+whenever it comes, and nothing is stored twice. The caller's deadline ends it.
+
+    state       while                                    then
+    PLACING     its replicas are looked up               ASKING, QUEUED, DELEGATED, PAUSING
+    QUEUED      they have no room (`routing/windows.py`)  ASKING
+    ASKING      a round goes on                          DELEGATED, PAUSING, PLACING
+    DELEGATED   a coordinator does it for us             PAUSING, PLACING
+    PAUSING     it waits for the next round              PLACING, ASKING, QUEUED
+
+A round is followed by the next one from PLACING and ASKING alone: in the other states one is on its
+way already. Back to PLACING goes a pause that is over, and a write that is versioned anew. What a
+lookup finds ends a pause; where a round goes on already, it comes too late. In every state it may
+be over, which is to say that it is none of the calls in flight any more.
 
 Rule: one subclass per kind of operation says whom to ask, what an answer means and when it is
 enough; nothing here knows of records.
 """
 
-from random import Random
+import enum
 
 from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Done, Instant
@@ -26,17 +37,11 @@ from p2pcore.errors import (
     StorageFullError,
 )
 from p2pcore.ids import Key, NodeId
-from p2pcore.overlay.bootstrap import Bootstrap
-from p2pcore.overlay.directory import Directory
+from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.refusals import ERRORS
-from p2pcore.routing.budget import HedgeBudget
-from p2pcore.routing.estimates import Estimates
-from p2pcore.routing.hedges import HedgeableCall, Hedges, Pace
+from p2pcore.routing.hedges import HedgeableCall
 from p2pcore.routing.waiting import NORMAL, Priority
-from p2pcore.routing.windows import Windows
 from p2pcore.session.link import Call
-from p2pcore.session.links import Links
-from p2pcore.versions import HybridClock
 from p2pcore.wire.messages import (
     Failed,
     Get,
@@ -44,63 +49,28 @@ from p2pcore.wire.messages import (
     NotReplica,
     Put,
     Reply,
-    Settings,
     words_of,
 )
 
-__all__ = ["Operation", "OperationContext"]
+__all__ = ["Operation", "OperationState"]
 
 DELEGATED_ROUNDS = 4  # a coordinator may need some of its own, or may hang
 FIRST_PAUSE_NS = 25_000_000  # long enough for a node that restarts its listener
 LONGEST_PAUSE_NS = 1_000_000_000
 
 
-class OperationContext:
-    """What operations need to do their work; one for each node or client.
+class OperationState(enum.Enum):
+    """Where an operation is on its course; the table is at the top."""
 
-    Args:
-        hedge_budget: tokens that an operation brings (see `routing/budget.py`).
-        windows: whether operations wait until nodes have room (see `routing/windows.py`).
-        avoid_outliers: whether slow replicas are asked last.
-        max_clock_offset_ms: versions further ahead of our time of day than this are not followed.
-        may_delegate: whether a linked coordinator may be asked to run an operation for us.
-    """
+    PLACING = enum.auto()
+    QUEUED = enum.auto()
+    ASKING = enum.auto()
+    DELEGATED = enum.auto()
+    PAUSING = enum.auto()
 
-    def __init__(
-        self,
-        links: Links,
-        directory: Directory,
-        bootstrap: Bootstrap,
-        clock: HybridClock,
-        rng: Random,
-        *,
-        hedge_budget: float,
-        windows: bool,
-        avoid_outliers: bool,
-        max_clock_offset_ms: int,
-        may_delegate: bool,
-    ) -> None:
-        self.links = links
-        self.directory = directory
-        self.bootstrap = bootstrap
-        self.clock = clock
-        self.rng = rng
-        self.budget = HedgeBudget(hedge_budget)
-        self.estimates = Estimates(links.pool.by_node, self.budget, enabled=avoid_outliers)
-        self.hedges = Hedges(links.calls)
-        self.pace = Pace(enabled=hedge_budget > 0)  # of reads of one key
-        links.teach(self.estimates.learn)
-        self.windows = Windows(links.self_id, links.pool.by_node, links.counters, enabled=windows)
-        links.keep_slots(self.windows)
-        self.max_clock_offset_ms = max_clock_offset_ms
-        self.may_delegate = may_delegate
 
-    @property
-    def settings(self) -> Settings:
-        """The network's N, W and R. Known once a node has greeted us."""
-        settings = self.links.settings
-        assert settings is not None, "operations begin after the first greeting"
-        return settings
+PLACING, QUEUED, ASKING, DELEGATED, PAUSING = OperationState  # global names are quicker to read
+LOOKING = (PLACING, PAUSING)  # what a lookup finds is used
 
 
 class Operation(HedgeableCall):
@@ -113,8 +83,8 @@ class Operation(HedgeableCall):
         "_done",
         "_last_error",
         "_located",
-        "_pausing",
         "_round",
+        "_state",
         "began_ns",
         "key",
         "point",
@@ -143,8 +113,8 @@ class Operation(HedgeableCall):
         self._done = done
         self._round = 0
         self._located = False  # whether `replicas` was looked up for this operation
-        self._pausing = False
-        self._delegated: _Delegation | None = None
+        self._state = PLACING
+        self._delegated: _Delegation | None = None  # while it is DELEGATED
         self._last_error: P2PError | None = None
         self.began_ns = 0
         self.units = context.windows.unit
@@ -182,6 +152,7 @@ class Operation(HedgeableCall):
     def start(self, now: Instant) -> None:
         """Find the replicas and ask them."""
         links, context = self._context.links, self._context
+        self._state = PLACING
         links.calls[self.id] = self
         if not self._round:
             self.began_ns = now.mono_ns
@@ -210,7 +181,7 @@ class Operation(HedgeableCall):
         return self._context.links.calls.get(self.id) is not self
 
     def _placed(self, found: list[Contact] | P2PError, now: Instant) -> None:
-        if self.over:
+        if self.over or self._state not in LOOKING:
             return
         if isinstance(found, P2PError):
             self._last_error = found
@@ -221,7 +192,7 @@ class Operation(HedgeableCall):
 
     def _back_in(self, error: P2PError | None, now: Instant) -> None:
         """The network was out of reach; the bootstrap addresses were tried again."""
-        if self.over:
+        if self.over or self._state is not PLACING:
             return
         self._last_error = error or self._last_error
         self._pause(now)
@@ -251,16 +222,16 @@ class Operation(HedgeableCall):
             and not in_turn
             and not windows.admits(self, replicas, self.needed, self._deadline_ns, now)
         ):
-            self._pausing = True  # until `begin`, or the end
+            self._state = QUEUED
             self.due_ns = self._deadline_ns
             return
         wait_ns = self._context.links.timeouts.of(replicas, now)
         self.due_ns = min(self._deadline_ns, now.mono_ns + wait_ns)
+        self._state = ASKING
         self.ask_replicas(now)
 
     def begin(self, now: Instant) -> None:
         """Nodes have room: what was waited for that does not count as theirs."""
-        self._pausing = False
         self.began_ns = now.mono_ns
         self._ask(self.replicas, now, in_turn=True)
 
@@ -287,15 +258,14 @@ class Operation(HedgeableCall):
         """A pause, a round or the whole operation has taken its time."""
         if now.mono_ns >= self._deadline_ns:
             self.finish(self._too_late(), now)
-        elif self._pausing:
-            self._pausing = False
+        elif self._state is PAUSING:
             self.start(now)
         else:
             self.next_round(now)
 
     def next_round(self, now: Instant) -> None:
         """This round can't succeed: try through a coordinator, or pause and try again."""
-        if self._pausing or self._delegated is not None:
+        if self._state is not ASKING and self._state is not PLACING:
             return  # the next round is on its way
         self._located = False
         self._context.directory.invalidate(self.point, now)
@@ -311,7 +281,7 @@ class Operation(HedgeableCall):
     def _pause(self, now: Instant, least_ns: int = 0) -> None:
         pause_ns = min(LONGEST_PAUSE_NS, max(least_ns, FIRST_PAUSE_NS << min(self._round, 10)))
         pause_ns = round(pause_ns * self._context.rng.uniform(0.5, 1.0))
-        self._pausing = True
+        self._state = PAUSING
         self.due_ns = min(self._deadline_ns, now.mono_ns + pause_ns)
         self._context.links.watch(self, now)
 
@@ -326,6 +296,7 @@ class Operation(HedgeableCall):
         budget_ms = budget_ns // 1_000_000
         if not linked or budget_ms <= 0:
             return False
+        self._state = DELEGATED
         self.due_ns = self._deadline_ns
         call_id = self._context.links.new_call_id()
         self._delegated = _Delegation(call_id, now.mono_ns + budget_ns + round_ns, self)

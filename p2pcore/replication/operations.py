@@ -9,7 +9,8 @@ from msgspec import Struct
 from p2pcore.effects import Done, Instant, budget_of
 from p2pcore.errors import ClockOffsetError, RefusedError
 from p2pcore.ids import Key, NodeId
-from p2pcore.replication.operation import Operation, OperationContext
+from p2pcore.replication.operation import Operation
+from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.ownership import SETTLE_NS
 from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.routing.windows import UNIT_BYTES, units_of

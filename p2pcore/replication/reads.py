@@ -9,7 +9,8 @@ from p2pcore.effects import Done, Instant, budget_of
 from p2pcore.errors import KeyNotFoundError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.replication.naming import is_false_name
-from p2pcore.replication.operation import Operation, OperationContext
+from p2pcore.replication.operation import Operation
+from p2pcore.replication.operation_context import OperationContext
 from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.session.answers import PLAIN_ANSWERS
 from p2pcore.session.link import Call

@@ -7,7 +7,8 @@ import pytest
 
 from p2pcore.replication import operation
 from p2pcore.replication.operation import Operation, OperationState
-from tests.promise import World
+from p2pcore.sim.explore.play import play
+from p2pcore.sim.explore.scenarios import draw
 
 ROW = re.compile(r"^    ([A-Z]+) +.*?  +([A-Z]+(?:, [A-Z]+)*)$", re.MULTILINE)
 TABLE = {
@@ -46,12 +47,7 @@ def test_every_state_has_its_row() -> None:
     assert {before for before, _ in TABLE} == set(OperationState)
 
 
-def test_what_a_changing_network_makes_of_them(watched: Watched) -> None:
-    for seed in range(4):
-        world = World(seed)
-        world.traffic(60)
-        for _ in range(3):
-            world.change()
-        world.finish()
-    print(watched.seen, TABLE - watched.seen)
+def test_a_partition_takes_operations_through_all_states(watched: Watched) -> None:
+    assert play(draw("partition", seed=1)).ok
     assert watched.seen <= TABLE
+    assert {after for _, after in watched.seen} == set(OperationState)
