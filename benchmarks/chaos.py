@@ -41,6 +41,7 @@ class _Faults:
     """The record that all classes share."""
 
     key = ""  # of its values in the record
+    kind = "seeded"
     layout = "S"
     timeout = 300
     params = (FAULTS,)
@@ -59,7 +60,6 @@ class Recovery(_Faults):
     Cannot see: what its users meet in the meantime; less than a look every 0.1 s.
     """
 
-    kind = "seeded"
     key = "recovery_s"
     version = "1"
     unit = "seconds"
@@ -74,7 +74,6 @@ class Unavailability(_Faults):
     Cannot see: operations that are slow and succeed.
     """
 
-    kind = "seeded"
     key = "unavailable_s"
     version = "1"
     unit = "seconds"
@@ -89,7 +88,6 @@ class Failures(_Faults):
     Cannot see: clients that try again.
     """
 
-    kind = "seeded"
     key = "failed"
     version = "1"
     unit = "operations"
@@ -119,7 +117,6 @@ class StaleReads(_Faults):
     Cannot see: which of them the promise is about; `p2pcore.sim` judges that from its premises.
     """
 
-    kind = "seeded"
     key = "stale"
     version = "1"
     unit = "operations"
@@ -134,7 +131,6 @@ class RepairTraffic(_Faults):
     Cannot see: bytes of TLS and TCP. Below 0, those who were away kept more to themselves.
     """
 
-    kind = "seeded"
     key = "extra_bytes"
     version = "1"
     unit = "bytes"

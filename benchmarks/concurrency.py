@@ -85,22 +85,27 @@ def setup_cache() -> object:
     return record(_turns)
 
 
-class Throughput:
-    """Catches: fewer operations per second with 1 to 16 in flight, as more seconds for each.
+class _InFlight:
+    """What the classes share."""
 
-    Cannot see: what an overloaded node does: a closed loop never sends more than is answered.
-    """
-
-    kind = "paired"
     layout = "A"
-    version = beside("3", SOCKET_RULER)
-    unit = "seconds"
     timeout = 300
     params = (OPERATIONS, IN_FLIGHT)
     param_names = ("operation", "in_flight")
 
     def setup(self, found: Turns, operation: str, in_flight: int) -> None:
         read(found, operation, in_flight)
+
+
+class Throughput(_InFlight):
+    """Catches: fewer operations per second with 1 to 16 in flight, as more seconds for each.
+
+    Cannot see: what an overloaded node does: a closed loop never sends more than is answered.
+    """
+
+    kind = "paired"
+    version = beside("3", SOCKET_RULER)
+    unit = "seconds"
 
     def track_seconds_per_operation(self, found: Turns, operation: str, in_flight: int) -> Samples:
         from benchmarks.common.ruler.sockets import clock, middle
@@ -111,22 +116,15 @@ class Throughput:
         return timed(pairs, REFERENCE_S[operation, in_flight])
 
 
-class Latency:
+class Latency(_InFlight):
     """Catches: operations that wait for each other, in the middle (P50).
 
     Cannot see: a stall's true length, for a closed loop stops sending during it; `Tail`.
     """
 
     kind = "paired"
-    layout = "A"
     version = beside("3", SOCKET_RULER)
     unit = "seconds"
-    timeout = 300
-    params = (OPERATIONS, IN_FLIGHT)
-    param_names = ("operation", "in_flight")
-
-    def setup(self, found: Turns, operation: str, in_flight: int) -> None:
-        read(found, operation, in_flight)
 
     def track_p50(self, found: Turns, operation: str, in_flight: int) -> Samples:
         from benchmarks.common.ruler.sockets import middle
@@ -135,22 +133,15 @@ class Latency:
         return timed(pairs, in_flight * REFERENCE_S[operation, in_flight])
 
 
-class Tail:
+class Tail(_InFlight):
     """Catches: the slowest of a hundred operations (P99) that become slower, for people to look at.
 
     Cannot see: less than what the machine does to it, so nothing is judged by it; past P99.
     """
 
     kind = "observed"
-    layout = "A"
     version = "1"
     unit = "seconds"
-    timeout = 300
-    params = (OPERATIONS, IN_FLIGHT)
-    param_names = ("operation", "in_flight")
-
-    def setup(self, found: Turns, operation: str, in_flight: int) -> None:
-        read(found, operation, in_flight)
 
     def track_p99(self, found: Turns, operation: str, in_flight: int) -> Samples:
         turns = read(found, operation, in_flight)

@@ -144,22 +144,29 @@ def setup_cache() -> object:
     return record(_turns)
 
 
-class Sustained:
+class _Offered:
+    """What the classes of one question share: the question is the first word of its key."""
+
+    layout = "A"
+    timeout = 300
+    question = ""
+
+    def setup(self, found: Turns, *case: int) -> None:
+        read(found, self.question, *case)
+
+
+class Sustained(_Offered):
     """Catches: operations that take longer at a steady rate that leaves the network time (P50).
 
     Cannot see: the tail (`SustainedTail` shows it, `latency` looks further).
     """
 
+    question = "sustained"
     kind = "paired"
-    layout = "A"
     version = beside("2", SOCKET_RULER)
     unit = "seconds"
-    timeout = 300
     params = (RATES,)
     param_names = ("rate_per_s",)
-
-    def setup(self, found: Turns, rate_per_s: int) -> None:
-        read(found, "sustained", rate_per_s)
 
     def track_p50(self, found: Turns, rate_per_s: int) -> Samples:
         from benchmarks.common.ruler.sockets import middle
@@ -168,22 +175,18 @@ class Sustained:
         return timed(map(middle, read(found, *key)), REFERENCE_S[key])
 
 
-class SustainedTail:
+class SustainedTail(_Offered):
     """Catches: the slowest of twenty operations at a steady rate that become slower, for people.
 
     Cannot see: less than what the machine does to them, so nothing is judged by it.
     """
 
+    question = "sustained"
     kind = "observed"
-    layout = "A"
     version = "1"
     unit = "seconds"
-    timeout = 300
     params = (RATES,)
     param_names = ("rate_per_s",)
-
-    def setup(self, found: Turns, rate_per_s: int) -> None:
-        read(found, "sustained", rate_per_s)
 
     def track_p95(self, found: Turns, rate_per_s: int) -> Samples:
         return tail(_latencies(found, "sustained", rate_per_s), 950)
@@ -193,22 +196,18 @@ def _latencies(found: Turns, *key: Hashable) -> list[list[float]]:
     return [taken.subject.latencies_s for taken in read(found, *key)]
 
 
-class Bursts:
+class Bursts(_Offered):
     """Catches: a network that takes longer to answer many operations that come at one instant.
 
     Cannot see: bursts that meet other load; what the first of them took.
     """
 
+    question = "burst"
     kind = "paired"
-    layout = "A"
     version = beside("2", SOCKET_RULER)
     unit = "seconds"
-    timeout = 300
     params = (BURSTS,)
     param_names = ("operations",)
-
-    def setup(self, found: Turns, operations: int) -> None:
-        read(found, "burst", operations)
 
     def track_until_all_answered(self, found: Turns, operations: int) -> Samples:
         from benchmarks.common.ruler.sockets import slowest
@@ -217,20 +216,16 @@ class Bursts:
         return timed(map(slowest, read(found, *key)), REFERENCE_S[key])
 
 
-class RampUp:
+class RampUp(_Offered):
     """Catches: operations that take longer while the rate rises from 0 to 3,000 per second (P50).
 
     Cannot see: at which rate it began; what a rate does that stays; the tail (`RampUpTail`).
     """
 
+    question = "ramp"
     kind = "paired"
-    layout = "A"
     version = beside("2", SOCKET_RULER)
     unit = "seconds"
-    timeout = 300
-
-    def setup(self, found: Turns) -> None:
-        read(found, "ramp")
 
     def track_p50(self, found: Turns) -> Samples:
         from benchmarks.common.ruler.sockets import middle
@@ -238,39 +233,31 @@ class RampUp:
         return timed(map(middle, read(found, "ramp")), REFERENCE_S["ramp",])
 
 
-class RampUpTail:
+class RampUpTail(_Offered):
     """Catches: the slowest of a hundred operations of `RampUp` that become slower, for people.
 
     Cannot see: less than what the machine does to them, so nothing is judged by it.
     """
 
+    question = "ramp"
     kind = "observed"
-    layout = "A"
     version = "1"
     unit = "seconds"
-    timeout = 300
-
-    def setup(self, found: Turns) -> None:
-        read(found, "ramp")
 
     def track_p99(self, found: Turns) -> Samples:
         return tail(_latencies(found, "ramp"), 990)
 
 
-class Stress:
+class Stress(_Offered):
     """Catches: less work done under more load than can be served, as more seconds per operation.
 
     Cannot see: whether the client, which shares the cores, was the one who could not.
     """
 
+    question = "stress"
     kind = "paired"
-    layout = "A"
     version = beside("2", SOCKET_RULER)
     unit = "seconds"
-    timeout = 300
-
-    def setup(self, found: Turns) -> None:
-        read(found, "stress")
 
     def track_seconds_per_served(self, found: Turns) -> Samples:
         from benchmarks.common.ruler.sockets import per_served
@@ -278,20 +265,16 @@ class Stress:
         return timed(map(per_served, read(found, "stress")), REFERENCE_S["stress",])
 
 
-class Unserved:
+class Unserved(_Offered):
     """Catches: operations that are refused, fail or are not even begun under the load of `Stress`.
 
     Cannot see: which of these; `python -m perflab load stress` tells them apart.
     """
 
+    question = "stress"
     kind = "observed"
-    layout = "A"
     version = "2"
     unit = "ppm"
-    timeout = 300
-
-    def setup(self, found: Turns) -> None:
-        read(found, "stress")
 
     def track_unserved_ppm(self, found: Turns) -> Samples:
         offered = [taken.subject for taken in read(found, "stress")]

@@ -52,6 +52,7 @@ def _figures() -> Record:
 class _Overload:
     """The record that all classes share."""
 
+    kind = "seeded"
     layout = "S"
     timeout = 300
     key = ""  # of its values in the record
@@ -74,7 +75,6 @@ class Lost(_Overload):
     Cannot see: who gets what is left.
     """
 
-    kind = "seeded"
     key = "lost_ppm"
     version = "1"
     unit = "ppm"
@@ -89,7 +89,6 @@ class Accepted(_Overload):
     Cannot see: those that are not.
     """
 
-    kind = "seeded"
     key = "good_s_p99"
     version = "1"
     unit = "seconds"
@@ -104,7 +103,6 @@ class Refused(_Overload):
     Cannot see: what they make of it.
     """
 
-    kind = "seeded"
     key = "refused_s_p99"
     version = "1"
     unit = "seconds"
@@ -119,7 +117,6 @@ class Extra(_Overload):
     Cannot see: messages between nodes.
     """
 
-    kind = "seeded"
     key = "sent_per_needed"
     version = "1"
     unit = "messages"
@@ -134,7 +131,6 @@ class Back(_Overload):
     Cannot see: what is less than a tenth of a second.
     """
 
-    kind = "seeded"
     key = "back_s"
     version = "1"
     unit = "seconds"
@@ -149,7 +145,6 @@ class Metastable(_Overload):
     Cannot see: other triggers.
     """
 
-    kind = "seeded"
     key = "back_s"
     version = "1"
     unit = "seconds"
@@ -167,7 +162,6 @@ class OthersLost(_Overload):
     takes turns, which the simulator has to be told.
     """
 
-    kind = "seeded"
     key = "others_lost_ppm"
     version = "1"
     unit = "ppm"
@@ -184,7 +178,6 @@ class OthersAccepted(_Overload):
     Cannot see: what is not answered.
     """
 
-    kind = "seeded"
     key = "_s_p99"
     version = "1"
     unit = "seconds"

@@ -37,6 +37,7 @@ def _figures() -> Record:
 class _Tail:
     """The record that all classes share."""
 
+    kind = "seeded"
     layout = "S"
     timeout = 300
     key = ""  # of its values in the record
@@ -59,7 +60,6 @@ class Reads(_Tail):
     Cannot see: what is not in a network of eight nodes in one place; the time that hedges cost.
     """
 
-    kind = "seeded"
     key = "retrieve_s_"
     version = "1"
     unit = "seconds"
@@ -76,7 +76,6 @@ class Stores(_Tail):
     Cannot see: what the third replica still lacks.
     """
 
-    kind = "seeded"
     key = "store_s_p99"
     version = "1"
     unit = "seconds"
@@ -91,7 +90,6 @@ class Requests(_Tail):
     Cannot see: fetches that a node has not got round to.
     """
 
-    kind = "seeded"
     key = "fetches_per_read"
     version = "1"
     unit = "messages"
@@ -106,7 +104,6 @@ class Recovery(_Tail):
     Cannot see: that it has more than its share.
     """
 
-    kind = "seeded"
     key = "share_lacking_ppm"
     version = "1"
     unit = "ppm"
