@@ -13,16 +13,13 @@ from msgspec import Struct
 from p2pcore.errors import DeadlineError, KeyNotFoundError, QuorumError
 from p2pcore.ids import key_of
 from p2pcore.overlay.table import BUCKET_SIZE
+from p2pcore.sim.promise import Breach, BrokenPromiseError, judge_read, judge_write
 from p2pcore.wire.messages import Message, Put, Store, Stored, StoreMany
 from tests.net import HOLD, PASS, Net, Peer
 
-__all__ = ["BrokenPromiseError", "World", "play"]
+__all__ = ["World", "play"]
 
 TIMEOUT_S = 8
-
-
-class BrokenPromiseError(AssertionError):
-    """What must never happen did."""
 
 
 class Write(Struct):
@@ -30,6 +27,7 @@ class Write(Struct):
 
     value: bytes | None
     version: bytes | None = None
+    begin_ns: int = 0  # nothing is read before it was begun
 
 
 class Pending(Struct):
@@ -104,20 +102,28 @@ class World:
                 self.failed += 1
             elif each.write is not None:
                 if isinstance(result, Exception):
-                    raise BrokenPromiseError(f"writing {each.name} gave {result!r}")
+                    raise BrokenPromiseError(
+                        Breach.OPERATIONS, f"writing {each.name} gave {result!r}"
+                    )
                 self.acked += 1
                 each.write.version = result.version
+                self._raise(judge_write(result.version, each.floor), each.name, "an older version")
             else:
                 self._judge(each.name, result, each.floor)
 
-    def _judge(self, name: str, result: Any, floor: bytes) -> None:
+    def _judge(self, name: str, result: Any, floor: bytes, *, last: bool = False) -> None:
         """A read gives the newest write acknowledged before it began, or a later one."""
         self.answered += 1
         if isinstance(result, KeyNotFoundError):
             result = None
-        possible = [w for w in self.writes[name] if w.version is None or w.version >= floor]
-        if not any(w.value == result for w in possible) and (floor or result is not None):
-            raise BrokenPromiseError(f"{name} reads as {result!r} at {self.net.mono_ns}")
+        writes = {write.value: write for write in self.writes[name] if write.value is not None}
+        deletes = [write for write in self.writes[name] if write.value is None]
+        breach = judge_read(result, writes, deletes, floor, end_ns=self.net.mono_ns, last=last)
+        self._raise(breach, name, f"it reads as {result!r}")
+
+    def _raise(self, breach: Breach | None, name: str, text: str) -> None:
+        if breach is not None:
+            raise BrokenPromiseError(breach, f"{name}: {text} at {self.net.mono_ns}")
 
     # Changes of the membership
 
@@ -175,12 +181,11 @@ class World:
         for name, writes in self.writes.items():
             self._look_at(name, writes)
         if not all(node.machine.ownership.settled for node in self.alive):
-            raise BrokenPromiseError("not everybody is ready")
+            raise BrokenPromiseError(Breach.CONVERGENCE, "not everybody is ready")
         self.net.check()
         if self.failed * 20 > self.begun + self.answered:
-            raise BrokenPromiseError(
-                f"{self.failed} operations failed, {self.acked} writes did not"
-            )
+            text = f"{self.failed} operations failed, {self.acked} writes did not"
+            raise BrokenPromiseError(Breach.AVAILABILITY, text)
 
     def _look_at(self, name: str, writes: list[Write]) -> None:
         """Each key is on its N closest nodes, nowhere else, in one version, which is no older
@@ -190,15 +195,17 @@ class World:
         held = {node: node.machine.store.version(key_of(name)) for node in self.alive}
         versions = {held[node] for node in closest}
         if floor and (None in versions or min(versions) < floor):
-            raise BrokenPromiseError(f"{name}: {floor.hex()} was acknowledged, there is {held}")
+            text = f"{name}: {floor.hex()} was acknowledged, there is {held}"
+            raise BrokenPromiseError(Breach.LOST, text)
         if len(versions) > 1:
-            raise BrokenPromiseError(f"{name}: the replicas differ: {held}")
+            raise BrokenPromiseError(Breach.CONVERGENCE, f"{name}: the replicas differ: {held}")
         if any(version and node not in closest for node, version in held.items()):
-            raise BrokenPromiseError(f"{name}: held by others than its replicas: {held}")
+            text = f"{name}: held by others than its replicas: {held}"
+            raise BrokenPromiseError(Breach.CONVERGENCE, text)
         if floor:
             read = self.clients[0].read(name)
             self.net.run_until(lambda: read in self.clients[0].results)
-            self._judge(name, self.clients[0].results.pop(read), floor)
+            self._judge(name, self.clients[0].results.pop(read), floor, last=True)
 
 
 def play(seed: int, *, nodes: int = 5, changes: int = 6, **settings: Any) -> World:

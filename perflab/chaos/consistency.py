@@ -1,29 +1,12 @@
 """What clients saw of a network, operation by operation, held against what it promises.
 
-Each writer writes each value once, so a value read back names the write that it comes of, and every
-acknowledged write has its version, whose order is the order of the writes of a key. Times are of
-the machine's monotonic clock, which all processes on it share. Then, for each key:
-
-- A retrieve gives the newest write that was acknowledged before it began, or a newer one. An older
-  one is a *stale* read; "no such key" where no delete can explain it is a *false not-found*.
-- A write that was acknowledged is newer than those acknowledged before it began, or nobody will
-  ever read it: *overtaken*.
-- After everything has settled a last retrieve gives the newest acknowledged write or a newer one.
-  An older one is *lost*.
-- A value that nobody has written, or not yet, or to another key, is *invented*.
-
-A write that was not acknowledged may have happened, at any time after it began: its value is right
-for every retrieve after that.
+What is found, and when, `p2pcore/sim/promise.py` says. Times are of the machine's monotonic clock,
+which all processes on it share.
 
 What happens while the network's premises do not hold (a partition, until it has healed and the two
 sides have compared what they hold) is counted, and no breach; but for invented values and losses
 nothing is an excuse. While two sides are apart each is a network of its own, and what its clients
 have written since it was ready is promised to the clients on that side.
-
-Compare `tests/promise.py`, which checks the same in virtual time, with the nodes' stores at hand.
-
-Source: the checks of single registers in Jepsen (Kingsbury), with versions in the place of a search
-for an order.
 
 Rule: judges what it is given; no clock, no network.
 """
@@ -38,6 +21,8 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from p2pcore.sim.promise import Breach, judge_read, judge_write
+
 __all__ = [
     "ConsistencyReport",
     "FaultWindow",
@@ -49,8 +34,7 @@ __all__ = [
 ]
 
 Kind = Literal["store", "delete", "retrieve"]
-Breach = Literal["lost", "stale", "false not-found", "overtaken", "invented", "not looked at"]
-NEVER_EXCUSED: tuple[Breach, ...] = ("lost", "invented", "not looked at")
+NEVER_EXCUSED = (Breach.LOST, Breach.INVENTED, Breach.NOT_LOOKED_AT)
 STORY_LINES = 24
 
 
@@ -192,8 +176,8 @@ class _Newest:
         return self._newest[count - 1] if count else None
 
 
-def _version(write: ObservedOperation) -> str:
-    return write.version or ""
+def _version(write: ObservedOperation | None) -> str:
+    return (write and write.version) or ""
 
 
 class _Key:
@@ -212,7 +196,7 @@ class _Key:
         self._reads = [o for o in operations if o.kind == "retrieve" and o.error is None]
         self._writes = [o for o in operations if o.kind != "retrieve"]
         self._acked = [write for write in self._writes if write.error is None]
-        self._by_value = {write.value: write for write in self._writes if write.value is not None}
+        self._by_value = {write.value: write for write in self._writes if write.kind == "store"}
         self._deletes = [write for write in self._writes if write.kind == "delete"]
         self._newest = _Newest(self._acked)
 
@@ -223,15 +207,16 @@ class _Key:
         }
         for write in self._acked:
             newest = self._newest.before(write.begin_ns)
-            if newest is not None and _version(write) < _version(newest):
-                self._find("overtaken", write, newest, "was acknowledged below")
+            breach = judge_write(_version(write), _version(newest))
+            if breach is not None:
+                self._find(breach, write, newest, "was acknowledged below")
         for read in self._reads:
             newest = self._newest.before(read.begin_ns)
             breach = self._judge(read, newest)
             if breach is None:
                 continue
             self._find(breach, read, newest, "was read after")
-            if breach in ("stale", "false not-found") and read.client in own:
+            if breach in (Breach.STALE, Breach.NOT_FOUND) and read.client in own:
                 self._report.own += (
                     self._judge(read, own[read.client].before(read.begin_ns)) == breach
                 )
@@ -240,7 +225,7 @@ class _Key:
                 for side in window.sides:
                     self._check_side(side, *window.apart_ns)
         if self._acked and not any(read.last for read in self._reads):
-            self._find("not looked at", self._acked[-1], None, "was not read back in the end")
+            self._find(Breach.NOT_LOOKED_AT, self._acked[-1], None, "was not read back in the end")
 
     def _check_side(self, clients: frozenset[str], begin_ns: int, end_ns: int) -> None:
         """What one side has written while it was alone, it reads."""
@@ -260,24 +245,13 @@ class _Key:
 
     def _judge(self, read: ObservedOperation, newest: ObservedOperation | None) -> Breach | None:
         """What is wrong with a read, given the newest write acknowledged before it."""
-        breach: Breach
-        if read.value is None:
-            explained = newest is None or newest.kind == "delete" or self._deleted(read, newest)
-            breach = "lost" if read.last else "false not-found"
-            return None if explained else breach
-        write = self._by_value.get(read.value)
-        if write is None or write.begin_ns > read.end_ns:
-            return "invented"
-        older = newest is not None and write.error is None and _version(write) < _version(newest)
-        breach = "lost" if read.last else "stale"
-        return breach if older else None
-
-    def _deleted(self, read: ObservedOperation, newest: ObservedOperation) -> bool:
-        """Whether a delete may have come after the newest write acknowledged before the read."""
-        return any(
-            delete.begin_ns <= read.end_ns
-            and (delete.error is not None or _version(delete) > _version(newest))
-            for delete in self._deletes
+        return judge_read(
+            read.value,
+            self._by_value,
+            self._deletes,
+            _version(newest),
+            end_ns=read.end_ns,
+            last=read.last,
         )
 
     def _find(

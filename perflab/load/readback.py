@@ -1,8 +1,8 @@
 """Reads every record again after a run: is what was acknowledged still there?
 
 Of each record the write with the newest version that any client was acknowledged has to come back,
-or one that failed and may have happened after all. Anything older, or nothing, is a loss. That is
-short for the history checker's job (`chaos`), which also knows what may be read meanwhile.
+or one that failed and may have happened after all (`p2pcore/sim/promise.py`). What is not kept is
+which writes were acknowledged before: `chaos` knows that, and so what may be read meanwhile.
 
 Rule: reads; it repairs nothing, though the core may when it is read from.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmarks.common import subject
 from benchmarks.common.load.values import StampedValues, key_of
 from benchmarks.common.loops import running_loop
 from benchmarks.common.records import LoopKind
+from p2pcore.sim.promise import judge_read
 from perflab.load.client import LoadClient
 from perflab.load.operation_log import DELETED
 
@@ -25,6 +27,14 @@ __all__ = ["ReadBack", "read_back"]
 IN_FLIGHT = 32
 TRIES = 5  # a network that was just overloaded or healed needs a moment
 PAUSE_S = 1.0
+
+
+class KnownWrite(NamedTuple):
+    """A store or delete of a record; `version` is None if it was not acknowledged."""
+
+    number: int
+    version: str | None
+    begin_ns: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,22 +56,29 @@ def read_back(
     source: str,
 ) -> ReadBack:
     """Ask the clients what was acknowledged, and read it with one that was not there before."""
-    newest: dict[int, tuple[str, int]] = {}
-    unsure: dict[int, set[int]] = {}
+    newest: dict[int, KnownWrite] = {}  # by record
+    unsure: dict[int, list[KnownWrite]] = {}
     for each in clients:
         own, failed = each.acknowledged()
-        for record, write in own.items():
-            newest[record] = max(write, newest.get(record, write))
-        for record, writes in failed.items():
-            unsure.setdefault(record, set()).update(writes)
+        for record, (version, number) in own.items():
+            known = newest.get(record)
+            if known is None or version > (known.version or ""):
+                newest[record] = KnownWrite(number, version)
+        for record, numbers in failed.items():
+            unsure.setdefault(record, []).extend(KnownWrite(each, None) for each in numbers)
     lost: list[int] = []
     unread: dict[str, int] = {}
     waiting = sorted(newest, reverse=True)
 
     async def read(client: subject.SubjectClient, record: int) -> None:
         value = await subject.retrieve_if_there(client, key_of(record))
-        found = DELETED if value is None else values.check(record, value)
-        if found != newest[record][1] and found not in unsure.get(record, ()):
+        found = None if value is None else values.check(record, value)
+        known = [newest[record], *unsure.get(record, ())]
+        writes = {write.number: write for write in known if write.number != DELETED}
+        if found is not None:  # whatever is not known here was acknowledged before
+            writes.setdefault(found, KnownWrite(found, ""))
+        ends = [write for write in known if write.number == DELETED]
+        if judge_read(found, writes, ends, newest[record].version, end_ns=0, last=True):
             lost.append(record)
 
     async def work(client: subject.SubjectClient) -> None:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.bounds import Bounds
-from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.checkers.clocks import NodeClocks
 from p2pcore.sim.checkers.contents import Contents, Offsets
 from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.checkers.overlay import Overlay
 from p2pcore.sim.checkers.records import Records
 from p2pcore.sim.hosts.applications import SimClient
+from p2pcore.sim.promise import Breach, BrokenPromiseError
 from p2pcore.sim.world import World
 
 __all__ = ["BrokenPromiseError", "Checkers"]
@@ -98,32 +98,35 @@ class Checkers:
             BrokenPromiseError: something is not as it must be.
         """
         world = self._world
-        self._within(self._timeout_s + END_S, "operations", self._still_pending)
-        self._within(healed_by_s, "convergence", self._not_healed)
+        self._within(self._timeout_s + END_S, Breach.OPERATIONS, self._still_pending)
+        self._within(healed_by_s, Breach.CONVERGENCE, self._not_healed)
+        self.records.settled = True
         for name, history in self.histories.items():
             client.start_retrieve(name, timeout_s=self._timeout_s)
             if history.lenient is not None and self.assumptions.promised:
-                raise BrokenPromiseError("convergence", f"{name}: {history.lenient}", history.story)
+                raise BrokenPromiseError(
+                    Breach.CONVERGENCE, f"{name}: {history.lenient}", history.story
+                )
         failed = self.records.failed
-        self._within(self._timeout_s + END_S, "operations", self._still_pending)
+        self._within(self._timeout_s + END_S, Breach.OPERATIONS, self._still_pending)
         if self.records.failed > failed:
             text = f"{self.records.failed - failed} of {len(self.histories)} reads failed"
-            raise BrokenPromiseError("convergence", f"{text} in a network that has healed")
+            raise BrokenPromiseError(Breach.CONVERGENCE, f"{text} in a network that has healed")
         world.run(END_S)
         self.look()
         self._bounds.look(0, idle=True)
         try:
             world.check()
         except AssertionError as error:
-            raise BrokenPromiseError("accounting", str(error)) from error
+            raise BrokenPromiseError(Breach.ACCOUNTING, str(error)) from error
 
-    def _within(self, limit_s: float, checker: str, problem: Problem) -> None:
+    def _within(self, limit_s: float, breach: Breach, problem: Problem) -> None:
         world = self._world
         end_ns = world.now_ns + round(limit_s * 1e9)
         while (found := problem()) is not None:
             if world.now_ns >= end_ns:
                 text, story = found
-                raise BrokenPromiseError(checker, f"{text}, {limit_s:g} s after the faults", story)
+                raise BrokenPromiseError(breach, f"{text}, {limit_s:g} s after the faults", story)
             world.run(0.5)
 
     def _still_pending(self) -> tuple[str, list[str]] | None:

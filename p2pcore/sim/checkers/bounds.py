@@ -7,9 +7,9 @@ most strictly when nothing is asked any more: then a few remain for upkeep.
 
 from p2pcore.overlay.lost import MAX_LOST
 from p2pcore.overlay.table import BUCKET_SIZE
-from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.hosts.applications import SimClient, SimNode
 from p2pcore.sim.hosts.process import Process
+from p2pcore.sim.promise import Breach, BrokenPromiseError
 from p2pcore.sim.world import World
 
 __all__ = ["Bounds"]
@@ -56,4 +56,4 @@ class Bounds:
     def _hold(self, process: Process, what: str, count: int, limit: int) -> None:
         if count > limit:
             text = f"{process} has {count} {what} at {self._world.now_ns / 1e9:.3f} s"
-            raise BrokenPromiseError("bounds", f"{text}, the limit is {limit}")
+            raise BrokenPromiseError(Breach.BOUNDS, f"{text}, the limit is {limit}")

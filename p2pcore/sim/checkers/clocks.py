@@ -5,8 +5,8 @@ than any reading of the process before it.
 """
 
 from p2pcore.replication.journal import CLOCK_KEY
-from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.hosts.applications import SimNode
+from p2pcore.sim.promise import Breach, BrokenPromiseError
 from p2pcore.sim.world import World
 from p2pcore.versions import wall_ms_of
 
@@ -30,5 +30,7 @@ class NodeClocks:
             life, before_ms, kept_before_ms = self._seen.get(node, (node.lives, 0, 0))
             if life != node.lives and reading_ms < max(before_ms, kept_before_ms):
                 text = f"{node} reached {before_ms} ms, {kept_before_ms} ms on disk"
-                raise BrokenPromiseError("clock", f"{text}, and begins again at {reading_ms} ms")
+                raise BrokenPromiseError(
+                    Breach.CLOCK, f"{text}, and begins again at {reading_ms} ms"
+                )
             self._seen[node] = node.lives, reading_ms, kept_ms

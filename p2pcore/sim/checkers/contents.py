@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.hosts.clocks import EPOCH_MS
+from p2pcore.sim.promise import Breach, BrokenPromiseError
 from p2pcore.storage.memory import Record
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Contents:
         for history in histories:
             text = self.unlike(history)
             if text is not None:
-                raise BrokenPromiseError("contents", text, history.story)
+                raise BrokenPromiseError(Breach.CONTENTS, text, history.story)
 
     def unlike(self, history: KeyHistory) -> str | None:
         """Which nodes keep one version of a key with different contents."""

@@ -17,20 +17,23 @@ STORY_LINES = 60  # the latest of one key
 
 
 class Write:
-    """One store or delete (`value` None)."""
+    """One store or delete (`value` None); `version` is of its receipt, if it has one."""
 
-    __slots__ = ("end_ns", "expires_ns", "start_ns", "value", "version")
+    __slots__ = ("begin_ns", "expires_ns", "value", "version")
 
-    def __init__(self, value: bytes | None, start_ns: int, expires_ns: int | None) -> None:
+    def __init__(self, value: bytes | None, begin_ns: int, expires_ns: int | None) -> None:
         self.value = value
-        self.start_ns = start_ns
-        self.end_ns: int | None = None
+        self.begin_ns = begin_ns
         self.expires_ns = expires_ns  # in the world's time; None: never
-        self.version = b""  # of its receipt; empty: not acknowledged, it may have happened or not
+        self.version: bytes | None = None
 
     def ends(self, now_ns: int, tolerance_ns: int) -> bool:
         """True if its value may be gone by now because its time is over."""
         return self.expires_ns is not None and now_ns >= self.expires_ns - tolerance_ns
+
+    def ended(self, begin_ns: int, tolerance_ns: int) -> bool:
+        """True if a read that begins then cannot give its value: it may be on its way only."""
+        return self.expires_ns is not None and self.expires_ns + tolerance_ns < begin_ns
 
     def __str__(self) -> str:
         return "delete" if self.value is None else f"store {self.value.decode()!r}"
@@ -46,7 +49,6 @@ class KeyHistory:
         self.writes: list[Write] = []
         self.by_value: dict[bytes, Write] = {}
         self.floor = b""
-        self.floor_write: Write | None = None
         self.window: str | None = None  # the change of the replica set that is not repaired yet
         self.lenient: str | None = None  # why reads are not held against the floor now
         self.leniences = 0  # how often that began
@@ -64,27 +66,25 @@ class KeyHistory:
         if write.value is not None:
             self.by_value[write.value] = write
 
-    def acknowledge(self, write: Write, version: bytes, now_ns: int) -> None:
+    def acknowledge(self, write: Write, version: bytes) -> None:
         """A write has its receipt: the floor rises."""
         write.version = version
-        write.end_ns = now_ns
-        if version > self.floor:
-            self.floor, self.floor_write = version, write
+        self.floor = max(self.floor, version)
 
     def held_floor(self, now_ns: int, grace_ns: int) -> bytes:
         """What its replicas have to hold: the floor, or nothing once its tombstone may be gone."""
         if now_ns < grace_ns:
             return self.floor
         for write in self.writes:  # also one that was not acknowledged may have happened
-            ended_ns = write.start_ns if write.value is None else write.expires_ns
-            newest = not write.version or write.version >= self.floor
+            ended_ns = write.begin_ns if write.value is None else write.expires_ns
+            newest = write.version is None or write.version >= self.floor
             if newest and ended_ns is not None and now_ns >= ended_ns + grace_ns:
                 return b""
         return self.floor
 
     def forget_floor(self) -> None:
         """Nothing that was acknowledged so far is promised any more."""
-        self.floor, self.floor_write = b"", None
+        self.floor = b""
 
     def excuse(self, reason: str) -> None:
         """From now on reads are not held against the floor."""

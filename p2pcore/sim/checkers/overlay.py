@@ -11,8 +11,8 @@ from p2pcore.effects import Instant
 from p2pcore.ids import NodeId
 from p2pcore.overlay.lookup import Lookup
 from p2pcore.sim.checkers.assumptions import Assumptions
-from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.hosts.applications import SimNode
+from p2pcore.sim.promise import Breach, BrokenPromiseError
 from p2pcore.sim.streams import Stream
 from p2pcore.sim.world import World
 
@@ -69,7 +69,7 @@ class Overlay:
     def _judge_removal(self, node: SimNode, gone: SimNode | None) -> None:
         if gone is not None and (gone, gone.lives) in self._tables:
             text = f"{node} has put {gone} out of its table, which is there and answers"
-            raise BrokenPromiseError("buckets", text)
+            raise BrokenPromiseError(Breach.BUCKETS, text)
 
     def apart(self) -> str | None:
         """Who cannot be reached from the first member, going from contact to contact."""
@@ -111,7 +111,9 @@ class Overlay:
             lively = node.alive and node.lives == life and self._sluggish_ns < start_ns
             if not found and lively:
                 limit_s = LOOKUP_NS / 1e9
-                raise BrokenPromiseError("lookups", f"one of {node} has not ended in {limit_s:g} s")
+                raise BrokenPromiseError(
+                    Breach.LOOKUPS, f"one of {node} has not ended in {limit_s:g} s"
+                )
 
         directory = node.machine.directory
         node.tell(lambda now: directory.search(target, now, finish, width=WIDTH))
@@ -126,4 +128,4 @@ class Overlay:
             names = {each.node_id: each.name for each in others}
             words = [names.get(node_id, "somebody else") for node_id in result]
             text = f"{node} looks up {lookup.target:064x} and finds {', '.join(words) or 'nobody'}"
-            raise BrokenPromiseError("lookups", f"{text}; the closest are {others[:WIDTH]}")
+            raise BrokenPromiseError(Breach.LOOKUPS, f"{text}; the closest are {others[:WIDTH]}")

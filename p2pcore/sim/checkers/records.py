@@ -1,10 +1,10 @@
 """What readers and writers are told, and what the replicas hold.
 
 - A read gives a value that was written to that key, and none older than the newest write that was
-  acknowledged before the read began; a deleted record stays deleted (*read-your-writes*, *deletes*,
-  *foreign value*).
-- An acknowledged write is the newest of its key, and W nodes hold it (*order*, *quorum*); of nodes
-  that have disks, W have it there for good (*durability*).
+  acknowledged before the read began; a deleted record stays deleted (*stale*, *false
+  not-found*, *invented*; *lost*, once all is over).
+- An acknowledged write is the newest of its key (or *overtaken*), and W nodes hold it (*quorum*);
+  of nodes that have disks, W have it there for good (*durability*).
 - Of those that count as ready, fewer than R lack what was acknowledged (*readiness*).
 - Who drops a record drops one that N others hold (*ownership*).
 - What a read has given, R replicas hold soon afterwards (*read repair*).
@@ -17,11 +17,11 @@ from p2pcore.errors import KeyNotFoundError, P2PError
 from p2pcore.replication.operations import StoreReceipt
 from p2pcore.replication.ownership import Standing
 from p2pcore.sim.checkers.assumptions import Assumptions
-from p2pcore.sim.checkers.broken_promise import BrokenPromiseError
 from p2pcore.sim.checkers.contents import Offsets
 from p2pcore.sim.checkers.history import KeyHistory, Write
 from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.hosts.operations import SimOperation
+from p2pcore.sim.promise import Breach, BrokenPromiseError, judge_read, judge_write
 from p2pcore.sim.world import World
 
 __all__ = ["Records"]
@@ -67,6 +67,8 @@ class Records:
         self._begun: dict[SimOperation, list[_Begun]] = {}
         self._held: dict[KeyHistory, dict[tuple[SimNode, int], bytes]] = {}
         self._disturbed_ns = 0
+        self.settled = False
+        """Whether all is over and has healed: what is not as it was acknowledged is lost."""
         self.ttl_s: dict[bytes, float] = {}
         """How long values are to be kept; told before they are stored. Others: for ever."""
         self.acknowledged = self.read = self.failed = 0
@@ -137,7 +139,7 @@ class Records:
                 self.read += 1
                 self._judge_read(each, outcome if isinstance(outcome, bytes) else None, operation)
             else:
-                self._broken("outcome", each.history, f"a write ended with {outcome!r}")
+                self._broken(Breach.OPERATIONS, each.history, f"a write ended with {outcome!r}")
 
     def _applies(self, begun: _Begun) -> bool:
         history = begun.history
@@ -146,17 +148,18 @@ class Records:
     def _judge_receipt(self, begun: _Begun, receipt: StoreReceipt, operation: SimOperation) -> None:
         history, write, version = begun.history, begun.write, receipt.version
         assert write is not None
-        if self._applies(begun) and version <= begun.floor:
+        breach = judge_write(version, begun.floor) if self._applies(begun) else None
+        if breach is not None:
             text = f"{write} got version {version.hex()}, no newer than {begun.floor.hex()}"
-            self._broken("order", history, f"{text}, which was acknowledged before it began")
+            self._broken(breach, history, f"{text}, which was acknowledged before it began")
         unchanged = self._assumptions.changed_ns < operation.start_ns and self._assumptions.promised
         if unchanged and history.floor < version:
             holders = self._holders(history, version)
             if len(holders) < self._writes:
                 text = f"{write} is acknowledged and held by {holders}: W is {self._writes}"
-                self._broken("quorum", history, text)
+                self._broken(Breach.QUORUM, history, text)
             self._judge_disks(history, version, f"{write} is acknowledged and")
-        history.acknowledge(write, version, self._world.now_ns)
+        history.acknowledge(write, version)
 
     def _judge_disks(self, history: KeyHistory, version: bytes, text: str) -> None:
         """W nodes have this on their disks; those that have none keep it in memory."""
@@ -164,35 +167,30 @@ class Records:
         kept = [n for n in nodes if n.disk is not None and n.disk.version(history.key) >= version]
         kept += [n for n in self._holders(history, version) if n.disk is None]
         if len(kept) < self._writes:
-            self._broken("durability", history, f"{text} on disk at {kept}: W is {self._writes}")
+            self._broken(
+                Breach.DURABILITY, history, f"{text} on disk at {kept}: W is {self._writes}"
+            )
 
     def _judge_read(self, begun: _Begun, value: bytes | None, operation: SimOperation) -> None:
-        history = begun.history
-        write = history.by_value.get(value) if value is not None else None
-        if value is not None and write is None:
-            self._broken("foreign value", history, f"it reads as {value!r}, never written there")
-        if self._applies(begun) and not self._possible(begun, write, operation.start_ns):
-            newest = history.floor_write if history.floor == begun.floor else None
-            deleted = newest is not None and newest.value is None
-            what = f"the value of '{write}'" if write else "nothing"
-            text = f"{operation.process} reads {what}, after {begun.floor.hex()} was acknowledged"
-            self._broken("deletes" if deleted else "read-your-writes", history, text)
+        history, now_ns = begun.history, self._world.now_ns
+        write = None if value is None else history.by_value.get(value)
+        floor, ends, ended = None, [], False
+        if self._applies(begun):
+            tolerance_ns = (self._offsets.look() + TOLERANCE_MS) * 1_000_000
+            floor = begun.floor
+            ends = [w for w in history.writes if w.value is None or w.ends(now_ns, tolerance_ns)]
+            ended = write is not None and write.ended(operation.start_ns, tolerance_ns)
+        breach = judge_read(value, history.by_value, ends, floor, end_ns=now_ns, last=self.settled)
+        if ended:
+            breach = Breach.STALE
+        if breach is not None:
+            what = "nothing" if value is None else repr(value)
+            text = f"{operation.process} reads {what}"
+            if breach is not Breach.INVENTED:
+                text += f", after {begun.floor.hex()} was acknowledged"
+            self._broken(breach, history, text)
         if write is not None:
             self._expect_repair(history, write, operation)
-
-    def _possible(self, begun: _Begun, read: Write | None, start_ns: int) -> bool:
-        """True if a read that began then may give this: its write, or an end of the record (None).
-        A value whose time is over may have been on its way since before."""
-        now_ns, floor = self._world.now_ns, begun.floor
-        tolerance_ns = (self._offsets.look() + TOLERANCE_MS) * 1_000_000
-        if read is not None:
-            if read.expires_ns is not None and read.expires_ns + tolerance_ns < start_ns:
-                return False
-            return not read.version or read.version >= floor
-        if not floor:
-            return True
-        ends = [w for w in begun.history.writes if w.value is None or w.ends(now_ns, tolerance_ns)]
-        return any(not write.version or write.version >= floor for write in ends)
 
     # Repair by reads
 
@@ -213,7 +211,7 @@ class Records:
         holders = self._holders(history, version)
         if len(holders) < self._reads and assumptions.unsettled() is None:
             text = f"a read gave version {version.hex()}, {REPAIR_NS / 1e9:g} s later it is held by"
-            self._broken("read repair", history, f"{text} {holders}: R is {self._reads}")
+            self._broken(Breach.READ_REPAIR, history, f"{text} {holders}: R is {self._reads}")
 
     # What is held, looked at regularly
 
@@ -243,7 +241,7 @@ class Records:
                 lacking.append(node)
         if len(lacking) >= self._reads:
             text = f"{lacking} count as ready and lack {floor.hex()}: a quorum of R={self._reads}"
-            self._broken("readiness", history, f"{text} would not find it")
+            self._broken(Breach.READINESS, history, f"{text} would not find it")
 
     def _look_at_drops(self, history: KeyHistory) -> None:
         before = self._held.get(history, {})
@@ -274,7 +272,7 @@ class Records:
         lost = self._world.now_ns - self._assumptions.changed_ns < REPAIR_NS
         if len(closer) < self._replicas and not lost:
             text = f"{node} has dropped version {version.hex()}; of those closer, {closer} hold it"
-            self._broken("ownership", history, f"{text}: N is {self._replicas}")
+            self._broken(Breach.OWNERSHIP, history, f"{text}: N is {self._replicas}")
 
     def _alive(self) -> list[SimNode]:
         return [node for node in self._world.nodes if node.alive]
@@ -283,12 +281,12 @@ class Records:
         key = history.key
         return [n for n in self._alive() if (n.machine.store.version(key) or b"") >= version]
 
-    def _broken(self, checker: str, history: KeyHistory, text: str) -> None:
+    def _broken(self, breach: Breach, history: KeyHistory, text: str) -> None:
         held = {node: node.machine.store.version(history.key) for node in self._alive()}
         holders = ", ".join(f"{node} {version.hex()}" for node, version in held.items() if version)
         replicas = self._assumptions.replicas(history)
         story = [*history.story, f"replicas {replicas}, held by {holders or 'nobody'}"]
-        raise BrokenPromiseError(checker, f"{history.name}: {text}", story)
+        raise BrokenPromiseError(breach, f"{history.name}: {text}", story)
 
 
 def _items(operation: SimOperation) -> list[tuple[object, bytes | None]]:

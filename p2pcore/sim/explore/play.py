@@ -12,7 +12,7 @@ from typing import Any
 
 from p2pcore.errors import P2PError
 from p2pcore.session.link import ACCIDENTS
-from p2pcore.sim.checkers import BrokenPromiseError, Checkers
+from p2pcore.sim.checkers import Checkers
 from p2pcore.sim.engine import StillError
 from p2pcore.sim.explore.scenarios import Scenario
 from p2pcore.sim.faults.kinds import Partition, fault_from
@@ -21,6 +21,7 @@ from p2pcore.sim.hosts.disk import DiskProfile
 from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.hosts.process import Service
 from p2pcore.sim.network.links import PROFILES
+from p2pcore.sim.promise import Breach, BrokenPromiseError
 from p2pcore.sim.world import World
 
 __all__ = ["Outcome", "play"]
@@ -66,7 +67,7 @@ def play(scenario: Scenario, *, story: Callable[[str], None] | None = None) -> O
         run = _Run(world, scenario)
         run.go()
     except BrokenPromiseError as error:
-        outcome.broken, outcome.text, outcome.story = error.checker, error.text, error.story
+        outcome.broken, outcome.text, outcome.story = error.breach, error.text, error.story
     except (StillError, P2PError) as error:
         outcome.broken, outcome.text = "start", f"the network was not set up: {error!r}"
     except Exception as error:
@@ -141,7 +142,7 @@ class _Run:
         count = records.acknowledged + records.read + records.failed
         if records.failed > most * count:
             text = f"{records.failed} of {count} operations failed, {most:.0%} may"
-            raise BrokenPromiseError("availability", text)
+            raise BrokenPromiseError(Breach.AVAILABILITY, text)
 
     def _check_accidents(self) -> None:
         """Where nothing is wrong, nothing goes wrong."""
@@ -150,7 +151,7 @@ class _Run:
             counts = {name: getattr(counters, name) for name in ACCIDENTS}
             found = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
             if found:
-                raise BrokenPromiseError("accidents", f"{found} at {process} in a healthy run")
+                raise BrokenPromiseError(Breach.ACCIDENTS, f"{found} at {process} in a healthy run")
 
     # Clients
 

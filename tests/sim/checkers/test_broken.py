@@ -11,7 +11,7 @@ CAUGHT_BY = {
     "no read repair": "read repair",
     "tombstone lost": "quorum",
     "expiry is a write": "contents",
-    "stale version acknowledged": "order",
+    "stale version acknowledged": "overtaken",
     "ready before hand-off": "readiness",
     "drop before confirmation": "ownership",
     "bucket without liveness check": "buckets",
@@ -19,7 +19,7 @@ CAUGHT_BY = {
     "request table that grows": "bounds",
     "lost contacts that grow": "bounds",
     "impatience": "accidents",
-    "reply matched to the wrong request": "foreign value",
+    "reply matched to the wrong request": "invented",
     "acknowledge before sync": "durability",
     "hand-over not synced": "ownership",
     "clock back after restart": "clock",
@@ -28,8 +28,8 @@ CAUGHT_BY = {
 }
 
 ALSO_BY = {
-    "reply matched to the wrong request": "foreign value",
-    "checksum unchecked": "foreign value",
+    "reply matched to the wrong request": "invented",
+    "checksum unchecked": "invented",
 }
 """Where that may come first: the reply may be to a write or to a read; whoever looks first at what
 is damaged may be a reader."""
