@@ -35,6 +35,7 @@ try:
     from perflab.peers import command as peers
     from perflab.production import command as production
     from perflab.production import field_command as field
+    from perflab.production import sla_command as sla
     from perflab.readiness import command as readiness
     from perflab.results.asv_config import MeasureError, html_dir, results_dir
     from perflab.results.asv_results import ResultsError
@@ -319,6 +320,15 @@ COMMANDS = (
         field.add_arguments,
         lambda options: field.field_main(options, ROOT),
         field.EPILOG,
+    ),
+    Command(
+        "sla",
+        "a month's service levels: budgets spent, breaches, when and how long",
+        "Report a month of a Prometheus, or of filed windows, against the targets: how much of "
+        "each error budget was spent, and when more was bad than it has room for.",
+        sla.add_arguments,
+        lambda options: sla.sla_main(options, ROOT),
+        sla.EPILOG,
     ),
     Command(
         "readiness",

@@ -7,7 +7,7 @@ Rule: words and layout; all figures come from the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from perflab.report.charts import draw
@@ -21,7 +21,7 @@ from perflab.report.form import (
     TargetRow,
 )
 
-__all__ = ["html", "markdown", "run_html"]
+__all__ = ["SIGNS", "html", "markdown", "markdown_table", "rendered", "run_html"]
 
 TEMPLATES = Path(__file__).with_name("templates")
 INCOMPLETE = "INCOMPLETE percentile"
@@ -30,15 +30,18 @@ SIGNS = {"met": "✓", "not met": "✗", "unmeasured": "?"}
 
 def html(report: ReadinessReport) -> str:
     """The whole page."""
-    return _rendered("report", report, verdict=VERDICTS[report.verdict], signs=SIGNS)
+    return rendered("report", report, {}, verdict=VERDICTS[report.verdict], signs=SIGNS)
 
 
 def run_html(report: RunReport) -> str:
     """The whole page of one load or chaos run."""
-    return _rendered("run", report)
+    return rendered("run", report, {})
 
 
-def _rendered(name: str, report: ReadinessReport | RunReport, **context: object) -> str:
+def rendered(
+    name: str, report: object, filters: Mapping[str, Callable[..., str]], **context: object
+) -> str:
+    """A template of this folder, with a report in it and pictures of its charts."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -48,7 +51,13 @@ def _rendered(name: str, report: ReadinessReport | RunReport, **context: object)
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "ratio": ratio, "where": where, "around": around}
+    environment.filters |= {
+        "figure": figure,
+        "ratio": ratio,
+        "where": where,
+        "around": around,
+        **filters,
+    }
     pictures: list[str] = []
 
     def picture(chart: Chart) -> str:
@@ -102,7 +111,7 @@ def markdown(report: ReadinessReport) -> str:
         parts.append(f"## Beside {comparison.with_}: {comparison.run}")
         parts.append("\n".join(f"- {caveat}" for caveat in comparison.caveats))
         parts.append(
-            _table(
+            markdown_table(
                 ("figure", "before", "now", "change", ""),
                 (
                     (
@@ -142,7 +151,7 @@ def _targets(report: ReadinessReport) -> list[str]:
         rows = [row(each) for each in report.targets if each.set == name]
         found += [
             f"### {name}{decides}",
-            _table(("", "target", "asked", "found", "where, or why not"), rows),
+            markdown_table(("", "target", "asked", "found", "where, or why not"), rows),
         ]
     return found
 
@@ -166,7 +175,7 @@ def _steps(report: ReadinessReport) -> list[str]:
             if step.incomplete:
                 head = (INCOMPLETE, *head[1:])
                 lines.append(f"**{INCOMPLETE}s are of what is here: {step.incomplete}**")
-            lines.append(_table(head, rows))
+            lines.append(markdown_table(head, rows))
         if step.critical_path is not None:
             lines += _critical_path(step.critical_path)
         found += lines
@@ -182,7 +191,7 @@ def _critical_path(path: CriticalPath) -> list[str]:
         for each in path.stages
     ]
     rows.append(["all", "", *(text for n in places for text in _part(path.total_ms[n], path, n))])
-    return [around(path), _table(tuple(head), map(tuple, rows))]
+    return [around(path), markdown_table(tuple(head), map(tuple, rows))]
 
 
 def _part(ms: float, path: CriticalPath, place: int) -> tuple[str, str]:
@@ -216,7 +225,9 @@ def _repeat(report: ReadinessReport) -> list[str]:
     return ["\n".join(f"- {fact}" for fact in facts + steps)]
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table, in cells of which a bar is no end."""
+
     def line(cells: Iterable[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -1,6 +1,6 @@
 """Clients of a network that was never there, as a Prometheus would have scraped them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from p2pcore.metrics.table import BOUNDS_S
@@ -61,7 +61,7 @@ class MadeClient:
                 yield BEGIN_S + at_s, total, failed, slow
 
 
-def openmetrics(clients: list[MadeClient]) -> Iterator[str]:
+def openmetrics(clients: list[MadeClient], bounds_s: Sequence[float] = BOUNDS_S) -> Iterator[str]:
     """The lines of a file for promtool."""
     yield "# TYPE p2pcore_operations counter"
     for each in clients:
@@ -75,7 +75,7 @@ def openmetrics(clients: list[MadeClient]) -> Iterator[str]:
     for each in clients:
         common = f'job="{each.job}",instance="{each.instance}",op="retrieve"'
         for at_s, total, _, slow in each.scrapes():
-            for le in BOUNDS_S:
+            for le in bounds_s:
                 value = 0.0 if le < TOOK_MS / 1e3 else total - (slow if le < SLOW_MS / 1e3 else 0)
                 yield f'{name}_bucket{{{common},le="{le!r}"}} {value:g} {at_s}'
             yield f'{name}_bucket{{{common},le="+Inf"}} {total:g} {at_s}'
