@@ -10,6 +10,7 @@ import json
 import math
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,10 @@ import yaml
 
 from perflab.production.dashboard import dashboard
 from perflab.production.objectives import ProductionPlan, plan_of
+from perflab.production.preview import preview
+from perflab.production.prometheus import Prometheus, PrometheusError
 from perflab.production.rules import MOST_SCALE, RuleSet
+from perflab.production.window import WindowError, window_of
 from perflab.readiness.targets import SHIPPED, read_targets
 from perflab.stats.thresholds import TargetError
 
@@ -25,12 +29,15 @@ __all__ = [
     "JOB",
     "add_dashboard_arguments",
     "add_rules_arguments",
+    "asked_prometheus",
     "dashboard_main",
     "held_plan",
     "rules_main",
 ]
 
 JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+MOST_TOKEN_BYTES = 64 << 10
+DASHBOARD, PREVIEW = Path("build/grafana/p2pcore.json"), Path("build/grafana/preview.html")
 RULES, TESTS = "p2pcore.rules.yaml", "p2pcore.rules.test.yaml"
 
 
@@ -59,9 +66,23 @@ def add_dashboard_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("build/grafana/p2pcore.json"),
         metavar="FILE",
-        help="where it goes (default: %(default)s)",
+        help=f"where it goes (default: {DASHBOARD}, of a preview {PREVIEW})",
+    )
+    parser.add_argument(
+        "--preview",
+        metavar="URL",
+        help="instead, draw it with what this Prometheus answers: one HTML page, for who has no "
+        "Grafana",
+    )
+    parser.add_argument(
+        "--window",
+        metavar="A..B|1h",
+        default="1h",
+        help="of a preview, as of `field` (%(default)s)",
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="what it wants to see as a bearer token"
     )
 
 
@@ -119,9 +140,15 @@ def dashboard_main(options: argparse.Namespace) -> int:
 
     def write() -> None:
         found = dashboard(_rule_set(options, 1.0))
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        print(f"{len(found['panels'])} panels: {options.output}")
+        output, text = options.output or DASHBOARD, json.dumps(found, indent=1) + "\n"
+        if options.preview is not None:
+            window = window_of(options.window, float(int(time.time())))
+            prometheus = asked_prometheus(options, options.preview)
+            output = options.output or PREVIEW
+            text = preview(found, options.job, prometheus, window)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+        print(f"{len(found['panels'])} panels: {output}")
 
     return _told("dashboard", write)
 
@@ -129,7 +156,9 @@ def dashboard_main(options: argparse.Namespace) -> int:
 def _told(name: str, write: Callable[[], None]) -> int:
     try:
         write()
-    except (NotImplementedError, OSError, TargetError) as error:
+    except (
+        NotImplementedError, OSError, PrometheusError, TargetError, WindowError
+    ) as error:  # fmt: skip
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     return 0
@@ -144,6 +173,21 @@ def _rule_set(options: argparse.Namespace, least_rate: float) -> RuleSet:
         raise TargetError(f"--job is letters, digits, '_', '.' and '-', not {options.job!r}")
     plan = held_plan(options)
     return RuleSet(plan=plan, job=options.job, least_rate=least_rate, scale=options.scale)
+
+
+def asked_prometheus(options: argparse.Namespace, url: str) -> Prometheus:
+    """The one at an address, with the job and the token of the options. Raises PrometheusError,
+    WindowError or OSError."""
+    if not JOB.fullmatch(options.job):
+        raise WindowError(f"--job is letters, digits, '_', '.' and '-', not {options.job!r}")
+    token = ""
+    if options.token_file:
+        with options.token_file.open("rb") as file:
+            data = file.read(MOST_TOKEN_BYTES)
+        token = data.decode("ascii", "replace").strip()
+        if not token or not token.isprintable():
+            raise PrometheusError(f"{options.token_file} holds no token: one line of ASCII")
+    return Prometheus(url, token)
 
 
 def held_plan(options: argparse.Namespace) -> ProductionPlan:

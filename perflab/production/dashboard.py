@@ -12,7 +12,7 @@ from typing import Any
 from perflab.production import table
 from perflab.production.rules import RuleSet
 
-__all__ = ["Panel", "dashboard", "panels"]
+__all__ = ["RATE", "Panel", "dashboard", "panels"]
 
 SCHEMA = 37  # of Grafana 9 on; newer ones raise it themselves
 WIDTH, HEIGHT = 12, 8  # of a panel; a row has 24
@@ -33,6 +33,8 @@ class Panel:
     """Expressions, and how their lines are called."""
     needs_disk: bool = False
     kind: str = "timeseries"
+    thresholds: Sequence[tuple[float, str]] = ()
+    """Values from which on it is not well, and Grafana's names of their colours."""
 
 
 def panels(rules: RuleSet) -> list[Panel]:
@@ -44,10 +46,20 @@ def panels(rules: RuleSet) -> list[Panel]:
             about="1 spends all of it in 30 days, 14.4 a fiftieth in an hour.",
             unit="none",
             queries=queries,
+            thresholds=[
+                (factor, "orange" if factor == min(factors) else "red")
+                for factor in sorted(factors)
+            ],
         )
-        for name, queries in recorded
+        for (name, queries), factors in zip(recorded, _factors(rules), strict=True)
     ]
     return first + [_panel(each) for each in table.families()]
+
+
+def _factors(rules: RuleSet) -> list[set[float]]:
+    """By objective, how fast its budget burns when the first alert fires, and the last."""
+    found = ([each.factor for each in one.windows()] for one in rules.plan.objectives)
+    return [{min(factors), max(factors)} if factors else set() for factors in found]
 
 
 def dashboard(rules: RuleSet) -> dict[str, Any]:
@@ -69,7 +81,7 @@ def dashboard(rules: RuleSet) -> dict[str, Any]:
                 "description": panel.about,
                 "datasource": source,
                 "gridPos": place,
-                "fieldConfig": {"defaults": {"unit": panel.unit}, "overrides": []},
+                "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
                 "targets": targets,
             }
         )
@@ -83,6 +95,16 @@ def dashboard(rules: RuleSet) -> dict[str, Any]:
         "templating": {"list": _variables(rules.job)},
         "panels": shown,
     }
+
+
+def _defaults(panel: Panel) -> dict[str, Any]:
+    found: dict[str, Any] = {"unit": panel.unit}
+    if panel.thresholds:
+        steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
+        steps += [{"color": colour, "value": value} for value, colour in panel.thresholds]
+        found["thresholds"] = {"mode": "absolute", "steps": steps}
+        found["custom"] = {"thresholdsStyle": {"mode": "dashed"}}
+    return found
 
 
 def _variables(job: str) -> list[dict[str, Any]]:

@@ -12,10 +12,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from perflab.production.command import JOB, held_plan
+from perflab.production.command import JOB, asked_prometheus, held_plan
 from perflab.production.field_record import FieldRecord, write_field
 from perflab.production.field_summary import breached, field_step
-from perflab.production.prometheus import Prometheus, PrometheusError
+from perflab.production.prometheus import PrometheusError
 from perflab.production.sampling import FieldRequest, sample_field
 from perflab.production.window import WindowError, window_of
 from perflab.readiness.targets import SHIPPED
@@ -23,9 +23,8 @@ from perflab.results.checkout import CheckoutError, commit_of
 from perflab.results.commits import read_tags
 from perflab.stats.thresholds import TargetError
 
-__all__ = ["EPILOG", "add_arguments", "add_source", "asked_prometheus", "field_main"]
+__all__ = ["EPILOG", "add_arguments", "add_source", "field_main"]
 
-MOST_TOKEN_BYTES = 64 << 10
 FIGURES = ("latency P50", "latency P95", "latency P99", "latency P99.9")
 
 EPILOG = """\
@@ -106,7 +105,7 @@ def field_main(options: argparse.Namespace, root: Path) -> int:
         if not JOB.fullmatch(name):
             raise WindowError(f"--name is letters, digits, '_', '.' and '-', not {name!r}")
         plan = held_plan(options)
-        prometheus = asked_prometheus(options)
+        prometheus = asked_prometheus(options, options.url)
         request = FieldRequest(
             window=window_of(options.window, now_s),
             job=options.job,
@@ -126,20 +125,6 @@ def field_main(options: argparse.Namespace, root: Path) -> int:
         print(f"field: {error}", file=sys.stderr)
         return 2
     return _told(record, directory)
-
-
-def asked_prometheus(options: argparse.Namespace) -> Prometheus:
-    """The one of the options. Raises PrometheusError, WindowError or OSError."""
-    if not JOB.fullmatch(options.job):
-        raise WindowError(f"--job is letters, digits, '_', '.' and '-', not {options.job!r}")
-    token = ""
-    if options.token_file:
-        with options.token_file.open("rb") as file:
-            data = file.read(MOST_TOKEN_BYTES)
-        token = data.decode("ascii", "replace").strip()
-        if not token or not token.isprintable():
-            raise PrometheusError(f"{options.token_file} holds no token: one line of ASCII")
-    return Prometheus(options.url, token)
 
 
 def _commit(asked: str | None, record: FieldRecord, root: Path) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from perflab.production.command import JOB, held_plan
-from perflab.production.field_command import add_source, asked_prometheus
+from perflab.production.command import JOB, asked_prometheus, held_plan
+from perflab.production.field_command import add_source
 from perflab.production.field_record import FieldRecordError, HeldObjective
 from perflab.production.prometheus import PrometheusError
 from perflab.production.sampling import NoSeriesError
@@ -135,7 +135,7 @@ def _samples(
             text = "no window of that month is filed there: python -m perflab field URL --window 1d"
             raise NoSeriesError(f"{folder}: {text}")
         return steps, f"{windows} filed windows of {folder.name}"
-    prometheus = asked_prometheus(options)
+    prometheus = asked_prometheus(options, options.url)
     steps = of_prometheus(prometheus, options.job, window, held)
     if not steps:
         raise NoSeriesError(
