@@ -35,6 +35,8 @@ from p2pcore.routing.waiting import Priority
 from p2pcore.session.trace import Trace
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
     from p2pcore.aio.metered import Metered
     from p2pcore.metrics.collector import MetricsCollector
 
@@ -50,6 +52,7 @@ class RecordOperations(Inquiries):
     _max_in_flight: int
     _durability = "none"
     _metered: "Metered | None" = None
+    _instrumented = False
 
     def metrics(self, *, sample: int = 1000) -> "MetricsCollector":
         """What monitoring systems want to know: a collector for a registry of prometheus-client, as
@@ -75,6 +78,27 @@ class RecordOperations(Inquiries):
             if self._host is not None and not self._host.closed:
                 self._begin_metering(self._host)
         return self._metered.collector
+
+    def instrument(self, *, meter_provider: "MeterProvider | None" = None) -> None:
+        """Tell OpenTelemetry how long operations take, from now on: the histogram
+        `db.client.operation.duration` of its semantic conventions for database clients, through its
+        API. Where figures go, the application's SDK says; without one, nowhere. Spans are the
+        application's own.
+
+        Args:
+            meter_provider: whose meter is told; the application's global one by default.
+
+        Raises:
+            ConfigError: opentelemetry-api is not installed; it comes with `p2pcore[otel]`.
+            UsageError: this is instrumented already.
+        """
+        from p2pcore.aio.timed import time_calls
+        from p2pcore.metrics.telemetry import Telemetry
+
+        if self._instrumented:
+            raise UsageError("this is instrumented already")
+        time_calls(self, Telemetry(meter_provider).tell)
+        self._instrumented = True
 
     def _begin_metering(self, host: Host) -> None:
         if self._metered is not None:

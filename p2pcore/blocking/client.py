@@ -13,6 +13,7 @@ from p2pcore.address import parse_address
 from p2pcore.aio.identity import Credentials, Identity
 from p2pcore.aio.system import entropy
 from p2pcore.blocking.driver import Begin, Driver
+from p2pcore.blocking.measured import MeasuredClient
 from p2pcore.blocking.scans import NameIterator
 from p2pcore.client import Client
 from p2pcore.config import ClientConfig
@@ -45,7 +46,7 @@ from p2pcore.routing.waiting import Priority
 __all__ = ["BlockingClient"]
 
 
-class BlockingClient:
+class BlockingClient(MeasuredClient):
     """A client of a network for scripts, threads and notebooks; known as `p2pcore.blocking.Client`.
 
     Use it as a context manager, or call `connect` and `close`. Threads may share it: their
@@ -336,10 +337,17 @@ class BlockingClient:
         assert self._driver is not None
         return self._driver
 
+    def _present(self) -> tuple[Client, Driver | None]:
+        driver = self._driver
+        return (self._machine() if driver is None else driver.machine), driver
+
+    def _machine(self) -> Client:
+        return Client(self.config, self._identity.node_id, entropy())
+
     def _connected(self) -> Driver:
         """A driver that is in the network; one that is not let in leaves nothing open."""
         driver = Driver(
-            Client(self.config, self._identity.node_id, entropy()),
+            self._machine(),
             Credentials(self._identity, self.config.network_key),
             timeout_s=self.config.connect_timeout_s,
             max_in_flight=self.config.max_in_flight,
@@ -352,6 +360,8 @@ class BlockingClient:
             raise
         finally:
             self._next = None
+        if self._metered is not None:
+            self._metered.follow(driver.machine, driver)
         return driver
 
     def __enter__(self) -> Self:

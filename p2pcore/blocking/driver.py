@@ -16,7 +16,7 @@ driver is broken by it: everything in flight ends with a BrokenError, and its ow
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from p2pcore.aio.identity import Credentials
 from p2pcore.aio.system import now, reason_of
@@ -33,6 +33,7 @@ __all__ = ["Begin", "Driver"]
 IDLE_NS = 20_000_000  # without anybody who looks at the sockets, before they are looked at first
 FAR_S = 3600.0  # nothing is due: whatever comes next rings
 
+T = TypeVar("T")
 Begin = Callable[[Client, int, Instant], None]
 """Starts an operation of this machine, given its number and this instant."""
 
@@ -76,7 +77,7 @@ class Driver:
     ) -> None:
         self.closed = False
         self.broken: BrokenError | None = None
-        self._machine = machine
+        self.machine = machine
         self._carrier = Carrier(machine, credentials, timeout_s, self._completed)
         self._section = Section(self._break)
         self._max_in_flight = max_in_flight
@@ -108,6 +109,20 @@ class Driver:
         if isinstance(waiter.result, Exception):
             raise waiter.result
         return waiter.result
+
+    def look(self, read: Callable[[], T]) -> T:
+        """What is read of the machine while nobody is at work at it. Raises what reading raises,
+        and UsageError below this very thread's work."""
+        found: T | None = None
+        failed: Exception | None = None
+        with Interrupts() as interrupts, self._section(interrupts):
+            try:
+                found = read()
+            except Exception as error:  # it leaves the machine as it was
+                failed = error
+        if failed is not None:
+            raise failed
+        return cast(T, found)
 
     def close(self) -> None:
         """Say goodbye, and leave nothing open. May be repeated, and called in any thread, also
@@ -165,7 +180,7 @@ class Driver:
         operation = self._next_operation
         self._waiters[operation] = waiter
         try:
-            begin(self._machine, operation, now())
+            begin(self.machine, operation, now())
         except P2PError:
             del self._waiters[operation]
             raise
@@ -192,7 +207,7 @@ class Driver:
         """The thread that waits for this operation does not any more."""
         self._waiters.pop(operation, None)
         if not self.closed:
-            self._machine.cancel(operation)
+            self.machine.cancel(operation)
             self._carrier.pump()
         elif not self._waiters:
             self._carrier.end()

@@ -2,18 +2,16 @@
 
 Theory of operation. Most figures are counters and sizes that the machine keeps anyway, read when
 somebody asks. What only metrics want to know (how long operations took, and the like) is told here
-by hooks that the edge sets when the collector is made (`aio/metered.py`). A registry may be read in
-another thread than the machine's: then the machine's event loop reads, and the thread waits for it.
+by hooks that the edge sets when the collector is made (`metered.py` of either edge). A registry may
+be read in any thread; where a machine may be, its edge knows, and reads there (`through`).
 
 Rule: reads; nothing here changes a machine.
 """
 
-import asyncio
 import logging
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,11 +28,10 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
     from prometheus_client.samples import Exemplar
 
-__all__ = ["MetricsCollector", "Reading", "library", "metric_of"]
+__all__ = ["MetricsCollector", "Reading", "Readings", "library", "metric_of"]
 
 log = logging.getLogger("p2pcore")
 
-PATIENCE_S = 5.0  # of another thread, for the loop; half of what Prometheus waits by default
 ITS_OWN = ("store", "retrieve", "delete", "store_many", "retrieve_many", "scan")
 FOR_PEERS = ("put", "get")
 
@@ -47,6 +44,10 @@ class Reading(NamedTuple):
 
 
 Readings = list[tuple[Family, list[Reading]]]
+
+
+def _at_once(read: Callable[[], Readings]) -> Readings:
+    return read()
 
 
 def library() -> ModuleType:
@@ -68,14 +69,18 @@ class MetricsCollector:
         machine: whose figures these are.
         durability: what "stored" means to it.
         sample: one operation in so many is an example (see `OperationCounts`).
+        has_loop: whether it lives in an event loop, which may be late.
 
     Raises:
         ConfigError: prometheus-client is not installed.
     """
 
-    def __init__(self, machine: Machine, durability: str, sample: int = SAMPLE) -> None:
+    def __init__(
+        self, machine: Machine, durability: str, sample: int = SAMPLE, *, has_loop: bool = True
+    ) -> None:
         library()
-        self._machine = machine
+        self.machine = machine
+        """Whose figures are read; its edge may put another one of the kind in its place."""
         self._build = (
             __version__,
             f"{platform.python_implementation()} {platform.python_version()}",
@@ -84,17 +89,21 @@ class MetricsCollector:
         )
         self.operations = OperationCounts(sample)
         self.queue_delays, self.loop_lags, self.commits = Durations(), Durations(), Durations()
-        self.loop: asyncio.AbstractEventLoop | None = None
-        """In which the machine lives, once it does."""
+        self.through: Callable[[Callable[[], Readings]], Readings] = _at_once
+        """Reads where the machine may be read; may raise TimeoutError."""
         disk = durability in ("synced", "buffered")
-        self._families = families(node=isinstance(machine, Node), disk=disk)
+        self._families = tuple(
+            each
+            for each in families(node=isinstance(machine, Node), disk=disk)
+            if has_loop or each.name != "p2pcore_loop_lag_seconds"
+        )
         self._read_by_name: dict[str, Callable[[], list[Reading]]] = {
             "p2pcore_operations_total": self._operations,
             "p2pcore_operation_duration_seconds": self._operation_times,
             "p2pcore_replica_requests_total": self._requests,
             "p2pcore_store_records": lambda: [Reading((), len(self._node.store))],
             "p2pcore_store_bytes": lambda: [Reading((), self._node.store.size_bytes)],
-            "p2pcore_repair_bytes_total": lambda: [Reading((), machine.counters.repair_bytes)],
+            "p2pcore_repair_bytes_total": lambda: [Reading((), self.machine.counters.repair_bytes)],
             "p2pcore_queue_delay_seconds": lambda: [Reading((), self.queue_delays.copy())],
             "p2pcore_loop_lag_seconds": lambda: [Reading((), self.loop_lags.copy())],
             "p2pcore_peers": self._peers,
@@ -110,8 +119,8 @@ class MetricsCollector:
         """All families as they are now; none where the machine's loop does not answer in time."""
         try:
             readings = self.read()
-        except TimeoutError:
-            log.warning("no metrics: the event loop has not answered for %g s", PATIENCE_S)
+        except TimeoutError as error:
+            log.warning("no metrics: %s", error)
             return
         for family, found in readings:
             yield metric_of(family, found)
@@ -123,42 +132,23 @@ class MetricsCollector:
 
     def read(self) -> Readings:
         """All figures of one moment, in any thread. Raises TimeoutError."""
-        loop = self.loop
-        if loop is None or not loop.is_running() or asyncio._get_running_loop() is loop:
-            return self._read()
-        told: Future[Readings] = Future()
+        return self.through(self._read)
 
-        def tell() -> None:
-            if told.set_running_or_notify_cancel():
-                try:
-                    told.set_result(self._read())
-                except BaseException as error:
-                    told.set_exception(error)
-
-        try:
-            loop.call_soon_threadsafe(tell)
-        except RuntimeError:  # it was closed just now
-            return self._read()
-        try:
-            return told.result(PATIENCE_S)
-        finally:
-            told.cancel()
-
-    # What is read, in the loop
+    # What is read, where the machine may be
 
     def _read(self) -> Readings:
         return [(family, self._read_by_name[family.name]()) for family in self._families]
 
     @property
     def _node(self) -> Node:
-        assert isinstance(self._machine, Node)
-        return self._machine
+        assert isinstance(self.machine, Node)
+        return self.machine
 
     @property
     def _asked(self) -> tuple[str, ...]:
         """The operations that there can be: each has a series from the start, for rates. Of a node,
         an application's own only once there was one: `p2pcore serve` has none."""
-        if not isinstance(self._machine, Node):
+        if not isinstance(self.machine, Node):
             return ITS_OWN
         is_used = any(op in ITS_OWN for op, _ in self.operations.ended)
         return ITS_OWN + FOR_PEERS if is_used else FOR_PEERS
@@ -172,21 +162,21 @@ class MetricsCollector:
         return [Reading((op,), self.operations.durations[op].copy()) for op in self._asked]
 
     def _requests(self) -> list[Reading]:
-        counters = self._machine.counters
+        counters = self.machine.counters
         return [Reading(("store",), counters.stores), Reading(("fetch",), counters.fetches)]
 
     def _peers(self) -> list[Reading]:
-        states = Counter(peer.state for peer in self._machine.peers())
+        states = Counter(peer.state for peer in self.machine.peers())
         found = [Reading((s,), states[s]) for s in ("well", "outlier", "late", "suspect")]
-        if isinstance(self._machine, Node):
-            found.append(Reading(("lost",), len(self._machine.lost)))
+        if isinstance(self.machine, Node):
+            found.append(Reading(("lost",), len(self.machine.lost)))
         return found
 
     def _under_replicated(self) -> list[Reading]:
         return [Reading((), self._node.ownership.short(_sizes(self._node.store)))]
 
     def _busy(self) -> list[Reading]:
-        counters = self._machine.counters
+        counters = self.machine.counters
         refused = counters.requests_refused + counters.requests_too_late
         return [Reading((), counters.refused_busy + refused)]
 

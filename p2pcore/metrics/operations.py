@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from p2pcore.errors import (
     BatchError,
@@ -28,9 +29,19 @@ from p2pcore.errors import (
 from p2pcore.metrics.durations import Durations, Example
 from p2pcore.metrics.table import EXCUSED, OPERATIONS
 
-__all__ = ["SAMPLE", "OperationCounts", "result_of"]
+__all__ = ["SAMPLE", "TIMED", "OperationCounts", "Tell", "result_of"]
 
 log = logging.getLogger("p2pcore.operations")
+
+Tell = Callable[[str, object, float], None]
+"""Is told of an operation that has ended: its name, its result or its error, and how long it took,
+in seconds."""
+
+TIMED = {
+    "store": "store", "retrieve": "retrieve", "delete": "delete", "store_many": "store_many",
+    "retrieve_many": "retrieve_many", "_scan_on": "scan",
+}  # fmt: skip
+"""The methods of an edge that are timed, and what the table calls them."""
 
 SAMPLE = 1000  # one operation in so many: at 30,000 a second, 30 lines
 

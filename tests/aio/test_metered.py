@@ -23,8 +23,8 @@ from p2pcore import (
     UsageError,
     errors,
 )
+from p2pcore.aio import metered
 from p2pcore.aio.turn import Turns
-from p2pcore.metrics import collector as collectors
 from p2pcore.metrics.operations import result_of
 from p2pcore.metrics.table import RESULTS
 from tests.aio.support import ONE, client_of, crash, swarm
@@ -132,7 +132,7 @@ async def test_a_registry_is_read_in_any_thread(monkeypatch: pytest.MonkeyPatch)
         text = (await asyncio.to_thread(generate_latest, registry)).decode()
         assert 'p2pcore_operations_total{op="store",result="ok"} 1.0' in text
         assert 'p2pcore_peers{state="well"}' in text
-        monkeypatch.setattr(collectors, "PATIENCE_S", 0.05)
+        monkeypatch.setattr(metered, "PATIENCE_S", 0.05)
         texts: list[bytes] = []
         thread = threading.Thread(target=lambda: texts.append(generate_latest(registry)))
         thread.start()
