@@ -36,7 +36,7 @@ def field_step(record: FieldRecord) -> StageEvidence:
     buckets = record.timed()
     return StageEvidence(
         problem=_problem(record),
-        circumstances=f"field, job {record.job}, {len(record.processes)} processes, latency "
+        circumstances=f"field, job {record.job}, {_counted(len(record.processes))}, latency "
         f"{COUNTED}",
         facts=_facts(record),
         figures=_figures(record),
@@ -96,10 +96,10 @@ def _facts(record: FieldRecord) -> dict[str, str]:
         facts[each.instance or "a process"] = (
             f"from {each.begin_s:.0f} to {each.end_s:.0f} s, {each.samples:,.0f} of "
             f"{each.expected:,.0f} samples"
-            + (f", {each.restarts} restarts" if each.restarts else "")
+            + (f", restarts: {each.restarts}" if each.restarts else "")
         )
     if len(gappy) > SHOWN:
-        facts["others"] = f"{len(gappy) - SHOWN} processes, no less complete than these"
+        facts["others"] = f"{_counted(len(gappy) - SHOWN)}, no less complete than these"
     for rank in FIGURES:
         number = within(record.bounds_s, record.timed(), rank)
         if number is not None:
@@ -112,6 +112,10 @@ def _facts(record: FieldRecord) -> dict[str, str]:
             else f"{bad / record.operations:.4%} of the operations bad, {kept.budget:.4%} may be"
         )  # fmt: skip
     return facts
+
+
+def _counted(processes: int) -> str:
+    return "1 process" if processes == 1 else f"{processes} processes"
 
 
 def _scraped_every_s(record: FieldRecord) -> float:

@@ -116,7 +116,7 @@ def _objective(
             spent_up = iso(each.end_s)
     return SlaObjective(
         target=kept.target,
-        asked=f"at most {kept.budget:.4%} "
+        asked=f"at most {100 * kept.budget:.4g} % "
         + ("fail" if kept.within_s is None else f"take longer than {kept.within_s * 1e3:g} ms"),
         budget=kept.budget,
         within_s=kept.within_s,

@@ -20,7 +20,7 @@ from perflab.production.prometheus import PrometheusError
 from perflab.production.sampling import NoSeriesError
 from perflab.production.sla import Month, SlaStep, judge_month
 from perflab.production.sla_samples import of_filed, of_prometheus
-from perflab.production.window import TimeWindow, WindowError, month_of
+from perflab.production.window import TimeWindow, WindowError, month_of, so_far
 from perflab.report.sla import sla_html, sla_markdown
 from perflab.report.sla_form import SlaReport
 from perflab.stats.thresholds import TargetError
@@ -103,7 +103,8 @@ def _report(options: argparse.Namespace, root: Path, now_s: float) -> SlaReport:
             "--least-complete is 0 to 1 and --least-rate above 0, not "
             f"{options.least_complete:g} and {options.least_rate:g}"
         )
-    window = month_of(month, now_s)
+    whole = month_of(month)
+    window = so_far(whole, now_s)
     plan = held_plan(options)
     held = [
         HeldObjective(target=each.target, budget=each.budget, within_s=each.within_s)
@@ -115,7 +116,7 @@ def _report(options: argparse.Namespace, root: Path, now_s: float) -> SlaReport:
         name=name,
         source=source,
         window=window,
-        over=window.end_s < now_s,
+        over=window == whole,
         asked_s=now_s,
         command=shlex.join(["python", "-m", "perflab", *sys.argv[1:]]),
         objectives=held,

@@ -13,11 +13,11 @@ from perflab.production import table
 from perflab.production.field_record import FIELD, FieldRecord, HeldObjective, read_field
 from perflab.production.prometheus import Prometheus, PrometheusError
 from perflab.production.sla import SlaStep, windows_of
+from perflab.production.window import MONTH_STEP_S as STEP_S
 from perflab.production.window import TimeWindow
 
-__all__ = ["STEP_S", "of_filed", "of_prometheus"]
+__all__ = ["of_filed", "of_prometheus"]
 
-STEP_S = 300.0  # 8,928 of them in a month, and 11,000 are answered
 MOST_WINDOWS = 10_000  # filed ones of a network: nine years of nights
 
 
