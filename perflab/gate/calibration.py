@@ -1,10 +1,8 @@
 """How often the gate is wrong: false alarms, and how much of what is slower it finds.
 
 Theory of operation. Each replayed gate either shows something or does not, so a rate is a share of
-gates, with the interval of Clopper and Pearson ("The use of confidence or fiducial limits
-illustrated in the case of the binomial", 1934): the rates that this count does not refute at 95 %.
-It holds for gates on that recording; how much another hour would differ, the rates in the parts of
-the recording hint at.
+gates, with its interval of 95 % (`perflab/stats/rates.py`). It holds for gates on that recording;
+how much another hour would differ, the rates in the parts of the recording hint at.
 
 Rule: counts in, words out; it replays and measures nothing.
 """
@@ -13,70 +11,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Calibration", "Noise", "Power", "Rate", "as_json", "as_markdown", "as_promised"]
+from perflab.stats.rates import CONFIDENCE, Rate, percent
+
+__all__ = ["Calibration", "Noise", "Power", "as_json", "as_markdown", "as_promised"]
 
 VERSION = 1  # of the JSON
-CONFIDENCE = 0.95
-BISECTIONS = 60  # halve an interval of one so often, and what is left is a rounding error
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many of so many gates."""
-
-    found: int
-    of: int
-
-    @property
-    def share(self) -> float:
-        return self.found / self.of if self.of else math.nan
-
-    @property
-    def low(self) -> float:
-        """The least rate that is not refuted."""
-        if not self.found:
-            return 0.0
-        return _where(lambda share: 1 - _at_most(self.found - 1, self.of, share))
-
-    @property
-    def high(self) -> float:
-        """The greatest rate that is not refuted."""
-        if self.found == self.of:
-            return 1.0
-        return 1 - _where(lambda share: 1 - _at_most(self.of - self.found - 1, self.of, share))
-
-    def __str__(self) -> str:
-        return f"{_percent(self.share)} ({_percent(self.low)} to {_percent(self.high)})"
-
-
-def _where(rising: Callable[[float], float]) -> float:
-    """Where a probability that rises with the rate reaches half of what may be missed."""
-    low, high = 0.0, 1.0
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        if rising(middle) < (1 - CONFIDENCE) / 2:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _at_most(found: int, of: int, share: float) -> float:
-    """The probability of no more than so many, each of them with this probability."""
-    if not 0 < share < 1:
-        return 1.0 if share <= 0 or found >= of else 0.0
-    if 2 * found >= of > found:  # the other tail has fewer terms
-        return 1 - _at_most(of - found - 1, of, 1 - share)
-    one, other = math.log(share), math.log1p(-share)
-    whole = math.lgamma(of + 1)
-    return math.fsum(
-        math.exp(whole - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * one + (of - k) * other)
-        for k in range(found + 1)
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,21 +114,21 @@ def as_markdown(found: Calibration) -> str:
         "recording. In brackets: 95 %, Clopper and Pearson, of gates on this recording.",
         "",
         f"Noise: base's and head's blocks of a round differ by less than "
-        f"{_percent(found.noise.middle)} in half of all cases, by less than "
-        f"{_percent(found.noise.ninth)} in nine of ten; a function's ninth of ten rounds took "
-        f"{_percent(found.noise.spell)} longer than its least.",
+        f"{percent(found.noise.middle)} in half of all cases, by less than "
+        f"{percent(found.noise.ninth)} in nine of ten; a function's ninth of ten rounds took "
+        f"{percent(found.noise.spell)} longer than its least.",
         "",
         "| speed unchanged | false alarms | undecided |",
         "| --- | --- | --- |",
         *(f"| {kind} | {rate} | {found.undecided[kind]} |" for kind, rate in found.alarms.items()),
         "",
-        f"Promised: {_percent(found.promised)} of whole gates at most. In the parts of the "
-        f"recording: {', '.join(_percent(part.share) for part in found.parts)}.",
+        f"Promised: {percent(found.promised)} of whole gates at most. In the parts of the "
+        f"recording: {', '.join(percent(part.share) for part in found.parts)}.",
         "",
         "| kind | one benchmark slower by | found | undecided | another one blamed |",
         "| --- | --- | --- | --- | --- |",
         *(
-            f"| {row.kind} | {_percent(row.slowdown)} | {row.found} | {row.undecided} "
+            f"| {row.kind} | {percent(row.slowdown)} | {row.found} | {row.undecided} "
             f"| {row.blamed_others} |"
             for row in found.power
         ),
@@ -199,10 +142,6 @@ def _hardest(found: Calibration) -> list[str]:
     lines = []
     for row in rows:
         worst = sorted(row.by_benchmark.items(), key=lambda item: item[1].share)[:5]
-        named = ", ".join(f"`{name}` {_percent(rate.share)}" for name, rate in worst)
+        named = ", ".join(f"`{name}` {percent(rate.share)}" for name, rate in worst)
         lines.append(f"Found least often at 5 %, {row.kind}: {named}.  ")
     return lines
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.3g} %"

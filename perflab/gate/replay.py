@@ -27,13 +27,14 @@ from functools import partial
 from random import Random
 from statistics import median
 
-from perflab.gate.calibration import Calibration, Noise, Power, Rate
+from perflab.gate.calibration import Calibration, Noise, Power
 from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.paired_rounds import PREFIX, UNIT, Names, decide, most_rounds
 from perflab.gate.policy import Policy
 from perflab.gate.record import Blocks, Kind, Measured, Metric
 from perflab.gate.recording import GateRecording, RecordingError
 from perflab.gate.seeds import Play, decide_seeds, most_seeds
+from perflab.stats.rates import Rate
 
 __all__ = ["SLOWDOWNS", "ReplayedGate", "calibrate"]
 
