@@ -195,13 +195,14 @@ def make_node(
     keeping: Keeping = "memory",
     data_dir: str | None = None,
     identity: str = "",
+    **more: Any,
 ) -> SubjectNode:
     """A coordinator, not started: by default on a free port of the IPv4 loopback, handing records
     over as fast as the core does by itself, and keeping them in memory. Whatever else it keeps them
     in needs a directory, and the feature "durability" or "raw log". `identity`: what its id follows
-    from; "": chance."""
+    from; "": chance. `more`: other settings, by name."""
     core = _core()
-    settings: dict[str, Any] = {"listen": listen, "advertise": advertise}
+    settings: dict[str, Any] = {"listen": listen, "advertise": advertise, **more}
     if repair_bytes_per_s is not None:
         settings["repair_bytes_per_s"] = repair_bytes_per_s
     kind = core.AdaptiveCoordinator
@@ -219,12 +220,12 @@ def make_node(
 
 
 def make_client(
-    network: NetworkSettings, bootstrap: list[str], *, timeout_s: float | None = None
+    network: NetworkSettings, bootstrap: list[str], *, timeout_s: float | None = None, **more: Any
 ) -> AbstractAsyncContextManager[SubjectClient]:
     """A client of the network, connected on entering it; operations have the core's own deadline,
-    or the one that is given."""
+    or the one that is given. `more`: other settings, by name."""
     core = _core()
-    settings = {} if timeout_s is None else {"timeout_s": timeout_s}
+    settings = ({} if timeout_s is None else {"timeout_s": timeout_s}) | more
     client: AbstractAsyncContextManager[SubjectClient] = core.AdaptiveClient(
         core.ClientConfig(bootstrap=bootstrap, network_key=bytes.fromhex(network.key), **settings)
     )

@@ -13,14 +13,11 @@ Rule: starts, waits and files; figures are `perflab/load/figures.py`'s.
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
@@ -59,6 +56,7 @@ from perflab.load.scenario import LoadScenario
 from perflab.load.target import StartedSwarm, Target
 from perflab.load.view import View
 from perflab.monitor.monitor import Monitor
+from perflab.processes.interrupts import interrupts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -216,7 +214,7 @@ class LoadRun:
         latest_s = scenario.duration_s + 2 * scenario.load.timeout_s + GRACE_S
         deeds = self._deeds()
         try:
-            with _interrupts() as came:
+            with interrupts() as came:
                 while not self._over(scenario, deeds):
                     if self.now_s > latest_s and not self._finished():
                         raise ChildError(f"the clients were not done {GRACE_S:g} s after the last")
@@ -342,27 +340,6 @@ class LoadRun:
         part = path.with_name(name + ".part")
         part.write_text(json.dumps(asdict(what), indent=1, allow_nan=False) + "\n", "utf-8")
         part.replace(path)
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """The first SIGINT or SIGTERM sets an event, the second raises KeyboardInterrupt.
-
-    Raised at once, it could come between a question to a child and its answer.
-    """
-    came = threading.Event()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if came.is_set():
-            raise KeyboardInterrupt
-        came.set()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _ends(record: LoadRecord) -> tuple[float, float]:
