@@ -26,6 +26,7 @@ try:
     from perflab.archive.status import require_results
     from perflab.bench import budget
     from perflab.bench.command import SHORT, BenchRequest, measure, publish
+    from perflab.canary import command as canary
     from perflab.chaos import command as chaos
     from perflab.gate import bisect
     from perflab.gate import command as gate
@@ -262,6 +263,24 @@ COMMANDS = (
         bisect.add_arguments,
         bisect.main,
         bisect.EPILOG,
+    ),
+    Command(
+        "canary",
+        "is a candidate as good as the baseline? promote, hold or roll back",
+        "Two networks, or two commits that are served here, do the same slots of a schedule in "
+        "turn; what differs is judged after each pair, until it is clear or time is over.",
+        canary.add_arguments,
+        lambda options: canary.main(options, ROOT),
+        canary.EPILOG,
+    ),
+    Command(
+        "ab",
+        "the same for one setting: what is it worth?",
+        "Serve the core of this checkout twice, the candidate with one setting changed, and "
+        "compare them as `canary` does.",
+        canary.add_ab_arguments,
+        lambda options: canary.ab_main(options, ROOT),
+        canary.EPILOG,
     ),
     Command(
         "alerts",

@@ -22,17 +22,18 @@ Rule: reads slots; measures nothing, and knows no clock but theirs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from perflab.canary.record import FigureStanding, PairOfSlots, Ruling, SlotFigures, Verdict
+from perflab.canary.record import FigureStanding, PairOfSlots, Ruling, Side, SlotFigures, Verdict
 from perflab.stats.sequences import PairedDifferences
 
 __all__ = ["ERROR", "FIGURES", "LEAST_PAIRS", "CanaryJudge", "JudgedFigure"]
 
 ERROR = 0.01  # of runs whose sides are equal may be rolled back
 LEAST_PAIRS = 60  # before a promotion: guard rails have to see something, too
+MOST_FAILED = 0.01  # of the baseline's operations: a network that does not serve is no measure
 BROKEN_SHOWN = 3
 
 
@@ -90,7 +91,7 @@ FIGURES = {
             name="tail",
             about="operations beyond the P99 of both sides so far",
             unit="points",
-            margin=0.01,
+            margin=0.005,  # of 2 at most: then no slow one is the baseline's
             clip=0.03,
             value=lambda slot: slot.beyond / slot.operations,
         ),
@@ -145,6 +146,7 @@ class CanaryJudge:
         }
         self._begin_s: float | None = None
         self._end_s = 0.0
+        self._failed = self._operations = 0  # the baseline's
         self.pairs = 0
         self.ruling: Ruling | None = None
 
@@ -157,6 +159,8 @@ class CanaryJudge:
             self._begin_s = min(slot.begin_s for slot in slots)
         self._end_s = max(slot.begin_s + slot.seconds for slot in slots)
         self.pairs += 1
+        self._failed += pair.baseline.failed
+        self._operations += pair.baseline.operations
         for name, sequence in self._sequences.items():
             if pair.warm_up and name not in GUARDS:
                 continue
@@ -174,26 +178,32 @@ class CanaryJudge:
         if self.ruling is not None:
             return self.ruling
         unclear = [each for each in self.standings() if each.state != "within"]
-        told = "; ".join(_unclear(each) for each in unclear) or "too few pairs to promote"
-        return self._rule("hold", "", f"{why}: {told}")
+        told = [_unclear(each) for each in unclear] or ["too few pairs to promote"]
+        if self._baseline_fails():
+            told = [
+                f"{self._failed:,} of the baseline's own {self._operations:,} operations failed"
+            ]
+        return self._rule("hold", "", f"{why}: {'; '.join(told)}")
 
     def standings(self) -> list[FigureStanding]:
         """What is known of each figure now."""
         return [self._standing(name) for name in self._sequences]
 
+    def broken_after_all(self, side: Side, broken: Sequence[str]) -> Ruling:
+        """The ruling on acknowledged records that came back lost, stale or damaged; it goes before
+        any other."""
+        words = "; ".join(broken[:BROKEN_SHOWN])
+        more = len(broken) - BROKEN_SHOWN
+        words += f" and {more} more" if more > 0 else ""
+        if side == "candidate":
+            return self._rule("roll back", "records", words)
+        return self._rule("hold", "records", f"the baseline itself breaks its promise: {words}")
+
     def _guarded(self, pair: PairOfSlots) -> Ruling | None:
-        for side, broken in (
-            ("candidate", pair.candidate.broken),
-            ("baseline", pair.baseline.broken),
-        ):
-            if not broken:
-                continue
-            words = "; ".join(broken[:BROKEN_SHOWN])
-            more = len(broken) - BROKEN_SHOWN
-            words += f" and {more} more" if more > 0 else ""
-            if side == "candidate":
-                return self._rule("roll back", "records", words)
-            return self._rule("hold", "records", f"the baseline itself breaks its promise: {words}")
+        if pair.candidate.broken:
+            return self.broken_after_all("candidate", pair.candidate.broken)
+        if pair.baseline.broken:
+            return self.broken_after_all("baseline", pair.baseline.broken)
         return None
 
     def _worse(self) -> Ruling | None:
@@ -204,12 +214,15 @@ class CanaryJudge:
 
     def _all_within(self) -> Ruling | None:
         counts = [sequence.count for sequence in self._sequences.values()]
-        if min(counts) < LEAST_PAIRS:
+        if min(counts) < LEAST_PAIRS or self._baseline_fails():
             return None
         if any(self._state(name) != "within" for name in self._sequences):
             return None
         told = "; ".join(_told(each) for each in self.standings())
         return self._rule("promote", "", f"all figures are within their margins: {told}")
+
+    def _baseline_fails(self) -> bool:
+        return self._failed > MOST_FAILED * self._operations
 
     def _state(self, name: str) -> Literal["within", "worse", "open"]:
         sequence, margin = self._sequences[name], FIGURES[name].margin

@@ -147,6 +147,7 @@ class CanaryResult:
     """"candidate X beside baseline Y"."""
     baseline: str
     candidate: str
+    seed: int
     settings: dict[str, Any]
     machine: dict[str, Any]
     versions: dict[str, str]
@@ -154,7 +155,7 @@ class CanaryResult:
     ruling: Ruling
     figures: list[FigureStanding]
     operations: int
-    """Of each side."""
+    """Of each side; they and the pairs are those until the ruling."""
     uncommitted: list[str] = field(default_factory=list)
 
 

@@ -41,7 +41,8 @@ def run_html(report: RunReport) -> str:
 def rendered(
     name: str, report: object, filters: Mapping[str, Callable[..., str]], **context: object
 ) -> str:
-    """A template of this folder, with a report in it and pictures of its charts."""
+    """The page that a template of this folder makes of a report, with pictures of its charts; the
+    foot of `base` needs the report's command, commit, uncommitted files, seed, versions and machine."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

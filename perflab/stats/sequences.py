@@ -6,7 +6,7 @@ zero as below, whatever the machine did meanwhile: nothing but the coin decided 
 moment was. So an odd function of it, h, has a sign of chance, and for each number x, the product of
 exp(x h - x² h² / 2) over all pairs so far is a fair game or worse (de la Peña, "A general class of
 exponential inequalities for martingales and ratios", 1999; Howard, Ramdas, McAuliffe and Sekhon,
-"Time-uniform Chernoff bounds via nonnegative supermartingales", 2020, lemma 3). Mixed over x with a
+"Time-uniform Chernoff bounds via nonnegative supermartingales", 2020). Mixed over x with a
 normal law (their "Time-uniform, nonparametric, nonasymptotic confidence sequences", 2021, section
 3.2) it stays below 1 / error for ever with probability 1 - error (Ville). The shifts that are not
 refuted are the bounds. Nothing is said about how noise is distributed, nor that pairs do not depend

@@ -76,6 +76,16 @@ def test_a_baseline_that_breaks_its_promise_is_no_measure() -> None:
     assert "baseline" in ruling.why
 
 
+def test_a_baseline_that_does_not_serve_promotes_nobody() -> None:
+    judge = CanaryJudge(FIGURES)
+    for number in range(200):
+        odd = pair(number, failed=2)
+        assert judge.take(replace(odd, baseline=replace(odd.baseline, failed=2))) is None
+    ruling = judge.end("time is over")
+    assert ruling.verdict == "hold"
+    assert "400 of the baseline's own 20,000 operations failed" in ruling.why
+
+
 def test_errors_count_in_the_warm_up_and_times_do_not() -> None:
     judge = CanaryJudge(FIGURES)
     for number in range(60):
