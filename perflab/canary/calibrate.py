@@ -86,6 +86,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs", type=int, default=200, metavar="N", help="of each kind (default: %(default)s)"
     )
     group.add_argument(
+        "--kind", default="", metavar="TEXT", help="only candidates in whose name this is: "
+        + ", ".join(f"'{each.name}'" for each in EFFECTS).replace("%", "%%")
+    )  # fmt: skip
+    group.add_argument(
         "--first-seed", type=int, metavar="N", help="of the simulated runs (default: drawn anew)"
     )
 
@@ -101,11 +105,15 @@ def main(options: argparse.Namespace, root: Path) -> int:
     if first < 0:
         print(f"error: --first-seed is 0 or more, not {first}", file=sys.stderr)
         return 2
+    effects = [each for each in EFFECTS if options.kind in each.name]
+    if not effects:
+        print(f"error: --kind: no candidate has {options.kind!r} in its name", file=sys.stderr)
+        return 2
     plan = CanaryPlan(seconds=options.seconds, warm_up_s=options.warm_up_s)
     rows = [
         calibrated(machine, temper, effect, range(first, first + options.runs), plan, _say)
         for machine, temper in TEMPERS.items()
-        for effect in EFFECTS
+        for effect in effects
     ]
     text = _markdown(rows, first, plan)
     place = options.out or filed(root, "canary", "", "calibration")

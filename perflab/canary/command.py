@@ -34,10 +34,10 @@ from perflab.canary.record import (
 )
 from perflab.canary.report import canary_html, canary_markdown
 from perflab.canary.run import CanaryError, CanaryRun
-from perflab.canary.sides import CanarySide, RunningSide, ServedSide
+from perflab.canary.sides import CanarySide, RunningSide, ServedSide, SideGoneError
 from perflab.canary.view import CanaryLines, CanaryTable, CanaryView
 from perflab.gate.builds import BuildError, build
-from perflab.load.target import LoadTargetError, network_of_key_file
+from perflab.load.target import LoadTargetError, RunningNetwork, network_of_key_file
 from perflab.processes.interrupts import interrupts
 from perflab.results.checkout import Source, commit_of, source_of
 
@@ -164,7 +164,7 @@ def _answered(options: argparse.Namespace, root: Path, ask: Callable[[str], _Ask
         return _measured(options, asked, directory, source)
     except (
         BuildError, CanaryError, CanaryPlanError, CanaryUsageError, ChildError, LoadTargetError,
-        OSError, SwarmError,
+        OSError, SideGoneError, SwarmError,
     ) as error:  # fmt: skip
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -281,6 +281,9 @@ def _asked_running(options: argparse.Namespace, words: str, run: str) -> _Asked:
     plan, loop = _plan(options), options.loop or subject.default_loop()
 
     def sides() -> tuple[CanarySide, CanarySide]:
+        for given, network in zip((options.baseline, options.candidate), networks, strict=True):
+            with RunningNetwork(given.split(","), network):
+                pass  # it is there, and lets us in
         baseline, candidate = (
             RunningSide(given.split(","), network, plan, run=run, loop=loop, pids=each)
             for given, network, each in zip(

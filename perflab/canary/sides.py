@@ -86,6 +86,7 @@ class RunningSide(CanarySide):
         )
 
     def _enter(self) -> None:
+        self.cpu_s()  # a process that is not there says so before anything begins
         self._open_client(self._order, subject.core_dir(), hash_seed=0)
 
 

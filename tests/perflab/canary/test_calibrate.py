@@ -69,21 +69,27 @@ def test_promises_that_are_not_kept_are_told() -> None:
 
 def test_files_and_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = argparse.Namespace(
-        runs=1, first_seed=900, seconds=20.0, warm_up_s=2.0, out=tmp_path / "calibration"
+        runs=1,
+        first_seed=900,
+        seconds=20.0,
+        warm_up_s=2.0,
+        out=tmp_path / "calibration",
+        kind="processor",
     )
     code = calibrate.main(options, tmp_path)
     text = (tmp_path / "calibration" / "calibration.md").read_text()
     content = json.loads((tmp_path / "calibration" / "calibration.json").read_text())
     assert code == (1 if "Not as promised" in text else 0)
     assert content["first_seed"] == 900
-    assert len(content["rows"]) == len(EFFECTS) * len(TEMPERS)
+    assert [row["machine"] for row in content["rows"]] == ["usual", "usual", "crowded", "crowded"]
+    assert content["rows"][0]["effect"] == EFFECTS[1].name
     assert text in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("changed", [{"runs": 0}, {"first_seed": -1}])
+@pytest.mark.parametrize("changed", [{"runs": 0}, {"first_seed": -1}, {"kind": "no such"}])
 def test_bad_numbers_are_refused(
-    changed: dict[str, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    changed: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = {"runs": 1, "first_seed": 1, "seconds": 9.0, "warm_up_s": 1.0, "out": None} | changed
-    assert calibrate.main(argparse.Namespace(**options), tmp_path) == 2
+    usual = {"runs": 1, "first_seed": 1, "seconds": 9.0, "warm_up_s": 1.0, "kind": "", "out": None}
+    assert calibrate.main(argparse.Namespace(**usual | changed), tmp_path) == 2
     assert "error: --" in capsys.readouterr().err

@@ -49,6 +49,16 @@ def test_what_cannot_be_asked_is_2_and_one_line(
     assert "\n" not in said
 
 
+def test_networks_and_processes_that_are_not_there_are_told_before_anything_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "network.key"
+    key.write_text("00" * 32)
+    sides = ["--baseline", "127.0.0.1:1", "--candidate", "127.0.0.1:2"]
+    assert main(["canary", *sides, "--network-key-file", str(key)]) == 2
+    assert "127.0.0.1:1 cannot be reached" in capsys.readouterr().err
+
+
 def test_a_directory_that_is_there_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

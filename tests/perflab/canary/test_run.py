@@ -14,10 +14,11 @@ from perflab.canary.judge import FIGURES, CanaryJudge
 from perflab.canary.plan import CanaryPlan
 from perflab.canary.record import SIDES, PairOfSlots, Ruling
 from perflab.canary.run import CanaryError, CanaryRun
-from perflab.canary.sides import RunningSide, ServedSide
+from perflab.canary.sides import RunningSide, ServedSide, SideGoneError
 from tests.perflab.canary import worse_child
 
 PLAN = CanaryPlan(rate=500, slot_s=0.05, seconds=1.2, warm_up_s=0.2, records=60, value_bytes=64)
+NETWORK = subject.NetworkSettings()
 
 
 class _WorseSide(ServedSide):
@@ -127,6 +128,12 @@ def test_a_baseline_that_dies_says_nothing_of_the_candidate() -> None:
         os.kill(baseline.pids[0], signal.SIGKILL)
         with pytest.raises(CanaryError, match="baseline cannot be measured"):
             canary(baseline, candidate, _Notes())
+
+
+def test_a_process_id_of_nobody_is_refused() -> None:
+    side = RunningSide(["127.0.0.1:1"], NETWORK, PLAN, run="t", loop="asyncio", pids=[2**22 + 1])
+    with pytest.raises(SideGoneError, match="is gone"):
+        side.__enter__()
 
 
 def test_two_addresses_of_one_network_are_refused() -> None:

@@ -1,7 +1,7 @@
 """`python -m tests.perflab.canary.trials RUNS [BURN]`: real canaries here, one after another.
 
 Without BURN both sides are equal; with it, the candidate's nodes do so many empty loops more for
-each message (`worse_child.py`). A line for each run: the ruling, and the nodes' processor time.
+each message (`worse_child.py`). A line for each run: the ruling, and what each figure can be.
 Each run takes a minute at most; nothing else may run meanwhile."""
 
 import os
@@ -14,6 +14,7 @@ from benchmarks.common import subject
 from perflab.canary.judge import FIGURES, CanaryJudge
 from perflab.canary.plan import CanaryPlan
 from perflab.canary.record import PairOfSlots, Ruling
+from perflab.canary.report import interval
 from perflab.canary.run import CanaryRun
 from perflab.canary.sides import ServedSide
 from tests.perflab.canary import worse_child
@@ -71,11 +72,10 @@ def main(arguments: list[str]) -> None:
         seed = int.from_bytes(os.urandom(4))
         ruling, judge = trial(seed, environment)
         said[f"{ruling.verdict} {ruling.decided_by}".strip()] += 1
-        (cpu,) = (each for each in judge.standings() if each.name == "cpu")
+        figures = "; ".join(f"{each.name} {interval(each)}" for each in judge.standings())
         print(
-            f"{number + 1:3} seed {seed:10} {ruling.seconds:5.1f} s {ruling.pairs:4} pairs "
-            f"{ruling.verdict} {ruling.decided_by}; cpu {cpu.estimate:+.1f} % "
-            f"({cpu.low} to {cpu.high})",
+            f"{number + 1:3} seed {seed:10} {ruling.seconds:5.1f} s {ruling.pairs:4} pairs: "
+            f"{ruling.verdict} {ruling.decided_by} ({figures})",
             flush=True,
         )
     print(dict(said))
