@@ -4,13 +4,13 @@ Theory of operation. Each figure has a margin, which is how much worse is borne,
 sequence on the difference of the pairs (`perflab/stats/sequences.py`), which may be looked at after
 every pair. Of the promised error each figure has its part, so that all together call an equal
 candidate worse in no more than ERROR of runs. A figure is *worse* when the whole interval lies
-above zero and the estimate above the margin; it is *within* when the whole interval lies below the
-margin. One that is worse rolls back; all of them within promote; neither, until time is over, is a
-hold.
+above its luck and the estimate above the margin; it is *within* when the whole interval lies below
+the margin. One that is worse rolls back; all of them within promote; neither, until time is over,
+is a hold.
 
-Above zero rather than above the margin, for that needs a quarter of the pairs; above the margin as
-well, for no two processes are equal: they differ by a percent or two in the places of their memory
-and in the hashes of their strings, for as long as they live.
+Luck is what two processes of one program differ by for as long as they live, if only by the places
+of their memory. Above it rather than above the margin, for that needs a quarter of the pairs; above
+it rather than above zero, or the unluckiest equal pairs would be rolled back.
 
 Guard rails decide alone. One record that was acknowledged and comes back lost, stale or damaged
 rolls back at once, in the warm-up too. Errors have a sequence like the figures, from the first pair
@@ -46,6 +46,8 @@ class JudgedFigure:
     unit: Literal["%", "points"]
     margin: float
     """In log ratios for %, in shares of operations for points."""
+    luck: float
+    """By so much equal processes may differ; in the same unit."""
     clip: float
     value: Callable[[SlotFigures], float | None]
     """Of a slot; None where it cannot be seen."""
@@ -84,6 +86,7 @@ FIGURES = {
             about="median latency from the due time",
             unit="%",
             margin=math.log(1.05),
+            luck=math.log(1.02),
             clip=0.1,
             value=_p50_s,
         ),
@@ -92,6 +95,7 @@ FIGURES = {
             about="operations beyond the P99 of both sides so far",
             unit="points",
             margin=0.005,  # of 2 at most: then no slow one is the baseline's
+            luck=0.001,
             clip=0.03,
             value=lambda slot: slot.beyond / slot.operations,
         ),
@@ -100,6 +104,7 @@ FIGURES = {
             about="processor time of the nodes per operation",
             unit="%",
             margin=math.log(1.05),
+            luck=math.log(1.02),
             clip=0.1,
             value=_cpu_s,
         ),
@@ -108,6 +113,7 @@ FIGURES = {
             about="processor time of the client per operation",
             unit="%",
             margin=math.log(1.05),
+            luck=math.log(1.02),
             clip=0.1,
             value=lambda slot: slot.client_cpu_s / slot.operations,
         ),
@@ -116,6 +122,7 @@ FIGURES = {
             about="operations that failed",
             unit="points",
             margin=0.0025,
+            luck=0.0,
             clip=0.03,
             value=lambda slot: slot.failed / slot.operations,
         ),
@@ -225,10 +232,10 @@ class CanaryJudge:
         return self._failed > MOST_FAILED * self._operations
 
     def _state(self, name: str) -> Literal["within", "worse", "open"]:
-        sequence, margin = self._sequences[name], FIGURES[name].margin
-        if sequence.above(0.0) and sequence.estimate() > margin:
+        sequence, figure = self._sequences[name], FIGURES[name]
+        if sequence.above(figure.luck) and sequence.estimate() > figure.margin:
             return "worse"
-        return "within" if sequence.below(margin) else "open"
+        return "within" if sequence.below(figure.margin) else "open"
 
     def _standing(self, name: str) -> FigureStanding:
         figure, bounds = FIGURES[name], self._sequences[name].bounds()
@@ -241,8 +248,8 @@ class CanaryJudge:
             low=figure.shown(bounds.low),
             high=figure.shown(bounds.high),
             target=figure.shown(2 * figure.margin) or 0.0,
-            power=bounds.power(2 * figure.margin),
-            could_see=figure.shown(bounds.could_see),
+            power=bounds.power(2 * figure.margin - figure.luck),
+            could_see=figure.shown(bounds.could_see + figure.luck),
             state=self._state(name),
         )
 

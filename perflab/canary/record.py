@@ -117,7 +117,8 @@ class FigureStanding:
     could_see: float | None
     """What four of five such runs would have shown."""
     state: Literal["within", "worse", "open"]
-    """Within: surely less than the margin. Worse: surely above 0, and most likely above it."""
+    """Within: surely less than the margin. Worse: surely more than luck, and most likely more than
+    the margin."""
 
 
 @dataclass(frozen=True, kw_only=True)
