@@ -61,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "code 1: one was judged wrongly",
     )
     group.add_argument(
+        "--causes",
+        action="store_true",
+        help="instead: is the guilty hunk named, among harmless ones? Seeded defects and others "
+        "that are drawn, as commits in a clone; exit code 1: too seldom",
+    )
+    group.add_argument(
         "--gates", type=int, default=2000, metavar="N", help="to replay (default: %(default)s)"
     )
 

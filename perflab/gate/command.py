@@ -24,6 +24,8 @@ from pathlib import Path
 from random import SystemRandom
 
 from perflab.gate import calibrate, change, end_to_end, report
+from perflab.gate.cause import trial
+from perflab.gate.cause.find import explained
 from perflab.gate.clock import BudgetClock
 from perflab.gate.instructions import end_with
 from perflab.gate.judge import GateOutcome, judge
@@ -122,6 +124,8 @@ def main(options: argparse.Namespace) -> int:
         if options.calibrate:
             policy = load_policy(options.policy or POLICY)
             whole_s = budget_s(options.budget)
+            if options.causes:
+                return trial.main(ROOT, trial.SEEDS, trial.DEFECTS_DRAWN, options.output)
             if options.end_to_end:
                 gate = partial(judged, policy=policy, budget_s=whole_s)
                 return end_to_end.main(ROOT, gate, options.output)
@@ -209,6 +213,9 @@ def _gate(options: argparse.Namespace) -> int:
     outcome = judge(base, head, plan.policy, datetime.date.today())
     if plan.second is not None and options.ruler == "base" and not outcome.same_core:
         outcome = _by_both(outcome, order, plan.second, plan.policy, place)
+    if outcome.regressions:
+        _say("== slower: looking for what is behind it, some 20 s at most")
+        outcome = explained(root, commits, outcome)
     return _told(outcome, options, place)
 
 

@@ -25,7 +25,7 @@ from perflab.gate.seeded_defects import DEFECTS, NEUTRAL, Edit, EditError, apply
 from perflab.results.checkout import Commit, commit_of
 from perflab.results.git import run_git
 
-__all__ = ["Tried", "main", "table", "try_edits"]
+__all__ = ["Tried", "clone_of", "commit_edit", "main", "table", "try_edits"]
 
 EXACT = ("counts.", "memory.", "instructions.")
 NAMED = 3  # of the benchmarks that were blamed, in the table
@@ -87,9 +87,8 @@ def try_edits(root: Path, gate: Gate, edits: tuple[Edit, ...]) -> list[Tried]:
     """
     base = commit_of(root, "HEAD")
     with tempfile.TemporaryDirectory(prefix="gate-edits-") as scratch:
-        clone = Path(scratch, "clone")
-        run_git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(clone))
-        heads = [(edit, _commit(clone, base, edit)) for edit in edits]
+        clone = clone_of(root, Path(scratch))
+        heads = [(edit, commit_edit(clone, base, edit)) for edit in edits]
         tried = []
         for number, (edit, head) in enumerate(heads, 1):
             print(f"== edit {number} of {len(heads)}: {edit.name}", flush=True)
@@ -125,7 +124,15 @@ def _try(clone: Path, gate: Gate, commits: tuple[Commit, Commit], edit: Edit) ->
     )
 
 
-def _commit(clone: Path, base: Commit, edit: Edit) -> Commit:
+def clone_of(root: Path, scratch: Path) -> Path:
+    """A clone to make commits in, below a directory. Raises CheckoutError."""
+    clone = scratch / "clone"
+    run_git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(clone))
+    return clone
+
+
+def commit_edit(clone: Path, base: Commit, edit: Edit) -> Commit:
+    """A commit in a clone that is base and an edit. Raises EditError, CheckoutError."""
     run_git(clone, "checkout", "--quiet", "--force", "--detach", base.hash)
     apply(edit, clone)
     author = ("-c", "user.name=gate", "-c", "user.email=gate@localhost")

@@ -21,7 +21,7 @@ from perflab.gate.counts import Sheets, note, side_by_side
 from perflab.gate.instructions import MARK, InstructionError, total, unavailable
 from perflab.gate.record import Kind
 
-__all__ = ["IMPORT_METRICS", "count_import", "take_imports"]
+__all__ = ["IMPORTS", "IMPORT_METRICS", "count_import", "take_imports"]
 
 IMPORTS = {
     "core": "import p2pcore",

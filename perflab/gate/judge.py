@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean, median
 
+from perflab.gate.cause.form import Cause
 from perflab.gate.policy import Accepted, Limits, Policy
 from perflab.gate.record import Kind, Measured, Metric
 from perflab.stats.bounds import RatioBounds, of_ratios, rounds_needed
@@ -99,6 +100,8 @@ class GateOutcome:
     undecided_allowed: int
     false_alarms: float
     expired: tuple[Accepted, ...]
+    cause: Cause | None = None
+    """What is behind the regressions, where that was looked for."""
 
     def counts(self) -> Counter[GateVerdict]:
         """How many benchmarks got each verdict."""

@@ -11,6 +11,7 @@ import math
 from typing import Any
 from xml.etree import ElementTree
 
+from perflab.gate.cause import words
 from perflab.gate.judge import GateOutcome, GateVerdict, Judgement
 from perflab.gate.record import Kind
 
@@ -68,6 +69,8 @@ def as_table(outcome: GateOutcome, *, everything: bool = False) -> str:
         lines.append(f"{row}  {said(each)}{_because(each)}")
     if not shown:
         lines.append("nothing changed")
+    if outcome.cause is not None:
+        lines += ["", *words.as_lines(outcome.cause)]
     return "\n".join([*lines, "", *_footnotes(outcome)])
 
 
@@ -93,6 +96,8 @@ def as_markdown(outcome: GateOutcome) -> str:
             values if not math.isnan(each.base) else "",
         )
         lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+    if outcome.cause is not None:
+        lines += ["", *words.as_marked(outcome.cause, escaped)]
     lines += ["", *(escaped(line) + "  " for line in _footnotes(outcome))]
     if shown:
         again = f"python -m perflab gate {base[:12]} {head[:12]} --only '{shown[0].name}'"
@@ -113,6 +118,7 @@ def as_json(outcome: GateOutcome) -> str:
         "same_core": outcome.same_core,
         "notices": list(outcome.notices),
         "problems": list(outcome.problems),
+        "cause": None if outcome.cause is None else words.as_mapping(outcome.cause),
         "benchmarks": {each.label: _entry(each) for each in outcome.judgements},
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -163,8 +169,14 @@ def _junit_kind(each: Judgement) -> str:
 
 
 def as_annotations(outcome: GateOutcome) -> list[str]:
-    """Workflow commands that make GitHub show the worst beside the run."""
-    lines = [f"::error title=gate::{_command(problem)}" for problem in outcome.problems]
+    """Workflow commands that make GitHub show the worst beside the run, and what is behind it
+    beside its lines."""
+    behind = words.as_annotations(outcome.cause) if outcome.cause is not None else ()
+    lines = [
+        f"::error file={_property(path)},line={first},endLine={last},title=gate::{_command(text)}"
+        for path, first, last, text in behind
+    ]
+    lines += [f"::error title=gate::{_command(problem)}" for problem in outcome.problems]
     lines += [f"::warning title=gate::{_command(notice)}" for notice in outcome.notices]
     for each in _worth_telling(outcome):
         level = {"failure": "error", "error": "warning"}.get(_junit_kind(each), "notice")
@@ -269,6 +281,10 @@ def escaped(text: str) -> str:
 
 def _command(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _command(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _clean(text: str) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "before",
     "begin",
     "fields",
+    "flipped",
     "moved",
     "renamed",
     "replaced",
@@ -31,6 +32,12 @@ __all__ = [
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
+FLIPPED: dict[type[ast.cmpop], str] = {ast.Lt: ">", ast.Gt: "<", ast.LtE: ">=", ast.GtE: "<="}
+PLAIN_SIDES = (
+    ast.Name,
+    ast.Attribute,
+    ast.Constant,
+)  # it makes no difference who is first
 PLAIN = "_plain_"  # before the name of what was wrapped
 
 
@@ -171,6 +178,25 @@ def replaced(file: str, symbol: str, old: str, new: str) -> SymbolEdit:
                 source.splice(each, new)
                 return
         raise EditError(f"it has no {old}")
+
+    return SymbolEdit(file, symbol, make)
+
+
+def flipped(file: str, symbol: str) -> SymbolEdit:
+    """The first comparison of two things in a function, with its sides the other way round."""
+
+    def make(source: EditedSource, node: ast.stmt) -> None:
+        for each in _walk(node):
+            if (
+                isinstance(each, ast.Compare)
+                and len(each.ops) == 1
+                and type(each.ops[0]) in FLIPPED
+                and all(isinstance(one, PLAIN_SIDES) for one in (each.left, each.comparators[0]))
+            ):
+                sides = ast.unparse(each.comparators[0]), ast.unparse(each.left)
+                source.splice(each, f"{sides[0]} {FLIPPED[type(each.ops[0])]} {sides[1]}")
+                return
+        raise EditError("it compares no two things")
 
     return SymbolEdit(file, symbol, make)
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, WithChild, serve_parent
-from benchmarks.common.counting.meters import METERS, CountMeter, MeterFullError
+from benchmarks.common.counting.meters import METERS, CountMeter, MeterFullError, TreeMeter
 from benchmarks.common.counting.static_swarm import StaticMember, StaticSwarm
 from benchmarks.common.reach import unreached
 from benchmarks.common.workload import Values
@@ -84,6 +84,12 @@ class CountLab(WithChild):
             found |= self._child.ask({"count": question}, ANSWER_S)
         return found
 
+    def tree(self, question: str) -> tuple[list[Any], int]:
+        """Who calls whom while one question is answered (`TreeNode.as_list`), and for how many
+        operations or events; the meter has to be "tree". Nothing, and 0, if this p2pcore can't."""
+        answer = self._child.ask({"count": question}, ANSWER_S)
+        return answer.get("tree", []), answer.get("counted", 0)
+
 
 @dataclass(frozen=True)
 class _Reading:
@@ -126,8 +132,13 @@ class _Lab:
             self._meter = self._kind()
             while True:
                 self._swarm = StaticSwarm(self._nodes, subject.NetworkSettings(), self._seed)
+                self._counted = 0
                 try:
-                    return self._things[question["count"]]()
+                    found = self._things[question["count"]]()
+                    if isinstance(self._meter, TreeMeter):
+                        tree = self._meter.tree.root.as_list()
+                        return {"tree": tree, "counted": self._counted}
+                    return found
                 except MeterFullError:
                     self._meter = self._meter.larger()
         except NotImplementedError as reason:
@@ -313,6 +324,7 @@ class _Lab:
         swarm, meter, traffic = self._swarm, self._meter, self._swarm.traffic
         messages, size = traffic.messages, traffic.bytes
         meter.counts = [0 for _ in meter.names]
+        self._counted += 1
         swarm.meter = meter
         try:
             thing()

@@ -27,8 +27,9 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, WithChild, serve_parent
+from benchmarks.common.counting.call_tree import CallTree
 from benchmarks.common.counting.edge_swarm import EdgeSwarm
-from benchmarks.common.counting.memory_lab import traced
+from benchmarks.common.counting.memory_lab import Site, sites_held, traced
 from benchmarks.common.reach import unreached
 from benchmarks.common.workload import Values
 
@@ -67,6 +68,7 @@ CONNECTS = 3
 LIVES = 48  # clients that come and go
 SETTLE_NS = 10_000_000_000
 Make = Callable[[int], Coroutine[Any, Any, None]]
+Measure = Callable[[EdgeSwarm, int, Callable[[int], object]], Any]
 RULER = str(Path(__file__).resolve().parents[2])
 TURNING = {
     each.__file__
@@ -102,6 +104,15 @@ class EdgeLab(WithChild):
     def kept(self) -> float | None:
         """Bytes that Python holds for the swarm after LIVES clients have come, stored and gone."""
         return self._child.ask({"count": "lives"}, ANSWER_S).get("bytes")
+
+    def sites(self) -> list[Site]:
+        """Where in the program what is `kept` was asked for."""
+        sites: list[Site] = self._child.ask({"count": "sites"}, ANSWER_S).get("sites", [])
+        return sites
+
+    def trees(self) -> dict[str, tuple[list[Any], int]]:
+        """Of each of EDGE_OPERATIONS, who calls whom (`TreeNode.as_list`), and in how many."""
+        return self._child.ask({"count": "trees"}, ANSWER_S)
 
 
 class _CallCounter:
@@ -155,7 +166,12 @@ class _Lab:
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         things: dict[str, Callable[[], dict[str, Any]]]
-        things = {"operations": self._operations, "lives": self._lives}
+        things = {
+            "operations": self._operations,
+            "lives": self._lives,
+            "trees": self._trees,
+            "sites": partial(self._lives, sites=True),
+        }
         try:
             return await asyncio.to_thread(things[question["count"]])
         except NotImplementedError as reason:
@@ -166,26 +182,36 @@ class _Lab:
     async def stop(self) -> None:
         pass
 
-    def _operations(self) -> dict[str, dict[str, float]]:
+    def _operations(self) -> dict[str, Any]:
+        return self._measured(_count)
+
+    def _trees(self) -> dict[str, Any]:
+        return self._measured(_grown)
+
+    def _measured(self, measure: Measure) -> dict[str, Any]:
         logging.getLogger("p2pcore").setLevel(logging.DEBUG)
         logging.getLogger("p2pcore").propagate = False
         swarm = EdgeSwarm(self._kind)
         try:
-            return _counted(swarm)
+            return _measured(swarm, measure)
         finally:
             swarm.close()
 
-    def _lives(self) -> dict[str, float]:
+    def _lives(self, *, sites: bool = False) -> dict[str, Any]:
         """The first swarm brings along what Python keeps for all."""
         tracemalloc.start()
         try:
             _kept(self._kind)
+            if sites:
+                found: list[Site] = []
+                _kept(self._kind, found)
+                return {"sites": found}
             return {"bytes": _kept(self._kind)}
         finally:
             tracemalloc.stop()
 
 
-def _counted(swarm: EdgeSwarm) -> dict[str, dict[str, float]]:
+def _measured(swarm: EdgeSwarm, measure: Measure) -> dict[str, Any]:
     small, large = Values(SMALL_BYTES), Values(LARGE_BYTES)
 
     async def warm_up() -> None:
@@ -226,7 +252,7 @@ def _counted(swarm: EdgeSwarm) -> dict[str, dict[str, float]]:
     }
     found = {}
     for name, (count, make) in blocks.items():
-        found[name] = _count(swarm, count, partial(_run, swarm, make))
+        found[name] = measure(swarm, count, partial(_run, swarm, make))
     return found
 
 
@@ -243,10 +269,20 @@ def _count(swarm: EdgeSwarm, times: int, thing: Callable[[int], object]) -> dict
     return {name: totals[name] / times for name in EDGE_COUNTS}
 
 
-def _kept(kind: str) -> float:
-    """Clients come, store a record and go."""
+def _grown(swarm: EdgeSwarm, times: int, thing: Callable[[int], object]) -> tuple[list[Any], int]:
+    tree = CallTree()
+    with tree:
+        for number in range(times):
+            thing(number)
+    return tree.root.as_list(), times
+
+
+def _kept(kind: str, sites: list[Site] | None = None) -> float:
+    """Clients come, store a record and go; where the rest of them was made goes to `sites`."""
     values = Values(SMALL_BYTES)
     before = traced()
+    if sites is not None:
+        tracemalloc.clear_traces()
     swarm = EdgeSwarm(kind)
 
     async def live(number: int) -> None:
@@ -257,6 +293,8 @@ def _kept(kind: str) -> float:
         swarm.run(live(number))
     swarm.loop.pass_time(SETTLE_NS)
     kept = traced() - before
+    if sites is not None:
+        sites += sites_held()
     swarm.close()
     return kept
 

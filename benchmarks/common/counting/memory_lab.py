@@ -16,16 +16,18 @@ import gc
 import json
 import sys
 import tracemalloc
+from collections import Counter
 from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.children import Child, WithChild, serve_parent
+from benchmarks.common.counting.call_tree import place_of
 from benchmarks.common.counting.count_lab import Counts
 from benchmarks.common.counting.static_swarm import StaticMember, StaticSwarm
 from benchmarks.common.reach import unreached
 from benchmarks.common.workload import Values
 
-__all__ = ["KEEPERS", "MemoryLab", "run_child", "traced"]
+__all__ = ["KEEPERS", "MemoryLab", "Site", "run_child", "sites_held", "traced"]
 
 KEEPERS = ("node", "client", "record", "durable_record")
 ANSWER_S = 130.0  # twenty times what it takes when nothing else runs
@@ -34,6 +36,8 @@ RECORDS = 256  # the size of a table's step is shared by so many
 SIZE_BYTES = 1024
 SETTLE_NS = 10_000_000_000  # until what operations leave behind for a while is gone
 ACQUAINTED_NS = 60_000_000_000  # until each node has compared its records with all the others
+Site = tuple[str, int, int]
+"""A file, a line of it, and the bytes that are kept of what was asked for there."""
 
 
 class MemoryLab(WithChild):
@@ -59,6 +63,10 @@ class MemoryLab(WithChild):
         """
         return self._child.ask({}, ANSWER_S)
 
+    def sites(self) -> dict[str, list[Site]]:
+        """Where in the program what is kept for all of each of KEEPERS was asked for."""
+        return self._child.ask({"sites": True}, ANSWER_S)
+
 
 class _Lab:
     """The child's service."""
@@ -66,6 +74,7 @@ class _Lab:
     def __init__(self, order: dict[str, Any]) -> None:
         self._nodes: int = order["nodes"]
         self._values = Values(SIZE_BYTES)
+        self._sites: dict[str, list[Site]] | None = None  # if they are asked for
 
     async def start(self) -> dict[str, Any]:
         gc.disable()
@@ -75,6 +84,10 @@ class _Lab:
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         try:
             self._kept()
+            if "sites" in question:
+                self._sites = {}
+                self._kept()
+                return self._sites
             return {keeper: {"bytes": kept} for keeper, kept in self._kept().items()}
         except NotImplementedError as reason:
             if unreached(reason):
@@ -86,9 +99,9 @@ class _Lab:
 
     def _kept(self) -> dict[str, float]:
         kept = {}
-        before = traced()
+        before = self._read()
         swarm = StaticSwarm(self._nodes, subject.NetworkSettings())
-        after = traced()
+        after = self._read("node")
         kept["node"] = (after - before) / self._nodes
 
         before = after
@@ -96,25 +109,35 @@ class _Lab:
         for client in clients:
             client.operate(client.machine.connect)
         swarm.run(SETTLE_NS)
-        after = traced()
+        after = self._read("client")
         kept["client"] = (after - before) / CLIENTS
 
-        kept["record"] = self._kept_for_a_record(swarm, clients[0])
+        kept["record"] = self._kept_for_a_record("record", swarm, clients[0])
         if subject.supports("durability"):
             durable = StaticSwarm(self._nodes, subject.NetworkSettings(), disk=True)
             client = durable.client()
             client.operate(client.machine.connect)
-            kept["durable_record"] = self._kept_for_a_record(durable, client)
+            kept["durable_record"] = self._kept_for_a_record("durable_record", durable, client)
         return kept
 
-    def _kept_for_a_record(self, swarm: StaticSwarm, client: StaticMember) -> float:
+    def _read(self, keeper: str = "") -> int:
+        """What is held; where sites are asked for, also those of what has come since the reading
+        before it, for this keeper."""
+        held = traced()
+        if self._sites is not None:
+            if keeper:
+                self._sites[keeper] = sites_held()
+            tracemalloc.clear_traces()
+        return held
+
+    def _kept_for_a_record(self, keeper: str, swarm: StaticSwarm, client: StaticMember) -> float:
         # The first records bring along what the client keeps for all of them, and nodes of each
         # other.
         self._write(swarm, client, range(RECORDS))
         swarm.run(ACQUAINTED_NS)
-        before = traced()
+        before = self._read()
         self._write(swarm, client, range(RECORDS, 2 * RECORDS))
-        return (traced() - before) / RECORDS
+        return (self._read(keeper) - before) / RECORDS
 
     def _write(self, swarm: StaticSwarm, client: StaticMember, numbers: range) -> None:
         for number in numbers:
@@ -132,6 +155,15 @@ def traced() -> int:
     gc.collect()
     _forget_names()
     return tracemalloc.get_traced_memory()[0]
+
+
+def sites_held() -> list[Site]:
+    """The lines that asked for what is held, of which tracemalloc knows; the most first."""
+    found: Counter[tuple[str, int]] = Counter()
+    for each in tracemalloc.take_snapshot().statistics("lineno"):
+        frame = each.traceback[0]
+        found[place_of(frame.filename), frame.lineno] += each.size
+    return [(file, line, size) for (file, line), size in found.most_common()]
 
 
 def _forget_names() -> None:

@@ -19,6 +19,8 @@ from itertools import repeat
 from types import FrameType
 from typing import Any, TypeVar
 
+from benchmarks.common.counting.call_tree import CallTree
+
 __all__ = [
     "METERS",
     "AllocationMeter",
@@ -26,6 +28,7 @@ __all__ = [
     "CountMeter",
     "LineMeter",
     "MeterFullError",
+    "TreeMeter",
 ]
 
 Result = TypeVar("Result")
@@ -169,6 +172,18 @@ class AllocationMeter(CountMeter):
         return AllocationMeter(self._limit * 4)
 
 
+class TreeMeter(CountMeter):
+    """Counts nothing, and takes down who calls whom (`tree`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tree = CallTree()
+
+    def __call__(self, function: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        with self.tree:
+            return function(*arguments, **named)
+
+
 def _nothing() -> None:
     """What a meter must count as nothing."""
 
@@ -178,4 +193,5 @@ METERS: dict[str, type[CountMeter]] = {
     "calls": CallMeter,
     "allocations": AllocationMeter,
     "lines": LineMeter,
+    "tree": TreeMeter,
 }
