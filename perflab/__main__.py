@@ -28,7 +28,7 @@ try:
     from perflab.bench.command import SHORT, BenchRequest, measure, publish
     from perflab.canary import command as canary
     from perflab.chaos import command as chaos
-    from perflab.gate import bisect
+    from perflab.gate import bisect, flame
     from perflab.gate import command as gate
     from perflab.gate.remeasure import measure_again
     from perflab.load import command as load
@@ -103,7 +103,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
         return _parser().parse_args(arguments)
     except SystemExit as end:
         # Whose 2 means something else.
-        if end.code == 2 and arguments[:1] in (["gate"], ["bisect"], ["alerts"]):
+        if end.code == 2 and arguments[:1] in (["gate"], ["bisect"], ["flame"], ["alerts"]):
             raise SystemExit(BAD_USAGE) from None
         raise
 
@@ -281,6 +281,15 @@ COMMANDS = (
         canary.add_ab_arguments,
         lambda options: canary.ab_main(options, ROOT),
         canary.EPILOG,
+    ),
+    Command(
+        "flame",
+        "who does more: a flame graph of two commits, counted",
+        "Trace what a figure stands for in two commits, and write one page with the tree of calls "
+        "and what each function does before and after.",
+        flame.add_arguments,
+        flame.main,
+        flame.EPILOG,
     ),
     Command(
         "alerts",
