@@ -41,6 +41,7 @@ try:
     from perflab.results.asv_config import MeasureError, html_dir, results_dir
     from perflab.results.asv_results import ResultsError
     from perflab.results.checkout import CheckoutError
+    from perflab.scaling import command as scaling
     from perflab.site import preview
     from perflab.sweep import command as sweep
     from perflab.usage import BAD_USAGE
@@ -323,6 +324,15 @@ COMMANDS = (
         "at Ctrl-C, after --seconds, or with the last of them.",
         watch.add_arguments,
         watch.main,
+    ),
+    Command(
+        "scaling",
+        "what an operation and a node cost, from eight nodes to a million",
+        "Measure real networks of up to eight nodes, simulate larger ones, fit laws, and say what "
+        "these mean for up to a million nodes, and what breaks first.",
+        scaling.add_arguments,
+        scaling.main,
+        scaling.EPILOG,
     ),
     Command(
         "rules",

@@ -17,6 +17,7 @@ from benchmarks.common import subject
 from benchmarks.common.children import Child, serve_parent, stop_all
 from benchmarks.common.simulated import detection as sim_detection
 from benchmarks.common.simulated import faults as sim_faults
+from benchmarks.common.simulated import growth as sim_growth
 from benchmarks.common.simulated import neighbours as sim_neighbours
 from benchmarks.common.simulated import overload as sim_overload
 from benchmarks.common.simulated import scale as sim_scale
@@ -37,6 +38,8 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
     "distant": sim_scale.distant,
     "joins": sim_scale.joins,
     "churn": sim_scale.churn,
+    "members": sim_growth.members,
+    "settled": sim_growth.settled,
     "calm": sim_faults.calm,
     "fault": sim_faults.fault,
     "overload": sim_overload.overload,
@@ -73,15 +76,15 @@ def play(questions: Iterable[Question]) -> list[Figures]:
         stop_all(children)
 
 
-def play_one(question: Question, core_dir: str) -> Figures:
+def play_one(question: Question, core_dir: str, answer_s: float = ANSWER_S) -> Figures:
     """The figures of one, with the p2pcore in this directory; none if it cannot do it.
 
-    Raises ChildError.
+    Raises ChildError: it failed, or took longer than `answer_s`.
     """
     child = Child(NAME, [], core_dir)
     try:
         child.wait_ready()
-        return child.ask(question, ANSWER_S)
+        return child.ask(question, answer_s)
     finally:
         child.stop()
 

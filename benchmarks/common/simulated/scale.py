@@ -17,7 +17,16 @@ from typing import Any
 from benchmarks.common import subject
 from benchmarks.common.workload import Values
 
-__all__ = ["churn", "distant", "joins", "operations"]
+__all__ = [
+    "LINK",
+    "SIZE_BYTES",
+    "churn",
+    "distant",
+    "joins",
+    "operations",
+    "quantile",
+    "warm_world",
+]
 
 # A server in a data centre, without loss: one lost segment more or less is all that a P99 of some
 # hundred operations would show.
@@ -51,7 +60,7 @@ def operations(nodes: int, seed: int, lookups: int, per_client: int) -> dict[str
         lookups: how many, each from a node that is drawn.
         per_client: stores by each of twelve clients; each then retrieves as many of another's.
     """
-    world = _warm(nodes, seed, HERE)
+    world = warm_world(nodes, seed, HERE)
     rng = Random(f"{seed} operations")
     ledger = _Ledger(world)
     figures: dict[str, float] = {}
@@ -71,7 +80,7 @@ def operations(nodes: int, seed: int, lookups: int, per_client: int) -> dict[str
 def distant(nodes: int, seed: int, per_client: int) -> dict[str, float]:
     """Stores and retrieves in a warm network, nodes and clients spread over all regions, after a
     round of each in which the clients have met the network."""
-    world = _warm(nodes, seed, REGIONS)
+    world = warm_world(nodes, seed, REGIONS)
     ledger = _Ledger(world)
     figures: dict[str, float] = {}
     clients = _clients(world, REGIONS)
@@ -95,8 +104,8 @@ def joins(nodes: int, seed: int) -> dict[str, float]:
     return {
         "join_messages": sent.messages / nodes,
         "join_bytes": sent.size_bytes / nodes,
-        "join_s_p50": _quantile(took_ns, 0.5) / 1e9,
-        "join_s_p99": _quantile(took_ns, 0.99) / 1e9,
+        "join_s_p50": quantile(took_ns, 0.5) / 1e9,
+        "join_s_p99": quantile(took_ns, 0.99) / 1e9,
     }
 
 
@@ -104,7 +113,7 @@ def churn(nodes: int, seed: int, seconds: float, rate_per_s: float) -> dict[str,
     """Operations at a fixed rate in a warm network in which half the nodes are replaced per hour,
     half of those that go without a word. Every other one is a retrieve, of something that was
     acknowledged."""
-    world = _warm(nodes, seed, HERE)
+    world = warm_world(nodes, seed, HERE)
     rng, values = Random(f"{seed} churn"), Values(SIZE_BYTES)
     clients = _clients(world, HERE)
     known: list[int] = []  # records that were acknowledged
@@ -173,8 +182,8 @@ class _Ledger:
         latencies_ns = [each.latency_ns for each in operations]
         figures[f"{name}_messages"] = messages / count
         figures[f"{name}_bytes"] = size / count
-        figures[f"{name}_s_p50"] = _quantile(latencies_ns, 0.5) / 1e9
-        figures[f"{name}_s_p99"] = _quantile(latencies_ns, 0.99) / 1e9
+        figures[f"{name}_s_p50"] = quantile(latencies_ns, 0.5) / 1e9
+        figures[f"{name}_s_p99"] = quantile(latencies_ns, 0.99) / 1e9
         figures[f"{name}_failed_ppm"] = _ppm([each for each in operations if each.failed], count)
         return operations
 
@@ -199,7 +208,8 @@ def _store_and_retrieve(
             values.check(n, operation.result)
 
 
-def _warm(nodes: int, seed: int, regions: Sequence[str]) -> Any:
+def warm_world(nodes: int, seed: int, regions: Sequence[str] = HERE) -> Any:
+    """A network whose nodes were put in their places, in these regions in turn."""
     world = subject.make_world(seed, LINK)
     world.warm_swarm(nodes, regions=regions)
     return world
@@ -240,6 +250,6 @@ def _ppm(found: Iterable[object], of: int) -> float:
     return 1e6 * sum(1 for each in found if each) / of
 
 
-def _quantile(values: Sequence[int], share: float) -> float:
+def quantile(values: Sequence[int], share: float) -> float:
     """The nearest rank."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]

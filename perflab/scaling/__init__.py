@@ -1,0 +1,1 @@
+"""What an operation and a node cost, by the size of the network."""
