@@ -3,9 +3,7 @@
 The older ones run from the tree of a commit, so a clone without history can't try this.
 """
 
-import io
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +12,8 @@ import pytest
 from p2pcore import ClientConfig, IncompatibleError
 from p2pcore.aio.schema import SCHEMA_VERSION
 from p2pcore.blocking import Client
+from tests.e2e.versions import OLDER, ROOT, program, tree_of
 from tests.processes import PATIENCE_S, PYTHON, Serving, environment
-
-ROOT = Path(__file__).parents[2]
-OLDER = "07ecbebf02ab3b00a7162c544e99e327e5e545cd"
-"""The last commit that knows nothing of names: no listing, schema 1 on disk."""
 
 OLD_CLIENT = """
 import sys
@@ -46,20 +41,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def old_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    git = ["git", "-C", str(ROOT), "archive", OLDER, "p2pcore"]
-    done = subprocess.run(git, capture_output=True, check=False, timeout=PATIENCE_S)
-    if done.returncode:
-        pytest.skip(f"{OLDER[:7]} is not in this clone, which may be a shallow one")
     folder = tmp_path_factory.mktemp("older")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-        tar.extractall(folder, filter="data")
+    tree_of(OLDER, folder, "p2pcore")
     return folder
-
-
-def program(tree: Path) -> list[str]:
-    """The command line of that tree, with what this environment has installed."""
-    start = f"import sys; sys.path.insert(0, {str(tree)!r}); from p2pcore.cli import main"
-    return [*PYTHON, "-c", f"{start}; sys.exit(main())"]
 
 
 class Network:
