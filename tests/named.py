@@ -22,7 +22,13 @@ from pathlib import Path
 from tests.house import ROOT, module_of
 
 TREES = ("p2pcore", "benchmarks", "perflab", "tests", "examples")
-ELSEWHERE = ("docs", "news", ".github", ".ci")  # folders besides, whose files have words and names
+ELSEWHERE = (
+    "docs",
+    "news",
+    "deploy",
+    ".github",
+    ".ci",
+)  # folders besides, whose files have words and names
 
 # Written when something runs, or a user's own: nothing of it is in a clone.
 MADE = (".asv/", ".venv", "build/", "dist/", ".asv-history/machines/", "news/")
