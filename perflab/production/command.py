@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -50,6 +51,12 @@ def add_rules_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="X",
         help="operations per second, below which no burn is believed (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--runbooks",
+        default=RuleSet.runbooks,
+        metavar="URL",
+        help="the page that alerts lead to, as it is published for you (default: %(default)s)",
     )
     parser.add_argument(
         "--output",
@@ -120,7 +127,7 @@ def rules_main(options: argparse.Namespace) -> int:
     """Write rules and their tests; 0 done, 2 the arguments or targets are wrong."""
 
     def write() -> None:
-        rules = _rule_set(options, options.least_rate)
+        rules = replace(_rule_set(options, options.least_rate), runbooks=options.runbooks)
         options.output.mkdir(parents=True, exist_ok=True)
         for name, what in ((RULES, rules.rules()), (TESTS, rules.tests(RULES))):
             text = yaml.safe_dump(what, sort_keys=False, width=100, allow_unicode=True)

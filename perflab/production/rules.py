@@ -49,6 +49,8 @@ class RuleSet:
     least_rate: float = 1.0
     """Operations per second, below which no burn is believed."""
     scale: float = 1.0
+    runbooks: str = "docs/operations.md"
+    """The page that says what to do; it has a section for each kind of alert."""
 
     def rules(self) -> dict[str, Any]:
         """The file of rules."""
@@ -154,24 +156,43 @@ class RuleSet:
                 "times too fast",
                 "description": f"More than {min(1, window.factor * objective.budget):.4g} of the "
                 f"operations {bad}{more}, in the last {long} and still in the last {short}. "
-                f"Allowed are {objective.budget:.4g}. docs/production.md says what to do.",
+                f"Allowed are {objective.budget:.4g}.",
+                "runbook_url": self._runbook(
+                    "P2pcoreFailed" if objective.within_s is None else "P2pcoreSlower"
+                ),
             },
         }
 
     def _nodes(self) -> list[Rule]:
         wait = duration(min(each.short_s for each in WINDOWS) / self.scale)
         name = table.family(table.UNDER_REPLICATED).name
+        missing = f'max by (job) ({name}{{job="{self.job}"}}) > 0'
         rules = [
-            _plain("P2pcoreUnderReplicated", f'max by (job) ({name}{{job="{self.job}"}}) > 0', wait,
+            self._plain("P2pcoreUnderReplicated", missing, wait,
                    "Records have fewer replicas than they should, and it stays so"),
-            _plain("P2pcoreUnmeasured", f"absent({table.OPERATIONS}{{{self._asked}}})", wait,
+            self._plain("P2pcoreUnmeasured", f"absent({table.OPERATIONS}{{{self._asked}}})", wait,
                    "No client is scraped: whether the objectives are kept, nobody knows"),
         ]  # fmt: skip
         if self.plan.recovery_s is not None:
             away = duration(self.plan.recovery_s / self.scale)
             summary = "A node is away for longer than a recovery may take"
-            rules.insert(0, _plain("P2pcoreDown", f'up{{job="{self.job}"}} == 0', away, summary))
+            rules.insert(
+                0, self._plain("P2pcoreDown", f'up{{job="{self.job}"}} == 0', away, summary)
+            )
         return rules
+
+    def _plain(self, name: str, expr: str, wait: str, summary: str) -> Rule:
+        return {
+            "alert": name,
+            "expr": expr,
+            "for": wait,
+            "labels": {"severity": "ticket"},
+            "annotations": {"summary": summary, "runbook_url": self._runbook(name)},
+        }
+
+    def _runbook(self, section: str) -> str:
+        """Where the page says what to do; a heading's anchor is its words in lower case."""
+        return f"{self.runbooks}#{section.lower()}"
 
     # Tests of the rules
 
@@ -221,16 +242,6 @@ class RuleSet:
         told = self._told(objective, window)
         labels = told["labels"] | {"job": self.job}
         return {"exp_labels": labels, "exp_annotations": told["annotations"]}
-
-
-def _plain(name: str, expr: str, wait: str, summary: str) -> Rule:
-    return {
-        "alert": name,
-        "expr": expr,
-        "for": wait,
-        "labels": {"severity": "ticket"},
-        "annotations": {"summary": summary},
-    }
 
 
 def _alert_name(objective: Objective, severity: str) -> str:
