@@ -25,7 +25,7 @@ try:
     from perflab.archive.form import HistoryError
     from perflab.archive.status import require_results
     from perflab.bench import budget
-    from perflab.bench.command import SHORT, BenchRequest, measure, publish
+    from perflab.bench import command as bench
     from perflab.canary import command as canary
     from perflab.chaos import command as chaos
     from perflab.gate import bisect, flame
@@ -132,42 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
-    bench.add_argument(
-        "--commits",
-        default="5",
-        metavar="N|A..B",
-        help="how many of the newest commits of HEAD's first-parent history that lack results, "
-        "or a range of commits (default: 5)",
-    )
-    bench.add_argument(
-        "--full",
-        action="store_true",
-        help=f"every benchmark; else the short selection {SHORT}",
-    )
-    bench.add_argument(
-        "--retry-failed", action="store_true", help="measure again what failed before"
-    )
-    bench.add_argument(
-        "--machine",
-        help="name to store the results under (default: the one asv knows, else the host's name)",
-    )
-
-
-def _bench(options: argparse.Namespace) -> int:
-    request = BenchRequest(
-        commits=options.commits,
-        full=options.full,
-        retry_failed=options.retry_failed,
-        machine=options.machine,
-    )
-    measure(ROOT, request, _write)
-    return 0
-
-
 def _site(_options: argparse.Namespace) -> int:
     require_results(ROOT, _write)
-    publish(ROOT, _write)
+    bench.publish(ROOT, _write)
     return 0
 
 
@@ -184,8 +151,8 @@ COMMANDS = (
         "bench",
         "measure the newest commits that lack results, publish the site",
         "Measure the newest commits that lack results, and publish the site.",
-        _add_bench_arguments,
-        _bench,
+        bench.add_arguments,
+        lambda options: bench.main(options, ROOT, _write),
     ),
     Command(
         "site",

@@ -8,6 +8,7 @@ environment and discovery are paid once), publish, and say what could not be mea
 that was tried has a result, even if that is a failure; it is not tried again unless asked to.
 """
 
+import argparse
 import contextlib
 import json
 import platform
@@ -39,6 +40,8 @@ from perflab.site.publish import PublishError, publish_copy
 __all__ = [
     "SHORT",
     "BenchRequest",
+    "add_arguments",
+    "main",
     "measure",
     "publish",
 ]
@@ -77,6 +80,41 @@ class _Place:
     def stored(self, commit: Commit) -> StoredResults:
         name = f"{commit.hash[:8]}-{self.environment}.json"
         return stored(self.results / self.machine / name)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `bench`."""
+    parser.add_argument(
+        "--commits",
+        default="5",
+        metavar="N|A..B",
+        help="how many of the newest commits of HEAD's first-parent history that lack results, "
+        "or a range of commits (default: 5)",
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"every benchmark; else the short selection {SHORT}",
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="measure again what failed before"
+    )
+    parser.add_argument(
+        "--machine",
+        help="name to store the results under (default: the one asv knows, else the host's name)",
+    )
+
+
+def main(options: argparse.Namespace, root: Path, write: Callable[[str], None]) -> int:
+    """`bench`: the exit code."""
+    request = BenchRequest(
+        commits=options.commits,
+        full=options.full,
+        retry_failed=options.retry_failed,
+        machine=options.machine,
+    )
+    measure(root, request, write)
+    return 0
 
 
 def measure(root: Path, request: BenchRequest, write: Callable[[str], None]) -> None:

@@ -41,8 +41,8 @@ def run_html(report: RunReport) -> str:
 def rendered(
     name: str, report: object, filters: Mapping[str, Callable[..., str]], **context: object
 ) -> str:
-    """The page that a template of this folder makes of a report, with pictures of its charts; the
-    foot of `base` needs the report's command, commit, uncommitted files, seed, versions and machine."""
+    """The page that a template of this folder makes of a report, with pictures of its charts; its
+    foot needs the report's command, commit, uncommitted files, seed, versions and machine."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
