@@ -22,10 +22,10 @@ from typing import Any
 from benchmarks.common import subject
 from benchmarks.common.simulated.detection import detection
 from perflab.chaos import command as chaos
-from perflab.gate.calibration import Rate
 from perflab.gate.policy import load_policy
 from perflab.gate.recording import RecordingError, read
 from perflab.gate.replay import calibrate
+from perflab.stats.rates import Rate
 
 __all__ = ["KINDS", "SeedOutcome", "SweepKind"]
 
