@@ -67,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that are drawn, as commits in a clone; exit code 1: too seldom",
     )
     group.add_argument(
+        "--order",
+        action="store_true",
+        help="instead: how soon would the first verdict have come, over the last commits",
+    )
+    group.add_argument(
         "--gates", type=int, default=2000, metavar="N", help="to replay (default: %(default)s)"
     )
 

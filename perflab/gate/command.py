@@ -23,7 +23,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from random import SystemRandom
 
-from perflab.gate import calibrate, change, end_to_end, report
+from perflab.gate import calibrate, change, end_to_end, order_trial, report
 from perflab.gate.cause import trial
 from perflab.gate.cause.find import explained
 from perflab.gate.clock import BudgetClock
@@ -33,7 +33,7 @@ from perflab.gate.policy import POLICY, Policy, PolicyError, load_policy
 from perflab.gate.record import Measured, MeasuredError, apart, load
 from perflab.gate.recorder import Recorder
 from perflab.gate.rulers import FORM, Ruler, run_gate
-from perflab.gate.run import COUNTING, METRICS, compare, judged, take_all
+from perflab.gate.run import COUNTING, METRICS, STAGES, compare, judged, take_all
 from perflab.gate.two_rulers import merged
 from perflab.results.checkout import CheckoutError, Commit, commit_of
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
@@ -126,6 +126,8 @@ def main(options: argparse.Namespace) -> int:
             whole_s = budget_s(options.budget)
             if options.causes:
                 return trial.main(ROOT, trial.SEEDS, trial.DEFECTS_DRAWN, options.output)
+            if options.order:
+                return order_trial.main(ROOT, STAGES)
             if options.end_to_end:
                 gate = partial(judged, policy=policy, budget_s=whole_s)
                 return end_to_end.main(ROOT, gate, options.output)
@@ -247,8 +249,9 @@ def _measure(
     anyway = order.options.anyway
     with _kept((base, head), place):
         take_all(
-            order.root, (base, head), order.commits, plan.policy, clock, order.wanted, anyway=anyway
-        )
+            order.root, (base, head), order.commits, plan.policy, clock, order.wanted,
+            anyway=anyway, by_reach=True,
+        )  # fmt: skip
     return base.measured(), head.measured()
 
 

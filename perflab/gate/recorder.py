@@ -5,9 +5,10 @@ Rule: collects and writes; measures and judges nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -43,6 +44,16 @@ class Recorder:
             "about": self._about,
             "metrics": self._metrics,
         }
+
+    @contextlib.contextmanager
+    def taking(self, wanted: Callable[[str], bool]) -> Iterator[None]:
+        """Take down these alone for a while, of those that are wanted."""
+        whole = self.wanted
+        self.wanted = lambda name: wanted(name) and whole(name)
+        try:
+            yield
+        finally:
+            self.wanted = whole
 
     def add(
         self, name: str, kind: Kind, unit: str, value: float | Sequence[float], stage: int = 0

@@ -12,11 +12,13 @@ from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 
+from benchmarks.common.children import ChildError
 from benchmarks.common.processors import look, warning
 from benchmarks.micro.catalogue import MICROS
 from perflab.gate import counts as gate_counts
 from perflab.gate import paired_rounds, seeds
 from perflab.gate.builds import BuildError, build, same_core
+from perflab.gate.cause.trees import TraceError
 from perflab.gate.clock import BudgetClock
 from perflab.gate.disk import DISK_METRICS, take_disk
 from perflab.gate.edge import EDGE_METRICS, KEPT_METRICS, take_edge
@@ -25,9 +27,10 @@ from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.lives import LIFE_METRICS, take_lives
 from perflab.gate.policy import Policy
 from perflab.gate.populations import POPULATION_METRICS, take_populations
+from perflab.gate.reach import FIRST_S, first_figures, reach_of, seconds_of
 from perflab.gate.recorder import Recorder
 from perflab.gate.sizes import SIZE_METRICS, take_sizes
-from perflab.results.checkout import Commit
+from perflab.results.checkout import CheckoutError, Commit
 
 __all__ = ["COUNTING", "METRICS", "compare", "judged", "take_all"]
 
@@ -76,6 +79,8 @@ EXACT: dict[str, tuple[str, Take]] = {
     "lives": ("counting lives of records and clients, and what they leave behind", take_lives),
 }
 """Stages whose figures are exact, in their order: what is told, and who takes them."""
+NOTHING: frozenset[str] = frozenset()
+NAMED = 3  # of what is slower, in a line
 METRICS = tuple(name for names in STAGES.values() for name in names)
 """Every benchmark that a gate can measure."""
 
@@ -109,9 +114,10 @@ def take_all(
     wanted: Callable[[str], bool],
     *,
     anyway: bool,
+    by_reach: bool = False,
 ) -> None:
     """Everything that is wanted, of two commits that build; nothing where they have the same core,
-    unless it shall be measured `anyway`."""
+    unless it shall be measured `anyway`. `by_reach`: what reaches the change comes first."""
     clock.expect(_stages(wanted))
     cores = _build_both(root, sheets, commits, clock)
     if len(cores) < 2:
@@ -123,7 +129,12 @@ def take_all(
     if crowd := warning(look()):
         _say(crowd)
     base, head = map(str, cores)
-    _take_exact(sheets, (base, head), wanted, clock)
+    first = _first(root, commits, base, wanted, clock) if by_reach else NOTHING
+    if first:
+        _take_exact(sheets, (base, head), clock, first.__contains__)
+        _tell_first(sheets, policy, clock)
+        clock.expect(_stages(lambda name: wanted(name) and name not in first))
+    _take_exact(sheets, (base, head), clock, lambda name: wanted(name) and name not in first)
     if any(map(wanted, seeds.SEEDED_METRICS)):
         clock.begin("seeds")
         told = partial(_progress, clock)
@@ -137,13 +148,48 @@ def take_all(
 def _take_exact(
     sheets: tuple[Recorder, Recorder],
     cores: tuple[str, str],
-    wanted: Callable[[str], bool],
     clock: BudgetClock,
+    wanted: Callable[[str], bool],
 ) -> None:
-    for stage, (words, take) in EXACT.items():
-        if any(map(wanted, STAGES[stage])):
-            _begin(clock, stage, words)
-            take(sheets, cores, clock.left(COUNTING))
+    """Every exact figure that is wanted, a stage after the other."""
+    with sheets[0].taking(wanted), sheets[1].taking(wanted):
+        for stage, (words, take) in EXACT.items():
+            if any(map(wanted, STAGES[stage])):
+                _begin(clock, stage, words)
+                take(sheets, cores, clock.left(COUNTING))
+
+
+def _first(
+    root: Path, commits: tuple[Commit, Commit], base: str, wanted: Callable[[str], bool],
+    clock: BudgetClock,
+) -> frozenset[str]:  # fmt: skip
+    """The figures that come first, for the change reaches them; none where that is not known, or
+    all of them are soon there."""
+    asked = [name for name in METRICS if wanted(name)]
+    if seconds_of(asked, STAGES) <= FIRST_S:
+        return NOTHING
+    clock.end()
+    _progress(clock, "looking for the figures that the change reaches")
+    try:
+        reach = reach_of(root, commits[0], base, asked)
+        first = first_figures(root, commits, reach, STAGES, wanted)
+    except (CheckoutError, ChildError, TraceError) as error:
+        _say(f"!! the usual order, for what the change reaches is not known: {error}")
+        return NOTHING
+    part = f"{len(first.names)} of {first.reached} figures that the change reaches"
+    _say(f"== first {part}" if first.names else "== no counted figure reaches the change")
+    return first.names
+
+
+def _tell_first(sheets: tuple[Recorder, Recorder], policy: Policy, clock: BudgetClock) -> None:
+    """What is known before the rest is measured."""
+    clock.end()
+    base, head = (sheet.measured() for sheet in sheets)
+    red = judge(base, head, policy, datetime.date.today()).regressions
+    named = ", ".join(each.name for each in red[:NAMED])
+    more = f" and {len(red) - NAMED} more" if len(red) > NAMED else ""
+    said = f"slower are {named}{more}" if red else "none of them is slower"
+    _progress(clock, f"first verdict: {said}; the rest follows")
 
 
 def _stages(wanted: Callable[[str], bool]) -> Iterator[tuple[str, float]]:
