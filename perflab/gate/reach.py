@@ -25,13 +25,14 @@ from perflab.gate.cause.trees import Traced, take_edge_trees, take_micro_trees, 
 from perflab.gate.clock import USUAL_S
 from perflab.results.checkout import Commit
 
-__all__ = ["FIRST_S", "FirstFigures", "first_figures", "reach_of", "seconds_of"]
+__all__ = ["FIRST_S", "SLOW", "FirstFigures", "first_figures", "reach_of", "seconds_of"]
 
 FIRST_S = 55.0
 """Usual seconds of what comes first: with the builds, a minute."""
 VERSION = 1  # of the file
 EXACT = ("counts.", "memory.", "disk.", "instructions.")
 CHEAP = ("operations", "edge", "memory", "disk")
+SLOW = ("populations", "lives")  # to prepare: they are in no reach
 Reach = Mapping[Question, Mapping[str, float]]
 Stages = Mapping[str, Sequence[str]]
 """The figures that are measured together, by the stage's name in `clock.py`."""
@@ -123,7 +124,8 @@ def first_figures(
     touched = _touched(hunks, lambda names, function: referring(root, commits[0], names, function))
     weights: dict[str, float] = {}
     known: dict[Question, float] = {}
-    for name in filter(wanted, (name for names in stages.values() for name in names)):
+    names = (name for stage, names in stages.items() if stage not in SLOW for name in names)
+    for name in filter(wanted, names):
         question = _traced_for(name) if name.startswith(EXACT) else None
         if question is None or question not in reach:
             continue

@@ -27,7 +27,7 @@ from perflab.gate.judge import GateOutcome, judge
 from perflab.gate.lives import LIFE_METRICS, take_lives
 from perflab.gate.policy import Policy
 from perflab.gate.populations import POPULATION_METRICS, take_populations
-from perflab.gate.reach import FIRST_S, first_figures, reach_of, seconds_of
+from perflab.gate.reach import FIRST_S, SLOW, first_figures, reach_of, seconds_of
 from perflab.gate.recorder import Recorder
 from perflab.gate.sizes import SIZE_METRICS, take_sizes
 from perflab.results.checkout import CheckoutError, Commit
@@ -165,7 +165,8 @@ def _first(
 ) -> frozenset[str]:  # fmt: skip
     """The figures that come first, for the change reaches them; none where that is not known, or
     all of them are soon there."""
-    asked = [name for name in METRICS if wanted(name)]
+    slow = {name for stage in SLOW for name in STAGES[stage]}
+    asked = [name for name in METRICS if wanted(name) and name not in slow]
     if seconds_of(asked, STAGES) <= FIRST_S:
         return NOTHING
     clock.end()

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from benchmarks.common.counting.crowds import CROWDS
 from benchmarks.micro.catalogue import COUNTED
 from benchmarks.micro.disk import DISK
+from benchmarks.micro.populations import POPULATION_GROWTHS
 from benchmarks.micro.sizes import GROWTHS
 from perflab.gate.seeds import QUESTIONS
 
@@ -66,6 +68,24 @@ SIMULATED = {
     "join": "visit",
     "overload": "store",
 }
+CROWDED = {
+    "quiet_records": f"records_turn_{CROWDS['records'][0]}",
+    "quiet_links": f"links_turn_{CROWDS['links'][0]}",
+}
+"""The micro benchmark in which a crowd does the same, half as many."""
+OF_CROWDS = {"late_operation": "store", "join": "visit", "leave": "visit_with_records"}
+LIVED = {"overwrites": "life_overwrite", "deletes": "life_delete", "visits": "life_visit"}
+SITUATIONS = {
+    "upkeep_with_records": "upkeep",
+    "mixed": "store",
+    "stale": "visit_with_records",
+    "away": "upkeep",
+    "back": "visit",
+    "ready": "visit",
+    "handed_over": "visit_with_records",
+    "copies": "visit_with_records",
+}
+"""The operation or event in which the same is done."""
 BATCHES = ("store_many", "retrieve_many", "at_once")  # a hundred records: dear to trace
 SWARM = "8"
 
@@ -78,10 +98,18 @@ def question_of(figure: str) -> Question | None:
         return _of_instructions(rest)
     if family == "disk":
         return Question(QuestionKind.MICRO, next(iter(DISK)))
+    if family == "memory" and parts[0].startswith("life_"):
+        lived = LIVED.get(parts[0].removeprefix("life_"))
+        return Question(QuestionKind.MICRO, lived) if lived else _operation("store")
     if family == "memory" and len(parts) == 2:
         if parts[0].startswith("edge_"):
             return Question(QuestionKind.EDGE_KEPT, "clients", parts[1])
         return Question(QuestionKind.KEPT, *parts) if parts[0] in KEEPERS else None
+    if family == "counts" and len(parts) == 2:
+        crowded = CROWDED.get(parts[1])
+        if crowded:
+            return Question(QuestionKind.MICRO, crowded)
+        return _operation(OF_CROWDS.get(parts[1]))
     if len(parts) != 3:
         return None
     _, what, where = parts
@@ -96,13 +124,19 @@ def question_of(figure: str) -> Question | None:
         return Question(QuestionKind.OPERATION, asked, where) if asked else None
     if family == "simulated":
         operation = "retrieve" if what.startswith("read") else SIMULATED.get(what)
-        return Question(QuestionKind.OPERATION, operation, SWARM) if operation else None
-    return None
+        return _operation(operation)
+    return _operation(SITUATIONS.get(what)) if family in ("traffic", "changes") else None
+
+
+def _operation(what: str | None) -> Question | None:
+    return Question(QuestionKind.OPERATION, what, SWARM) if what else None
 
 
 def _of_instructions(name: str) -> Question | None:
     if name.startswith("import_"):
         return Question(QuestionKind.IMPORT, name.removeprefix("import_"))
+    if name in POPULATION_GROWTHS:
+        return Question(QuestionKind.MICRO, POPULATION_GROWTHS[name][0])  # half as many do
     name = GROWTHS[name][1] if name in GROWTHS else name
     return Question(QuestionKind.MICRO, name) if name in COUNTED else None
 
