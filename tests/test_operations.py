@@ -16,16 +16,9 @@ from perflab.readiness.targets import read_targets
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = ("operations.md", "production.md", "scaling.md")
 FOREIGN = {
-    "curl",
-    "docker",
-    "echo",
-    "kubectl",
-    "mv",
-    "pip",
-    "promtool",
+    "/opt/p2pcore/bin/pip", "curl", "docker", "echo", "kubectl", "make", "mv", "pip", "promtool",
     "systemctl",
-    "/opt/p2pcore/bin/pip",
-}
+}  # fmt: skip
 """Programs of others, which are not run here."""
 
 
