@@ -64,7 +64,6 @@ class BlockingClient(MeasuredClient):
         ConfigError: the data directory can't be used.
     """
 
-    _driver: Driver | None = None  # once it is in the network
     _next: Driver | None = None  # until then
 
     def __init__(self, config: ClientConfig) -> None:
@@ -337,10 +336,6 @@ class BlockingClient(MeasuredClient):
         assert self._driver is not None
         return self._driver
 
-    def _present(self) -> tuple[Client, Driver | None]:
-        driver = self._driver
-        return (self._machine() if driver is None else driver.machine), driver
-
     def _machine(self) -> Client:
         return Client(self.config, self._identity.node_id, entropy())
 
@@ -360,8 +355,6 @@ class BlockingClient(MeasuredClient):
             raise
         finally:
             self._next = None
-        if self._metered is not None:
-            self._metered.follow(driver.machine, driver)
         return driver
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ Rule: sets hooks; what is made of the figures is for `p2pcore/metrics`.
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,13 @@ __all__ = ["MeasuredClient"]
 class MeasuredClient:
     """The methods of a blocking client that have it measured."""
 
+    _driver: "Driver | None" = None
+    """Once it is in the network; another one after it was broken."""
     _metered: "_Metered | None" = None
     _instrumented = False
 
-    def _present(self) -> "tuple[Machine, Driver | None]":
-        """The machine as it is, and who drives it, once somebody does."""
+    def _machine(self) -> Machine:
+        """One that is not connected."""
         raise NotImplementedError
 
     def metrics(self, *, sample: int = 1000) -> "MetricsCollector":
@@ -77,16 +80,12 @@ class _Metered:
         from p2pcore.blocking.timed import time_calls
         from p2pcore.metrics.collector import MetricsCollector
 
-        machine, self._driver = owner._present()
-        self.collector = MetricsCollector(machine, "none", sample, has_loop=False)
+        self._owner, self._driver = weakref.ref(owner), owner._driver
+        self.collector = MetricsCollector(owner._machine(), "none", sample, has_loop=False)
         self.collector.through = self._within
         self._process = os.getpid()
         self._telling = threading.RLock()  # a signal handler may come in between, and tell, too
         time_calls(owner, self._tell)
-
-    def follow(self, machine: Machine, driver: "Driver") -> None:
-        """The client is driven by another one from now on."""
-        self.collector.machine, self._driver = machine, driver
 
     def _tell(self, op: str, outcome: object, seconds: float) -> None:
         with self._telling:
@@ -96,4 +95,9 @@ class _Metered:
         if self._process != os.getpid():
             return read()  # whoever held a lock when it was forked is not here
         with self._telling:
-            return read() if self._driver is None else self._driver.look(read)
+            if owner := self._owner():
+                self._driver = owner._driver
+            if self._driver is None:
+                return read()  # not connected yet
+            self.collector.machine = self._driver.machine
+            return self._driver.look(read)

@@ -72,6 +72,21 @@ def test_metrics_wanted_before_it_is_connected_count_from_the_first_call(
     assert figures(metrics)[ENDED, "store", "ok"] == 1  # closed, it can still be read
 
 
+def test_a_client_that_was_broken_is_read_where_it_goes_on(client: Client) -> None:
+    metrics = client.metrics()
+    client.store("before", b"value")
+    broken = client._driver
+    assert broken is not None
+    with pytest.raises(ZeroDivisionError):
+        broken.run(lambda *_: 1 // 0)
+    client.store("after", b"value")
+    assert client._driver is not broken
+    told = figures(metrics)
+    assert told[ENDED, "store", "ok"] == 2
+    assert told["p2pcore_peers", "well"] >= 1
+    assert metrics.machine is client._driver.machine
+
+
 def test_a_forked_process_reads_its_copy(client: Client) -> None:
     metrics = client.metrics()
     client.store("fork", b"value")
