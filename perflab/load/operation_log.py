@@ -1,5 +1,7 @@
 """What a client process keeps of its operations: rows in files, and what was acknowledged.
 
+`RowTail` reads the rows while they are written.
+
 Rule: writes what it is told; asks nobody.
 """
 
@@ -9,17 +11,29 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import subject
 from benchmarks.common.load.mix import DrawnOperation
 from benchmarks.common.load.open_loop import LATE_NS, NEVER, Fate, Log
 from benchmarks.common.processors import Spent
 from benchmarks.common.workload import WrongValueError
-from perflab.load.record import HEAD, KINDS, OUTCOMES, ROW, intervals_file, operations_file
+from perflab.load.record import (
+    HEAD,
+    KINDS,
+    OUTCOMES,
+    ROW,
+    decode_rows,
+    intervals_file,
+    operations_file,
+)
 from perflab.load.tracer import Tracer
 
-__all__ = ["DELETED", "Acknowledged", "OperationLog"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["DELETED", "Acknowledged", "OperationLog", "RowTail"]
 
 DELETED = 0  # in place of the number of a write
 OUTCOME = {name: number for number, name in enumerate(OUTCOMES)}
@@ -146,3 +160,21 @@ class Acknowledged:
         version = subject.version_of(receipt)
         if version > self.newest.get(record, ("", 0))[0]:
             self.newest[record] = version, write
+
+
+class RowTail:
+    """Reads the rows that were added to a file since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, len(HEAD)
+
+    def read(self) -> NDArray[np.void]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            data = b""
+        rows = decode_rows(data)
+        self._offset += len(rows) * ROW.size
+        return rows

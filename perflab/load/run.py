@@ -7,17 +7,27 @@ what the record says. The record (`perflab/load/record.py`) is written as the ru
 who know, and the result last. A run lasts as long as its phases, whenever its last operation was
 due: a fault or a heal after that is carried out, and rates are per second of the phases.
 
+    state      while                                    then
+    PREPARING  clients start, and store the records      PLAYING
+    PLAYING    the schedule goes on, with its faults     HALTING, READING, FILING
+    HALTING    interrupted: what is in flight ends       FILING
+    READING    what was acknowledged is read again       FILING
+    FILING     the result is written
+
+PLAYING is followed by READING where all went well and there is a network, and by FILING where not.
+`End` says how it came out.
+
 Rule: starts, waits and files; figures are `perflab/load/figures.py`'s.
 """
 
 from __future__ import annotations
 
+import enum
 import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
@@ -29,16 +39,15 @@ from benchmarks.common.records import now_utc, this_machine
 from perflab.load.client import FILL_CHUNK, LoadClient, LoadOrder
 from perflab.load.faults import FaultError, FaultPlayer
 from perflab.load.figures import generator_reasons
+from perflab.load.operation_log import RowTail
 from perflab.load.plan import LoadPlan
 from perflab.load.readback import ReadBack, read_back
 from perflab.load.record import (
     EVENTS,
     FORMAT,
-    HEAD,
     MANIFEST,
     MONITOR,
     RESULT,
-    ROW,
     VERSION,
     End,
     Event,
@@ -46,7 +55,6 @@ from perflab.load.record import (
     LoadRecord,
     MissingShare,
     Result,
-    decode_rows,
     intervals_file,
     operations_file,
     read_load,
@@ -62,11 +70,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LoadRun"]
+__all__ = ["LoadRun", "RunState"]
 
 TICK_S = 0.25  # between looks at what the clients have written
 LEAD_S = 0.5  # from the word to the beginning: every client has heard it by then
 GRACE_S = 15.0  # beyond the last start and its deadline, until clients are done
+
+
+class RunState(enum.Enum):
+    """Where a run is on its course; the table is at the top."""
+
+    PREPARING = enum.auto()
+    PLAYING = enum.auto()
+    HALTING = enum.auto()
+    READING = enum.auto()
+    FILING = enum.auto()
 
 
 class LoadRun:
@@ -79,8 +97,9 @@ class LoadRun:
         self.zero_ns = 0
         self.clients: list[LoadClient] = []
         self._stack = ExitStack()
-        self._tails: list[_Tail] = []
-        self._halted_s: float | None = None
+        self._tails: list[RowTail] = []
+        self.state = RunState.PREPARING
+        self._played_s = 0.0
         self._faults: FaultPlayer | None = None
         self._kept: ReadBack | None = None
 
@@ -100,13 +119,15 @@ class LoadRun:
             self.zero_ns = time.perf_counter_ns() + round(self.lead_s * 1e9)
             self._write_manifest()
             self._go()
+            self.state = RunState.PLAYING
             self.view.begin(self)
             end, message = self._attend(scenario)
-            elapsed_s = self.now_s if self._halted_s is None else self._halted_s
+            if self.state is RunState.PLAYING:
+                self._played_s = self.now_s
             end, message = self._collect(end, message)
             if end == "complete" and self.target.addresses:
                 end, message = self._read_back()
-        return self._file(end, message, elapsed_s)
+        return self._file(end, message)
 
     @property
     def now_s(self) -> float:
@@ -218,7 +239,7 @@ class LoadRun:
                 while not self._over(scenario, deeds):
                     if self.now_s > latest_s and not self._finished():
                         raise ChildError(f"the clients were not done {GRACE_S:g} s after the last")
-                    if came.is_set() and self._halted_s is None:
+                    if came.is_set() and self.state is RunState.PLAYING:
                         self._halt()
                         deeds.clear()
                     if deeds and deeds[0][0] <= self.now_s:
@@ -233,7 +254,7 @@ class LoadRun:
         except (ChildError, FaultError) as error:
             return "broken", str(error)
         undone = self._faults.undone() if self._faults is not None else []
-        if self._halted_s is not None:
+        if self.state is RunState.HALTING:
             return "interrupted", ""
         return ("broken", "; ".join(undone)) if undone else ("complete", "")
 
@@ -241,7 +262,7 @@ class LoadRun:
         """Whether the clients are done, and the phases with all that was due in them over."""
         finished = self._finished()  # always asked: a client that broke says so
         played = not deeds and self.now_s >= scenario.duration_s
-        return finished and (played or self._halted_s is not None)
+        return finished and (played or self.state is RunState.HALTING)
 
     def _deeds(self) -> list[tuple[float, Callable[[], None]]]:
         """What there is to do, and when, in the order of time."""
@@ -274,7 +295,8 @@ class LoadRun:
 
     def _halt(self) -> None:
         """End the schedule early."""
-        self._halted_s = self.now_s
+        self.state = RunState.HALTING
+        self._played_s = self.now_s
         self.view.say("interrupted: waiting for what is in flight; once more gives it up")
         for client in self.clients:
             client.halt()
@@ -283,7 +305,7 @@ class LoadRun:
         """Show what the clients have written since the last time."""
         if not self._tails:
             names = [operations_file(number) for number in range(len(self.clients))]
-            self._tails = [_Tail(self.plan.directory / name) for name in names]
+            self._tails = [RowTail(self.plan.directory / name) for name in names]
         for process, tail in enumerate(self._tails):
             rows = tail.read()
             if len(rows):
@@ -294,6 +316,7 @@ class LoadRun:
 
     def _read_back(self) -> tuple[End, str]:
         """Whether what was acknowledged is there; how the run has ended with that."""
+        self.state = RunState.READING
         self.view.say("reading every record again")
         try:
             self._kept = read_back(
@@ -312,8 +335,9 @@ class LoadRun:
             return "broken", f"records could not be read again: {self._kept.unread}"
         return "complete", ""
 
-    def _file(self, end: End, message: str, elapsed_s: float) -> LoadRecord:
+    def _file(self, end: End, message: str) -> LoadRecord:
         """Look at what was recorded, and file the result."""
+        self.state = RunState.FILING
         record = read_load(self.plan.directory)
         reasons = generator_reasons(record) if len(record.rows) else []
         faults = []
@@ -323,7 +347,7 @@ class LoadRun:
         result = Result(
             end=end,
             message=message,
-            elapsed_s=elapsed_s,
+            elapsed_s=self._played_s,
             generator_bound=bool(reasons),
             generator_reasons=reasons,
             faults=faults,
@@ -349,21 +373,3 @@ def _ends(record: LoadRecord) -> tuple[float, float]:
     for phase, (_, _, end_s) in spans:
         warm_s = end_s if phase["warm_up"] else warm_s
     return record.manifest.phases[-1][2], warm_s
-
-
-class _Tail:
-    """Reads the rows that were added to a file since the last look."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._offset = path, len(HEAD)
-
-    def read(self) -> NDArray[np.void]:
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            data = b""
-        rows = decode_rows(data)
-        self._offset += len(rows) * ROW.size
-        return rows

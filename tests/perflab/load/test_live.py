@@ -10,7 +10,7 @@ from benchmarks.common import subject
 from perflab.load.live import LiveView
 from perflab.load.plan import LoadPlan
 from perflab.load.record import ROW, decode_rows
-from perflab.load.run import LoadRun
+from perflab.load.run import LoadRun, RunState
 from perflab.load.scenario import LoadScenario, scenario_of
 from perflab.load.target import Nobody, StartedSwarm
 from perflab.load.view import PlainView, RecentOperations
@@ -52,7 +52,10 @@ def test_a_picture_has_rates_errors_processes_and_faults(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_lines_tell_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    LoadRun(plan(tmp_path / "run", scenario(1000)), Nobody(), PlainView()).run()
+    run = LoadRun(plan(tmp_path / "run", scenario(1000)), Nobody(), PlainView())
+    assert run.state is RunState.PREPARING
+    run.run()
+    assert run.state is RunState.FILING
     words = capsys.readouterr().out
     assert "phase: steady" in words
     assert "asked 1000/s, ended well" in words
