@@ -41,11 +41,8 @@ class LocalSeat:
         self._holder.start()
         return self._station.pid
 
-    def look(self, lines: int, sizes: dict[str, int]) -> dict[str, Any]:
-        return self._held.look(lines, sizes)
-
-    def tell(self, line: bytes) -> None:
-        self._held.tell(line)
+    def look(self, lines: int, sizes: dict[str, int], tell: bytes = b"") -> dict[str, Any]:
+        return self._held.look(lines, sizes, tell)
 
     def digests(self) -> dict[str, str]:
         return self._held.digests()

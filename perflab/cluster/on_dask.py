@@ -92,14 +92,11 @@ class DaskSeat:
             time.sleep(0.05)
         return int(pid)
 
-    def look(self, lines: int, sizes: dict[str, int]) -> dict[str, Any]:
-        found: dict[str, Any] | None = self._call("look", lines, sizes)
+    def look(self, lines: int, sizes: dict[str, int], tell: bytes = b"") -> dict[str, Any]:
+        found: dict[str, Any] | None = self._call("look", lines, sizes, tell)
         if found is None:
             raise SchedulerError(f"{self.name} knows nothing of the share any more")
         return found
-
-    def tell(self, line: bytes) -> None:
-        self._call("tell", line)
 
     def digests(self) -> dict[str, str]:
         return self._call("digests") or {}

@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks.common.children import ANSWER_S, READY_S, ChildError
 from perflab.cluster.scheduler import SchedulerError, Seat
+from perflab.cluster.station import MOST_BYTES
 
 __all__ = ["Posted", "RemoteChild"]
 
@@ -145,7 +146,7 @@ class RemoteChild:
 
     def _await(self, posted: Posted, within_s: float) -> dict[str, Any]:
         deadline_s = time.monotonic() + within_s
-        while not posted.came.wait(BEAT_S):
+        while not posted.came.wait(BUSY_BEAT_S):
             if self.exit_code is not None or time.monotonic() > deadline_s:
                 state = "is silent" if self.exit_code is None else f"ended with {self.exit_code}"
                 raise ChildError(
@@ -164,11 +165,12 @@ class RemoteChild:
         while not self._closed:
             self._wake.clear()
             try:
-                while self._outbox:
-                    self.seat.tell(self._outbox[0])
+                questions = list(self._outbox)
+                seen = self.seat.look(self._lines, self._sizes, b"".join(questions))
+                for _ in questions:
                     self._outbox.popleft()
-                while self._take(self.seat.look(self._lines, self._sizes)):
-                    pass
+                while self._take(seen):
+                    seen = self.seat.look(self._lines, self._sizes)
                 self.trouble = self.seat.trouble()
             except SchedulerError as error:
                 self.trouble = str(error)
@@ -193,7 +195,7 @@ class RemoteChild:
         if seen["exit"] is not None:
             self._words = seen["words"]
             self.exit_code = seen["exit"]
-        return bool(seen["files"])
+        return any(len(data) >= MOST_BYTES for data in seen["files"].values())
 
     def _answered(self, line: bytes) -> None:
         if not self._asked:

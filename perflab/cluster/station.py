@@ -32,11 +32,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["TREES", "Station", "Veiled", "about", "run_task", "travels", "unpack"]
+__all__ = ["MOST_BYTES", "TREES", "Station", "Veiled", "about", "run_task", "travels", "unpack"]
 
 TREES = ("p2pcore", "benchmarks", "perflab")
 
-ABANDONED_S = 15.0  # looks come several times a second
+ABANDONED_S = 15.0  # looks come twice a second
 GRACE_S = 20.0  # from the end of its input to that of the process; then it is killed
 BEAT_S = 0.2
 MOST_BYTES = 4 << 20  # of a file in one look
@@ -80,10 +80,16 @@ class Station:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def look(self, lines: int, sizes: dict[str, int]) -> dict[str, Any]:
+    def look(self, lines: int, sizes: dict[str, int], tell: bytes = b"") -> dict[str, Any]:
         """What is new since so many lines and so many bytes of each file: "lines", "files",
-        "exit" (None while it runs) and "words" (of its standard error, once it has ended)."""
+        "exit" (None while it runs) and "words" (of its standard error, once it has ended). `tell`
+        is written to the process first; one that has ended does not mind."""
         self._looked_s = time.monotonic()
+        if tell:
+            assert self._process.stdin is not None
+            with suppress(OSError, ValueError):
+                self._process.stdin.write(tell)
+                self._process.stdin.flush()
         code = self._process.poll()  # first: what it has written by then is in the files
         while self._forgotten < lines and self._said:
             self._said.popleft()
@@ -99,13 +105,6 @@ class Station:
         if code is not None:
             words = (self.folder / "stderr").read_text(errors="replace").strip()[-MOST_WORDS:]
         return {"lines": list(self._said), "files": files, "exit": code, "words": words}
-
-    def tell(self, line: bytes) -> None:
-        """Write a line to the process; one that has ended does not mind."""
-        assert self._process.stdin is not None
-        with suppress(OSError, ValueError):
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each file."""

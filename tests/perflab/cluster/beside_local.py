@@ -83,9 +83,11 @@ def main() -> int:
 
 
 def last_cpu_s(record: LoadRecord) -> list[float]:
-    """Processor time of each share."""
+    """Processor time of each share, as far as it was told."""
     parts = range(record.manifest.clients)
-    return [[each.cpu_s for each in record.intervals if each.process == n][-1] for n in parts]
+    return [
+        max([each.cpu_s for each in record.intervals if each.process == n] or [0.0]) for n in parts
+    ]
 
 
 if __name__ == "__main__":

@@ -31,9 +31,13 @@ class ScriptedSeat:
     def start(self, module: str, arguments: list[str], environment: Mapping[str, str]) -> int:
         return 4711
 
-    def look(self, lines: int, sizes: dict[str, int]) -> dict[str, Any]:
+    def look(self, lines: int, sizes: dict[str, int], tell: bytes = b"") -> dict[str, Any]:
         if not self.reached:
             raise SchedulerError("far does not answer")
+        for line in tell.splitlines(keepends=True):
+            self.told.append(line)
+            if self.answers:
+                self.lines.append(self.answers.pop(0))
         files = {name: data[sizes.get(name, 0) :] for name, data in self.files.items()}
         return {
             "lines": self.lines[lines:],
@@ -41,11 +45,6 @@ class ScriptedSeat:
             "exit": self.exit,
             "words": "",
         }
-
-    def tell(self, line: bytes) -> None:
-        self.told.append(line)
-        if self.answers:
-            self.lines.append(self.answers.pop(0))
 
     def digests(self) -> dict[str, str]:
         return self.hashes
