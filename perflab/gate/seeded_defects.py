@@ -220,7 +220,7 @@ DEFECTS = (
     ),
     Edit(
         "a timer looks at every record",
-        (begin(REPLICA, "Replica.handle_timer", "max(self._store._records, default=None)"),),
+        (begin(REPLICA, "Replica.handle_timer", "tuple(self._store._records)"),),
         ("instructions.records_turn_growth",),
         ("counts.*", "instructions.*_turn_growth", *LONGER),
     ),

@@ -31,7 +31,7 @@ CROWD_COUNTS = (
     "longest_slice.join",
     "longest_slice.leave",
 )
-ANSWER_S = 130.0  # twenty times what it takes when nothing else runs
+ANSWER_S = 300.0  # thirty times what it takes when nothing else runs
 MOVED = 5_000  # records that two nodes hold when a third one comes
 QUIET_NS = 60_000_000_000  # in which all that is not done once a day is done once at least
 SETTLE_NS = 10_000_000_000
