@@ -24,7 +24,6 @@ CROWDS: dict[str, tuple[int, int]] = {
 }
 """How many make a crowd: half of it, and the whole."""
 
-NAMED = 10  # one record in so many is listed
 ENDING = 2  # one in so many has an end, which is far away
 FAR_MS = 24 * 3_600_000
 SOON_MS = 3_600_000
@@ -94,18 +93,16 @@ class CrowdedSwarm:
 
 
 def record_crowd(size: int) -> CrowdedSwarm:
-    """Two nodes that hold the same `size` empty records, taken back from their disks; `keys` are
-    those of records without an end."""
-    random, wall_ms = Random(size), EPOCH_MS
-    key_of, key_type = subject.part("ids", "key_of"), subject.part("ids", "Key")
+    """Two nodes that hold the same `size` empty records, all of them listed, taken back from their
+    disks; `keys` are those of records without an end."""
+    wall_ms, key_of = EPOCH_MS, subject.part("ids", "key_of")
     version = subject.part("versions", "HybridClock")(bytes(range(32))).next(wall_ms)
     rows = []
     for number in range(size):
-        name = b"name %d" % number if number % NAMED == 0 else None
-        key = key_of(name) if name else key_type(random.randbytes(32))
+        name = b"name %d" % number
         ends_ms = wall_ms + FAR_MS + number if number % ENDING == 0 else 0
         ends_ms = wall_ms + SOON_MS if number < SOON else ends_ms
-        rows.append((1 + number, key, version, ends_ms, 0, name))
+        rows.append((1 + number, key_of(name), version, ends_ms, 0, name))
     crowd = CrowdedSwarm(2, size, disk=True, rows=rows)
     crowd.keys = [key for _, key, _, ends_ms, _, _ in rows if not ends_ms]
     return crowd
