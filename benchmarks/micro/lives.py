@@ -71,6 +71,7 @@ def _end() -> Prepared:
     record, key_of = subject.part("storage.memory", "Record"), subject.part("ids", "key_of")
     memory_store = subject.part("storage.memory", "MemoryStore")
     version = subject.part("versions", "HybridClock")(bytes(32)).next(WALL_MS)
+    subject.require("durability")  # earlier stores do not tally
     held = [
         (key_of(f"e{number}"), record(version, b"v", WALL_MS + TTL_MS)) for number in range(RECORDS)
     ]
@@ -93,6 +94,7 @@ def _end() -> Prepared:
 
 
 def _visit() -> Prepared:
+    subject.require("durability")  # earlier nodes keep their links elsewhere
     swarm = _swarm()
 
     def run(first: int) -> None:

@@ -17,8 +17,16 @@ BEFORE_THE_MOVES = "7cd56e3bec090fc5d55f6665903236853c7e0b35"
 OLDEST = "86a22999ec7139202a78bd639cf249224b21d1eb"  # see `subject.py`
 LATER = {"overlay.ranking.Ranking"}  # what came after the oldest; it has no simulator to ask of
 
-# Nodes had no disks then, so nothing is asked of these.
-WITH_DISKS = {"aio.database.Database", "effects.Persist"}
+# Nodes had no disks then, so nothing is asked of these; the rest is what crowds tell a node, and
+# these take their records from a disk.
+WITH_DISKS = {
+    "aio.database.Database",
+    "effects.Persist",
+    "ids.Key",
+    "replication.custody.view_of",
+    "session.greeting.greeting",
+    *(f"wire.messages.{name}" for name in ("FindNode", "ListNames", "Ping", "Role", "Survey")),
+}
 
 # For a fresh interpreter: prints [module, name] of every part that the suite asks for, and whether
 # it is there. Nothing is listed here: every micro benchmark, the machines and a world are made.

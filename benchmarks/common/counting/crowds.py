@@ -36,6 +36,7 @@ class CrowdedSwarm:
     """A swarm, and what its first node can be told."""
 
     def __init__(self, nodes: int, size: int, **settings: Any) -> None:
+        subject.require("durability")  # earlier nodes have other parts than those it reaches for
         quorum = min(nodes, 2)
         network = subject.NetworkSettings(
             replication=nodes, write_quorum=quorum, read_quorum=quorum
