@@ -18,9 +18,9 @@ from concurrent.futures import Future
 
 from p2pcore.aio.durable import DiskRecords
 from p2pcore.aio.host import Host
-from p2pcore.aio.timed import time_calls
 from p2pcore.machine import Machine
 from p2pcore.metrics.collector import MetricsCollector, Readings
+from p2pcore.metrics.timed import time_calls
 from p2pcore.node import Node
 
 __all__ = ["Metered"]

@@ -92,8 +92,8 @@ class RecordOperations(Inquiries):
             ConfigError: opentelemetry-api is not installed; it comes with `p2pcore[otel]`.
             UsageError: this is instrumented already.
         """
-        from p2pcore.aio.timed import time_calls
         from p2pcore.metrics.telemetry import Telemetry
+        from p2pcore.metrics.timed import time_calls
 
         if self._instrumented:
             raise UsageError("this is instrumented already")

@@ -64,8 +64,8 @@ class MeasuredClient:
             ConfigError: opentelemetry-api is not installed; it comes with `p2pcore[otel]`.
             UsageError: this client is instrumented already.
         """
-        from p2pcore.blocking.timed import time_calls
         from p2pcore.metrics.telemetry import Telemetry
+        from p2pcore.metrics.timed import time_calls
 
         if self._instrumented:
             raise UsageError("this client is instrumented already")
@@ -77,8 +77,8 @@ class _Metered:
     """The collector of one client, and the lock of those who tell it."""
 
     def __init__(self, owner: MeasuredClient, sample: int) -> None:
-        from p2pcore.blocking.timed import time_calls
         from p2pcore.metrics.collector import MetricsCollector
+        from p2pcore.metrics.timed import time_calls
 
         self._owner, self._driver = weakref.ref(owner), owner._driver
         self.collector = MetricsCollector(owner._machine(), "none", sample, has_loop=False)
