@@ -24,7 +24,7 @@ from perflab.load.scenario import LoadScenario, scenario_of
 from perflab.load.shared_run import SharedRun
 from perflab.load.target import Nobody
 from perflab.load.view import PlainView
-from tests.perflab.cluster.dask_cluster import DaskCluster
+from tests.perflab.cluster.dask_cluster import READY_S, DaskCluster
 
 SHARES = 3
 
@@ -39,14 +39,18 @@ def run(address: str, scenario: LoadScenario, directory: Path) -> LoadRecord:
 
 
 def wait_for_workers(address: str) -> None:
-    """Until all are there."""
-    while True:
+    """Until all are there; AssertionError if they do not come."""
+    deadline_s, seen = time.monotonic() + READY_S, "no scheduler"
+    while time.monotonic() < deadline_s:
         try:
             with open_scheduler(address) as scheduler:
                 if len(scheduler.seats) == SHARES:
                     return
-        except SchedulerError:
-            time.sleep(0.2)
+                seen = f"{len(scheduler.seats)} workers"
+        except SchedulerError as error:
+            seen = str(error)
+        time.sleep(0.2)
+    raise AssertionError(f"{SHARES} workers: not within {READY_S:g} s, but {seen}")
 
 
 def main() -> int:
