@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.perflab.gate.test_command import commit
 from tests.perflab.gate.test_rulers import (
@@ -161,7 +162,7 @@ def test_the_comment_names_what_is_changed_of_the_judges_and_takes_the_whole_ver
     plain = commented(tmp_path, {"filename": "p2pcore/node.py"}, {"filename": "docs/Makefile"})
     assert "the whole" in plain
     assert "### asv continuous, which decides nothing" in plain
-    assert "@\N{ZERO WIDTH SPACE}all ~1.02 &lt;b>\n" in plain
+    assert "@\N{ZERO WIDTH SPACE}all ~1.02 <\N{ZERO WIDTH SPACE}b>\n" in plain
     assert plain.count("```") == 2  # a fence of its own cannot end ours
     assert "the second alone" not in plain
     assert "changes what judges it" not in plain
@@ -171,3 +172,44 @@ def test_the_comment_names_what_is_changed_of_the_judges_and_takes_the_whole_ver
     assert "the workflow that ran" not in told
     told = commented(tmp_path, {"filename": ".github/workflows/gate.yml"})
     assert "the workflow that ran was the pull request's own" in told
+
+
+HOSTILE = """\
+### Verdict <script>alert(1)</script> ![image](https://example.org/x.png) @everyone
+<!-- a comment --> <?php ?> <!DOCTYPE html> <![CDATA[x]]> </details> <https://example.org>
+<details open
+onclick=x>
+
+1. `p2pcore/node.py`, line 1
+
+   ```diff
+   -    if count < limit and seen<most:
+   +    if count <= limit: return "<b>@all</b>"
+   ```
+
+~~~
+<img src=x>
+``` <b>
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_comment_shows_the_lines_of_a_diff_and_no_markup_of_strangers(tmp_path: Path) -> None:
+    (tmp_path / "gate").mkdir()
+    (tmp_path / "gate" / "verdict.md").write_text(HOSTILE, encoding="utf-8")
+    told = commented(tmp_path, {"filename": "p2pcore/node.py"})
+    tokens = [
+        token
+        for block in MarkdownIt("commonmark", {"html": True}).parse(told)
+        for token in (block, *(block.children or ()))
+    ]
+    ours = "<!-- benchmark gate -->\n"
+    assert [each.content for each in tokens if each.type.startswith("html")] == [ours]
+    assert not any(each.type == "image" for each in tokens)
+    links = [str(each.attrs["href"]) for each in tokens if each.type == "link_open"]
+    assert not any(each.startswith("mailto:") or "example" in each for each in links[:-1])
+    [diff] = [each.content for each in tokens if each.type == "fence" and each.info == "diff"]
+    seen = diff.replace("\N{ZERO WIDTH SPACE}", "")
+    assert "-    if count < limit and seen<most:\n" in seen
+    assert '+    if count <= limit: return "<b>@all</b>"\n' in seen
+    assert "@all" not in diff

@@ -44,7 +44,7 @@ def as_marked(cause: Cause, escape: Callable[[str], str]) -> Iterator[str]:
     if cause.problem:
         yield from (f"problem: {escape(cause.problem)}", "")
     for place, hunk in enumerate(cause.hunks[:SHOWN], 1):
-        where = f"{_code(hunk.path, escape)}, line {hunk.line}"
+        where = f"{_code(hunk.path)}, line {hunk.line}"
         yield f"{place}. {where} ({_share(hunk)}): {escape(hunk.why)}"
         yield from ("", "   ```diff", *(f"   {_unquoted(line)}" for line in hunk.text), "   ```")
     yield from ("", escape(_rest(cause, SHOWN)), "")
@@ -55,7 +55,8 @@ def as_marked(cause: Cause, escape: Callable[[str], str]) -> Iterator[str]:
     for each, function in rows:
         kept = _pair(*function.kept) if any(function.kept) else ""
         pairs = [_pair(*function.calls), _pair(*function.steps), kept, _percent(function.share)]
-        name = _code(function.name, escape) + (" (changed)" if function.changed else "")
+        name = _code(function.name).replace("|", "\\|")
+        name += " (changed)" if function.changed else ""
         yield f"| {' | '.join([escape(each.said), name, *pairs])} |"
 
 
@@ -72,8 +73,9 @@ def as_annotations(cause: Cause) -> Iterator[tuple[str, int, int, str]]:
         yield hunk.path, hunk.line, hunk.line + max(hunk.lines - 1, 0), text
 
 
-def _code(text: str, escape: Callable[[str], str]) -> str:
-    return f"`{_unquoted(escape(text))}`"
+def _code(text: str) -> str:
+    """A name as code: an entity would be shown there as it is written."""
+    return f"`{_unquoted(' '.join(text.split()))}`"
 
 
 def _unquoted(text: str) -> str:
