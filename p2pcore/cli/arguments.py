@@ -1,7 +1,6 @@
 """The words of the command line: commands, options, and the kinds of values they take."""
 
 import argparse
-from collections.abc import Callable
 
 from p2pcore.cli.descriptions import (
     BACKUP,
@@ -21,7 +20,8 @@ from p2pcore.cli.descriptions import (
     STATS,
 )
 from p2pcore.cli.exits import MEANINGS
-from p2pcore.cli.kinds import address, count, node_name, seconds, size, size_words
+from p2pcore.cli.kinds import address, count, node_name, seconds
+from p2pcore.cli.settings import add_node_settings
 from p2pcore.cli.words import (
     VIA_VARIABLE,
     Commands,
@@ -35,7 +35,7 @@ from p2pcore.cli.words import (
 from p2pcore.config import DURABILITIES, CoordinatorConfig
 from p2pcore.version import __version__
 
-__all__ = ["LIMITS", "VIA_VARIABLE", "CommandLine", "parser"]
+__all__ = ["VIA_VARIABLE", "CommandLine", "parser"]
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -131,7 +131,7 @@ def _add_serve(commands: "Commands[Parser]") -> None:
     )
     _add_monitoring(command)
     _add_replication(command)
-    _add_limits(command)
+    add_node_settings(command)
 
 
 def _add_monitoring(command: Parser) -> None:
@@ -176,51 +176,6 @@ def _add_replication(command: Parser) -> None:
         metavar="R",
         help="copies that must answer a retrieve (default: most of N)",
     )
-
-
-LIMITS: tuple[tuple[str, str, Callable[[str], object], str], ...] = (
-    ("--max-store-bytes", "max_store_bytes", size,
-     "room for records, 400 bytes beside each value; stores beyond it are refused"),
-    ("--max-disk", "max_disk_bytes", size,
-     "room on disk for records and their log; stores beyond it are refused, deletes go on"),
-    ("--cache", "cache_bytes", size,
-     "values that stay in memory where there is a data directory; others are read from disk"),
-    ("--max-connections", "max_connections", count, "incoming connections"),
-    ("--pool-size", "pool_size", count, "outgoing connections kept to other nodes"),
-    ("--max-handshakes", "max_handshakes", count,
-     "incoming connections that are not authenticated yet; the oldest makes room"),
-    ("--join-timeout", "join_timeout_s", seconds, "how long to try to get into the network"),
-    ("--leave-timeout", "leave_timeout_s", seconds,
-     "how long to hand records over before leaving; 0: leave at once"),
-    ("--handshake-timeout", "handshake_timeout_s", seconds,
-     "patience with strangers, and with half a frame"),
-    ("--repair-rate", "repair_bytes_per_s", size,
-     "bytes per second that are taken over from other nodes, and handed over to them"),
-    ("--tombstone-grace", "tombstone_grace_s", seconds,
-     "how long deletions are remembered: longer than any absence of a node"),
-    ("--max-clock-offset", "max_clock_offset_s", seconds,
-     "versions further ahead of this clock are refused"),
-)  # fmt: skip
-"""Each with the setting of CoordinatorConfig that it is."""
-
-METAVARS: dict[Callable[[str], object], str] = {size: "SIZE", count: "COUNT", seconds: "SECONDS"}
-
-
-def _add_limits(command: Parser) -> None:
-    group = command.add_argument_group(
-        "limits", "SIZE is in bytes, or with a unit of 1024: 512K, 64M, 2G"
-    )
-    for name, setting, kind, text in LIMITS:
-        default = getattr(CoordinatorConfig, setting)
-        words = size_words(default) if kind is size else f"{default:.10g}"
-        group.add_argument(
-            name,
-            dest=setting,
-            type=kind,
-            default=default,
-            metavar=METAVARS[kind],
-            help=f"{text} (default {words})",
-        )
 
 
 def _add_put(commands: "Commands[Parser]") -> None:

@@ -10,11 +10,13 @@ command for that one.
 import argparse
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from p2pcore.cli.arguments import CommandLine
 from p2pcore.cli.kinds import contact
+from p2pcore.cli.settings import ON_OFF
 from p2pcore.cli.words import VIA_VARIABLE
 from p2pcore.errors import ConfigError, UsageError, shown
 
@@ -104,12 +106,15 @@ class _File:
         for key, value in self._table.items():
             if isinstance(value, dict):
                 if key not in self._top.commands:
-                    raise self._error(f"there is no command {shown(key)}")
+                    near = _near(key, self._top.commands)
+                    raise self._error(f"there is no command {shown(key)}{near}")
                 for name in value:
                     if name not in self._options(key):
-                        raise self._error(f"{key} has no option {shown(name)}")
+                        near = _near(name, self._options(key))
+                        raise self._error(f"{key} has no option {shown(name)}{near}")
             elif not any(key in self._options(command) for command in self._top.commands):
-                raise self._error(f"no command has an option {shown(key)}")
+                names = {name for command in self._top.commands for name in self._options(command)}
+                raise self._error(f"no command has an option {shown(key)}{_near(key, names)}")
 
     def _options(self, command: str) -> dict[str, argparse.Action]:
         return {
@@ -154,6 +159,8 @@ class _File:
             if not isinstance(value, bool):
                 raise self._error(f"{place} must be true or false, not {shown(value)}")
             return value
+        if action.choices == ON_OFF and isinstance(value, bool):
+            return ON_OFF[0] if value else ON_OFF[1]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self._error(f"{place} must be text or a number, not {shown(value)}")
         word = str(value)
@@ -163,3 +170,9 @@ class _File:
             return action.type(word) if callable(action.type) else word
         except argparse.ArgumentTypeError as error:
             raise self._error(f"{place}: {error}") from None
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    """What may have been meant."""
+    found = get_close_matches(name, sorted(names), 1)
+    return f"; did you mean {found[0]!r}?" if found else ""

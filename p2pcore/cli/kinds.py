@@ -12,7 +12,17 @@ from p2pcore.address import parse_address, split_address
 from p2pcore.errors import UsageError
 from p2pcore.ids import ID_BYTES
 
-__all__ = ["address", "contact", "count", "node_name", "seconds", "size", "size_words"]
+__all__ = [
+    "address",
+    "contact",
+    "count",
+    "node_name",
+    "number",
+    "seconds",
+    "share",
+    "size",
+    "size_words",
+]
 
 MAX_SECONDS = 1e9  # 31 years: what no timer or clock takes amiss
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -53,15 +63,31 @@ def count(text: str) -> int:
     return int(text)
 
 
+def number(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A part of a whole."""
+    return _float(text, 1, "a number from 0 to 1")
+
+
 def seconds(text: str) -> float:
     """A time; 0 is a time, too."""
+    return _float(text, MAX_SECONDS, f"a number of seconds, 0 to {MAX_SECONDS:g}")
+
+
+def _float(text: str, most: float, allowed: str) -> float:
+    """A number from 0 to `most`."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= MAX_SECONDS:
-        limits = f"a number of seconds, 0 to {MAX_SECONDS:g}"
-        raise argparse.ArgumentTypeError(f"{text!r} is not {limits}")
+    if not 0 <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {allowed}")
     return value
 
 

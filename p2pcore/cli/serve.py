@@ -5,10 +5,10 @@ import warnings
 from functools import partial
 
 from p2pcore.aio.coordinator import AdaptiveCoordinator
-from p2pcore.cli.arguments import LIMITS
 from p2pcore.cli.keys import network_key, warn_if_open
 from p2pcore.cli.node_process import run_node
 from p2pcore.cli.output import log_to_stderr, say, say_json, warn
+from p2pcore.cli.settings import LIMITS, MANNERS, ON_OFF, SWITCHES
 from p2pcore.config import CoordinatorConfig
 
 __all__ = ["config_of", "serve"]
@@ -53,7 +53,8 @@ def config_of(args: argparse.Namespace) -> CoordinatorConfig:
             data_dir=args.data_dir,
             durability=args.durability,
             allow_file=args.allow,
-            **{setting: getattr(args, setting) for _, setting, _, _ in LIMITS},
+            **{setting: getattr(args, setting) for _, setting, _, _ in LIMITS + MANNERS},
+            **{setting: getattr(args, setting) == ON_OFF[0] for _, setting, _ in SWITCHES},
         )
     for warning in told:
         warn(str(warning.message), as_json=args.json)

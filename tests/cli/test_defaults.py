@@ -87,8 +87,9 @@ def test_a_file_of_options(config: Callable[[str], str], monkeypatch: pytest.Mon
     ("text", "expected"),
     [
         ("timeout =", "can't be read"),
-        ("tiemout = 1", "no command has an option 'tiemout'"),
-        ("[sevre]\nlisten = 'h:1'", "there is no command 'sevre'"),
+        ("tiemout = 1", "no command has an option 'tiemout'; did you mean 'timeout'?"),
+        ("[sevre]\nlisten = 'h:1'", "there is no command 'sevre'; did you mean 'serve'?"),
+        ("[serve]\nhedge-bugdet = 0", "no option 'hedge-bugdet'; did you mean 'hedge-budget'?"),
         ("[get]\nlisten = 'h:1'", "get has no option 'listen'"),
         ("timeout = 'soon'", "timeout: 'soon' is not a number of seconds"),
         ("[get]\ntimeout = -1", "get.timeout: '-1' is not a number of seconds, 0 to 1e+09"),
@@ -110,6 +111,15 @@ def test_what_is_wrong_in_a_file(
     assert said.startswith(f"p2pcore: config: {file}: ")
     assert said.count("\n") == 1
     assert expected in said
+
+
+def test_what_is_on_or_off_is_true_or_false_in_a_file(config: Callable[[str], str]) -> None:
+    file = config("[serve]\noverload-control = false\navoid-outliers = 'off'\nhedge-budget = 0.1")
+    serve = parsed(["serve", "--config", file])
+    assert (serve.overload_control, serve.avoid_outliers, serve.hedge_budget) == ("off", "off", 0.1)
+    assert parsed(["serve", "--config", file, "--overload-control", "on"]).overload_control == "on"
+    with pytest.raises(ConfigError, match=r"serve.hedge-budget: '2' is not a number from 0 to 1"):
+        parsed(["serve", "--config", config("[serve]\nhedge-budget = 2")])
 
 
 def test_a_choice_in_a_file(config: Callable[[str], str]) -> None:

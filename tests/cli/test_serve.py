@@ -189,7 +189,9 @@ def test_every_option_reaches_its_setting() -> None:
     words = (
         "--listen 127.0.0.1:1 --advertise h:2 --join h:3 -n 5 -r 4 --max-store-bytes 3G "
         "--max-connections 7 --pool-size 6 --max-handshakes 8 --join-timeout 9 --leave-timeout 0 "
-        "--handshake-timeout 1.5 --repair-rate 64K --tombstone-grace 60 --max-clock-offset 0"
+        "--handshake-timeout 1.5 --repair-rate 64K --tombstone-grace 60 --max-clock-offset 0 "
+        "--hedge-budget 0.2 --probe-after 0.5 --give-up-after 1 --witnesses 0 --copy-after 0 "
+        "--avoid-outliers off --overload-control off"
     )
     config = config_of(parser().parse_args(["serve", *words.split()]))
     assert config == CoordinatorConfig(
@@ -197,6 +199,8 @@ def test_every_option_reaches_its_setting() -> None:
         write_quorum=3, read_quorum=4, max_store_bytes=3 << 30, max_connections=7,
         pool_size=6, max_handshakes=8, join_timeout_s=9, leave_timeout_s=0, handshake_timeout_s=1.5,
         repair_bytes_per_s=64 << 10, tombstone_grace_s=60, max_clock_offset_s=0,
+        hedge_budget=0.2, probe_after_s=0.5, give_up_after_s=1, witnesses=0, copy_after_s=0,
+        avoid_outliers=False, overload_control=False,
     )  # fmt: skip
     defaults = config_of(parser().parse_args(["serve"]))
     assert defaults == CoordinatorConfig()
