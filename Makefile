@@ -5,9 +5,13 @@ BIN := $(VENV)/bin
 
 # make bench: how many of the newest commits without results, or a range such as HEAD~9..HEAD;
 # FULL=1 for every benchmark, RETRY=1 to try again what failed, MACHINE= to name this machine.
+# DENSE=1 for what is cheap of each commit that changes the core; QUIET=1 with it for the whole suite
+# at the newest and at tags, too. Of all commits, or of a range.
 COMMITS ?= 5
 FULL ?=
 RETRY ?=
+DENSE ?=
+QUIET ?=
 MACHINE ?=
 QUICK ?=
 # make gate: the commits to compare, how long it may take, and which benchmarks.
@@ -57,9 +61,10 @@ define environment
 	@touch $@
 endef
 
-bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=5|A..B FULL=1 RETRY=1 MACHINE=)
+bench: $(VENV)/.ready ## measure the newest commits and build the site (COMMITS=5|A..B FULL=1 RETRY=1 DENSE=1 MACHINE=)
 	@$(BIN)/python -m perflab bench --commits '$(COMMITS)' $(if $(filter-out 0,$(FULL)),--full) \
-		$(if $(filter-out 0,$(RETRY)),--retry-failed) $(if $(MACHINE),--machine '$(MACHINE)')
+		$(if $(filter-out 0,$(RETRY)),--retry-failed) $(if $(filter-out 0,$(DENSE)),--dense) \
+		$(if $(filter-out 0,$(QUIET)),--quiet-machine) $(if $(MACHINE),--machine '$(MACHINE)')
 
 load: $(VENV)/.ready ## offer a swarm a load and file what came of it (SCENARIO=sustained-100, or a TOML file)
 	@$(BIN)/python -m perflab load '$(or $(SCENARIO),sustained-100)'

@@ -12,13 +12,14 @@ import argparse
 import contextlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common.processors import Crowd, look, warning
 from perflab.archive.shipped import unpack, warn_of_namesake
 from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
+from perflab.bench.dense import BenchStage, dense_stages, suites
 from perflab.results.asv_config import (
     CONFIG,
     HEAD_CONFIG,
@@ -46,7 +47,7 @@ __all__ = [
     "publish",
 ]
 
-SHORT = rf"^({'|'.join(suite for suite, budget in SUITES.items() if budget.short)})\."
+SHORT = suites([suite for suite, budget in SUITES.items() if budget.short])
 """The short selection: asv matches it against `SUITE.CLASS.FUNCTION`."""
 
 
@@ -62,6 +63,10 @@ class BenchRequest:
     """Measure again what failed before."""
     machine: str | None = None
     """Name to store results under; None lets asv's own rule decide."""
+    dense: bool = False
+    """What is cheap of each commit that changes the core (`dense.py`); nothing is published."""
+    quiet_machine: bool = False
+    """With `dense`: the whole suite of the newest and of each tag, too."""
 
     @property
     def limit(self) -> int | None:
@@ -103,6 +108,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--machine",
         help="name to store the results under (default: the one asv knows, else the host's name)",
     )
+    parser.add_argument(
+        "--dense",
+        action="store_true",
+        help="a history without gaps: counts and memory of each commit that changes the core, "
+        "simulated networks of every fifth, of the whole history or of --commits A..B; the machine "
+        "may be used by others. Ctrl-C at any time: the same command goes on",
+    )
+    parser.add_argument(
+        "--quiet-machine",
+        action="store_true",
+        help="with --dense: this machine does nothing else, so measure the whole suite, too, of "
+        "the newest commit and of each tag",
+    )
 
 
 def main(options: argparse.Namespace, root: Path, write: Callable[[str], None]) -> int:
@@ -112,6 +130,8 @@ def main(options: argparse.Namespace, root: Path, write: Callable[[str], None]) 
         full=options.full,
         retry_failed=options.retry_failed,
         machine=options.machine,
+        dense=options.dense,
+        quiet_machine=options.quiet_machine,
     )
     measure(root, request, write)
     return 0
@@ -120,41 +140,52 @@ def main(options: argparse.Namespace, root: Path, write: Callable[[str], None]) 
 def measure(root: Path, request: BenchRequest, write: Callable[[str], None]) -> None:
     """Do all of it. Raises MeasureError if anything could not be measured or published."""
     require(root, whole=True)
-    commits = history(root, "HEAD" if request.limit is not None else request.commits)
-    if not commits:
-        raise MeasureError(f"there is no commit in '{request.commits}'")
+    stages = _stages(root, request)
     _warn(root, write)
     prefer_this_python()
+    problems, told = [], []
     with alone(root), _configuration(root) as config:
         unpack(root, results_dir(root), write)
         place = _Place(
             results_dir(root), _machine(root, request.machine, write), _environment(root)
         )
         warn_of_namesake(root, place.machine, write)
-        limit = len(commits) if request.limit is None else request.limit
+        limit = max(1, len(stages[0].commits) if request.limit is None else request.limit)
         base = ["run", "--config", config, "--machine", place.machine, "--show-stderr"]
         write(f"== machine {place.machine}: making asv's environment, reading the suite")
-        _discover(root, base, commits[: max(limit, 1)], write)
-        versions = _selected(current_versions(place.results), request.full)
-        if not versions:
-            raise MeasureError("the suite has no benchmark in this selection")
-        chosen = _lacking(place, commits, versions, request.retry_failed)[:limit]
-        code = 0
-        if chosen:
-            crowd = look()
-            if told := warning(crowd):
-                write(f"== note: {told}")
-            code = _measure(root, base, place, chosen, versions, request, write)
-            _mark(place, chosen, crowd)
-        else:
-            write(f"== none of {len(commits)} commits lacks results")
-        _publish(root, config, write)
-    problems = _problems(place, chosen, versions)
-    if code not in (0, 2):
-        problems.append(f"asv ended with exit code {code}: see its words above")
+        _discover(root, base, stages[0].commits[:limit], write)
+        for stage in stages:
+            chosen, versions, code = _measure(root, base, place, stage, request, write)
+            problems += _problems(place, chosen, versions)
+            if code not in (0, 2):
+                problems.append(f"asv ended with exit code {code}: see its words above")
+            told.append(
+                f"commits measured: {len(chosen)}; benchmarks in the selection: {len(versions)}"
+            )
+        if not request.dense:
+            _publish(root, config, write)
     if problems:
         raise MeasureError("not everything could be measured:\n  " + "\n  ".join(problems))
-    write(f"== commits measured: {len(chosen)}; benchmarks in the selection: {len(versions)}")
+    for each in told:
+        write(f"== {each}")
+    if request.dense:
+        write("== to look at it: make site; to ship it: python -m perflab history pack")
+
+
+def _stages(root: Path, request: BenchRequest) -> list[BenchStage]:
+    """What to measure, of which commits. Raises MeasureError if there are none."""
+    revisions = "HEAD" if request.limit is not None else request.commits
+    if request.dense:
+        stages = dense_stages(root, revisions, quiet_machine=request.quiet_machine)
+    else:
+        pattern, seconds = (None, WHOLE_S) if request.full else (SHORT, SHORT_S)
+        commits = history(root, revisions)
+        stages = [BenchStage(title="", commits=commits, pattern=pattern, expected_s=seconds)]
+    stages = [stage for stage in stages if stage.commits]
+    if not stages:
+        what = "that changes the core " if request.dense else ""
+        raise MeasureError(f"there is no commit {what}in '{request.commits}'")
+    return stages
 
 
 def publish(root: Path, write: Callable[[str], None]) -> None:
@@ -175,22 +206,39 @@ def _measure(
     root: Path,
     base: Sequence[str],
     place: _Place,
-    chosen: Sequence[Commit],
-    versions: Mapping[str, str],
+    stage: BenchStage,
     request: BenchRequest,
     write: Callable[[str], None],
-) -> int:
-    expected_s = _expected_s(place, versions, request.full)
+) -> tuple[list[Commit], dict[str, str], int]:
+    """Measure what a stage lacks: of which commits, the benchmarks' versions, asv's exit code."""
+    if stage.title:
+        write(f"== {stage.title}")
+    current = current_versions(place.results)
+    versions = {name: version for name, version in current.items() if stage.names(name)}
+    if not versions:
+        raise MeasureError("the suite has no benchmark in this selection")
+    limit = None if request.dense else request.limit
+    chosen = _lacking(place, stage.commits, versions, request.retry_failed)[:limit]
+    if not chosen:
+        write(f"== none of {len(stage.commits)} commits lacks results")
+        return chosen, versions, 0
+    crowd = look() if stage.timed else None
+    if crowd and (told := warning(crowd)):
+        write(f"== note: {told}")
+    expected_s = _expected_s(place, versions, stage.expected_s)
     write(
         f"== commits to measure: {len(chosen)}, newest first, "
         f"expected {minutes(expected_s * len(chosen))} (Ctrl-C keeps the finished ones)"
     )
     command = [*base, "--skip-existing-successful" if request.retry_failed else "--skip-existing"]
-    if not request.full:
-        command += ["--bench", SHORT]
+    if stage.pattern is not None:
+        command += ["--bench", stage.pattern]
     progress = Progress([str(commit) for commit in chosen], expected_s, write)
     with _hash_file(root, chosen) as hashes:
-        return run_asv(root, [*command, f"HASHFILE:{hashes}"], progress)
+        code = run_asv(root, [*command, f"HASHFILE:{hashes}"], progress)
+    if crowd:
+        _mark(place, chosen, crowd)
+    return chosen, versions, code
 
 
 def _mark(place: _Place, chosen: Sequence[Commit], crowd: Crowd) -> None:
@@ -254,20 +302,18 @@ def _problems(place: _Place, chosen: Sequence[Commit], versions: Mapping[str, st
     return problems
 
 
-def _selected(versions: Mapping[str, str], full: bool) -> dict[str, str]:
-    import re
-
-    return {name: version for name, version in versions.items() if full or re.match(SHORT, name)}
-
-
-def _expected_s(place: _Place, versions: Mapping[str, str], full: bool) -> float:
-    """What the last commit took that was measured with the same benchmarks, else the budget."""
+def _expected_s(place: _Place, versions: Mapping[str, str], budget_s: float) -> float:
+    """What the last commit took that was measured with the same suites, else the budget."""
     files = (place.results / place.machine).glob(f"*-{place.environment}.json")
     for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True):
         file = stored(path)
-        if not file.lacking(versions) and not file.failed(versions):
+        if _suites(file.records) == _suites(versions) and not file.failed(versions):
             return file.seconds
-    return WHOLE_S if full else SHORT_S
+    return budget_s
+
+
+def _suites(names: Iterable[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
 
 
 def _warn(root: Path, write: Callable[[str], None]) -> None:

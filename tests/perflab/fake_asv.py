@@ -1,10 +1,11 @@
 """Stands in for asv, in a folder of its own, as `asv.py`: same commands, same files, no waiting.
 
 What it shall do is in `script.json` beside it: which commits fail or hang, and whether publishing
-does. What it was asked is appended to `calls.json`.
+does, and other benchmarks than the usual two. What it was asked is appended to `calls.json`.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ SCRIPT = json.loads(Path("script.json").read_text())
 CONFIG = Path("asv.conf.json")
 SUITE = {
     name: {"name": name, "version": "1", "params": [], "param_names": []}
-    for name in ("baseline.A.time_x", "other.B.track_y")
+    for name in SCRIPT.get("suite", ("baseline.A.time_x", "other.B.track_y"))
 }
 
 
@@ -46,7 +47,7 @@ def publish(conf: dict[str, str]) -> int:
 
 def run(arguments: list[str], results: Path) -> int:
     machine = arguments[arguments.index("--machine") + 1]
-    short = "--bench" in arguments
+    wanted = arguments[arguments.index("--bench") + 1] if "--bench" in arguments else ""
     commits = Path(arguments[-1].removeprefix("HASHFILE:")).read_text().split()
     code = 0
     for commit in commits:
@@ -62,7 +63,7 @@ def run(arguments: list[str], results: Path) -> int:
         new = {
             name: [[None if failed else 1.0], [], entry["version"], 0, 2.0]
             for name, entry in SUITE.items()
-            if not short or name.startswith("baseline.")
+            if re.match(wanted, name)
         }
         columns = ["result", "params", "version", "started_at", "duration"]
         about = {"commit_hash": commit, "env_name": SCRIPT["environment"], "date": 1}
