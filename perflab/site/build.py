@@ -22,6 +22,7 @@ from perflab.results.busy_marks import BusyMarkError, marked
 from perflab.results.commits import read_commits
 from perflab.results.history import PublishedCommit, read_history
 from perflab.results.suite import read_entries, read_suite
+from perflab.results.touched import read_touched
 from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks
 from perflab.site.data import iso, write_data
@@ -69,6 +70,7 @@ def publish_front(conf: Any, repo: Any) -> None:
     suite = read_suite(entries, Path(conf.benchmark_dir))
     commits = published_commits(conf, repo, results)
     history = read_history(results, suite, commits)
+    repository = Path(repo._path)
     model = build_model(
         project=str(conf.project),
         generated_ms=round(time.time() * 1000),
@@ -77,6 +79,7 @@ def publish_front(conf: Any, repo: Any) -> None:
         readings=load_readings(),
         policy=load_policy(),
         lacking=[each for each in dict.fromkeys(lacking) if each not in history.problems],
+        touched=read_touched(repository, commits[0].hash, commits[-1].hash) if commits else {},
     )
     runs = read_runs(results.parent / "readiness")
     loads = read_load_runs(results.parent)

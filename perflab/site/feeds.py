@@ -19,8 +19,8 @@ from xml.etree import ElementTree
 
 from perflab.report.form import VERDICTS
 from perflab.results.asv_results import moment
+from perflab.site.findings import change_row
 from perflab.site.model import SiteModel
-from perflab.site.overview import change_row
 from perflab.site.readiness_runs import ReadinessRun, Runs
 
 __all__ = ["READINESS", "REGRESSIONS", "write_feeds"]

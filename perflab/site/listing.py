@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from perflab.results.suite import Benchmark
+from perflab.site.findings import ChangeRow, benchmark_link, change_row
 from perflab.site.model import SiteModel
-from perflab.site.overview import ChangeRow, benchmark_link, change_row
 
 __all__ = ["listing"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import median
 
 from perflab.gate.policy import Policy
@@ -22,6 +23,9 @@ __all__ = ["ChangeFound", "SiteModel", "build_model", "level", "worse_and_better
 OBSERVED_FLOOR = 0.05  # what asv takes for a regression too; the gate's policy has none for these
 LEVEL = 5  # points whose median stands for "now", or "then", where one is noise
 DAY_MS = 86_400_000
+# Where no folder has the project's name, all else is code.
+NOT_CODE = ("tests/", "test/", "docs/", "doc/", "benchmarks/", "asv_bench/", ".")
+TEXTS = (".md", ".rst", ".txt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +61,41 @@ class SiteModel:
     """By benchmark: the least change that is worth a word."""
     lacking: list[str] = field(default_factory=list)
     """What the whole site lacks, in words for the reader."""
+    touched: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By commit: the files that it changed; empty where git could not tell."""
+
+    @cached_property
+    def known(self) -> Mapping[str, Benchmark]:
+        """Benchmarks by name."""
+        return {each.name: each for each in self.suite}
+
+    @cached_property
+    def authors(self) -> int:
+        """How many people wrote the published commits: one is not named at each."""
+        return len({each.author for each in self.history.commits})
+
+    @cached_property
+    def code(self) -> str:
+        """The folder of what is measured, with a slash; "" if none has the project's name."""
+        names = [name for files in self.touched.values() for name in files]
+        package = self.project.replace("-", "_").lower()
+        for folder in (f"{package}/", f"src/{package}/"):
+            if any(name.startswith(folder) for name in names):
+                return folder
+        return ""
+
+    def is_code(self, name: str) -> bool:
+        """Whether a file can make what is measured slower."""
+        if self.code:
+            return name.startswith(self.code)
+        return not name.startswith(NOT_CODE) and not name.endswith(TEXTS)
 
     def reading(self, benchmark: Benchmark) -> FigureReading:
         return self.readings.of(benchmark)
+
+    def title(self, benchmark: Benchmark, case: int) -> str:
+        """What people call a figure."""
+        return self.readings.title(benchmark, case)
 
     @property
     def default_place(self) -> int | None:
@@ -80,6 +116,7 @@ def build_model(
     readings: Readings,
     policy: Policy,
     lacking: Sequence[str] = (),
+    touched: Mapping[str, Sequence[str]] | None = None,
 ) -> SiteModel:
     """Judge every series once."""
     known = {each.name: each for each in suite}
@@ -107,6 +144,7 @@ def build_model(
         cases={each.name: len(each.cases) for each in suite},
         floors=floors,
         lacking=list(lacking),
+        touched=touched or {},
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "FIGURES",
     "FigureReading",
     "Headline",
+    "Named",
     "Readings",
     "ReadingsError",
     "load_readings",
@@ -94,6 +95,14 @@ class InverseReading(Table, frozen=True):
     """Of the inverse."""
 
 
+class Named(Table, frozen=True):
+    """What people call the figures of some benchmarks."""
+
+    match: Text
+    text: Text
+    """A parameter's name in braces stands for its value: "Messages of a {operation}"."""
+
+
 class Headline(Table, frozen=True):
     """A figure on the front page."""
 
@@ -101,19 +110,41 @@ class Headline(Table, frozen=True):
     title: Text
     case: list[str | int | float] = field(default_factory=list)
     """Its parameters, as people write them."""
+    card: bool = False
+    """One of the cards that are seen first."""
 
 
 class Readings(Table, frozen=True):
     """The whole of figures.toml."""
 
     rate: list[InverseReading] = field(default_factory=list)
+    named: list[Named] = field(default_factory=list)
     headline: list[Headline] = field(default_factory=list)
+
+    def title(self, benchmark: Benchmark, case: int) -> str:
+        """What people call a figure; what asv calls it where no line knows better."""
+        values = [value.strip("'\"").replace("_", " ") for value in benchmark.cases[case]]
+        known = dict(zip(benchmark.param_names, values, strict=False))
+        for each in self.named:
+            if fnmatchcase(benchmark.name, each.match):
+                try:
+                    text = each.text.format_map(known)
+                except (LookupError, ValueError):  # it knows other parameters
+                    break
+                return text[:1].upper() + text[1:]
+        return benchmark.title(case)
 
     def of(self, benchmark: Benchmark) -> FigureReading:
         for each in self.rate:
             if fnmatchcase(benchmark.name, each.match):
                 return FigureReading(unit=each.unit, inverted=True)
         return FigureReading(unit=benchmark.unit)
+
+    def card(self, benchmark: Benchmark, case: int) -> bool:
+        """Whether it is to be seen first."""
+        wanted = benchmark.name, benchmark.case(case)
+        cards = (each for each in self.headline if each.card)
+        return wanted in ((each.benchmark, ", ".join(map(str, each.case))) for each in cards)
 
     def headline_cases(self, suite: Sequence[Benchmark]) -> list[tuple[Benchmark, int, str]]:
         """What the front page shows: benchmark, combination, title.
