@@ -61,6 +61,8 @@ class Benchmark:
     version: str
     param_names: tuple[str, ...]
     params: tuple[tuple[str, ...], ...]
+    code: str = ""
+    """Its source, as asv discovered it."""
 
     @property
     def beside_ruler(self) -> bool:
@@ -160,6 +162,7 @@ def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[B
                 version=str(entry.get("version") or ""),
                 param_names=tuple(map(str, entry.get("param_names") or ())),
                 params=tuple(tuple(map(str, values)) for values in entry.get("params") or ()),
+                code=str(entry.get("code") or ""),
             )
         )
     return found

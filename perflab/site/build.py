@@ -28,6 +28,7 @@ from perflab.site.checks import Checks, read_checks
 from perflab.site.data import iso, write_data
 from perflab.site.export import write_export
 from perflab.site.feeds import write_feeds
+from perflab.site.frame import framed
 from perflab.site.listing import listing
 from perflab.site.load_page import load_page, write_load_runs
 from perflab.site.load_runs import LoadRuns, copy_load_reports, read_load_runs
@@ -50,12 +51,8 @@ PAGES = (
     ("compare.html", "Compare"),
     ("runs.html", "Readiness"),
     ("load.html", "Load"),
-    (f"{STOCK}#/", "Grid"),
-    (f"{STOCK}#/summarylist", "List"),
-    (f"{STOCK}#/regressions", "Regressions"),
+    (STOCK, "asv"),
 )
-STOCK_MENU = '<li id="nav-li-" class="active">'
-OVERVIEW_ITEM = '<li><a href="index.html">Overview</a></li>\n\t'
 
 
 def publish_front(conf: Any, repo: Any) -> None:
@@ -99,22 +96,23 @@ def _beside_others(results: Path) -> Iterator[str]:
 
 def write_site(model: SiteModel, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:
     """Write pages and data into a site that asv has published."""
-    index = site / "index.html"
-    text = index.read_text(encoding="utf-8")
-    (site / STOCK).write_text(text.replace(STOCK_MENU, OVERVIEW_ITEM + STOCK_MENU), "utf-8")
+    templates = _templates()
+    navigation = templates.get_template("navigation.html.jinja")
+    stock = (site / "index.html").read_text(encoding="utf-8")
+    bar = navigation.render(model=model, here=STOCK, pages=PAGES)
+    (site / STOCK).write_text(framed(stock, bar), encoding="utf-8")
     shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
     # Reports name no icon, for they are single files, and browsers ask for this one then.
     shutil.copyfile(site / "swallow.ico", site / "favicon.ico")
     copy_reports(runs, site)
     copy_load_reports(loads, site)
     published = {commit.hash: commit for commit in model.history.commits}
-    write_data(model, site / "data")
+    write_data(model, load_policy(), checks.alerts, site / "data")
     write_runs(runs, site / "data")
     write_load_runs(loads, published, site / "data")
     write_feeds(model, runs, site)
     for name, badge in _badges(model, runs, checks).items():
         write_badge(site / f"badge-{name}.svg", badge)
-    templates = _templates()
     contexts: dict[str, dict[str, Any]] = {
         "index.html": overview(model, runs, checks),
         "benchmarks.html": listing(model),

@@ -15,9 +15,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from perflab.gate.policy import Policy
 from perflab.results.asv_results import moment
 from perflab.results.history import Key, Series
+from perflab.results.suite import Benchmark
 from perflab.site.changes import Change, noise
+from perflab.site.checks import Alerts
+from perflab.site.lines import accepted_changes, alarms_of, targets_of
 from perflab.site.model import SiteModel
 
 __all__ = ["FORMAT", "VERSION", "iso", "series_list", "write_data"]
@@ -26,14 +30,14 @@ FORMAT = "p2pcore-site"
 VERSION = 1
 
 
-def write_data(model: SiteModel, folder: Path) -> None:
+def write_data(model: SiteModel, policy: Policy, alerts: Alerts | None, folder: Path) -> None:
     """Write everything below `folder`, which may hold an older edition."""
     for part in ("benchmarks", "commits"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     order = series_list(model)
     _write(folder / "site.json", _site(model, order))
     for benchmark in model.suite:
-        _write(folder / "benchmarks" / benchmark.file, _benchmark(model, benchmark.name))
+        _write(folder / "benchmarks" / benchmark.file, _benchmark(model, policy, alerts, benchmark))
     for number, content in _commits(model, order).items():
         _write(folder / "commits" / f"{model.history.commits[number].hash}.json", content)
 
@@ -85,6 +89,7 @@ def _site(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[str, Any]:
                 "param_names": each.param_names,
                 "params": each.params,
                 "cases": [each.case(case) for case in range(len(each.cases))],
+                "titles": [model.title(each, case) for case in range(len(each.cases))],
                 "reads": {
                     "unit": model.reading(each).unit,
                     "inverted": model.reading(each).inverted,
@@ -98,7 +103,10 @@ def _site(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[str, Any]:
     }
 
 
-def _benchmark(model: SiteModel, name: str) -> dict[str, Any]:
+def _benchmark(
+    model: SiteModel, policy: Policy, alerts: Alerts | None, benchmark: Benchmark
+) -> dict[str, Any]:
+    name = benchmark.name
     changes: dict[tuple[int, int], list[Change]] = {}
     for found in model.changes_by_benchmark.get(name, ()):
         changes.setdefault((found.place, found.case), []).append(found.change)
@@ -120,7 +128,14 @@ def _benchmark(model: SiteModel, name: str) -> dict[str, Any]:
                         "changes": [_change(each) for each in changes.get((place, case), ())],
                     }
                 )
-    return {"name": name, "series": listed}
+    return {
+        "name": name,
+        "code": benchmark.code,
+        "targets": targets_of(model, benchmark),
+        "alarms": alarms_of(model, alerts, benchmark),
+        "accepted": accepted_changes(policy, benchmark),
+        "series": listed,
+    }
 
 
 def _commits(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[int, dict[str, Any]]:

@@ -84,8 +84,10 @@ def setup() -> None:
             cls, conf: Any, repo: Any, benchmarks: Any, graphs: Any, revisions: Any
         ) -> None:
             from perflab.site.build import publish_front
+            from perflab.site.frame import drop_dead_tiles
 
             publish_front(conf, repo)
+            drop_dead_tiles(benchmarks, Path(conf.html_dir))  # asv lists them after this
 
     _publishers.extend((OfflineSite, FrontPages))
 

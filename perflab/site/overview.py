@@ -159,7 +159,7 @@ def _card(
         better=reading.better,
         spark=draw_spark(series, reading, changed),
         standings=[
-            (each.label, against(model, place, benchmark.name, case, each.number)) for each in then
+            (each.words, against(model, place, benchmark.name, case, each.number)) for each in then
         ],
         commit=model.history.commits[last].hash[:8],
         stale=last < model.history.places[place].commits[-1],

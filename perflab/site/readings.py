@@ -27,6 +27,7 @@ __all__ = [
     "Named",
     "Readings",
     "ReadingsError",
+    "TargetLine",
     "load_readings",
     "number",
 ]
@@ -114,12 +115,21 @@ class Headline(Table, frozen=True):
     """One of the cards that are seen first."""
 
 
+class TargetLine(Table, frozen=True):
+    """A target of readiness that benchmarks ask the same question as."""
+
+    match: Text
+    target: Text
+    """Its name."""
+
+
 class Readings(Table, frozen=True):
     """The whole of figures.toml."""
 
     rate: list[InverseReading] = field(default_factory=list)
     named: list[Named] = field(default_factory=list)
     headline: list[Headline] = field(default_factory=list)
+    target: list[TargetLine] = field(default_factory=list)
 
     def title(self, benchmark: Benchmark, case: int) -> str:
         """What people call a figure; what asv calls it where no line knows better."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from perflab.results.suite import Benchmark
 from perflab.site.changes import noise
 from perflab.site.model import DAY_MS, SiteModel, level
 
-__all__ = ["LevelChange", "SuiteSum", "Then", "against", "points_in_time", "suite_sums"]
+__all__ = ["LevelChange", "LevelSum", "Then", "against", "level_sum", "points_in_time"]
 
 MONTH_DAYS = 30
 SIGMAS = 3.0  # beyond which a difference of two levels is called one
@@ -31,6 +31,12 @@ class Then:
     label: str
     """ "v0.2", "30 days", or "6 days" where the history is no longer."""
     number: int
+    tagged: bool = False
+
+    @property
+    def words(self) -> str:
+        """ "since v0.2", "over 30 days"."""
+        return f"{'since' if self.tagged else 'over'} {self.label}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +52,8 @@ class LevelChange:
 
 
 @dataclass(kw_only=True)
-class SuiteSum:
-    """A suite's figures against an earlier commit."""
+class LevelSum:
+    """Some figures against an earlier commit."""
 
     worse: int = 0
     better: int = 0
@@ -61,6 +67,21 @@ class SuiteSum:
         """The geometric mean of the ratios, now over then; None where there is none."""
         return math.exp(math.fsum(self.logs) / len(self.logs)) if self.logs else None
 
+    @property
+    def state(self) -> str:
+        """In a word: worse if anything is, none if nothing can be told."""
+        if self.worse or self.better:
+            return "worse" if self.worse else "better"
+        return "unchanged" if self.unchanged else "none"
+
+    def add(self, other: LevelSum) -> None:
+        """Take in some more figures."""
+        self.worse += other.worse
+        self.better += other.better
+        self.unchanged += other.unchanged
+        self.without += other.without
+        self.logs += other.logs
+
 
 def points_in_time(model: SiteModel, place: int) -> list[Then]:
     """The last release, and 30 days ago, or as long as the history of a place is, where there are
@@ -68,7 +89,7 @@ def points_in_time(model: SiteModel, place: int) -> list[Then]:
     commits, measured = model.history.commits, model.history.places[place].commits
     newest = measured[-1]
     tagged = [n for n in range(newest) if commits[n].tags]
-    found = [Then(label=commits[n].tags[-1], number=n) for n in tagged[-1:]]
+    found = [Then(label=commits[n].tags[-1], number=n, tagged=True) for n in tagged[-1:]]
     month_ms = commits[newest].date_ms - MONTH_DAYS * DAY_MS
     if commits[measured[0]].date_ms <= month_ms:
         at = max(n for n in range(newest) if commits[n].date_ms <= month_ms)
@@ -112,18 +133,11 @@ def against(model: SiteModel, place: int, name: str, case: int, then: int) -> Le
     )
 
 
-def suite_sums(model: SiteModel, place: int, then: int) -> dict[str, SuiteSum]:
-    """By suite; all figures of a place."""
-    sums: dict[str, SuiteSum] = {}
-    for benchmark in model.suite:
-        found = sums.setdefault(benchmark.suite, SuiteSum())
-        cases = range(len(benchmark.cases))
-        _add(found, (against(model, place, benchmark.name, case, then) for case in cases))
-    return sums
-
-
-def _add(found: SuiteSum, standings: Iterable[LevelChange]) -> None:
-    for each in standings:
+def level_sum(model: SiteModel, place: int, benchmark: Benchmark, then: int) -> LevelSum:
+    """All combinations of one benchmark's parameters."""
+    found = LevelSum()
+    for case in range(len(benchmark.cases)):
+        each = against(model, place, benchmark.name, case, then)
         if each.text == "–":
             found.without += 1
         elif each.word == "worse":
@@ -134,3 +148,4 @@ def _add(found: SuiteSum, standings: Iterable[LevelChange]) -> None:
             found.unchanged += 1
         if each.ratio is not None and each.ratio > 0:
             found.logs.append(math.log(each.ratio))
+    return found

@@ -1,6 +1,6 @@
 // One benchmark: its value, history, changes, and how to measure a point again.
 
-import { change, data, date, el, page, query, select, short, table, text, titleOf, word } from "./common.js";
+import { change, data, date, el, page, query, select, short, table, text, titleOf, word, writer } from "./common.js";
 import { MOST_LINES, draw } from "./chart.js";
 
 const RANGES = [["0", "all"], ["300", "last 300"], ["100", "last 100"], ["30", "last 30"]];
@@ -17,8 +17,7 @@ page(async (place) => {
       el("a", { href: "benchmarks.html" }, "All benchmarks")));
     return;
   }
-  const { series } = await data(`benchmarks/${benchmark.file}`);
-  new View(place, site, benchmark, series).show();
+  new View(place, site, benchmark, await data(`benchmarks/${benchmark.file}`)).show();
 });
 
 /** An interval in words, the lower end of what people read first; "" where none is known. */
@@ -40,9 +39,20 @@ function machineAt(reads, series, at) {
   return { clock, spell, words: `; ${clock} by the clock, the machine at ${slow.toFixed(2)} times the reference${spell ? ": a slow spell" : ""}` };
 }
 
+const LEVEL = 5; // points whose median is the level now, as in site/model.py
+
+/** The level now: the median of the last points, none of which lies before the last change. */
+function levelOf(series) {
+  const begin = series.at.indexOf(series.changes.at(-1)?.at ?? series.at[0]);
+  const values = series.values.slice(Math.max(begin, series.values.length - LEVEL)).sort((a, b) => a - b);
+  const middle = values.length / 2;
+  return values.length % 2 ? values[Math.floor(middle)] : (values[middle - 1] + values[middle]) / 2;
+}
+
 class View {
-  constructor(place, site, benchmark, series) {
-    Object.assign(this, { place, site, benchmark, series });
+  constructor(place, site, benchmark, file) {
+    const { series } = file;
+    Object.assign(this, { place, site, benchmark, series, file });
     const wanted = query();
     const places = [...new Set(series.map((each) => each.place))];
     const asked = Number(wanted.get("place") ?? site.default_place);
@@ -80,14 +90,15 @@ class View {
     this.legend = el("ul", { class: "legend", role: "list" });
     this.below = el("div", {});
     place.append(
-      el("h1", {}, ...benchmark.name.split(/(?<=[._])/).flatMap((part) => [part, el("wbr")])),
+      this.title = el("h1", {}),
+      el("p", {}, el("code", {}, ...benchmark.name.split(/(?<=[._])/).flatMap((part) => [part, el("wbr")]))),
       el("p", {}, benchmark.catches || "Its class says nothing of it."),
       benchmark.cannot_see ? el("p", { class: "soft" }, benchmark.cannot_see) : "",
       el("p", { class: "soft" }, `${benchmark.kind}${benchmark.layout ? `, layout ${benchmark.layout}` : ""}; `,
         `stored in ${benchmark.unit || "no unit"}; ${benchmark.reads.inverted ? `read as ${benchmark.reads.unit}, higher is better` : "lower is better"}. `,
         el("a", { href: `grid.html#${benchmark.name}` }, "asv's graph"), " · ",
         el("a", { href: `data/benchmarks/${benchmark.file}` }, "data")),
-      this.choices(), this.value, this.legend, this.chart, this.pointed, this.below);
+      this.choices(), this.value, this.limits = el("ul", { class: "soft", role: "list" }), this.legend, this.chart, this.pointed, this.below, this.source());
     if (!this.series.some((each) => each.at.length)) {
       this.chart.replaceWith(el("p", { class: "card unmeasured" }, this.series.some((each) => each.failed.length)
         ? "Every measurement of it failed: see the build's or asv's own words."
@@ -126,11 +137,13 @@ class View {
     const all = this.series.filter((each) => each.place === this.where && cases.includes(each.case));
     const drawn = all.filter((each) => each.at.length).slice(0, MOST_LINES);
     this.lines = drawn.map((series) => ({ label: this.benchmark.cases[series.case] || this.benchmark.name, series }));
+    this.title.textContent = titleOf(this.benchmark, this.lines[0]?.series.case ?? this.case);
+    const marks = this.marks();
     this.tell(all.length);
     if (drawn.length && this.chart.isConnected) {
       const commits = this.site.places[this.where].commits;
       const begin = this.look.last ? commits.at(-Math.min(this.look.last, commits.length)) : 0;
-      const made = draw(this.chart, this.lines, this.benchmark, this.site.commits, { ...this.look, begin }, (number) => this.point(number));
+      const made = draw(this.chart, this.lines, this.benchmark, this.site.commits, { ...this.look, begin }, marks, (number) => this.point(number));
       this.plot = made.plot;
       this.numbers = made.numbers;
     } else {
@@ -138,6 +151,43 @@ class View {
       if (this.chart.isConnected) this.chart.replaceChildren(el("p", { class: "card" }, "No value on this machine for this choice."));
     }
     this.below.replaceChildren(this.changes(), this.again(), this.points());
+  }
+
+  /** What is drawn beside one line, and told below its value; beside several it would mean nothing. */
+  marks() {
+    const { reads, floor } = this.benchmark;
+    const marks = { bands: [], limits: [], alarms: [] };
+    const said = [];
+    if (this.lines.length === 1) {
+      const { series } = this.lines[0];
+      const level = levelOf(series);
+      if (floor > 0) {
+        marks.bands.push([level * (1 - floor), level * (1 + floor)]);
+        said.push(`Grey: ${Number((floor * 100).toPrecision(3))} % about the level now, ${text(reads, level)}; a smaller change is none.`);
+      }
+      for (const { name, words, limit } of this.file.targets) {
+        marks.limits.push([limit, `target: ${name}`, "met"]);
+        said.push(`Target: ${name}, ${words}: ${series.values.at(-1) <= limit ? "kept" : "not kept"} by the newest point.`);
+      }
+      for (const { up_to, reason, until } of this.file.accepted.filter((each) => each.cases.includes(series.case))) {
+        marks.limits.push([level * up_to, `accepted up to × ${up_to}`, "unmeasured"]);
+        said.push(`Accepted until ${until}, up to × ${up_to}: ${reason}.`);
+      }
+      const { machine } = this.site.places[this.where];
+      for (const each of this.file.alarms.filter((one) => one.case === series.case && one.machine === machine)) {
+        marks.alarms.push([each.at, each.state]);
+        said.push(`${each.state === "alarm" ? "Alarm" : "Suspect"}: ${each.what} at ${short(this.site.commits[each.at][0])}.`);
+      }
+    }
+    this.limits.replaceChildren(...said.map((line) => el("li", {}, line)));
+    return marks;
+  }
+
+  source() {
+    return this.file.code
+      ? el("details", {}, el("summary", {}, "Its source"), el("pre", {}, el("code", {}, this.file.code)),
+        el("p", { class: "soft" }, "As asv discovered it last."))
+      : "";
   }
 
   tell(count) {
@@ -172,7 +222,7 @@ class View {
     if (number === null) return;
     const [hash, subject, author, ms] = this.site.commits[number];
     const { reads } = this.benchmark;
-    this.pointed.replaceChildren(el("code", {}, short(hash)), ` ${subject} `, el("span", { class: "soft" }, `${author}, ${date(ms)}`),
+    this.pointed.replaceChildren(el("code", {}, short(hash)), ` ${subject} `, el("span", { class: "soft" }, [writer(this.site, author), date(ms)].filter(Boolean).join(", ")),
       ...this.lines.flatMap(({ label, series }) => {
         const at = series.at.indexOf(number);
         if (at < 0) return [];
@@ -198,8 +248,8 @@ class View {
         return el("tr", {},
           el("td", {}, el("span", { class: word(each) }, `${change(reads, each.ratio)} ${word(each)}`), " ", el("span", { class: "soft" }, each.certainty)),
           el("td", {}, `${text(reads, each.old)} → ${text(reads, each.new)}`, this.lines.length > 1 ? el("span", { class: "soft" }, ` ${each.label}`) : ""),
-          el("td", {}, el("a", { href: `commit.html?commit=${short(hash)}` }, el("code", {}, short(hash))), ` ${subject} `, el("span", { class: "soft" }, author,
-            each.at - each.before > 1 ? `; in one of ${each.at - each.before} commits` : "")),
+          el("td", {}, el("a", { href: `commit.html?commit=${short(hash)}` }, el("code", {}, short(hash))), ` ${subject} `, el("span", { class: "soft" }, writer(this.site, author),
+            each.at - each.before > 1 ? ` in one of ${each.at - each.before} commits` : "")),
           el("td", {}, el("code", {}, `git diff ${short(before)} ${short(hash)}`), " ",
             el("a", { href: `compare.html?${new URLSearchParams({ base: short(before), head: short(hash), place: this.where })}` }, "compare")));
       }), "stack"));

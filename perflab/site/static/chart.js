@@ -7,16 +7,19 @@ const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [1, 2]];
 const HEIGHT = 340;
 const BAR = 2; // pixels of an interval's width
 const DIGIT = 7; // pixels of a digit's width on the y axis
+const FARTHEST = 3; // times the figures: limits farther away are told in words alone
 const SHORT_S = 5 * 86400; // a history no longer than this is labelled with times
 
 export const MOST_LINES = COLOURS;
 
 /**
  * Draw into `place`. `lines` are {label, series} of data/benchmarks files, at most MOST_LINES.
- * `look`: {byDate, fromZero, begin} with the number of the first commit shown. `pointed(number)`
- * is called with the number of the commit that is pointed at, or null.
+ * `look`: {byDate, fromZero, begin} with the number of the first commit shown; `marks`: {bands,
+ * limits, alarms}, of stored figures: [low, high] about the level now, [figure, words, colour], and
+ * [commit, words]. `pointed(number)` is called with the number of the commit that is pointed at, or
+ * null.
  */
-export function draw(place, lines, benchmark, commits, look, pointed) {
+export function draw(place, lines, benchmark, commits, look, marks, pointed) {
   const reads = benchmark.reads;
   const numbers = [...new Set(lines.flatMap((line) => line.series.at))]
     .filter((each) => each >= look.begin)
@@ -29,6 +32,9 @@ export function draw(place, lines, benchmark, commits, look, pointed) {
   const brief = numbers.length > 0 && (commits[numbers.at(-1)][3] - commits[numbers[0]][3]) / 1000 < SHORT_S;
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  const limits = marks.limits
+    .map(([stored, words, kind]) => ({ at: read(reads, stored), words, kind }))
+    .filter((each) => Number.isFinite(each.at) && near(each.at, known));
   const axis = { stroke: colour("soft"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule") } };
   const stepped = benchmark.kind === "exact" ? uPlot.paths.stepped({ align: 1 }) : undefined;
   const options = {
@@ -37,7 +43,7 @@ export function draw(place, lines, benchmark, commits, look, pointed) {
     legend: { show: false },
     scales: {
       x: { time: false },
-      y: { range: (_, low, high) => range(low, high, look.fromZero, columns) },
+      y: { range: (_, low, high) => range(low, high, look.fromZero, columns, limits) },
     },
     axes: [
       { ...axis, space: 90, values: (_, splits) => splits.map((each) => dateAt(each, commits, look.byDate, brief)) },
@@ -58,7 +64,7 @@ export function draw(place, lines, benchmark, commits, look, pointed) {
     ],
     cursor: { points: { size: 9 }, focus: { prox: 30 } },
     hooks: {
-      drawAxes: [(u) => drawBehind(u, lines, columns, numbers, at, colour, reads.inverted)],
+      drawAxes: [(u) => drawMarks(u, marks, limits, at, colour, reads), (u) => drawBehind(u, lines, columns, numbers, at, colour, reads.inverted)],
       setCursor: [(u) => pointed(u.cursor.idx === null || u.cursor.idx === undefined ? null : numbers[u.cursor.idx])],
     },
   };
@@ -85,9 +91,15 @@ function columnsOf(series, at, count, reads) {
   return made;
 }
 
-function range(low, high, fromZero, columns) {
+/** Whether a limit lies so close to the figures that drawing it would not flatten them. */
+function near(limit, known) {
+  const most = Math.max(...known.map(Math.abs), 0);
+  return Math.abs(limit) <= FARTHEST * most && Math.abs(limit) * FARTHEST >= most;
+}
+
+function range(low, high, fromZero, columns, limits) {
   if (low === null || high === null) return [0, 1];
-  const bounds = columns.flatMap((each) => [...each.low, ...each.high]).filter((each) => each !== null);
+  const bounds = columns.flatMap((each) => [...each.low, ...each.high]).filter((each) => each !== null).concat(limits.map((each) => each.at));
   const least = Math.min(low, ...bounds);
   const most = Math.max(high, ...bounds);
   const room = (most - least || Math.abs(most) || 1) * 0.08;
@@ -99,6 +111,47 @@ function dateAt(split, commits, byDate, brief) {
   const ms = byDate ? split * 1000 : Number.isInteger(split) ? commits[split]?.[3] : undefined;
   if (ms === undefined) return "";
   return brief ? new Date(ms).toISOString().slice(5, 16).replace("T", " ") : date(ms);
+}
+
+/** Where the gate's floor ends, targets and accepted changes, and alarms. */
+function drawMarks(u, marks, limits, at, colour, reads) {
+  const paint = u.ctx;
+  const ratio = devicePixelRatio;
+  const { left, top, width, height } = u.bbox;
+  paint.save();
+  paint.beginPath();
+  paint.rect(left, top, width, height);
+  paint.clip();
+  paint.font = `${12 * ratio}px sans-serif`;
+  for (const band of marks.bands) {
+    const ends = band.map((stored) => u.valToPos(read(reads, stored), "y", true)).sort((a, b) => a - b);
+    paint.fillStyle = colour("soft");
+    paint.globalAlpha = 0.16;
+    paint.fillRect(left, ends[0], width, Math.max(1, ends[1] - ends[0]));
+    paint.globalAlpha = 1;
+  }
+  for (const each of limits) {
+    const y = u.valToPos(each.at, "y", true);
+    paint.strokeStyle = paint.fillStyle = colour(each.kind);
+    paint.lineWidth = 1.5 * ratio;
+    paint.setLineDash([10 * ratio, 4 * ratio]);
+    paint.beginPath();
+    paint.moveTo(left, y);
+    paint.lineTo(left + width, y);
+    paint.stroke();
+    paint.setLineDash([]);
+    paint.textAlign = "left";
+    paint.fillText(each.words, left + 6 * ratio, y - 4 * ratio);
+  }
+  for (const [commit, words] of marks.alarms) {
+    const column = at.get(commit);
+    if (column === undefined) continue;
+    const x = u.valToPos(u.data[0][column], "x", true);
+    paint.fillStyle = colour("not-met");
+    paint.textAlign = x > left + width / 2 ? "right" : "left";
+    paint.fillText(`⚠ ${words}`, x + (x > left + width / 2 ? -8 : 8) * ratio, top + 24 * ratio);
+  }
+  paint.restore();
 }
 
 /** What lies behind the lines: intervals, the commits that changed something, failures. */

@@ -86,8 +86,18 @@ export const date = (ms) => new Date(ms).toISOString().slice(0, 10);
 
 export const short = (hash) => hash.slice(0, 8);
 
-export const titleOf = (benchmark, number) =>
-  benchmark.cases[number] ? `${benchmark.name} (${benchmark.cases[number]})` : benchmark.name;
+export const titleOf = (benchmark, number) => benchmark.titles[number];
+
+/** Who wrote a commit; nobody is named where all are of one. */
+export const writer = (site, author) => ((site.authors ??= new Set(site.commits.map((each) => each[2])).size) > 1 ? author : "");
+
+/** By a key, in the order in which keys come first. */
+export const grouped = (rows, keyOf) => rows.reduce((found, row) => {
+  const key = keyOf(row);
+  if (!found.has(key)) found.set(key, []);
+  found.get(key).push(row);
+  return found;
+}, new Map());
 
 export const benchmarkLink = (benchmark, number, place) =>
   `benchmark.html?${new URLSearchParams({ name: benchmark.name, case: number, place })}`;

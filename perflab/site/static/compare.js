@@ -1,6 +1,6 @@
 // Two commits beside each other, by suite; and one commit beside the one measured before it.
 
-import { benchmarkLink, change, data, date, el, page, query, select, short, table, text, titleOf } from "./common.js";
+import { benchmarkLink, change, data, date, el, grouped, page, query, select, short, table, text, titleOf, writer } from "./common.js";
 
 const PRINTED = 5.1e-4; // a smaller change would be printed as "0 %"
 const SIGMAS = 4; // of some hundred figures, none should pass by chance
@@ -55,23 +55,36 @@ function cells(row, place) {
     el("td", { class: "soft" }, WORDS[row.sure] ?? ""));
 }
 
+/** A row for each suite: how many figures became what, and the geometric mean of their ratios, of what is stored. */
+function summary(suites) {
+  const cell = (count, kind) => el("td", { class: "n" }, el("span", { class: count ? kind : "soft" }, count));
+  const lines = [...suites].map(([suite, rows]) => {
+    const worse = rows.filter((row) => row.counts && row.worse).length;
+    const better = rows.filter((row) => row.counts && !row.worse).length;
+    const ratios = rows.map((row) => row.ratio).filter((each) => each > 0);
+    const mean = ratios.length ? `× ${Math.exp(ratios.reduce((sum, each) => sum + Math.log(each), 0) / ratios.length).toFixed(3)}` : "–";
+    return el("tr", {}, el("th", { scope: "row" }, el("a", { href: `#suite-${suite}` }, suite)), cell(worse, "worse"), cell(better, "better"),
+      cell(rows.filter((row) => row.sure && !row.counts).length, ""), cell(rows.filter((row) => !row.sure).length, "soft"), el("td", { class: "n" }, mean));
+  });
+  return table("Suites", [["Suite", ""], ["Worse", "n"], ["Better", "n"], ["Unchanged", "n"], ["In one only", "n"], ["Mean, after over before", "n"]], lines, "sums");
+}
+
 /** Everything about two files of one place, as elements. */
 function difference(site, place, base, head, showAll) {
   const rows = rowsOf(site, place, base, head);
   const counted = rows.filter((row) => row.counts);
   const worse = counted.filter((row) => row.worse).length;
   const failed = rows.filter((row) => row.failed).length;
-  const suites = Map.groupBy
-    ? Map.groupBy(rows, (row) => row.benchmark.suite)
-    : rows.reduce((found, row) => found.set(row.benchmark.suite, [...(found.get(row.benchmark.suite) ?? []), row]), new Map());
+  const suites = grouped(rows, (row) => row.benchmark.suite);
   const made = [el("p", { id: "verdict" },
     el("span", { class: worse ? "worse" : "soft" }, `${worse} worse`), ", ",
     el("span", { class: counted.length > worse ? "better" : "soft" }, `${counted.length - worse} better`), ", ",
     failed ? el("span", { class: "worse" }, `${failed} failed, `) : "",
     `of ${rows.length} figures.`)];
+  if (base) made.push(summary(suites));
   for (const [suite, all] of suites) {
     const shown = all.filter((row) => showAll || row.counts || row.failed);
-    made.push(el("section", {}, el("h2", {}, suite, " ", el("span", { class: "soft" }, `${all.length - shown.length ? `${all.length - shown.length} without a change` : ""}`)),
+    made.push(el("section", {}, el("h2", { id: `suite-${suite}` }, suite, " ", el("span", { class: "soft" }, `${all.length - shown.length ? `${all.length - shown.length} without a change` : ""}`)),
       shown.length
         ? table(suite, [["Benchmark", ""], ["Before", "n"], ["After", "n"], ["Change", "n"], ["", ""]], shown.map((row) => cells(row, place)), "stack")
         : ""));
@@ -81,7 +94,14 @@ function difference(site, place, base, head, showAll) {
 
 const commitFile = (site, number) => data(`commits/${site.commits[number][0]}.json`);
 const ofPlace = (file, place) => file?.places.find((each) => each.place === place);
-const nameOf = ([hash, subject, , ms, tags]) => `${short(hash)} ${date(ms)} ${tags.join(" ")} ${subject}`.slice(0, 90);
+const nameOf = ([hash, subject, , ms, tags]) => [short(hash), date(ms), ...tags, subject].join(" ").slice(0, 90);
+
+/** The measured commits of a place around one: the last up to it, the last before it, the first after it. */
+function around(site, place, number) {
+  const { commits } = site.places[place];
+  const before = commits.filter((each) => each < number);
+  return { upTo: commits.includes(number) ? number : before.at(-1), before: before.at(-1), after: commits.find((each) => each > number) };
+}
 
 /** The number of the commit that a hash, the beginning of one, or a tag names; -1 if none. */
 export function find(site, wanted) {
@@ -107,46 +127,69 @@ async function showCompare(place, site) {
   const body = el("div", {});
   const form = el("form", { class: "choices", "aria-label": "What to compare" });
   const all = allSwitch(() => update());
-  place.append(form, all, body);
 
   function defaults() {
     const measured = site.places[state.place].commits;
-    const head = find(site, wanted.get("head"));
-    const base = find(site, wanted.get("base"));
-    state.head = measured.includes(head) ? head : measured.at(-1);
-    state.base = measured.includes(base) ? base : measured.at(-2) ?? measured[0];
+    state.head = take(wanted.get("head")) ?? measured.at(-1);
+    state.base = take(wanted.get("base")) ?? measured.at(-2) ?? measured[0];
+  }
+
+  /** The measured commit that a hash or tag stands for: itself, or the last one measured before it. */
+  function take(name) {
+    const number = find(site, name);
+    if (number < 0) return undefined;
+    return around(site, state.place, number).upTo ?? site.places[state.place].commits[0];
+  }
+
+  const said = { base: wanted.get("base"), head: wanted.get("head") };
+  const offered = el("datalist", { id: "offered" }, ...[...site.commits].reverse().map((commit) =>
+    el("option", { value: commit[4].at(-1) ?? short(commit[0]) }, nameOf(commit))));
+  const note = el("p", { class: "soft", "aria-live": "polite" });
+
+  function field(label, name) {
+    const input = el("input", { list: "offered", size: 14, spellcheck: "false", value: said[name] ?? short(site.commits[state[name]][0]), change: () => {
+      said[name] = input.value.trim();
+      const found = take(said[name]);
+      if (found !== undefined) state[name] = found;
+      update();
+    } });
+    return el("label", {}, `${label} `, input);
   }
 
   function choices() {
-    const pairs = [...site.places[state.place].commits].reverse().map((number) => [number, nameOf(site.commits[number])]);
     form.replaceChildren(
       usable.length > 1 ? select("machine", usable.map(([number, each]) => [number, each.label]), state.place, (value) => {
         state.place = Number(value);
-        defaults();
-        choices();
+        Object.assign(state, { base: take(said.base) ?? state.base, head: take(said.head) ?? state.head });
         update();
       }) : "",
-      select("before", pairs, state.base, (value) => {
-        state.base = Number(value);
-        update();
-      }),
-      select("after", pairs, state.head, (value) => {
-        state.head = Number(value);
-        update();
-      }));
+      field("before", "base"), field("after", "head"), offered);
+  }
+
+  /** What stands for what was asked, where that is another commit. */
+  function stands() {
+    return ["base", "head"].flatMap((name) => {
+      if (!said[name]) return [];
+      if (find(site, said[name]) < 0) return [`${said[name]} is no commit or tag of the published branch.`];
+      if (find(site, said[name]) === state[name]) return [];
+      return [`${said[name]} was not measured here: ${short(site.commits[state[name]][0])} stands for it.`];
+    }).join(" ");
   }
 
   async function update() {
     const [base, head] = await Promise.all([state.base, state.head].map((number) => commitFile(site, number)));
     const [from, to] = [state.base, state.head].map((number) => short(site.commits[number][0]));
     history.replaceState(null, "", `?${new URLSearchParams({ base: from, head: to, place: state.place })}`);
+    note.textContent = stands();
     body.replaceChildren(
+      el("ul", {}, ...[state.base, state.head].map((number) => el("li", {}, el("a", { href: `commit.html?commit=${short(site.commits[number][0])}` }, nameOf(site.commits[number]))))),
       el("p", {}, el("code", {}, `git diff ${from} ${to}`), " · ", el("code", {}, `git log ${from}..${to}`)),
       ...difference(site, state.place, ofPlace(base, state.place), ofPlace(head, state.place), all.firstChild.checked));
   }
 
   defaults();
   choices();
+  place.append(form, note, all, body);
   await update();
 }
 
@@ -160,16 +203,21 @@ async function showCommit(place, site) {
     return;
   }
   const [hash, subject, author, ms, tags] = site.commits[number];
+  const near = site.places.map((_, at) => around(site, at, number));
+  const nearest = { before: Math.max(...near.map((each) => each.before ?? -1)), after: Math.min(...near.map((each) => each.after ?? Infinity)) };
   const neighbour = (to, shown) => (site.commits[to]
     ? el("a", { href: `commit.html?commit=${short(site.commits[to][0])}` }, `${shown} ${short(site.commits[to][0])}`) : "");
   document.title = `${short(hash)} ${subject} · ${site.project}`;
   place.append(el("h1", {}, subject),
-    el("p", {}, el("code", {}, hash), " ", ...tags.map((tag) => el("span", { class: "tag" }, tag)), el("span", { class: "soft" }, ` ${author}, ${date(ms)}`)),
-    el("p", {}, neighbour(number - 1, "← before:"), " ", neighbour(number + 1, "→ after:")));
+    el("p", {}, el("code", {}, hash), " ", ...tags.map((tag) => el("span", { class: "tag" }, tag)), el("span", { class: "soft" }, ` ${[writer(site, author), date(ms)].filter(Boolean).join(", ")}`)),
+    el("p", {}, neighbour(nearest.before, "← measured before:"), " ", neighbour(nearest.after, "→ measured after:")));
   place.append(...await filedRuns(hash));
   const measured = site.places.map((each, at) => [at, each]).filter(([, each]) => each.commits.includes(number));
   if (!measured.length) {
-    place.append(el("p", { class: "card" }, "It was not measured. ", el("code", {}, `asv run ${short(hash)}^!`), " measures it."));
+    const { before, after } = nearest;
+    place.append(el("p", { class: "card" }, "It was not measured. ", el("code", {}, `asv run ${short(hash)}^!`), " measures it.",
+      ...(site.commits[before] && site.commits[after] ? [" What changed around it: ", el("a", { href: `compare.html?${new URLSearchParams({
+        base: short(site.commits[before][0]), head: short(site.commits[after][0]) })}` }, `${short(site.commits[before][0])} → ${short(site.commits[after][0])}`)] : [])));
     return;
   }
   const file = await commitFile(site, number);
@@ -208,18 +256,26 @@ async function filedRuns(hash) {
       el("span", { class: run.state }, run.said ?? run.verdict), " ", el("span", { class: "soft" }, run.machine))))] : [];
 }
 
-/** What the whole history says began with this commit. */
+/** What the whole history says began with this commit, by suite. */
 function steps(site, file) {
   if (!file.changes.length) return el("p", { class: "card" }, "No step of any history begins with it.");
-  return el("section", {}, el("h2", {}, "What changed here"), el("ul", { class: "changes", role: "list" }, ...file.changes.map((each) => {
-    const benchmark = site.benchmarks.find((one) => one.name === each.benchmark);
-    const verdict = each.new > each.old ? "worse" : "better";
-    return el("li", {}, el("span", { class: verdict }, `${change(benchmark.reads, each.ratio)} ${verdict}`), " ",
-      el("a", { href: benchmarkLink(benchmark, each.case, each.place) }, titleOf(benchmark, each.case)),
-      ` ${text(benchmark.reads, each.old)} → ${text(benchmark.reads, each.new)} `,
-      el("span", { class: "soft" }, each.certainty, each.at - each.before > 1 ? `, in one of ${each.at - each.before} commits` : "",
-        site.places.length > 1 ? `; ${site.places[each.place].label}` : ""));
-  })));
+  const known = new Map(site.benchmarks.map((each) => [each.name, each]));
+  const suites = grouped(file.changes, (each) => known.get(each.benchmark).suite);
+  const worse = file.changes.filter((each) => each.new > each.old).length;
+  return el("section", {}, el("h2", {}, "What changed here"),
+    el("p", {}, el("span", { class: worse ? "worse" : "soft" }, `${worse} worse`), ", ",
+      el("span", { class: worse < file.changes.length ? "better" : "soft" }, `${file.changes.length - worse} better`)),
+    ...[...suites].flatMap(([suite, changes]) => [el("h3", {}, suite),
+      el("ul", { class: "changes", role: "list" }, ...changes.map((each) => step(site, known.get(each.benchmark), each)))]));
+}
+
+function step(site, benchmark, each) {
+  const verdict = each.new > each.old ? "worse" : "better";
+  return el("li", {}, el("span", { class: verdict }, `${change(benchmark.reads, each.ratio)} ${verdict}`), " ",
+    el("a", { href: benchmarkLink(benchmark, each.case, each.place) }, titleOf(benchmark, each.case)),
+    ` ${text(benchmark.reads, each.old)} → ${text(benchmark.reads, each.new)} `,
+    el("span", { class: "soft" }, each.certainty, each.at - each.before > 1 ? `, in one of ${each.at - each.before} commits` : "",
+      site.places.length > 1 ? `; ${site.places[each.place].label}` : ""));
 }
 
 page(async (place) => {
