@@ -28,8 +28,9 @@ try:
     from perflab.bench import command as bench
     from perflab.canary import command as canary
     from perflab.chaos import command as chaos
-    from perflab.gate import bisect, flame
+    from perflab.culprit import command as bisect
     from perflab.gate import command as gate
+    from perflab.gate import flame
     from perflab.gate.remeasure import measure_again
     from perflab.load import command as load
     from perflab.monitor import watch
@@ -91,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         kept = {
             "bench": ": the commits finished before are kept",
+            "bisect": ": with --steps, the same command goes on",
             "gate": ": what was measured is kept",
             "sweep": ": the same command goes on",
         }.get(options.command, "")
@@ -226,8 +228,8 @@ COMMANDS = (
     Command(
         "bisect",
         "find the commit that made a benchmark slower",
-        "Search the commits between GOOD and BAD for the one that changed a benchmark, measuring "
-        "each beside GOOD; commits that do not build or answer are searched around.",
+        "Search the commits between GOOD and BAD, or those of every step that alerts told, for the "
+        "one that changed a benchmark, measuring the likeliest beside the last good one.",
         bisect.add_arguments,
         bisect.main,
         bisect.EPILOG,

@@ -25,7 +25,15 @@ from pathlib import Path
 
 from perflab.alerts import power
 from perflab.alerts import report as alert_forms
-from perflab.alerts.judge import AlertReport, Finding, State, judge, measured_again, with_known
+from perflab.alerts.judge import (
+    AlertReport,
+    Finding,
+    State,
+    judge,
+    measured_again,
+    with_culprits,
+    with_known,
+)
 from perflab.alerts.series import AlertHistory, read_history, suite_kinds
 from perflab.archive.form import HistoryError
 from perflab.archive.shipped import unpack
@@ -40,6 +48,7 @@ from perflab.results.checkout import (
     history,
     require,
 )
+from perflab.results.culprits import CULPRITS, CulpritsError, read_culprits
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = ["EPILOG", "WebhookError", "add_arguments", "main", "post"]
@@ -138,15 +147,17 @@ def main(options: argparse.Namespace, root: Path, measure_again: MeasureAgain) -
         unpack(root, results_dir(root), _say)
         place = options.output or root / ".asv" / "alerts"
         known = alert_forms.known_in(place / "alerts.json")
+        culprits = read_culprits(place / CULPRITS)
     except (BadUsageError, PolicyError) as error:
         print(f"alerts: {error}", file=sys.stderr)
         return BAD_USAGE
-    except (alert_forms.AlertsError, CheckoutError, HistoryError, OSError) as error:
+    except (alert_forms.AlertsError, CulpritsError, CheckoutError, HistoryError, OSError) as error:
         print(f"alerts: {error}", file=sys.stderr)
         return UNREADABLE
     moment = datetime.datetime.now(datetime.UTC)
     now = moment.isoformat(timespec="seconds")
     report = with_known(_judged(options, root, policy, commits, moment.date()), known, commits, now)
+    report = with_culprits(report, culprits, commits)
     if options.confirm:
         report = _confirmed(report, lambda each: _again(each, root, policy, seconds, measure_again))
     _say(alert_forms.as_table(report))

@@ -25,9 +25,11 @@ from perflab.alerts.series import AlertHistory, AlertSeries
 from perflab.gate.judge import GateVerdict, Judgement
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
+from perflab.results.culprits import StepCulprit, culprit_of
 from perflab.stats.detector import PRINTED, START, Step, changes, watch
 
-__all__ = ["AlertReport", "Finding", "State", "What", "judge", "measured_again", "with_known"]
+__all__ = ["AlertReport", "Finding", "State", "What", "judge", "measured_again", "with_culprits",
+           "with_known"]  # fmt: skip
 
 SAME_WITHIN = (
     10  # commits; a place that moved by less, as older commits were filled in, is the same
@@ -85,6 +87,12 @@ class Finding:
     raised: str = ""
     """When it was found first, in ISO 8601."""
     new: bool = True
+    searched: int = 0
+    """Commits that it was looked for in; 0 if nobody has searched, or that is not at an end."""
+    culprit: str = ""
+    """The one of them that made it; "" if it is none of them."""
+    probability: float = math.nan
+    """Of that."""
 
     @property
     def same(self) -> tuple[str, str, str, What]:
@@ -295,6 +303,24 @@ def _alike(one: Finding, other: Finding, places: Mapping[str, int]) -> bool:
     if one.same != other.same or other.commit not in places:
         return False
     return abs(places[one.commit] - places[other.commit]) <= SAME_WITHIN
+
+
+def with_culprits(
+    report: AlertReport, culprits: Sequence[StepCulprit], commits: Sequence[str]
+) -> AlertReport:
+    """With the commit of each step for which one was found."""
+    places = {commit: place for place, commit in enumerate(commits)}
+    findings = []
+    for each in report.findings:
+        found = culprit_of(
+            culprits, each.machine, each.environment, each.series, each.good, each.commit, places
+        )
+        if found is not None and found.certain and each.what in (What.SLOWER, What.FASTER):
+            each = replace(
+                each, searched=found.commits, culprit=found.commit, probability=found.probability
+            )
+        findings.append(each)
+    return replace(report, findings=tuple(findings))
 
 
 def measured_again(finding: Finding, judgement: Judgement | None, metric: str) -> Finding:

@@ -172,6 +172,7 @@ def _entry(each: Finding) -> dict[str, Any]:
 
 def _finding(entry: dict[str, Any]) -> Finding:
     numbers = {name: _number(entry[name]) for name in ("ratio", "before", "after")}
+    numbers["probability"] = _number(entry.get("probability"))
     words: dict[str, Any] = {
         "kind": Kind(entry["kind"]),
         "what": What(entry["what"]),
@@ -220,6 +221,9 @@ def _where(each: Finding) -> str:
         return f"every benchmark, since {each.commit[:8]}: does it build?"
     if each.what in (What.FAILING, What.GONE):
         return f"{each.what.value} since {each.commit[:8]}"
+    if each.searched:
+        sure = f"{min(each.probability, 0.9994) * 100:.3g} %, found among {each.searched} commits"
+        return f"at {each.culprit[:8]} ({sure})" if each.culprit else f"no commit made it ({sure})"
     if each.first == each.last:
         return f"at {each.commit[:8]}, after {each.good[:8]}"
     return f"at {each.commit[:8]} or near it ({each.good[:8]}..{each.last[:8]})"

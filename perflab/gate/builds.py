@@ -94,8 +94,11 @@ def take_out(root: Path, commit: Commit, source: Path) -> None:
         packed = run_git(root, "archive", commit.hash)
     except CheckoutError as error:
         raise BuildError(f"{commit}: {error}") from None
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(source, filter=_within)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(source, filter=_within)
+    except tarfile.TarError as error:  # a commit without a single file, say
+        raise BuildError(f"{commit}: its tree cannot be taken out: {error}") from None
 
 
 def _within(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:

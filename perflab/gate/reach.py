@@ -25,7 +25,16 @@ from perflab.gate.cause.trees import Traced, take_edge_trees, take_micro_trees, 
 from perflab.gate.clock import USUAL_S
 from perflab.results.checkout import Commit
 
-__all__ = ["FIRST_S", "SLOW", "FirstFigures", "first_figures", "reach_of", "seconds_of"]
+__all__ = [
+    "FIRST_S",
+    "SLOW",
+    "FirstFigures",
+    "first_figures",
+    "reach_of",
+    "seconds_of",
+    "shares_of",
+    "touching",
+]
 
 FIRST_S = 55.0
 """Usual seconds of what comes first: with the builds, a minute."""
@@ -90,6 +99,12 @@ def _traced_for(figure: str) -> Question | None:
     return question
 
 
+def shares_of(reach: Reach, figure: str) -> Mapping[str, float] | None:
+    """The share of a figure's work by function; None where no trace stands for it."""
+    question = _traced_for(figure)
+    return None if question is None else reach.get(question)
+
+
 def _taken(questions: Sequence[Question], core: str) -> dict[Question, dict[str, float]]:
     found: dict[Question, Traced] = {}
     micros = [each for each in questions if each.kind is QuestionKind.MICRO]
@@ -121,7 +136,7 @@ def first_figures(
         CheckoutError: git cannot tell what changed.
     """
     hunks = [each for each in hunks_of(root, *commits) if each.runs]
-    touched = _touched(hunks, lambda names, function: referring(root, commits[0], names, function))
+    touched = touching(hunks, lambda names, function: referring(root, commits[0], names, function))
     weights: dict[str, float] = {}
     known: dict[Question, float] = {}
     names = (name for stage, names in stages.items() if stage not in SLOW for name in names)
@@ -137,9 +152,10 @@ def first_figures(
     return _fitting(weights, stages)
 
 
-def _touched(
+def touching(
     hunks: Sequence[ChangedHunk], uses: Callable[[set[str], str], set[str]]
 ) -> Callable[[str], bool]:
+    """Whether hunks change a function, or a name that it uses, as `referring` tells."""
     functions = set().union(*(each.functions for each in hunks))
     names = set().union(*(each.names for each in hunks))
     known: dict[str, bool] = {}

@@ -17,7 +17,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Protocol
@@ -33,14 +33,17 @@ from perflab.results.asv_results import stored
 from perflab.results.checkout import Commit
 from perflab.stats.bounds import rounds_needed
 
-__all__ = ["Suspect", "gate_metric", "measure_again"]
+__all__ = ["Suspect", "asv_round", "gate_metric", "measure_again"]
 
 AGAIN_CONFIG = ".asv-again.conf.json"
 """Lives beside the real one while asv runs: asv works in the folder of its configuration."""
+WHEELS = 16  # that asv keeps, so that a commit is built once for a search
 MORE_ROUNDS = 2  # than the bounds need: one or two may be disturbed
 
+COUNTED = r"counts\.(?:Messages|Bytes|Calls|Allocations)"
 PATTERNS = {
     r"hotpath\.\w+\.track_seconds\('(\w+)'\)": "cpu.{}",
+    COUNTED + r"\.track_(\w+)\('(\w+)', (\d+)\)": "counts.{}.{}.{}",
     r"counts\.Membership\w+\.track_(\w+)\('(\w+)', (\d+)\)": "events.{}.{}.{}",
 }
 
@@ -101,7 +104,10 @@ def measure_again(
             if time.monotonic() - begin_s > budget_s:
                 break
             write(f"== round {number + 1} of {needed}: asv measures {suspect.series}")
-            values = _round(root, suspect, coin.sample(commits, 2))
+            turned = {suspect.series: suspect.higher_is_better}
+            values = asv_round(root, suspect.machine, turned, coin.sample(commits, 2))[
+                suspect.series
+            ]
             for sheet, commit in zip(sheets, commits, strict=True):
                 value = values.get(commit.hash)
                 if value is None:
@@ -114,33 +120,40 @@ def measure_again(
     return "asv", next(iter(outcome.judgements), None)
 
 
-def _round(root: Path, suspect: Suspect, commits: list[Commit]) -> dict[str, float]:
-    """One value for each of the commits that gives one."""
+def asv_round(
+    root: Path, machine: str, series: Mapping[str, bool], commits: Sequence[Commit]
+) -> dict[str, dict[str, float]]:
+    """One value of each series for each of the commits that gives one, measured in their order by
+    one run of asv, lower being better. `series`: whether higher is better there, by its name.
+
+    Whoever calls it is `alone`.
+    """
     place = root / ".asv" / "again"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     config = root / AGAIN_CONFIG
-    content = configuration(root)
+    content = {**configuration(root), "build_cache_size": WHEELS}
     hashes = place / "commits.txt"
     hashes.write_text("".join(commit.hash + "\n" for commit in commits), encoding="utf-8")
     results = place / "results"
     config.write_text(json.dumps({**content, "results_dir": str(results)}), encoding="utf-8")
-    command = ["run", "--config", str(config), "--machine", suspect.machine]
-    command += ["--bench", f"^{re.escape(suspect.series)}$", f"HASHFILE:{hashes}"]
+    command = ["run", "--config", str(config), "--machine", machine]
+    wanted = "|".join(f"^{re.escape(name)}$" for name in series)
+    command += ["--bench", wanted, f"HASHFILE:{hashes}"]
     try:
         run_asv(root, command, _Silent())
-        files = [stored(path) for path in results.glob(f"{suspect.machine}/*-*.json")]
+        files = [stored(path) for path in results.glob(f"{machine}/*-*.json")]
     finally:
         config.unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)
-    found = {}
+    found: dict[str, dict[str, float]] = {name: {} for name in series}
     for file in files:
         for benchmark, record in file.records.items():
             choices = itertools.product(*record.params)
             for value, choice in zip(record.values, choices, strict=False):
                 said = f"{benchmark}({', '.join(choice)})" if choice else benchmark
-                if said == suspect.series and value is not None and value > 0:
-                    found[file.commit] = 1 / value if suspect.higher_is_better else value
+                if said in series and value is not None and value > 0:
+                    found[said][file.commit] = 1 / value if series[said] else value
     return found
 
 

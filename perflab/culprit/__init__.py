@@ -1,0 +1,1 @@
+"""Which commit made a step: of a figure between two commits, or of the published history."""
