@@ -91,6 +91,8 @@ class Machine:
             may_delegate=role is Role.CLIENT,
         )
         self._operations: dict[int, Started] = {}  # those of the application that may be cancelled
+        self.receive, self.receive_read = self.links.receive, self.links.receive_read
+        """A message came in, or all that one read has brought. Never raise for what a peer sent."""
         self.links.on_link = self._on_link
         self.links.on_link_lost = self._on_link_lost
         self.links.on_unreachable = self._on_unreachable
@@ -102,10 +104,6 @@ class Machine:
     ) -> None:
         """A link is open and its peer authenticated. `address`: as dialled, or of the caller."""
         self.links.connected(link_id, peer_id, address, incoming=incoming, now=now)
-
-    def receive(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
-        """A message came in. Never raises for what a peer sent."""
-        self.links.receive(link_id, message, now)
 
     def receive_unread(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
         """A message of a peer that does not read what it has asked for: it is refused what has

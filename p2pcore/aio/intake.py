@@ -98,19 +98,15 @@ class Intake:
     def _serve(
         self, connection: Connection, messages: Iterable[Incoming], instant: Instant
     ) -> None:
-        machine, link_id = self._machine, connection.link_id
-        receive, clock = machine.receive, time.monotonic_ns
+        machine, clock = self._machine, time.monotonic_ns
+        receive = machine.receive_read
         if connection.outbox.reply_bytes > MAX_UNREAD_BYTES:
-            receive = machine.receive_unread
-        served, end_ns = 0, instant.mono_ns + self._turn_ns
-        for message in messages:
-            receive(link_id, message, instant)
-            served += 1
-            if clock() > end_ns:
-                if type(messages) is list and served < len(messages):
-                    self._put_back(connection, messages[served:], instant)
-                break
-        machine.counters.messages_in += served
+            receive = self._receive_unread
+        end_ns = instant.mono_ns + self._turn_ns
+        served = receive(connection.link_id, messages, instant, clock, end_ns)
+        if type(messages) is list and served < len(messages):
+            self._put_back(connection, messages[served:], instant)
+        machine.links.counters.messages_in += served
         self.being_served = connection
         self._host.pump()
         self.being_served = None
@@ -119,6 +115,23 @@ class Intake:
         if connection.has_unserved or connection.paused:
             self._put_off(connection)
         self._watch(connection, served > 0, instant)
+
+    def _receive_unread(
+        self,
+        link_id: LinkId,
+        messages: Iterable[Incoming],
+        now: Instant,
+        clock: Callable[[], int],
+        end_ns: int,
+    ) -> int:
+        """The same as `receive_read`, of a peer that does not read what it has asked for."""
+        served = 0
+        for message in messages:
+            self._machine.receive_unread(link_id, message, now)
+            served += 1
+            if clock() > end_ns:
+                break
+        return served
 
     def _put_back(self, connection: Connection, messages: list[Incoming], instant: Instant) -> None:
         """This turn has no time for these. Bytes that are no message end the link at once."""

@@ -12,13 +12,13 @@ owner registers.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from p2pcore.contact import Contact
 from p2pcore.effects import Close, Connect, Effect, Instant, LinkId, Notice, Send
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import NodeId
 from p2pcore.session.admission import Admission, AllowList
+from p2pcore.session.dispatch import Dispatch, Handler
 from p2pcore.session.greeting import error_of, farewell, greeting, refusal, unexplained, unknown
 from p2pcore.session.link import TIMING_NS, Call, Counters, Link
 from p2pcore.session.own_calls import OwnCalls
@@ -26,7 +26,6 @@ from p2pcore.session.pending import PendingCalls
 from p2pcore.session.pool import Pool
 from p2pcore.session.refusals import Refusals
 from p2pcore.session.timeouts import Timeouts
-from p2pcore.wire.codec import Incoming
 from p2pcore.wire.messages import (
     REPLIES,
     Goodbye,
@@ -75,7 +74,10 @@ class Links:
         self._pending = pending = PendingCalls(self.counters, self.accuse, self.calls, pool.by_node)
         self.slow, self.enough, self.teach = pending.slow, pending.enough, pending.teach
         self.keep_slots = pending.keep_slots
-        self.handlers: dict[type, Callable[[Link, Any, Instant], None]] = {
+        dispatch = Dispatch(self.by_id, self.accuse)
+        self.receive, self.receive_read = dispatch.receive, dispatch.receive_read
+        self.handlers = dispatch.handlers
+        common: dict[type, Handler] = {
             Ready: self._on_ready,
             Goodbye: self._on_goodbye,
             Unknown: lambda link, message, now: self.reply(link, unknown(message)),
@@ -83,6 +85,7 @@ class Links:
             **dict.fromkeys(REPLIES, pending.on_reply),
             Pong: pending.on_pong,
         }
+        self.handlers |= common
         self.on_link: Callable[[Link, Instant], None] = _ignore
         self.on_link_lost: Callable[[Link, bool, Instant], None] = _ignore
         self.on_unreachable: Callable[[str, NodeId | None, P2PError, Instant], None] = _ignore
@@ -114,20 +117,6 @@ class Links:
             self._turn_away(link, *no, now)
         else:
             self._effects.append(Send((link_id,), greeting(self.role, self.address, self.settings)))
-
-    def receive(self, link_id: LinkId, message: Incoming, now: Instant) -> None:
-        """A message came in."""
-        link = self.by_id.get(link_id)
-        if link is None:
-            return  # closed by us while it was on its way
-        link.heard_ns = now.mono_ns
-        handler = self.handlers.get(type(message))
-        if handler is None:
-            self.accuse(link, f"{type(message).__name__} is nothing to ask here", now)
-        elif link.role is None and type(message) not in _BEFORE_GREETING:
-            self.accuse(link, "the first frame must be Ready", now)
-        else:
-            handler(link, message, now)
 
     def disconnected(self, link_id: LinkId, error: P2PError | None, now: Instant) -> None:
         """A link ended that we did not close: the peer did, or the network."""
@@ -391,9 +380,6 @@ class Links:
         self._pending.slots.ended(link, now)
         if planned or not link.retiring:
             self.on_link_lost(link, planned, now)
-
-
-_BEFORE_GREETING = (Ready, Goodbye, Malformed)
 
 
 def _ignore(*_: object) -> None:

@@ -12,15 +12,16 @@ kept: list[bytes] = []
 
 class _LeakyHost(swarm._Host):
     async def start(self) -> dict[str, Any]:
-        from p2pcore.machine import Machine
+        from p2pcore.session.dispatch import Dispatch
 
-        receive = Machine.receive
+        receive = Dispatch.receive_read
 
-        def leak(self: Machine, *what: Any) -> None:
-            kept.append(bytes(LEAK_BYTES - b"".__sizeof__()))
-            receive(self, *what)
+        def leak(self: Dispatch, link_id: Any, messages: Any, *what: Any) -> int:
+            messages = list(messages)
+            kept.extend(bytes(LEAK_BYTES - b"".__sizeof__()) for _ in messages)
+            return receive(self, link_id, messages, *what)
 
-        Machine.receive = leak  # type: ignore[method-assign, assignment]
+        Dispatch.receive_read = leak  # type: ignore[method-assign, assignment]
         return await super().start()
 
 

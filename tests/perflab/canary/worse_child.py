@@ -13,16 +13,17 @@ LOSE = "P2PCORE_TEST_LOSE"  # so many writes are kept, and the next is lost by a
 
 
 def _burn(loops: int) -> None:
-    from p2pcore.machine import Machine
+    from p2pcore.session.dispatch import Dispatch
 
-    receive = Machine.receive
+    receive = Dispatch.receive_read
 
-    def slower(self: Machine, *what: Any) -> None:
-        for _ in range(loops):
+    def slower(self: Dispatch, link_id: Any, messages: Any, *what: Any) -> int:
+        messages = list(messages)
+        for _ in range(loops * len(messages)):
             pass
-        receive(self, *what)
+        return receive(self, link_id, messages, *what)
 
-    Machine.receive = slower  # type: ignore[method-assign, assignment]
+    Dispatch.receive_read = slower  # type: ignore[method-assign, assignment]
 
 
 def _lose(kept: int) -> None:
