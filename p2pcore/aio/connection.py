@@ -13,8 +13,8 @@ from typing import Protocol, cast
 from p2pcore.aio.lobby import Lobby
 from p2pcore.aio.outbox import Outbox
 from p2pcore.aio.patience import FRAME_STALLS, LINGER_S, NOT_READ
-from p2pcore.aio.system import keep_alive, socket_of
-from p2pcore.aio.tls import TlsSession
+from p2pcore.aio.system import SMALL_READ_BYTES, keep_alive, socket_of
+from p2pcore.aio.tls import PIECE_BYTES, TlsSession
 from p2pcore.aio.turn import Backlog
 from p2pcore.effects import LinkId
 from p2pcore.errors import P2PError
@@ -169,15 +169,30 @@ class Connection(asyncio.BufferedProtocol):
         if self.stage is Stage.HANDSHAKING:
             self._host.lobby.received(self, self.buffer[:nbytes])
             return
+        data = self.buffer[:nbytes]
         try:
-            plain = self._tls.receive(self.buffer[:nbytes])
+            if nbytes > SMALL_READ_BYTES:
+                self._keep_parts(data[:-PIECE_BYTES])
+                data = data[-PIECE_BYTES:]
+            plain = self._tls.receive(data)
         except P2PError as error:
             self.fail(error)
             return
         self._take(plain)
 
+    def _keep_parts(self, data: memoryview) -> None:
+        """What comes of a large frame before its last part is kept as it is decrypted: to be put
+        together once."""
+        intake, counters = self._host.intake, self._host.counters
+        for at in range(0, len(data), PIECE_BYTES):
+            for plain in self._tls.parts(data[at : at + PIECE_BYTES]):
+                if self.parser.keep(plain):
+                    counters.bytes_in += len(plain)
+                elif self.stage is Stage.OPEN:
+                    intake.received(self, plain)
+
     def _take(self, plain: bytes) -> None:
-        if plain:
+        if (plain or self.parser.pending_bytes) and self.stage is Stage.OPEN:
             self._host.intake.received(self, plain)
         if self._tls.ended and self.stage is Stage.OPEN:
             self.fail(None)
@@ -315,7 +330,12 @@ class Connection(asyncio.BufferedProtocol):
         """Everything that was queued leaves in one record, or as few as fit."""
         self.unflushed = False
         while self.outbox and not self.paused and self.stage is Stage.OPEN:
-            self._write(self._tls.send(self.outbox.take()))
+            data = self.outbox.take()
+            if len(data) <= PIECE_BYTES:
+                self._write(self._tls.send(data))
+            else:
+                for piece in self._tls.pieces(data):
+                    self._write(piece)
 
     def close(self) -> None:
         """Send what is queued, say that this is the end, and read until the peer agrees."""

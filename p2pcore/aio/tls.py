@@ -8,6 +8,7 @@ docs/decisions/ has the figures.
 
 import contextlib
 import ssl
+from collections.abc import Iterator
 
 from p2pcore.aio.identity import peer_id_of
 from p2pcore.errors import AuthenticationError, BrokenError, P2PError, ProtocolError
@@ -16,7 +17,7 @@ from p2pcore.ids import NodeId
 __all__ = ["TlsSession"]
 
 RECORD_BYTES = 16 * 1024  # the most that one TLS record decrypts to
-PIECE_BYTES = RECORD_BYTES
+PIECE_BYTES = 2 * RECORD_BYTES
 """At most so much is put into OpenSSL's buffers at a time: each link's stay as large as the most
 that was ever in them."""
 MAX_HANDSHAKE_BYTES = 32 * 1024  # ours takes about 2 KiB; what strangers may make us read
@@ -52,6 +53,11 @@ class TlsSession:
         if len(data) > PIECE_BYTES:
             pieces = range(0, len(data), PIECE_BYTES)
             return b"".join([self.receive(data[at : at + PIECE_BYTES]) for at in pieces])
+        parts = self.parts(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def parts(self, data: bytes | bytearray | memoryview) -> list[bytes]:
+        """The same for PIECE_BYTES at most, in the parts in which OpenSSL gives it."""
         self._incoming.write(data)
         if self.peer_id is None:
             self._shake()
@@ -59,7 +65,7 @@ class TlsSession:
                 self._shaking_bytes += len(data)
                 if self._shaking_bytes > MAX_HANDSHAKE_BYTES:
                     raise ProtocolError(f"a TLS handshake of more than {MAX_HANDSHAKE_BYTES} bytes")
-                return b""
+                return []
         try:
             return self._read()
         except ssl.SSLError as error:
@@ -67,17 +73,17 @@ class TlsSession:
 
     def send(self, data: bytes) -> bytes:
         """Encrypt; the result, and whatever TLS itself has to say, goes to the socket."""
-        if len(data) > RECORD_BYTES:
-            return self._send_pieces(memoryview(data))
+        if len(data) > PIECE_BYTES:
+            return b"".join(self.pieces(data))
         self._object.write(data)
         return self._outgoing.read()
 
-    def _send_pieces(self, data: memoryview) -> bytes:
-        records = []
-        for at in range(0, len(data), RECORD_BYTES):
-            self._object.write(data[at : at + RECORD_BYTES])
-            records.append(self._outgoing.read())
-        return b"".join(records)
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """The same in pieces, each encrypted when it is asked for."""
+        view = memoryview(data)
+        for at in range(0, len(data), PIECE_BYTES):
+            self._object.write(view[at : at + PIECE_BYTES])
+            yield self._outgoing.read()
 
     def pending_output(self) -> bytes:
         """What TLS itself has to say: handshake messages and alerts."""
@@ -100,11 +106,11 @@ class TlsSession:
             raise _translated(error) from error
         self.peer_id = peer_id_of(self._object.getpeercert(binary_form=True))
 
-    def _read(self) -> bytes:
-        read, incoming, pending = self._object.read, self._incoming, self._object.pending
+    def _read(self) -> list[bytes]:
+        read, incoming = self._object.read, self._incoming
         chunks = []
         try:
-            while incoming.pending or pending():
+            while incoming.pending:  # OpenSSL keeps nothing: each read is as long as a record
                 chunk = read(RECORD_BYTES)
                 if not chunk:
                     self.ended = True
@@ -114,7 +120,7 @@ class TlsSession:
             pass  # the rest of a record is still on its way
         except ssl.SSLZeroReturnError:
             self.ended = True
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return chunks
 
 
 def _translated(error: ssl.SSLError) -> P2PError:

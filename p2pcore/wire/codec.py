@@ -7,6 +7,7 @@ A frame is a 4-byte big-endian length and as many bytes of MessagePack: one arra
 """
 
 from collections.abc import Iterator
+from struct import Struct
 from typing import Union
 
 import msgspec
@@ -20,6 +21,7 @@ Incoming = Message | Unknown | Malformed
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Union[MESSAGES]).decode  # noqa: UP007
+_size_at = Struct(">I").unpack_from
 _KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in MESSAGES)
 
 # What msgspec raises on bytes that are no message: too deeply nested ones end in a RecursionError.
@@ -33,17 +35,20 @@ def encode_frame(message: Message) -> bytes:
 
 
 NO_LIMIT = 1 << 29  # messages; no read brings so many
+VIEWED_BYTES = 4096  # from so many on, a copy takes longer than to make a view
+JOINED_BYTES = 16 * 1024  # small parts of an unfinished frame are put together to so many
 
 
 class FrameParser:
     """Cuts one connection's bytes into messages. Holds at most one unfinished frame, and the frames
     beyond the limit of `feed`: as bytes, for messages may take ten times as much memory."""
 
-    __slots__ = ("_at", "_broken", "_held", "_needed", "_pending")
+    __slots__ = ("_at", "_broken", "_held", "_needed", "_parts", "_size")
 
     def __init__(self) -> None:
-        self._pending = bytearray()
-        self._needed = 0  # bytes that `_pending` must have before another look is worth it
+        self._parts: list[bytes] = []  # of an unfinished frame
+        self._size = 0  # of these
+        self._needed = 0  # bytes that they must have before another look is worth it
         self._held = b""  # from `_at` on: whole frames that were too many, and what follows them
         self._at = 0
         self._broken = False
@@ -51,7 +56,7 @@ class FrameParser:
     @property
     def pending_bytes(self) -> int:
         """How much is held: of an unfinished frame, and of frames that were too many."""
-        return len(self._pending) + len(self._held) - self._at
+        return self._size + len(self._held) - self._at
 
     @property
     def has_more(self) -> bool:
@@ -61,12 +66,11 @@ class FrameParser:
     @property
     def awaits_bytes(self) -> int:
         """How much more the unfinished frame needs; 0 if there is none."""
-        return max(0, self._needed - len(self._pending)) if self._pending else 0
+        return max(0, self._needed - self._size) if self._size else 0
 
     def put_back(self, messages: list[Incoming]) -> None:
         """There was no time for these, which came last: they wait as bytes again."""
-        rest = self._held[self._at :] or bytes(self._pending)
-        self._pending.clear()
+        rest = self._held[self._at :] or self._joined()
         self._held, self._at = b"".join(map(_frame_again, messages)) + rest, 0
 
     def rest(self, limit: int) -> Iterator[Incoming]:
@@ -78,38 +82,46 @@ class FrameParser:
     def hold(self, data: bytes) -> None:
         """Keep these bytes until `feed` is asked for what is in them."""
         if not self._broken:
-            rest = self._held[self._at :] or bytes(self._pending)
-            self._pending.clear()
+            rest = self._held[self._at :] or self._joined()
             self._held, self._at = rest + data, 0
+
+    def keep(self, data: bytes) -> bool:
+        """Keep the next part of an unfinished frame, if it leaves it unfinished. Returns whether it
+        does; if not, these bytes are to be fed."""
+        if not self._size or self._size + len(data) >= self._needed:
+            return False
+        self._add(data)
+        return True
 
     def feed(self, data: bytes, limit: int = NO_LIMIT) -> list[Incoming]:
         """The messages that these bytes complete, in order; `limit` of them at most."""
         if self._broken:
             return []
         start = 0
-        if self._pending:
-            self._pending += data
-            if len(self._pending) < self._needed:
+        if self._size:
+            self._add(data)
+            if self._size < self._needed:
                 return []
-            data = bytes(self._pending)
-            self._pending.clear()
+            data = self._joined()
         elif self._held:
             start, self._at = self._at, 0
             data, self._held = self._held + data if data else self._held, b""
         messages: list[Incoming] = []
         end = len(data)
         while end - start >= HEADER_BYTES:
-            body = start + HEADER_BYTES
-            size = int.from_bytes(data[start:body])
+            (size,) = _size_at(data, start)
             if size > MAX_FRAME_BYTES:
                 return self._break(messages, f"frame of {size} bytes, limit {MAX_FRAME_BYTES}")
-            if body + size > end:
+            body = start + HEADER_BYTES
+            stop = body + size
+            if stop > end:
                 break
-            start = body + size
+            start = stop
             try:
-                messages.append(_decode(data[body:start]))
+                whole = data if size < VIEWED_BYTES else memoryview(data)
+                messages.append(_decode(whole[body:stop]))
             except _UNREADABLE as error:
-                unknown = _as_unknown(data[body:start])
+                unknown = _as_unknown(data[body:stop])
                 if unknown is None:
                     return self._break(messages, f"no message: {error}")
                 messages.append(unknown)
@@ -121,15 +133,32 @@ class FrameParser:
                 self._held, self._at = data, start
                 return messages
         if start < end:
-            self._pending += data[start:]
+            self._add(data[start:])
             self._needed = HEADER_BYTES
             if end - start >= HEADER_BYTES:
-                self._needed += int.from_bytes(data[start : start + HEADER_BYTES])
+                self._needed += _size_at(data, start)[0]
         return messages
+
+    def _add(self, data: bytes) -> None:
+        """Another part of the unfinished frame. Many small ones would take much more memory than
+        what is in them."""
+        parts = self._parts
+        if parts and len(data) < VIEWED_BYTES and len(parts[-1]) < JOINED_BYTES:
+            parts[-1] += data
+        else:
+            parts.append(data)
+        self._size += len(data)
+
+    def _joined(self) -> bytes:
+        """The parts of the unfinished frame, which are kept no longer."""
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return data
 
     def _break(self, messages: list[Incoming], text: str) -> list[Incoming]:
         self._broken = True
-        self._pending.clear()
+        self._joined()
         messages.append(Malformed(text))
         return messages
 

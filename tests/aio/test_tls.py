@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from p2pcore.aio import identity as module
 from p2pcore.aio.identity import Credentials, Identity
-from p2pcore.aio.tls import MAX_HANDSHAKE_BYTES, PIECE_BYTES, RECORD_BYTES, TlsSession
+from p2pcore.aio.tls import MAX_HANDSHAKE_BYTES, PIECE_BYTES, TlsSession
 from p2pcore.errors import AuthenticationError, BrokenError, P2PError, ProtocolError
 
 KEY, OTHER_KEY = b"the network key of these tests..", b"and the key of another network.."
@@ -313,7 +313,7 @@ def test_much_data_leaves_no_large_buffer_behind(member: Credentials, server: Cr
     incoming = pair.server._incoming = Watched(pair.server._incoming)  # type: ignore[assignment]
     plain = bytes(range(256)) * 4096
     assert pair.server.receive(memoryview(pair.client.send(plain))) == plain
-    assert 0 < outgoing.most < RECORD_BYTES + 256
+    assert 0 < outgoing.most < PIECE_BYTES + 256
     assert 0 < incoming.most <= PIECE_BYTES
 
 

@@ -1,5 +1,6 @@
 """The codec: every message survives it, and nothing that a peer sends breaks it."""
 
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -261,3 +262,29 @@ def test_frames_that_were_done_with_do_not_stay() -> None:
     parser.hold(encode_frame(m.Ping(1)) * 1000)
     list(parser.rest(990))
     assert len(parser._held) <= 2 * parser.pending_bytes
+
+
+def test_parts_of_a_large_frame_are_kept_until_the_last_one_is_fed() -> None:
+    large = m.Store(1, b"k" * 32, b"v" * 16, bytes(300_000), 0)
+    data = encode_frame(large) + encode_frame(m.Ping(2))
+    parser = FrameParser()
+    assert not parser.keep(data[:100_000]), "no frame has begun"
+    assert parser.feed(data[:100_000]) == []
+    assert parser.keep(data[100_000:200_000])
+    assert parser.pending_bytes == 200_000
+    assert not parser.keep(data[200_000:]), "the frame ends there"
+    assert parser.feed(data[200_000:]) == [large, m.Ping(2)]
+    assert parser.pending_bytes == 0
+
+
+def test_many_small_parts_of_a_frame_take_little_more_memory_than_what_is_in_them() -> None:
+    frame = encode_frame(m.Store(1, b"k" * 32, b"v" * 16, bytes(100_000), 0))
+    parser = FrameParser()
+    tracemalloc.start()
+    try:
+        for at in range(len(frame) - 1):
+            assert parser.feed(frame[at : at + 1]) == []
+        assert tracemalloc.get_traced_memory()[0] < 1.2 * len(frame)
+    finally:
+        tracemalloc.stop()
+    assert len(parser.feed(frame[-1:])) == 1
