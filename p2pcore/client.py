@@ -2,7 +2,7 @@
 
 from p2pcore.config import ClientConfig
 from p2pcore.contact import Contact
-from p2pcore.effects import Instant, earliest
+from p2pcore.effects import Instant
 from p2pcore.errors import P2PError, UnreachableError
 from p2pcore.ids import NodeId
 from p2pcore.machine import Machine, Streams
@@ -27,6 +27,7 @@ class Client(Machine):
     def __init__(self, config: ClientConfig, node_id: NodeId, streams: Streams) -> None:
         super().__init__(node_id, Role.CLIENT, streams, config, settings=None, max_links=0)
         self._lost = LostContacts(streams("lost"), kept_ns=LOOKED_FOR_NS)
+        self._timed += (self._lost,)
         self.liveness.on_silent = self._on_silent
 
     def connect(self, operation: int, now: Instant) -> None:
@@ -41,9 +42,6 @@ class Client(Machine):
         """Say goodbye to everybody."""
         self._operations.clear()
         self.links.goodbye("the client closes")
-
-    def next_deadline(self) -> int | None:
-        return earliest(super().next_deadline(), self._lost.wake_at_ns)
 
     def handle_timer(self, now: Instant) -> None:
         super().handle_timer(now)

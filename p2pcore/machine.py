@@ -9,10 +9,11 @@ source of its own, so an edge of sockets and one of virtual time drive the very 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from random import Random
+from typing import Protocol
 
 from p2pcore.config import ClientConfig, CoordinatorConfig
 from p2pcore.contact import Contact
-from p2pcore.effects import Complete, Done, Effect, Instant, LinkId, Notice, earliest
+from p2pcore.effects import Complete, Done, Effect, Instant, LinkId, Notice
 from p2pcore.errors import BusyError, P2PError
 from p2pcore.ids import Key, NodeId
 from p2pcore.overlay.bootstrap import Bootstrap
@@ -46,6 +47,13 @@ Streams = Callable[[str], Random]
 
 Started = Operation | BatchRead | BatchWrite | Inspection | Crawl | Dial | ScanStep
 """What an application's call has set going."""
+
+
+class Timed(Protocol):
+    """A part of a machine that wants to be woken."""
+
+    @property
+    def wake_at_ns(self) -> int | None: ...
 
 
 class Machine:
@@ -90,6 +98,10 @@ class Machine:
             max_clock_offset_ms=max_offset_ms,
             may_delegate=role is Role.CLIENT,
         )
+        context = self._context
+        self._timed: tuple[Timed, ...] = (
+            self.links, self.liveness, context.hedges, context.windows.waiting,
+        )  # fmt: skip
         self._operations: dict[int, Started] = {}  # those of the application that may be cancelled
         self.receive, self.receive_read = self.links.receive, self.links.receive_read
         """A message came in, or all that one read has brought. Never raise for what a peer sent."""
@@ -127,13 +139,12 @@ class Machine:
 
     def next_deadline(self) -> int | None:
         """When `handle_timer` is to be called, in monotonic ns; None: not until more happens."""
-        context = self._context
-        return earliest(
-            self.links.wake_at_ns,
-            self.liveness.wake_at_ns,
-            context.hedges.wake_at_ns,
-            context.windows.waiting.wake_at_ns,
-        )
+        first = None
+        for part in self._timed:
+            due_ns = part.wake_at_ns
+            if due_ns is not None and (first is None or due_ns < first):
+                first = due_ns
+        return first
 
     def handle_timer(self, now: Instant) -> None:
         """Time has passed."""

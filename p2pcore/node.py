@@ -1,7 +1,6 @@
 """A node: holds its share of the records, and runs operations for clients that ask it to."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from msgspec.structs import asdict
 
@@ -40,13 +39,6 @@ from p2pcore.wire.messages import (
 )
 
 __all__ = ["Node"]
-
-
-class _Timed(Protocol):
-    """A part of the node that wants to be woken."""
-
-    @property
-    def wake_at_ns(self) -> int | None: ...
 
 
 class Node(Machine):
@@ -114,10 +106,9 @@ class Node(Machine):
         self._membership = Membership(
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
-        waiting = self._context.hedges, self._context.windows.waiting
-        upkeep = self.liveness, self._membership, self.lost, self._sync, self._handover
+        upkeep = self._membership, self.lost, self._sync, self._handover
         kept = journal.take_part(self._handover, self._notice_change) if journal else ()
-        self._timed: tuple[_Timed, ...] = links, *waiting, *upkeep, self._replica, *kept
+        self._timed += (*upkeep, self._replica, *kept)
         self.coordinating = Coordinating(links, self._context)
         self._serve_links()
 
@@ -214,14 +205,6 @@ class Node(Machine):
     def leave(self) -> None:
         """Say goodbye to everybody."""
         self.links.goodbye("the node leaves")
-
-    def next_deadline(self) -> int | None:
-        first = None
-        for part in self._timed:
-            due_ns = part.wake_at_ns
-            if due_ns is not None and (first is None or due_ns < first):
-                first = due_ns
-        return first
 
     def handle_timer(self, now: Instant) -> None:
         super().handle_timer(now)

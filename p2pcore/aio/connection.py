@@ -22,8 +22,9 @@ from p2pcore.ids import NodeId
 from p2pcore.session.link import Counters
 from p2pcore.wire.codec import FrameParser
 
-__all__ = ["Connection", "Stage"]
+__all__ = ["OPEN", "Connection", "Stage"]
 
+JOINED_BYTES = 64 * 1024  # written at once; of more, a copy takes longer than further writes
 HIGH_WATER_BYTES = 64 * 1024  # in the transport, before we stop to read a client's requests
 
 
@@ -34,6 +35,9 @@ class Stage(enum.Enum):
     OPEN = enum.auto()
     CLOSING = enum.auto()
     GONE = enum.auto()
+
+
+OPEN = Stage.OPEN  # a global name is quicker to read
 
 
 class ConnectionIntake(Protocol):
@@ -269,7 +273,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def has_unserved(self) -> bool:
         """Whether messages have come that wait for their turn."""
-        return self.parser.has_more
+        return bool(self.parser.held)
 
     @property
     def waiting_bytes(self) -> int:
@@ -329,9 +333,10 @@ class Connection(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Everything that was queued leaves in one record, or as few as fit."""
         self.unflushed = False
-        while self.outbox and not self.paused and self.stage is Stage.OPEN:
-            data = self.outbox.take()
-            if len(data) <= PIECE_BYTES:
+        outbox = self.outbox
+        while outbox and not self.paused and self.stage is OPEN:
+            data = outbox.take()
+            if len(data) <= JOINED_BYTES:
                 self._write(self._tls.send(data))
             else:
                 for piece in self._tls.pieces(data):

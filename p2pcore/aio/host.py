@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from p2pcore.address import split_address
-from p2pcore.aio.connection import Connection, Stage
+from p2pcore.aio.connection import OPEN, Connection, Stage
 from p2pcore.aio.identity import Credentials
 from p2pcore.aio.intake import Intake
 from p2pcore.aio.lobby import Lobby
@@ -206,20 +206,20 @@ class Host:
             self._set_timer(deadline_ns)
 
     def _send(self, effect: Send) -> None:
-        frame = b""
+        frame, message, connections = b"", effect.message, self._connections
         for link_id in effect.links:
-            connection = self._connections.get(link_id)
-            if connection is None or connection.stage is not Stage.OPEN:
+            connection = connections.get(link_id)
+            if connection is None or connection.stage is not OPEN:
                 continue
             outbox = connection.outbox
             if outbox.is_full:
-                if not outbox.put_later(effect.message):
+                if not outbox.put_later(message):
                     self._loop.call_soon(connection.fail, UnreachableError(NOT_READ))
                 self.intake.weigh(connection)
                 continue
-            frame = frame or encode_frame(effect.message)
+            frame = frame or encode_frame(message)
             outbox.put(frame)
-            if isinstance(effect.message, Reply):
+            if isinstance(message, Reply):
                 outbox.reply_bytes += len(frame)
             if not connection.unflushed:
                 connection.unflushed = True

@@ -68,6 +68,7 @@ class Intake:
         self._host = host
         self._loop = loop
         self._machine = host.machine
+        self._counters = host.machine.counters
         self._held: dict[Connection, int] = {}  # bytes that wait, of those that have any
         self._total = 0
         self._full = False  # whether room is about to be made
@@ -83,9 +84,10 @@ class Intake:
         """Plain text came in within one loop turn."""
         instant = self._turns.instant() if self._serves else now()
         connection.heard_ns = instant.mono_ns
-        self._machine.counters.bytes_in += len(data)
-        if connection.has_unserved or self._must_wait(connection):
-            connection.parser.hold(data)
+        self._counters.bytes_in += len(data)
+        parser = connection.parser
+        if parser.held or (connection.paused and self._must_wait(connection)):
+            parser.hold(data)
             connection.backlog.held(len(data), instant.mono_ns)
             self._serve(connection, [], instant)
         else:
@@ -93,7 +95,7 @@ class Intake:
             if since_ns and self._serves:
                 instant = self._turns.instant(since_ns)
             count = FEW if self._queue else self._slice
-            self._serve(connection, connection.parser.feed(data, count), instant)
+            self._serve(connection, parser.feed(data, count), instant)
 
     def _serve(
         self, connection: Connection, messages: Iterable[Incoming], instant: Instant
@@ -106,15 +108,23 @@ class Intake:
         served = receive(connection.link_id, messages, instant, clock, end_ns)
         if type(messages) is list and served < len(messages):
             self._put_back(connection, messages[served:], instant)
-        machine.links.counters.messages_in += served
+        self._counters.messages_in += served
         self.being_served = connection
         self._host.pump()
         self.being_served = None
         if connection.unflushed:
             connection.flush()
-        if connection.has_unserved or connection.paused:
+        parser, paused = connection.parser, connection.paused
+        if paused or parser.held:
             self._put_off(connection)
-        self._watch(connection, served > 0, instant)
+        if (
+            parser.unfinished_bytes
+            or parser.held
+            or connection.frame_since_ns
+            or paused
+            or self._held
+        ):
+            self._watch(connection, served > 0, instant)
 
     def _receive_unread(
         self,

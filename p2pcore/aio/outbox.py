@@ -19,9 +19,17 @@ FLUSH_BYTES = 256 * 1024  # taken at a time: on its way, it is copied three time
 
 
 class Outbox:
-    """Frames and messages in the order in which they leave, counted as they are encoded."""
+    """Frames and messages in the order in which they leave, counted as they do."""
 
-    __slots__ = ("_counters", "_frames", "_later", "_size_bytes", "later_bytes", "reply_bytes")
+    __slots__ = (
+        "_counters",
+        "_frames",
+        "_later",
+        "_size_bytes",
+        "is_full",
+        "later_bytes",
+        "reply_bytes",
+    )
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -30,22 +38,19 @@ class Outbox:
         self.reply_bytes = 0  # of frames that answer the peer, at most
         self._later: deque[Message] = deque()
         self.later_bytes = 0  # of the values in these
+        self.is_full = False
+        """True if what comes now has to wait as a message: `put_later`."""
 
     def __bool__(self) -> bool:
         """True if anything waits."""
         return bool(self._frames)
 
-    @property
-    def is_full(self) -> bool:
-        """True if what comes now has to wait as a message: `put_later`."""
-        return self._size_bytes > FULL_BYTES or bool(self._later)
-
     def put(self, frame: bytes) -> None:
         """Another frame."""
         self._frames.append(frame)
-        self._size_bytes += len(frame)
-        self._counters.messages_out += 1
-        self._counters.bytes_out += len(frame)
+        self._size_bytes = size_bytes = self._size_bytes + len(frame)
+        if size_bytes > FULL_BYTES:
+            self.is_full = True
 
     def put_later(self, message: Message) -> bool:
         """Another message, to be encoded when there is room. Returns False if there are too many:
@@ -58,22 +63,36 @@ class Outbox:
         """What leaves now: everything, or about FLUSH_BYTES of it."""
         frames = self._frames
         if self._size_bytes > FLUSH_BYTES:
-            taken: list[bytes] = []
-            size_bytes = 0
-            while size_bytes < FLUSH_BYTES:
-                taken.append(frames.popleft())
-                size_bytes += len(taken[-1])
-            self._size_bytes -= size_bytes
-        else:
-            taken = list(frames)
-            frames.clear()
-            self._size_bytes = 0
+            return self._take_some()
+        counters = self._counters
+        counters.messages_out += len(frames)
+        counters.bytes_out += self._size_bytes
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        frames.clear()
+        self._size_bytes = self.reply_bytes = 0
+        if self.is_full:
+            self._refill()
+        return data
+
+    def _take_some(self) -> bytes:
+        frames, taken, size_bytes = self._frames, [], 0
+        while size_bytes < FLUSH_BYTES:
+            taken.append(frames.popleft())
+            size_bytes += len(taken[-1])
+        self._counters.messages_out += len(taken)
+        self._counters.bytes_out += size_bytes
+        self._size_bytes -= size_bytes
+        self._refill()
+        self.reply_bytes = min(self.reply_bytes, self._size_bytes)
+        return taken[0] if len(taken) == 1 else b"".join(taken)
+
+    def _refill(self) -> None:
+        """Encode what waits as messages, as far as there is room."""
         while self._later and self._size_bytes <= FLUSH_BYTES:
             message = self._later.popleft()
             self.later_bytes -= _bulk(message)
             self.put(encode_frame(message))
-        self.reply_bytes = min(self.reply_bytes, self._size_bytes)
-        return taken[0] if len(taken) == 1 else b"".join(taken)
+        self.is_full = self._size_bytes > FULL_BYTES or bool(self._later)
 
 
 def _bulk(message: Message) -> int:

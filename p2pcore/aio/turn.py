@@ -14,7 +14,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from p2pcore.aio.system import now
 from p2pcore.effects import Instant, delay_of
 
 __all__ = ["Backlog", "Turns", "WatchedTurns"]
@@ -33,15 +32,14 @@ class Turns:
 
     def instant(self, since_ns: int = 0) -> Instant:
         """This instant, with the delay of what is read now, or was there at `since_ns`."""
-        instant = now()
-        mono_ns = instant.mono_ns
+        mono_ns = time.monotonic_ns()
         if not self._began_ns:
             self._began_ns = mono_ns
             if mono_ns - self._ended_ns < ASLEEP_NS:
                 self._began_ns -= self._length_ns // 2
             self._loop.call_soon(self._next)
         delay = delay_of(mono_ns - (since_ns or self._began_ns))
-        return Instant(mono_ns, instant.wall_ms, delay) if delay else instant
+        return Instant(mono_ns, time.time_ns() // 1_000_000, delay)
 
     def _next(self) -> None:
         """Another turn has begun."""

@@ -123,7 +123,9 @@ class Waiting:
         rooms: says for whose sake an operation can't start.
     """
 
-    __slots__ = ("_by_time", "_count", "_counters", "_lines", "_number", "_rooms", "_since_ns")
+    __slots__ = (
+        "_by_time", "_count", "_counters", "_lines", "_number", "_rooms", "_since_ns", "wake_at_ns",
+    )  # fmt: skip
 
     def __init__(self, rooms: Rooms, counters: Counters) -> None:
         self._rooms = rooms
@@ -133,11 +135,8 @@ class Waiting:
         self._number = 0
         self._count = 0
         self._since_ns = 0  # when the line was last empty
-
-    @property
-    def wake_at_ns(self) -> int | None:
+        self.wake_at_ns: int | None = None
         """When `handle_timer` has work, in monotonic ns."""
-        return self._by_time[0][0] if self._by_time else None
 
     def add(
         self,
@@ -158,6 +157,7 @@ class Waiting:
         self._number += 1
         self._counters.waited += 1
         heappush(self._by_time, (place.give_up_ns, self._number, place))
+        self.wake_at_ns = self._by_time[0][0]
         self._stand(place, node_id)
 
     def _stand(self, place: _Place, node_id: NodeId) -> None:
@@ -217,3 +217,4 @@ class Waiting:
             text = f"the nodes have too much to do: no room in {waited_s:.3f} s"
             error = BusyError(text, retry_after_s=max(LEAST_RETRY_S, round(waited_s, 3)))
             place.waiter.refuse(error, now)
+        self.wake_at_ns = by_time[0][0] if by_time else None

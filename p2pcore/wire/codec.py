@@ -43,52 +43,50 @@ class FrameParser:
     """Cuts one connection's bytes into messages. Holds at most one unfinished frame, and the frames
     beyond the limit of `feed`: as bytes, for messages may take ten times as much memory."""
 
-    __slots__ = ("_at", "_broken", "_held", "_needed", "_parts", "_size")
+    __slots__ = ("_at", "_broken", "_needed", "_parts", "held", "unfinished_bytes")
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []  # of an unfinished frame
-        self._size = 0  # of these
+        self.unfinished_bytes = 0
+        """Of these."""
         self._needed = 0  # bytes that they must have before another look is worth it
-        self._held = b""  # from `_at` on: whole frames that were too many, and what follows them
+        self.held = b""
+        """From `_at` on: whole frames that were too many, and what follows them. Feed nothing to
+        have the next."""
         self._at = 0
         self._broken = False
 
     @property
     def pending_bytes(self) -> int:
         """How much is held: of an unfinished frame, and of frames that were too many."""
-        return self._size + len(self._held) - self._at
-
-    @property
-    def has_more(self) -> bool:
-        """Whether there are frames that were too many: feed nothing to have the next."""
-        return bool(self._held)
+        return self.unfinished_bytes + len(self.held) - self._at
 
     @property
     def awaits_bytes(self) -> int:
         """How much more the unfinished frame needs; 0 if there is none."""
-        return max(0, self._needed - self._size) if self._size else 0
+        return max(0, self._needed - self.unfinished_bytes) if self.unfinished_bytes else 0
 
     def put_back(self, messages: list[Incoming]) -> None:
         """There was no time for these, which came last: they wait as bytes again."""
-        rest = self._held[self._at :] or self._joined()
-        self._held, self._at = b"".join(map(_frame_again, messages)) + rest, 0
+        rest = self.held[self._at :] or self._joined()
+        self.held, self._at = b"".join(map(_frame_again, messages)) + rest, 0
 
     def rest(self, limit: int) -> Iterator[Incoming]:
         """The next of what was held, decoded as it is asked for; `limit` at most."""
-        while self._held and limit > 0:
+        while self.held and limit > 0:
             limit -= 1
             yield from self.feed(b"", 1)
 
     def hold(self, data: bytes) -> None:
         """Keep these bytes until `feed` is asked for what is in them."""
         if not self._broken:
-            rest = self._held[self._at :] or self._joined()
-            self._held, self._at = rest + data, 0
+            rest = self.held[self._at :] or self._joined()
+            self.held, self._at = rest + data, 0
 
     def keep(self, data: bytes) -> bool:
         """Keep the next part of an unfinished frame, if it leaves it unfinished. Returns whether it
         does; if not, these bytes are to be fed."""
-        if not self._size or self._size + len(data) >= self._needed:
+        if not self.unfinished_bytes or self.unfinished_bytes + len(data) >= self._needed:
             return False
         self._add(data)
         return True
@@ -98,14 +96,14 @@ class FrameParser:
         if self._broken:
             return []
         start = 0
-        if self._size:
+        if self.unfinished_bytes:
             self._add(data)
-            if self._size < self._needed:
+            if self.unfinished_bytes < self._needed:
                 return []
             data = self._joined()
-        elif self._held:
+        elif self.held:
             start, self._at = self._at, 0
-            data, self._held = self._held + data if data else self._held, b""
+            data, self.held = self.held + data if data else self.held, b""
         messages: list[Incoming] = []
         end = len(data)
         while end - start >= HEADER_BYTES:
@@ -130,7 +128,7 @@ class FrameParser:
             if len(messages) >= limit:
                 if start > end - start:  # what is done with does not stay
                     data, start = data[start:], 0
-                self._held, self._at = data, start
+                self.held, self._at = data, start
                 return messages
         if start < end:
             self._add(data[start:])
@@ -147,13 +145,13 @@ class FrameParser:
             parts[-1] += data
         else:
             parts.append(data)
-        self._size += len(data)
+        self.unfinished_bytes += len(data)
 
     def _joined(self) -> bytes:
         """The parts of the unfinished frame, which are kept no longer."""
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
-        self._size = 0
+        self.unfinished_bytes = 0
         return data
 
     def _break(self, messages: list[Incoming], text: str) -> list[Incoming]:

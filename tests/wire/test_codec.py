@@ -212,9 +212,9 @@ def test_what_is_too_much_for_one_turn_waits_as_bytes(
     """In the same order, however the bytes come and whenever the next are asked for."""
     whole = b"".join(map(encode_frame, messages))
     parser, out = FrameParser(), []
-    while whole or parser.has_more:
+    while whole or parser.held:
         size = data.draw(st.integers(0, len(whole)))
-        if not size and not parser.has_more:
+        if not size and not parser.held:
             size = len(whole)
         if size and data.draw(st.booleans()):
             parser.hold(whole[:size])
@@ -237,7 +237,7 @@ def test_what_there_was_no_time_for_waits_as_bytes() -> None:
         parser = FrameParser()
         found = parser.feed(whole[:end], limit)
         parser.put_back(found[1:])
-        assert parser.has_more
+        assert parser.held
         assert end - 20_000 < parser.pending_bytes + len(encode_frame(asked[0])) <= end
         found = [*found[:1], *parser.rest(2), *parser.rest(99), *parser.feed(whole[end:])]
         assert found == [*asked[:3], m.Unknown(7, 99), *asked[3:]]
@@ -261,7 +261,7 @@ def test_frames_that_were_done_with_do_not_stay() -> None:
     parser = FrameParser()
     parser.hold(encode_frame(m.Ping(1)) * 1000)
     list(parser.rest(990))
-    assert len(parser._held) <= 2 * parser.pending_bytes
+    assert len(parser.held) <= 2 * parser.pending_bytes
 
 
 def test_parts_of_a_large_frame_are_kept_until_the_last_one_is_fed() -> None:
