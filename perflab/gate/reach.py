@@ -29,16 +29,18 @@ __all__ = [
     "FIRST_S",
     "SLOW",
     "FirstFigures",
+    "Reach",
     "first_figures",
     "reach_of",
     "seconds_of",
     "shares_of",
     "touching",
+    "traced_for",
 ]
 
 FIRST_S = 55.0
 """Usual seconds of what comes first: with the builds, a minute."""
-VERSION = 1  # of the file
+VERSION = 2  # of the file
 EXACT = ("counts.", "memory.", "disk.", "instructions.")
 CHEAP = ("operations", "edge", "memory", "disk")
 SLOW = ("populations", "lives")  # to prepare: they are in no reach
@@ -61,7 +63,7 @@ class FirstFigures:
 def reach_of(root: Path, base: Commit, core: str, figures: Sequence[str]) -> Reach:
     """By question, the share of its work that is done in each function of base's p2pcore; from a
     file, if this base was asked before."""
-    questions = sorted({each for name in figures if (each := _traced_for(name)) is not None})
+    questions = sorted({each for name in figures if (each := traced_for(name)) is not None})
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     place = root / ".asv" / "gate" / "reach" / f"{base.hash}-{python}.json"
     known = _read(place)
@@ -88,7 +90,7 @@ def _read(place: Path) -> dict[Question, dict[str, float]]:
         return {}
 
 
-def _traced_for(figure: str) -> Question | None:
+def traced_for(figure: str) -> Question | None:
     """The question under a trace that stands for a figure: swarms of 8 for those of 32."""
     question = question_of(figure)
     if question is None or question.kind is QuestionKind.IMPORT:
@@ -101,7 +103,7 @@ def _traced_for(figure: str) -> Question | None:
 
 def shares_of(reach: Reach, figure: str) -> Mapping[str, float] | None:
     """The share of a figure's work by function; None where no trace stands for it."""
-    question = _traced_for(figure)
+    question = traced_for(figure)
     return None if question is None else reach.get(question)
 
 
@@ -141,7 +143,7 @@ def first_figures(
     known: dict[Question, float] = {}
     names = (name for stage, names in stages.items() if stage not in SLOW for name in names)
     for name in filter(wanted, names):
-        question = _traced_for(name) if name.startswith(EXACT) else None
+        question = traced_for(name) if name.startswith(EXACT) else None
         if question is None or question not in reach:
             continue
         if question not in known:

@@ -104,7 +104,7 @@ def _traced(question: Question, core: str) -> Traced:
 @cache
 def take_edge_trees(loop: str, core: str) -> dict[str, tuple[list[Any], int]]:
     with EdgeLab(loop, core) as lab:
-        return lab.trees()
+        return {what: (tree, counted) for what, (tree, counted) in lab.trees().items()}
 
 
 @cache

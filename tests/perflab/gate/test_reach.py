@@ -116,6 +116,16 @@ def test_what_a_base_reaches_is_asked_once(tmp_path: Path, monkeypatch: pytest.M
         reach_of(tmp_path, base, CORE, figures)
 
 
+def test_the_edge_reaches_what_it_executes(tmp_path: Path) -> None:
+    """A trace that comes from a child is a list, and was taken for one of memory: no figure of the
+    edge reached anything."""
+    figure = "counts.c_calls.edge_store.asyncio"
+    [(question, shares)] = reach_of(tmp_path, Commit("0" * 40, "Core"), CORE, [figure]).items()
+    assert question == Question(QuestionKind.EDGE, "store", "asyncio")
+    assert {name.split("/")[1] for name in shares} >= {"aio", "session", "replication", "storage"}
+    assert sum(shares.values()) < 1  # the rest is the loop's
+
+
 def test_a_sheet_takes_down_what_is_asked_for_now() -> None:
     sheet = Recorder(Commit("0" * 40, "Sheet"), None, lambda name: name != "never")
     with sheet.taking({"one", "never"}.__contains__):
