@@ -34,6 +34,7 @@ try:
     from perflab.gate.remeasure import measure_again
     from perflab.load import command as load
     from perflab.monitor import watch
+    from perflab.mutate import command as mutate
     from perflab.peers import command as peers
     from perflab.production import command as production
     from perflab.production import field_command as field
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "bench": ": the commits finished before are kept",
             "bisect": ": with --steps, the same command goes on",
             "gate": ": what was measured is kept",
+            "mutate": ": the same command goes on",
             "sweep": ": the same command goes on",
         }.get(options.command, "")
         print(f"interrupted{kept}", file=sys.stderr)
@@ -215,6 +217,14 @@ COMMANDS = (
         sweep.add_arguments,
         lambda options: sweep.main(options, ROOT),
         sweep.EPILOG,
+    ),
+    Command(
+        "mutate",
+        "which slowdowns would the figures see, and which mistakes the tests?",
+        "Change one thing in each function of the core, drawn by lot, and look who notices.",
+        mutate.add_arguments,
+        lambda options: mutate.main(options, ROOT),
+        mutate.EPILOG,
     ),
     Command(
         "gate",

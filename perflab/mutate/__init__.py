@@ -1,0 +1,1 @@
+"""What would the figures and the tests notice? `python -m perflab mutate`."""

@@ -1,0 +1,176 @@
+"""Which exact figure sees a slowdown: those that reach its function are asked, the cheapest first.
+
+Theory of operation. Base does every question of the gate once under a trace
+(`perflab/gate/reach.py`), so it is known which figures execute a function. A mutant meets the
+stages of those alone, judged by the gate's policy, until a figure is called a regression.
+
+What a change is says where it can show at all: a loop calls and allocates nothing, so only counted
+instructions can see it.
+
+A seeded figure has to be worse by more than its floor under each of FIRST_SEEDS; the gate would
+play it under more of them before it says so.
+
+Rule: measures by the gate's stages; what a difference means is `perflab/gate/judge.py`'s matter.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+
+from benchmarks.micro.catalogue import MICROS
+from benchmarks.micro.edge import EDGE
+from benchmarks.micro.sizes import SIZES
+from perflab.gate.cause.questions import QuestionKind
+from perflab.gate.counts import (
+    OPERATION_METRICS,
+    Sheets,
+    note,
+    note_instructions,
+    take_operations,
+)
+from perflab.gate.edge import EDGE_METRICS, take_edge
+from perflab.gate.instructions import SEEDS, InstructionCount, count_instructions, unavailable
+from perflab.gate.judge import judge
+from perflab.gate.lives import LIFE_METRICS, take_lives
+from perflab.gate.policy import Policy
+from perflab.gate.populations import POPULATION_METRICS, take_populations
+from perflab.gate.reach import Reach, traced_for
+from perflab.gate.record import Kind
+from perflab.gate.recorder import Recorder
+from perflab.gate.seeds import EVENT_METRICS, FIRST_SEEDS, PLAYS, Play
+from perflab.mutate.draw import CALL, COPY, LOOP, MESSAGE, Mutant
+from perflab.results.checkout import Commit
+
+__all__ = ["FigureJudge"]
+
+COUNTED_FIRST = ("messages", "bytes", "python_calls", "c_calls")  # one process takes them all
+SWARM = ".8"
+WORK = (CALL, COPY, LOOP)
+MOST_MICROS = 3
+"""Micro benchmarks of which instructions are counted: those that the function is most of."""
+NOBODY = Commit("0" * 40, "a mutant")
+
+
+@dataclass(frozen=True, slots=True)
+class FigureStage:
+    """Figures that are measured together."""
+
+    metrics: tuple[str, ...]
+    take: Callable[[Sheets, tuple[str, str]], None]
+    sees: tuple[str, ...]
+    """The kinds of change that can show in them."""
+
+
+class FigureJudge:
+    """The figures of one base, and which function each of them reaches."""
+
+    def __init__(self, base: str, reach: Reach, policy: Policy) -> None:
+        """`base` is the directory of its p2pcore."""
+        self._base, self._reach, self._policy = base, reach, policy
+
+    def reached(self, function: str) -> int:
+        """How many of the gate's questions execute a function, named as in traces."""
+        return sum(function in shares for shares in self._reach.values())
+
+    def seen_by(self, mutant: Mutant, head: str) -> list[str]:
+        """The figures that call a mutant a regression, of the first stage that has any; `head` is
+        the directory of the p2pcore with it. Raises what the stages raise."""
+        for stage in self._stages(mutant.function):
+            if mutant.operator not in stage.sees:
+                continue
+            wanted = frozenset(stage.metrics).__contains__
+            sides = Recorder(NOBODY, None, wanted), Recorder(NOBODY, None, wanted)
+            stage.take(sides, (self._base, head))
+            base, after = (side.measured() for side in sides)
+            outcome = judge(base, after, self._policy, datetime.date.min)
+            found = [each.name for each in outcome.regressions]
+            found += [
+                name
+                for name, metric in after.metrics.items()
+                if metric.failed and not base.metrics[name].failed
+            ]
+            if found:
+                return sorted(found)
+        return []
+
+    def _stages(self, function: str) -> Iterator[FigureStage]:
+        first = [name for name in OPERATION_METRICS if name.endswith(SWARM)]
+        calls = tuple(name for name in first if name.split(".")[1] in COUNTED_FIRST)
+        others = tuple(name for name in first if name not in calls)
+        for stage in (
+            FigureStage(calls, _always(take_operations), (CALL, MESSAGE)),
+            FigureStage(others, _always(take_operations), (COPY,)),
+            FigureStage(EDGE_METRICS, _always(take_edge), (CALL, MESSAGE)),
+            *(
+                FigureStage(
+                    play.metrics,
+                    partial(self._take_play, play),
+                    (CALL, MESSAGE) if set(play.metrics) <= set(EVENT_METRICS) else (MESSAGE,),
+                )
+                for play in PLAYS
+            ),
+        ):
+            if self._is_reached(function, stage.metrics):
+                yield stage
+        if unavailable():
+            return
+        names = self._micros(function)
+        for name in names:  # one after the other: base's count of each serves many mutants
+            yield FigureStage((f"instructions.{name}",), partial(_take_instructions, name), WORK)
+        if names:
+            return  # in all that follows it is a smaller part of the work
+        for metrics, take in ((LIFE_METRICS, take_lives), (POPULATION_METRICS, take_populations)):
+            if self._is_reached(function, metrics):
+                yield FigureStage(metrics, _always(take), WORK)
+
+    def _is_reached(self, function: str, metrics: Iterable[str]) -> bool:
+        questions = {traced_for(name) for name in metrics} - {None}
+        return any(function in self._reach.get(each, {}) for each in questions if each)
+
+    def _micros(self, function: str) -> tuple[str, ...]:
+        shares = {
+            each.what: found[function]
+            for each, found in self._reach.items()
+            if each.kind is QuestionKind.MICRO
+            and each.what in MICROS | EDGE | SIZES
+            and function in found
+        }
+        order = sorted(shares, key=lambda name: (-shares[name], name))
+        return tuple(order[:MOST_MICROS])
+
+    def _take_play(self, play: Play, sheets: Sheets, cores: tuple[str, str]) -> None:
+        """Base, and head where it is worse under every seed; else base again."""
+        values = [[play.find(core, seed) for seed in FIRST_SEEDS] for core in cores]
+        for name in play.metrics:
+            pairs = [
+                (base[name], head[name])
+                for base, head in zip(*values, strict=True)
+                if name in base and name in head
+            ]
+            if not pairs:
+                continue
+            floor = 1 + self._policy.limits(name, Kind.SEEDED).floor
+            worse = all(head > floor * base for base, head in pairs)
+            base, head = pairs[0]
+            found = {name: base}, {name: head if worse else base}
+            for sheet, figures in zip(sheets, found, strict=True):
+                note(sheet, name, Kind.EXACT, name.split(".")[1], figures)
+
+
+def _always(
+    take: Callable[[Sheets, tuple[str, str], Callable[[], bool]], None],
+) -> Callable[[Sheets, tuple[str, str]], None]:
+    return lambda sheets, cores: take(sheets, cores, lambda: True)
+
+
+def _take_instructions(name: str, sheets: Sheets, cores: tuple[str, str]) -> None:
+    for sheet, core in zip(sheets, cores, strict=True):
+        note_instructions(sheet, name, [_instructions(core, name)], "")
+
+
+@cache
+def _instructions(core: str, name: str) -> InstructionCount:
+    return count_instructions(core, [name], SEEDS[0])
