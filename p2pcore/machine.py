@@ -209,9 +209,13 @@ class Machine:
     ) -> None:
         """Store, or delete with a `value` of None; completes with a StoreReceipt. A record with a
         `name`, of which the key is the hash, is listed."""
+        version = self.clock.next(now.wall_ms)
+        expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
         done = self._done(operation)
-        started = self.start_write(key, value, ttl_ms, deadline_ns, done, now, name, priority)
-        self._keep(operation, started)
+        self._operations[operation] = write = WriteOperation(
+            self._context, key, version, value, expires_ms, deadline_ns, done, name, priority
+        )
+        write.start(now)
 
     def read(
         self,
@@ -224,9 +228,10 @@ class Machine:
     ) -> None:
         """Retrieve; completes with the value. `name` is what errors call the key."""
         done = self._done(operation)
-        read = ReadOperation(self._context, key, name, deadline_ns, done, priority)
+        self._operations[operation] = read = ReadOperation(
+            self._context, key, name, deadline_ns, done, priority
+        )
         read.start(now)
-        self._keep(operation, read)
 
     def write_many(
         self,
@@ -248,8 +253,8 @@ class Machine:
         ]
         done = self._done(operation)
         batch = BatchWrite(self._context, versioned, deadline_ns, done, priority)
+        self._operations[operation] = batch
         batch.start(now)
-        self._keep(operation, batch)
 
     def read_many(
         self,
@@ -264,38 +269,14 @@ class Machine:
         are what errors call the keys."""
         done = self._done(operation)
         batch = BatchRead(self._context, keys, names, deadline_ns, done, priority)
+        self._operations[operation] = batch
         batch.start(now)
-        self._keep(operation, batch)
-
-    def _keep(self, operation: int, started: Operation | BatchRead | BatchWrite) -> None:
-        if not started.over:
-            self._operations[operation] = started
 
     def follow(self, operation: int, trace: Trace) -> None:
         """Have nodes tell how they get on with an operation that was begun just now: before
         `drain`. The trace is to be closed when the operation is over."""
         trace.follow(self.links, self._effects, lambda: operation in self._operations)
         trace.peers = self.peers()
-
-    def start_write(
-        self,
-        key: Key,
-        value: bytes | None,
-        ttl_ms: int | None,
-        deadline_ns: int,
-        done: Done,
-        now: Instant,
-        name: bytes | None = None,
-        priority: Priority = NORMAL,
-    ) -> Operation:
-        """Store a value (None: delete) under a version of our own making."""
-        version = self.clock.next(now.wall_ms)
-        expires_ms = now.wall_ms + ttl_ms if ttl_ms is not None else 0
-        operation = WriteOperation(
-            self._context, key, version, value, expires_ms, deadline_ns, done, name, priority
-        )
-        operation.start(now)
-        return operation
 
     # What an application may ask of the network
 
@@ -349,17 +330,21 @@ class Machine:
             started.cancel()
 
     def _done(self, operation: int) -> Done:
+        operations, effects = self._operations, self._effects
+
         def done(result: object, now: Instant) -> None:
-            self._operations.pop(operation, None)
-            self.complete(operation, result)
+            operations.pop(operation, None)
+            if type(result) is Found:
+                result = result.value
+            elif type(result) is list:
+                result = [_value(item) for item in result]
+            effects.append(Complete(operation, result))
 
         return done
 
     def complete(self, operation: int, result: object) -> None:
         """Hand the application its result."""
-        if isinstance(result, list):
-            result = [_value(item) for item in result]
-        self._effects.append(Complete(operation, _value(result)))
+        self._effects.append(Complete(operation, result))
 
 
 def _liveness(

@@ -14,6 +14,7 @@ from p2pcore.client import Client
 from p2pcore.config import ClientConfig
 from p2pcore.errors import ClosedError, UsageError
 from p2pcore.ids import NodeId
+from p2pcore.requests import budget_ns
 from p2pcore.routing.estimates import PeerEstimate
 from p2pcore.session.link import Counters
 
@@ -48,7 +49,7 @@ class AdaptiveClient(RecordOperations):
             Identity.new() if data_dir is None else Identity.of_directory(Path(data_dir))
         )
         self._machine = self._client = Client(config, self._identity.node_id, entropy())
-        self._default_timeout_s = config.timeout_s
+        self._default_timeout_ns = budget_ns(config.timeout_s)
         self._max_in_flight = config.max_in_flight
 
     def __del__(self) -> None:

@@ -22,6 +22,7 @@ from p2pcore.errors import ClosedError, ConfigError, StorageBrokenError, UsageEr
 from p2pcore.ids import NodeId
 from p2pcore.node import Node
 from p2pcore.overlay.inspection import Target
+from p2pcore.requests import budget_ns
 from p2pcore.session.link import Counters
 
 __all__ = ["AdaptiveCoordinator"]
@@ -64,7 +65,7 @@ class AdaptiveCoordinator(RecordOperations):
         disk = self._durability != "memory"
         self._machine = self._node = Node(self.config, self._identity.node_id, entropy(), disk=disk)
         self._node.read_clock = time.monotonic_ns
-        self._default_timeout_s = ClientConfig.timeout_s
+        self._default_timeout_ns = budget_ns(ClientConfig.timeout_s)
         self._max_in_flight = ClientConfig.max_in_flight
         self._leaving = False
         if self.config.allow_file is not None:

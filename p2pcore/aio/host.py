@@ -74,7 +74,8 @@ class Host:
         self._connections: dict[LinkId, Connection] = {}
         self._shaking: dict[LinkId, Connection] = {}  # incoming only, oldest first
         self._dials: set[asyncio.Task[None]] = set()
-        self._futures: dict[int, asyncio.Future[Any]] = {}
+        self.futures: dict[int, asyncio.Future[Any]] = {}
+        """Of the operations that have not completed."""
         self._unflushed: list[Connection] = []
         self.intake, self.lobby = Intake(self, self._loop), Lobby(self._loop)
         self._server: asyncio.Server | None = None
@@ -120,9 +121,9 @@ class Host:
             raise ClosedError("this was closed, or never opened")
         if asyncio._get_running_loop() is not self._loop:
             self.check_home()  # and be told so
-        self._next_operation += 1
-        future = self._futures[self._next_operation] = self._loop.create_future()
-        return self._next_operation, future
+        self._next_operation = number = self._next_operation + 1
+        future = self.futures[number] = self._loop.create_future()
+        return number, future
 
     def check_home(self) -> None:
         """Raises UsageError outside the event loop in which this was opened."""
@@ -131,12 +132,7 @@ class Host:
 
     def forget(self, operation: int) -> None:
         """Give this operation up: the caller does not wait for it."""
-        self._futures.pop(operation, None)
-
-    @property
-    def in_flight(self) -> int:
-        """How many operations have not completed."""
-        return len(self._futures)
+        self.futures.pop(operation, None)
 
     async def close(self) -> None:
         """Leave nothing behind: no connection, task, timer or waiting caller. Bounded in time."""
@@ -172,10 +168,10 @@ class Host:
         for task in self._dials:
             task.cancel()
         self.pump()
-        for future in self._futures.values():
+        for future in self.futures.values():
             if not future.done():
                 future.set_exception(ClosedError("closed while the operation was in flight"))
-        self._futures.clear()
+        self.futures.clear()
         for timer in (self._timer, self._tick):
             if timer is not None:
                 timer.cancel()
@@ -234,7 +230,7 @@ class Host:
             connection.flush()
 
     def _complete(self, effect: Complete) -> None:
-        future = self._futures.pop(effect.operation, None)
+        future = self.futures.pop(effect.operation, None)
         if future is None or future.done():
             return
         if isinstance(effect.result, Exception):

@@ -26,7 +26,7 @@ class Inquiries:
     """The methods that `AdaptiveClient` and `AdaptiveCoordinator` have in common."""
 
     _machine: Machine
-    _default_timeout_s: float
+    _default_timeout_ns: int
 
     async def node_info(
         self, address_or_id: str | bytes | None = None, *, timeout_s: float | None = None
@@ -123,14 +123,18 @@ class Inquiries:
 
     def _deadline_ns(self, timeout_s: float | None) -> int:
         """When an operation that begins now has to end, in monotonic ns."""
-        seconds = self._default_timeout_s if timeout_s is None else timeout_s
-        return time.monotonic_ns() + budget_ns(seconds)
+        wait_ns = self._default_timeout_ns if timeout_s is None else budget_ns(timeout_s)
+        return time.monotonic_ns() + wait_ns
 
     async def _result(self, host: Host, operation: int, future: asyncio.Future[Any]) -> Any:
         """Wait for an operation; one that is cancelled ends in the machine, too."""
         try:
             return await future
         except asyncio.CancelledError:
-            host.forget(operation)
-            self._machine.cancel(operation)
+            self._give_up(host, operation)
             raise
+
+    def _give_up(self, host: Host, operation: int) -> None:
+        """The caller was cancelled."""
+        host.forget(operation)
+        self._machine.cancel(operation)

@@ -135,14 +135,19 @@ class RecordOperations(Inquiries):
         """
         place = key_of(key)
         stored = checked_value(value)
-        ttl_ms, name = lifetime_ms(ttl_s), listed_name(key, listed)
+        ttl_ms = None if ttl_s is None else lifetime_ms(ttl_s)
+        name = None if listed is False else listed_name(key, listed)
         deadline_ns, rank = self._deadline_ns(timeout_s), checked_priority(priority)
         host, operation, future = self._begin(trace)
         self._machine.write(operation, place, stored, ttl_ms, deadline_ns, now(), name, rank)
         if trace is not None:
             self._follow(host, operation, future, trace)
         host.pump()
-        receipt: StoreReceipt = await self._result(host, operation, future)
+        try:
+            receipt: StoreReceipt = await future
+        except asyncio.CancelledError:
+            self._give_up(host, operation)
+            raise
         return receipt
 
     async def delete(
@@ -162,7 +167,11 @@ class RecordOperations(Inquiries):
         if trace is not None:
             self._follow(host, operation, future, trace)
         host.pump()
-        receipt: StoreReceipt = await self._result(host, operation, future)
+        try:
+            receipt: StoreReceipt = await future
+        except asyncio.CancelledError:
+            self._give_up(host, operation)
+            raise
         return receipt
 
     async def retrieve(
@@ -187,7 +196,11 @@ class RecordOperations(Inquiries):
         if trace is not None:
             self._follow(host, operation, future, trace)
         host.pump()
-        value: bytes = await self._result(host, operation, future)
+        try:
+            value: bytes = await future
+        except asyncio.CancelledError:
+            self._give_up(host, operation)
+            raise
         return value
 
     async def store_many(
@@ -297,8 +310,10 @@ class RecordOperations(Inquiries):
         host = self._host
         if host is None:
             raise ClosedError(self._unopened)
-        room_for_one(host.in_flight, self._max_in_flight)
-        return host, *host.operation()
+        if len(host.futures) >= self._max_in_flight:
+            room_for_one(len(host.futures), self._max_in_flight)
+        operation, future = host.operation()
+        return host, operation, future
 
     def _follow(
         self, host: Host, operation: int, future: asyncio.Future[Any], trace: Trace

@@ -151,7 +151,7 @@ async def test_operations(run: Run, operation: str, three: list[AdaptiveCoordina
         assert not client._client.links.calls
         assert not client._client._operations
         assert client._host is not None
-        assert client._host.in_flight == 0
+        assert client._host.futures == {}
         assert len(await client.retrieve("key")) in (5, 50_000)
 
 

@@ -72,7 +72,7 @@ async def test_arguments_of_another_type_are_told_at_once() -> None:
             with pytest.raises(UsageError):
                 await call
         assert client._host is not None
-        assert client._host.in_flight == 0
+        assert client._host.futures == {}
 
 
 def test_machines_take_their_own_settings() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from p2pcore.effects import Instant
 from p2pcore.ids import NodeId, key_of
+from p2pcore.replication.operations import WriteOperation
 from p2pcore.session.link import Call
 from p2pcore.sim import (
     Byzantine,
@@ -40,7 +41,9 @@ def test_a_misbehaving_member_answers_itself(behaviour: str) -> None:
 
     def write(now: Instant) -> None:
         done = lambda receipt, now: receipts.append(receipt)  # noqa: E731
-        node.machine.start_write(key, b"value", None, now.mono_ns + 10**9, done, now)
+        context, version = node.machine._context, node.machine.clock.next(now.wall_ms)
+        due_ns = now.mono_ns + 10**9
+        WriteOperation(context, key, version, b"value", 0, due_ns, done).start(now)
 
     node.tell(write)
     world.run(1)
