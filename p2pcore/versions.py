@@ -12,7 +12,7 @@ from typing import NewType
 
 from p2pcore.ids import NodeId
 
-__all__ = ["HybridClock", "Version", "version_at", "wall_ms_of"]
+__all__ = ["LAST_MS", "HybridClock", "Version", "version_at", "wall_ms_of"]
 
 Version = NewType("Version", bytes)
 """16 bytes: compare two to learn which write is newer."""
@@ -20,6 +20,8 @@ Version = NewType("Version", bytes)
 COUNTER_BITS = 16
 TIME_BYTES = 8
 WRITER_BYTES = 8
+LAST_MS = (1 << 8 * TIME_BYTES - COUNTER_BITS) - 1
+"""The last time of day that a version can have, some 8,900 years from now."""
 
 
 def wall_ms_of(version: bytes) -> int:

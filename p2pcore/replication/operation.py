@@ -40,7 +40,7 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.refusals import ERRORS
 from p2pcore.routing.hedges import HedgeableCall
-from p2pcore.routing.waiting import NORMAL, Priority
+from p2pcore.routing.waiting import Priority
 from p2pcore.session.link import Call
 from p2pcore.wire.messages import (
     Failed,
@@ -87,6 +87,7 @@ class Operation(HedgeableCall):
         "_state",
         "began_ns",
         "key",
+        "needed",
         "point",
         "priority",
         "replicas",
@@ -101,13 +102,15 @@ class Operation(HedgeableCall):
         key: Key,
         deadline_ns: int,
         done: Done,
-        priority: Priority = NORMAL,
+        priority: Priority,
+        needed: int,
     ) -> None:
         super().__init__(context.links.new_call_id(), deadline_ns)
         self.key = key
         self.priority = priority
         self.point = point_of(key)
         self.replicas: list[Contact] = []
+        self.needed = needed  # the size of the quorum
         self._context = context
         self._deadline_ns = deadline_ns
         self._done = done
@@ -121,11 +124,6 @@ class Operation(HedgeableCall):
         context.budget.operations += 1
 
     # What a kind of operation decides
-
-    @property
-    def needed(self) -> int:
-        """The size of the quorum."""
-        raise NotImplementedError
 
     def progress(self) -> int:
         """How many replicas count towards it so far."""
@@ -172,7 +170,9 @@ class Operation(HedgeableCall):
 
     def finish(self, result: object, now: Instant) -> None:
         """The end; happens once."""
-        self.cancel()
+        self._context.links.enough(self)
+        if self._delegated is not None:
+            self._context.links.enough(self._delegated)
         self._done(result, now)
 
     @property

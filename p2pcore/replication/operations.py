@@ -85,7 +85,7 @@ class WriteOperation(Operation):
         *,
         for_peer: bool = False,
     ) -> None:
-        super().__init__(context, key, deadline_ns, done, priority)
+        super().__init__(context, key, deadline_ns, done, priority, context.settings.writes)
         self._listed_as = name
         self._for_peer = for_peer
         self._version = version
@@ -96,10 +96,6 @@ class WriteOperation(Operation):
         self._acked: dict[NodeId, int] = {}  # when, in monotonic ns
         self._oldest_ns = 0  # of these; there may be none as old any more
         self._objections: _Objections | None = None
-
-    @property
-    def needed(self) -> int:
-        return self._context.settings.writes
 
     def progress(self) -> int:
         return len(self._acked)
@@ -127,17 +123,18 @@ class WriteOperation(Operation):
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
         if type(reply) is Stored:
-            if not self._acked:
+            acked = self._acked
+            if not acked:
                 self._oldest_ns = now.mono_ns
-            self._acked[node_id] = now.mono_ns
-            if len(self._acked) >= self.needed:
+            acked[node_id] = now.mono_ns
+            if len(acked) >= self.needed:
                 if now.mono_ns - self._oldest_ns >= SETTLE_NS:
                     self._forget_old_acks(now)
-                    if len(self._acked) < self.needed:
+                    acked = self._acked
+                    if len(acked) < self.needed:
                         self._ask_others(now)  # who has answered long before may confirm again
                         return
-                receipt = StoreReceipt(self._version, len(self.replicas), len(self._acked))
-                self.finish(receipt, now)
+                self.finish(StoreReceipt(self._version, len(self.replicas), len(acked)), now)
         elif isinstance(reply, Stale):
             self._on_stale(node_id, reply, now)
         elif isinstance(reply, Failed) and reply.reason == Reason.CLOCK_OFFSET:

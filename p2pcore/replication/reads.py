@@ -44,15 +44,11 @@ class ReadOperation(Operation):
         done: Done,
         priority: Priority = NORMAL,
     ) -> None:
-        super().__init__(context, key, deadline_ns, done, priority)
+        super().__init__(context, key, deadline_ns, done, priority, context.settings.reads)
         self._name = name
         self._asked = 0  # of `replicas`, which are asked in order
         self._extra = False  # whether more were asked than are needed
         self._answers: dict[NodeId, Found | Missing] = {}
-
-    @property
-    def needed(self) -> int:
-        return self._context.settings.reads
 
     def progress(self) -> int:
         return len(self._answers)
@@ -125,9 +121,10 @@ class ReadOperation(Operation):
         self._context.links.ask(self, targets, Fetch(self.id, self.key, budget), now)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
-        if isinstance(reply, Found | Missing):
-            self._answers[node_id] = reply
-            if len(self._answers) >= self.needed:
+        if type(reply) is Found or type(reply) is Missing:
+            answers = self._answers
+            answers[node_id] = reply
+            if len(answers) >= self.needed:
                 self._conclude(now)
             return
         self.refused(reply, now)

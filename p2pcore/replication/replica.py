@@ -21,7 +21,7 @@ from p2pcore.session.manners import for_nodes
 from p2pcore.storage.memory import TALLY_RECORDS, Record
 from p2pcore.storage.recent import starts_in
 from p2pcore.storage.store import RecordStore
-from p2pcore.versions import Version, wall_ms_of
+from p2pcore.versions import LAST_MS, Version, version_at, wall_ms_of
 from p2pcore.wire.limits import MAX_VALUE_BYTES
 from p2pcore.wire.messages import (
     Draw,
@@ -55,6 +55,7 @@ long as ntpd wants to see an offset before it believes in it (its setting stepou
 TALLIED_AT_ONCE = 128  # 0.4 ms where 300,000 records are held, which are not in any cache
 SLICE_NS = 2_000_000  # between slices where many have to be seen to: four times what one takes
 
+_number = int.from_bytes  # `point_of`, without a call in between
 NOT_REPLICA, READY = Standing.NOT_REPLICA, Standing.READY
 
 
@@ -82,6 +83,9 @@ class Replica:
         self._store = store
         self._promise = promise
         self._max_offset_ms = max_offset_ms
+        self._counters = links.counters
+        self._believed_ms = -1  # nobody's time of day
+        self._too_new = version_at(0)
         self._offset_ms: int | None = None  # of the time of day from the monotonic clock
         self._steady_ns = 0  # from then on what the time of day says is believed
         self.on_jump: Callable[[Instant], None] = _ignore
@@ -142,14 +146,16 @@ class Replica:
     def _on_store(self, link: Link, request: Store, now: Instant) -> None:
         if now.delay >= LONG_DELAY and self._too_late(link, request, now):
             return
-        self._links.counters.stores += 1
+        self._counters.stores += 1
         key = Key(request.key)
-        standing = self._ownership.standing(point_of(key))
+        standing = self._ownership.standing(_number(key))
         if standing is NOT_REPLICA:
             self._not_replica(link, request.id, key, now)
             return
-        ahead_ms = wall_ms_of(request.version) - now.wall_ms
-        if ahead_ms > self._max_offset_ms:
+        if now.wall_ms != self._believed_ms:
+            self._believe_at(now.wall_ms)
+        if request.version >= self._too_new:
+            ahead_ms = wall_ms_of(request.version) - now.wall_ms
             text = (
                 f"the version is {ahead_ms} ms ahead of this node's clock, "
                 f"the limit is {self._max_offset_ms} ms"
@@ -162,12 +168,13 @@ class Replica:
             self._links.reply(link, Failed(request.id, Reason.MISBEHAVED, text))
             return
         record = Record(Version(request.version), request.value, request.expires_ms, name)
+        store = self._store
         try:
-            newer = self._store.put(key, record, now.wall_ms)
+            newer = store.put(key, record, now.wall_ms)
         except RefusedError as error:
             self._links.reply(link, refusal_of(request.id, error, now.delay))
             return
-        if self.wake_at_ns is None or len(self._store.untallied) >= TALLY_RECORDS:
+        if self.wake_at_ns is None or len(store.untallied) >= TALLY_RECORDS:
             self.tidy_later(now)
         if newer is not None:
             self._links.reply(link, Stale(request.id, newer, now.delay))
@@ -183,6 +190,12 @@ class Replica:
         else:
             self._not_ready(link, request.id, now)
 
+    def _believe_at(self, wall_ms: int) -> None:
+        """At this time of day, versions from `_too_new` on are further ahead than the limit."""
+        self._believed_ms = wall_ms
+        first_ms = wall_ms + self._max_offset_ms + 1
+        self._too_new = version_at(min(max(first_ms, 0), LAST_MS))
+
     def _is_long_over(self, record: Record, now: Instant) -> bool:
         """Whether, by this clock, a record was sent so long after its end that a clock is wrong. It
         is kept, but this copy does not last, and must not count."""
@@ -193,9 +206,9 @@ class Replica:
     def _on_fetch(self, link: Link, request: Fetch, now: Instant) -> None:
         if now.delay >= LONG_DELAY and self._too_late(link, request, now):
             return
-        self._links.counters.fetches += 1
+        self._counters.fetches += 1
         key = Key(request.key)
-        standing = self._ownership.standing(point_of(key))
+        standing = self._ownership.standing(_number(key))
         if standing is not READY:
             self._declined(link, request.id, key, standing, now)
             return
@@ -210,7 +223,8 @@ class Replica:
     def _on_store_many(self, link: Link, request: StoreMany, now: Instant) -> None:
         if now.delay >= LONG_DELAY and self._too_late(link, request, now):
             return
-        self._links.counters.stores += len(request.items)
+        self._counters.stores += len(request.items)
+        self._believe_at(now.wall_ms)
         others = [place for place, item in enumerate(request.items) if not self._took(item, now)]
         self.tidy_later(now)
         self._promise(link, StoredMany(request.id, others, now.delay))
@@ -218,7 +232,7 @@ class Replica:
     def _took(self, item: StoreItem, now: Instant) -> bool:
         """Store one item of a batch; whether that counts. If not: why is told when it comes again
         on its own."""
-        if wall_ms_of(item.version) - now.wall_ms > self._max_offset_ms:
+        if item.version >= self._too_new:
             return False
         standing = self._ownership.standing(point_of(item.key))
         if standing is NOT_REPLICA:

@@ -123,13 +123,17 @@ class MemoryStore:
                 return held.version
             if not self.lacks(key, record.version, record.lasts_ms, wall_ms):
                 return None
-        if record.value is None:
+        value = record.value
+        if value is None:
             # One that another replica hands on ends when it does there: if each copy lasted a
             # whole grace, reads that repair would keep a tombstone going round for ever.
             end_ms = min(wall_ms + self._grace_ms, record.expires_ms or wall_ms + self._grace_ms)
             record = Record(record.version, None, end_ms)
-        growth = len(record.value or b"")
-        growth += RECORD_OVERHEAD_BYTES if held is None else -len(held.value or b"")
+        growth = len(value) if value else 0
+        if held is None:
+            growth += RECORD_OVERHEAD_BYTES
+        elif held.value:
+            growth -= len(held.value)
         if growth > 0 and self.size_bytes + growth > self._capacity_bytes:
             raise StorageFullError(
                 f"{self.size_bytes} of {self._capacity_bytes} bytes are in use, "
