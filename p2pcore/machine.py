@@ -23,7 +23,8 @@ from p2pcore.overlay.directory import Directory
 from p2pcore.overlay.inspection import Inspection, Target
 from p2pcore.overlay.liveness import Liveness
 from p2pcore.overlay.table import ContactTable
-from p2pcore.replication.batch import BatchRead, BatchWrite
+from p2pcore.replication.batch import BatchWrite
+from p2pcore.replication.batch_read import BatchRead
 from p2pcore.replication.operation import Operation
 from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.operations import WriteOperation
@@ -336,8 +337,6 @@ class Machine:
             operations.pop(operation, None)
             if type(result) is Found:
                 result = result.value
-            elif type(result) is list:
-                result = [_value(item) for item in result]
             effects.append(Complete(operation, result))
 
         return done
@@ -359,8 +358,3 @@ def _liveness(
         give_up_after_ns=round(config.give_up_after_s * 1e9),
         witnesses=config.witnesses,
     )
-
-
-def _value(result: object) -> object:
-    """What the application gets: the value itself of a record that was found."""
-    return result.value if isinstance(result, Found) else result

@@ -9,7 +9,7 @@ all the means of one, and its own error in the end. So a batch is only ever a sh
 Rule: nothing here knows how to fail; that is what `operations.py` is for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Done, Instant, budget_of
@@ -18,14 +18,6 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation
 from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.operations import StoreReceipt, WriteOperation
-from p2pcore.replication.reads import (
-    ReadOperation,
-    agreed_of,
-    is_false,
-    newest_of,
-    repair,
-    result_of,
-)
 from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.routing.windows import units_of
 from p2pcore.session.link import Call
@@ -33,22 +25,20 @@ from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
 from p2pcore.wire.messages import (
-    FetchMany,
     Found,
-    FoundItem,
-    FoundMany,
     Message,
-    Missing,
     Reply,
     StoredMany,
     StoreItem,
     StoreMany,
 )
 
-__all__ = ["BatchRead", "BatchWrite"]
+__all__ = ["Batch", "BatchWrite", "Choose"]
 
 ITEMS_PER_UNIT = 4  # an item takes a fraction of what a request of its own would
-FETCH_BYTES = 1024  # what a value is taken to have before it is known
+
+Choose = Callable[[int, list[Contact], Instant], Sequence[Contact]]
+"""Which of the replicas of the item at a place are asked."""
 
 _Asked = dict[NodeId, tuple[Contact, list[int]]]
 """Whom a batch asks, and about which of its items."""
@@ -59,11 +49,11 @@ class _Part(Call):
 
     __slots__ = ("_batch", "places")
 
-    def __init__(self, batch: "_Batch", call_id: int, due_ns: int, places: list[int]) -> None:
+    def __init__(self, batch: "Batch", call_id: int, due_ns: int, places: list[int]) -> None:
         super().__init__(call_id, due_ns)
         self._batch = batch
         self.places = places
-        size_bytes = sum(map(batch.size_of, places))
+        size_bytes = sum(batch.sizes_of(places))
         self.units = batch.unit * (units_of(size_bytes) + len(places) // ITEMS_PER_UNIT)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
@@ -77,7 +67,7 @@ class _Part(Call):
         self._batch.part_over(self, now)
 
 
-class _Batch:
+class Batch:
     """What both kinds share. `results` has the items' results or errors, in their order."""
 
     may_choose = False
@@ -103,7 +93,7 @@ class _Batch:
         context.budget.operations += 1
         self._asking = False
         self.results: list[object] = [None] * len(keys)
-        self.replicas: list[list[Contact]] = [[] for _ in keys]
+        self.replicas: list[Sequence[Contact]] = [()] * len(keys)
 
     @property
     def over(self) -> bool:
@@ -112,15 +102,18 @@ class _Batch:
 
     def start(self, now: Instant) -> None:
         """Ask every replica about all that is its."""
-        directory, count = self._context.directory, self._context.settings.replicas
-        by_node = self._by_node
+        find, count = self._context.directory.replicas, self._context.settings.replicas
+        by_node, all_replicas, ask_of = self._by_node, self.replicas, self.chooser()
         for place, key in enumerate(self._keys):
-            replicas = directory.replicas(point_of(key), count, now)
+            replicas = find(point_of(key), count, now)
             if replicas is None or len(replicas) < count:
                 continue  # looked up by the operation of its own that follows
-            self.replicas[place] = replicas
-            for contact in self.ask_of(place, replicas, now):
-                by_node.setdefault(contact.node_id, (contact, []))[1].append(place)
+            all_replicas[place] = replicas
+            for contact in ask_of(place, replicas, now):
+                about = by_node.get(contact.node_id)
+                if about is None:
+                    about = by_node[contact.node_id] = contact, []
+                about[1].append(place)
         windows = self._context.windows
         if windows.full:
             asked = [contact for contact, _ in by_node.values()]
@@ -185,7 +178,7 @@ class _Batch:
     def _single_over(self, place: int) -> Done:
         def done(result: object, now: Instant) -> None:
             self._singles.pop(place)
-            self.resolve(place, result)
+            self.resolve(place, result.value if isinstance(result, Found) else result)
             self._finish_if_over(now)
 
         return done
@@ -196,30 +189,30 @@ class _Batch:
             done(self.results, now)
 
     def _chunks(self, places: list[int]) -> list[list[int]]:
-        chunks: list[list[int]] = [[]]
-        size = 0
-        for place in places:
-            item_bytes = self.size_of(place)
-            full = len(chunks[-1]) >= MAX_BATCH_ITEMS or size + item_bytes > MAX_BATCH_BYTES
-            if full and chunks[-1]:
-                chunks.append([])
-                size = 0
-            chunks[-1].append(place)
-            size += item_bytes
+        chunk: list[int] = []
+        chunks = [chunk]
+        left_bytes = MAX_BATCH_BYTES
+        for place, item_bytes in zip(places, self.sizes_of(places), strict=True):
+            left_bytes -= item_bytes
+            if chunk and (left_bytes < 0 or len(chunk) >= MAX_BATCH_ITEMS):
+                chunk = []
+                chunks.append(chunk)
+                left_bytes = MAX_BATCH_BYTES - item_bytes
+            chunk.append(place)
         return chunks
 
     # What the two kinds decide
 
-    def ask_of(self, place: int, replicas: list[Contact], now: Instant) -> Sequence[Contact]:
-        """Which of an item's replicas are asked."""
+    def chooser(self) -> "Choose":
+        """What says which of an item's replicas are asked."""
         raise NotImplementedError
 
     def wait_ns(self, asked: list[Contact], now: Instant) -> int:
         """How long to wait for these."""
         raise NotImplementedError
 
-    def size_of(self, place: int) -> int:
-        """About how many bytes an item takes in the message or in its reply."""
+    def sizes_of(self, places: list[int]) -> Sequence[int]:
+        """About how many bytes each of these items takes in the message or in its reply."""
         raise NotImplementedError
 
     @property
@@ -244,7 +237,7 @@ def _nobody(result: object, now: Instant) -> None:
     """Stands for a caller who was already told."""
 
 
-class BatchWrite(_Batch):
+class BatchWrite(Batch):
     """Stores many values. Its result is a list of StoreReceipts and errors."""
 
     def __init__(
@@ -259,17 +252,17 @@ class BatchWrite(_Batch):
         self._items = items
         self._acks = [0] * len(items)
 
-    def ask_of(self, place: int, replicas: list[Contact], now: Instant) -> Sequence[Contact]:
-        return replicas
+    def chooser(self) -> Choose:
+        return lambda place, replicas, now: replicas
 
     def wait_ns(self, asked: list[Contact], now: Instant) -> int:
         return (
             LEAST_NS  # acknowledgements count together within SETTLE_NS only (see `ownership.py`)
         )
 
-    def size_of(self, place: int) -> int:
-        item = self._items[place]
-        return len(item.value or b"") + len(item.name or b"")
+    def sizes_of(self, places: list[int]) -> Sequence[int]:
+        items = [self._items[place] for place in places]
+        return [len(item.value or b"") + len(item.name or b"") for item in items]
 
     @property
     def quorum(self) -> int:
@@ -281,14 +274,14 @@ class BatchWrite(_Batch):
     def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
         if not isinstance(reply, StoredMany):
             return
-        needed, acks = self._context.settings.writes, self._acks
-        others = dict.fromkeys(reply.others)
-        for index, place in enumerate(places):
-            if index in others:
-                continue
+        needed, acks, items = self._context.settings.writes, self._acks, self._items
+        if reply.others:
+            others = dict.fromkeys(reply.others)
+            places = [place for index, place in enumerate(places) if index not in others]
+        for place in places:
             acks[place] += 1
             if acks[place] == needed:
-                version = Version(self._items[place].version)
+                version = Version(items[place].version)
                 self.resolve(place, StoreReceipt(version, len(self.replicas[place]), needed))
         self._finish_if_over(now)
 
@@ -305,87 +298,3 @@ class BatchWrite(_Batch):
             item.name,
             self.priority,
         )
-
-
-class BatchRead(_Batch):
-    """Retrieves many values. Its result is a list of Founds and errors.
-
-    Args:
-        names: what errors call the keys.
-    """
-
-    def __init__(
-        self,
-        context: OperationContext,
-        keys: list[Key],
-        names: Sequence[str | bytes],
-        deadline_ns: int,
-        done: Done,
-        priority: Priority = NORMAL,
-    ) -> None:
-        super().__init__(context, keys, deadline_ns, done, priority)
-        self._names = names
-        self._answers: list[dict[NodeId, Found | Missing]] = [{} for _ in keys]
-
-    def ask_of(self, place: int, replicas: list[Contact], now: Instant) -> Sequence[Contact]:
-        if slow := self._context.links.slow:
-            replicas = sorted(replicas, key=lambda contact: contact.node_id in slow)
-        absent = self._context.directory.absent
-        if absent.contacts:
-            point, count = point_of(self._keys[place]), self._context.settings.replicas
-            replicas = absent.ready_first(replicas, point, count, now)
-        reads = self._context.settings.reads
-        if self._context.estimates.alert:
-            replicas, reads = self._context.estimates.plan(replicas, reads, now)
-        return replicas[:reads]
-
-    def wait_ns(self, asked: list[Contact], now: Instant) -> int:
-        return self._context.links.timeouts.of(asked, now)
-
-    def size_of(self, place: int) -> int:
-        return FETCH_BYTES
-
-    @property
-    def quorum(self) -> int:
-        return self._context.settings.reads
-
-    def message(self, call_id: int, places: list[int], budget: int) -> Message:
-        return FetchMany(call_id, [self._keys[place] for place in places], budget=budget)
-
-    def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
-        if not isinstance(reply, FoundMany) or len(reply.items) != len(places):
-            return
-        needed = self._context.settings.reads
-        others = dict.fromkeys(reply.others)
-        for index, (place, item) in enumerate(zip(places, reply.items, strict=True)):
-            if index in others:
-                continue
-            answers = self._answers[place]
-            answers[node_id] = _as_answer(item)
-            if len(answers) == needed:
-                agreed = agreed_of(answers)
-                if agreed is not None:
-                    self.resolve(place, agreed)
-                    continue
-                newest = newest_of(answers, now.wall_ms)
-                if newest is not None and is_false(self._context, newest, now):
-                    continue  # which an operation of its own goes into
-                if newest is not None:
-                    repair(
-                        self._context, self._keys[place], self.replicas[place], answers, newest, now
-                    )
-                self.resolve(place, result_of(newest, self._names[place]))
-        self._finish_if_over(now)
-
-    def single(self, place: int, done: Done) -> Operation:
-        key, name = self._keys[place], self._names[place]
-        return ReadOperation(self._context, key, name, self._deadline_ns, done, self.priority)
-
-
-_NOTHING = Missing(0)
-
-
-def _as_answer(item: FoundItem | None) -> Found | Missing:
-    if item is None:
-        return _NOTHING
-    return Found(0, item.version, item.value, item.expires_ms, name=item.name)

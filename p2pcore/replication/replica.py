@@ -234,7 +234,7 @@ class Replica:
         on its own."""
         if item.version >= self._too_new:
             return False
-        standing = self._ownership.standing(point_of(item.key))
+        standing = self._ownership.standing(_number(item.key))
         if standing is NOT_REPLICA:
             return False
         if item.name is not None and is_false_name(item.key, item.name):
@@ -244,7 +244,9 @@ class Replica:
             newer = self._store.put(Key(item.key), record, now.wall_ms)
         except RefusedError:
             return False
-        return newer is None and standing is READY and not self._is_long_over(record, now)
+        if newer is not None or standing is not READY:
+            return False
+        return not (record.expires_ms and self._is_long_over(record, now))
 
     def _on_fetch_many(self, link: Link, request: FetchMany, now: Instant) -> None:
         if now.delay >= LONG_DELAY and self._too_late(link, request, now):
@@ -254,11 +256,11 @@ class Replica:
         others: list[int] = []
         room = MAX_VALUE_BYTES  # a reply is one frame
         held = request.held and link.contact is not None
-        store = self._store
+        store, standing, wall_ms = self._store, self._ownership.standing, now.wall_ms
         for place, key in enumerate(request.keys):
-            record = store.held(Key(key)) if held else store.get(Key(key), now.wall_ms)
+            record = store.held(Key(key)) if held else store.get(Key(key), wall_ms)
             size = len(record.value or b"") + len(record.name or b"") if record else 0
-            if size > room or not (held or self._ownership.standing(point_of(key)) is READY):
+            if size > room or not (held or standing(_number(key)) is READY):
                 others.append(place)
                 items.append(None)
                 continue
