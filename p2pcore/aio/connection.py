@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from p2pcore.aio.lobby import Lobby
 from p2pcore.aio.outbox import Outbox
 from p2pcore.aio.patience import FRAME_STALLS, LINGER_S, NOT_READ
-from p2pcore.aio.system import SMALL_READ_BYTES, keep_alive, socket_of
+from p2pcore.aio.system import keep_alive, socket_of
 from p2pcore.aio.tls import PIECE_BYTES, TlsSession
 from p2pcore.aio.turn import Backlog
 from p2pcore.effects import LinkId
@@ -168,21 +168,20 @@ class Connection(asyncio.BufferedProtocol):
         return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self.stage is Stage.CLOSING or self.stage is Stage.GONE:
-            return
-        if self.stage is Stage.HANDSHAKING:
-            self._host.lobby.received(self, self.buffer[:nbytes])
+        if self.stage is not OPEN:
+            if self.stage is Stage.HANDSHAKING:
+                self._host.lobby.received(self, self.buffer[:nbytes])
             return
         data = self.buffer[:nbytes]
         try:
-            if nbytes > SMALL_READ_BYTES:
+            if nbytes > PIECE_BYTES:
                 self._keep_parts(data[:-PIECE_BYTES])
                 data = data[-PIECE_BYTES:]
-            plain = self._tls.receive(data)
+            parts = self._tls.parts(data)
         except P2PError as error:
             self.fail(error)
             return
-        self._take(plain)
+        self._take(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def _keep_parts(self, data: memoryview) -> None:
         """What comes of a large frame before its last part is kept as it is decrypted: to be put
@@ -196,9 +195,9 @@ class Connection(asyncio.BufferedProtocol):
                     intake.received(self, plain)
 
     def _take(self, plain: bytes) -> None:
-        if (plain or self.parser.pending_bytes) and self.stage is Stage.OPEN:
+        if (plain or self.parser.pending_bytes) and self.stage is OPEN:
             self._host.intake.received(self, plain)
-        if self._tls.ended and self.stage is Stage.OPEN:
+        if self._tls.ended and self.stage is OPEN:
             self.fail(None)
 
     def eof_received(self) -> bool:
@@ -334,7 +333,7 @@ class Connection(asyncio.BufferedProtocol):
         """Everything that was queued leaves in one record, or as few as fit."""
         self.unflushed = False
         outbox = self.outbox
-        while outbox and not self.paused and self.stage is OPEN:
+        while outbox.frames and not self.paused and self.stage is OPEN:
             data = outbox.take()
             if len(data) <= JOINED_BYTES:
                 self._write(self._tls.send(data))

@@ -91,9 +91,13 @@ class Intake:
             connection.backlog.held(len(data), instant.mono_ns)
             self._serve(connection, [], instant)
         else:
-            since_ns = connection.backlog.took(instant.mono_ns)
-            if since_ns and self._serves:
-                instant = self._turns.instant(since_ns)
+            backlog = connection.backlog
+            if backlog.stopped_ns:
+                since_ns = backlog.took(instant.mono_ns)
+                if self._serves:
+                    instant = self._turns.instant(since_ns)
+            else:
+                backlog.since_ns = instant.mono_ns
             count = FEW if self._queue else self._slice
             self._serve(connection, parser.feed(data, count), instant)
 

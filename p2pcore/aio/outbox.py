@@ -23,9 +23,9 @@ class Outbox:
 
     __slots__ = (
         "_counters",
-        "_frames",
         "_later",
         "_size_bytes",
+        "frames",
         "is_full",
         "later_bytes",
         "reply_bytes",
@@ -33,7 +33,8 @@ class Outbox:
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._frames: deque[bytes] = deque()
+        self.frames: deque[bytes] = deque()
+        """Those that wait, encoded. To be read, and to be changed through the methods."""
         self._size_bytes = 0
         self.reply_bytes = 0  # of frames that answer the peer, at most
         self._later: deque[Message] = deque()
@@ -41,13 +42,9 @@ class Outbox:
         self.is_full = False
         """True if what comes now has to wait as a message: `put_later`."""
 
-    def __bool__(self) -> bool:
-        """True if anything waits."""
-        return bool(self._frames)
-
     def put(self, frame: bytes) -> None:
         """Another frame."""
-        self._frames.append(frame)
+        self.frames.append(frame)
         self._size_bytes = size_bytes = self._size_bytes + len(frame)
         if size_bytes > FULL_BYTES:
             self.is_full = True
@@ -61,7 +58,7 @@ class Outbox:
 
     def take(self) -> bytes:
         """What leaves now: everything, or about FLUSH_BYTES of it."""
-        frames = self._frames
+        frames = self.frames
         if self._size_bytes > FLUSH_BYTES:
             return self._take_some()
         counters = self._counters
@@ -75,7 +72,7 @@ class Outbox:
         return data
 
     def _take_some(self) -> bytes:
-        frames, taken, size_bytes = self._frames, [], 0
+        frames, taken, size_bytes = self.frames, [], 0
         while size_bytes < FLUSH_BYTES:
             taken.append(frames.popleft())
             size_bytes += len(taken[-1])

@@ -66,10 +66,22 @@ class TlsSession:
                 if self._shaking_bytes > MAX_HANDSHAKE_BYTES:
                     raise ProtocolError(f"a TLS handshake of more than {MAX_HANDSHAKE_BYTES} bytes")
                 return []
+        incoming, read = self._incoming, self._object.read
+        parts: list[bytes] = []
         try:
-            return self._read()
+            while incoming.pending:  # OpenSSL keeps nothing: each read is as long as a record
+                part = read(RECORD_BYTES)
+                if not part:
+                    self.ended = True
+                    break
+                parts.append(part)
+        except ssl.SSLWantReadError:
+            pass  # the rest of a record is still on its way
+        except ssl.SSLZeroReturnError:
+            self.ended = True
         except ssl.SSLError as error:
             raise _translated(error) from error
+        return parts
 
     def send(self, data: bytes) -> bytes:
         """Encrypt; the result, and whatever TLS itself has to say, goes to the socket."""
@@ -105,22 +117,6 @@ class TlsSession:
         except ssl.SSLError as error:
             raise _translated(error) from error
         self.peer_id = peer_id_of(self._object.getpeercert(binary_form=True))
-
-    def _read(self) -> list[bytes]:
-        read, incoming = self._object.read, self._incoming
-        chunks = []
-        try:
-            while incoming.pending:  # OpenSSL keeps nothing: each read is as long as a record
-                chunk = read(RECORD_BYTES)
-                if not chunk:
-                    self.ended = True
-                    break
-                chunks.append(chunk)
-        except ssl.SSLWantReadError:
-            pass  # the rest of a record is still on its way
-        except ssl.SSLZeroReturnError:
-            self.ended = True
-        return chunks
 
 
 def _translated(error: ssl.SSLError) -> P2PError:

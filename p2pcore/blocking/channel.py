@@ -203,9 +203,9 @@ class Channel:
     def flush(self) -> None:
         """Everything that was queued leaves, as far as the kernel takes it."""
         self.unflushed = False
-        while self.outbox and not self._unsent and self.stage is ChannelStage.OPEN:
+        while self.outbox.frames and not self._unsent and self.stage is ChannelStage.OPEN:
             self._send(self._tls.send(self.outbox.take()))
-        self.unflushed = bool(self.outbox)
+        self.unflushed = bool(self.outbox.frames)
 
     def _send(self, data: bytes) -> None:
         waited = bool(self._unsent)
@@ -269,7 +269,7 @@ class Channel:
             self.fail(None)  # nothing was said yet that somebody should hear to its end
             return
         self.flush()
-        if self._unsent or self.outbox:
+        if self._unsent or self.outbox.frames:
             self.fail(None)  # it does not read what was said before
             return
         self.stage = ChannelStage.CLOSING

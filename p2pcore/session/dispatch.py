@@ -68,6 +68,7 @@ class Dispatch:
         """
         by_id, handlers = self._by_id, self.handlers
         link, done = by_id.get(link_id), 0
+        last = len(messages) if type(messages) is list else 0  # after which the time is not asked
         if link is not None:
             link.heard_ns = now.mono_ns
         for message in messages:
@@ -81,7 +82,7 @@ class Dispatch:
                 handler(link, message, now)
             if link_id not in by_id:
                 link = None
-            elif clock() > end_ns:
+            elif done != last and clock() > end_ns:
                 break
         return done
 
