@@ -110,12 +110,13 @@ docs: $(VENV)/.ready ## build the documentation as a site, build/docs/index.html
 	@echo "== build/docs/index.html; to search in it, too: $(BIN)/python -m http.server -d build/docs 8000"
 
 # With nothing but what builds: this is also for systems that the suite's own packages are not for.
-package: ## build the sdist and the wheel in dist/, install each by itself and use it
+package: ## build the sdist and the wheels in dist/, install each by itself and use it
 	@rm -rf dist build/packager
 	@$(PYTHON) -m venv build/packager
 	@build/packager/bin/python -m pip install --quiet --disable-pip-version-check \
 		"$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')"
 	@build/packager/bin/python -m hatchling build -d dist
+	@cd packaging/perflab && ../../build/packager/bin/python -m hatchling build -t wheel -d ../../dist
 	@$(PYTHON) -m tests.package dist
 
 check: $(VENV)/.ready ## lint, imports and types

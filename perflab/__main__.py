@@ -29,6 +29,7 @@ try:
     from perflab.canary import command as canary
     from perflab.chaos import command as chaos
     from perflab.culprit import command as bisect
+    from perflab.foreign import command as foreign
     from perflab.gate import command as gate
     from perflab.gate import flame
     from perflab.gate.remeasure import measure_again
@@ -43,6 +44,7 @@ try:
     from perflab.results.asv_config import MeasureError, html_dir, results_dir
     from perflab.results.asv_results import ResultsError
     from perflab.results.checkout import CheckoutError
+    from perflab.results.project import own_project
     from perflab.scaling import command as scaling
     from perflab.site import preview
     from perflab.sweep import command as sweep
@@ -79,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parsed(list(sys.argv[1:] if arguments is None else arguments))
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code: int = options.run(options)
+        of_another = getattr(options, "config", None) is not None
+        code: int = foreign.run(options) if of_another else options.run(options)
         sys.stdout.flush()  # here, where a reader that is gone is no error
     except (CheckoutError, HistoryError, MeasureError, ResultsError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -132,12 +135,14 @@ def _parser() -> argparse.ArgumentParser:
             else argparse.HelpFormatter,
         )
         command.add_arguments(sub)
+        if command.name in foreign.COMMANDS and command.name != "preview":
+            foreign.add_project_arguments(sub, default=None)
         sub.set_defaults(run=command.run)
     return parser
 
 
 def _site(_options: argparse.Namespace) -> int:
-    require_results(ROOT, _write)
+    require_results(own_project(ROOT), _write)
     bench.publish(ROOT, _write)
     return 0
 
@@ -179,7 +184,7 @@ COMMANDS = (
         "measurements that last: fetch, merge, keep, prune",
         "Bring measurements of several machines together, and keep them in the repository.",
         archive.add_arguments,
-        lambda options: archive.main(options, ROOT),
+        lambda options: archive.main(options, own_project(ROOT)),
         archive.EPILOG,
     ),
     Command(

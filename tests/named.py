@@ -26,6 +26,7 @@ ELSEWHERE = (
     "docs",
     "news",
     "deploy",
+    "packaging",
     ".github",
     ".ci",
 )  # folders besides, whose files have words and names

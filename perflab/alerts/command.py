@@ -19,8 +19,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perflab.alerts import power
@@ -34,29 +34,37 @@ from perflab.alerts.judge import (
     with_culprits,
     with_known,
 )
-from perflab.alerts.series import AlertHistory, read_history, suite_kinds
+from perflab.alerts.series import AlertHistory, Entries, read_history, suite_kinds
 from perflab.archive.form import HistoryError
 from perflab.archive.shipped import unpack
 from perflab.gate.judge import Judgement
 from perflab.gate.policy import Policy, PolicyError, load_policy
-from perflab.results.asv_config import MeasureError, configured_branch, results_dir
-from perflab.results.checkout import (
-    CheckoutError,
-    Commit,
-    branch_to_publish,
-    commit_of,
-    history,
-    require,
-)
+from perflab.gate.record import Kind
+from perflab.results.asv_config import MeasureError
+from perflab.results.checkout import CheckoutError, Commit, commit_of, history, require
 from perflab.results.culprits import CULPRITS, CulpritsError, read_culprits
+from perflab.results.project import Project, own_project
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
-__all__ = ["EPILOG", "WebhookError", "add_arguments", "main", "post"]
+__all__ = [
+    "EPILOG",
+    "WatchedProject",
+    "WebhookError",
+    "add_arguments",
+    "add_reading_arguments",
+    "look",
+    "main",
+    "post",
+    "suite_kinds",
+]
 
 WINDOW = 50  # commits; what lies further behind was told when it was new, or is asv's to find
 BEHIND = 10  # commits: a day's; of what came after the newest results nothing is known
 WEBHOOK_S = 10.0
 UNREADABLE = 2
+UNUSABLE = (
+    alert_forms.AlertsError, CheckoutError, CulpritsError, HistoryError, MeasureError, OSError
+)  # fmt: skip
 PROGRESS_S = 5.0  # until anything is told about how far it is, and between lines where none moves
 LIVE_S = 0.2  # between two looks on a terminal
 
@@ -92,8 +100,8 @@ class WebhookError(Exception):
     """Nobody could be told; the message says who was asked and what came of it."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `alerts`."""
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of looking at a history."""
     parser.add_argument(
         "--window",
         type=int,
@@ -110,20 +118,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--machine", help="read this machine's results alone (default: all)")
     parser.add_argument(
-        "--confirm",
-        action="store_true",
-        help="measure both sides of each suspect again, here and now",
-    )
-    parser.add_argument(
-        "--budget", default="5m", metavar="TIME", help="per suspect (default: %(default)s)"
-    )
-    parser.add_argument(
         "--webhook",
         metavar="URL",
         help="POST what is new or has ended there, as Alertmanager's API",
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the files go (default: .asv/alerts)"
+    )
+    parser.set_defaults(confirm=False, budget="5m", power=None)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `alerts`, here, where suspects can be measured again."""
+    add_reading_arguments(parser)
+    parser.add_argument(
+        "--confirm",
+        action="store_true",
+        help="measure both sides of each suspect again, here and now",
+    )
+    parser.add_argument(
+        "--budget", default="5m", metavar="TIME", help="per suspect (default: %(default)s)"
     )
     parser.add_argument(
         "--power",
@@ -135,30 +149,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchedProject:
+    """Whose results are looked at, and by which rules."""
+
+    project: Project
+    policy: Policy
+    kinds: Mapping[str, Kind]
+    """By a suite's class, as its source says."""
+    about: Callable[[Entries], Entries] = lambda entries: entries
+    """What asv's list of benchmarks becomes: with a kind and a direction from elsewhere."""
+
+
 def main(options: argparse.Namespace, root: Path, measure_again: MeasureAgain) -> int:
-    """Read, decide, measure again, tell; the exit code of EPILOG."""
+    """This repository's: the exit code of EPILOG."""
+
+    def ours() -> WatchedProject:
+        project = own_project(root)
+        kinds = suite_kinds(project.benchmarks)
+        return WatchedProject(project=project, policy=load_policy(), kinds=kinds)
+
     try:
         if options.power is not None:
             return _power(options.power)
+    except BadUsageError as error:
+        print(f"alerts: {error}", file=sys.stderr)
+        return BAD_USAGE
+    return look(options, ours, measure_again)
+
+
+def look(
+    options: argparse.Namespace,
+    watched: Callable[[], WatchedProject],
+    measure_again: MeasureAgain | None = None,
+) -> int:
+    """Read, decide, measure again, tell; the exit code of EPILOG."""
+    try:
         seconds = _checked(options)
-        policy = load_policy()
-        require(root, whole=True)
-        commits = _commits(root)
-        unpack(root, results_dir(root), _say)
-        place = options.output or root / ".asv" / "alerts"
+        what = watched()
+        project = what.project
+        require(project.repository, whole=True)
+        commits = [each.hash for each in history(project.repository, project.branch)][::-1]
+        unpack(project.folder, project.results, _say, project.repository)
+        place = options.output or project.filed / "alerts"
         known = alert_forms.known_in(place / "alerts.json")
         culprits = read_culprits(place / CULPRITS)
     except (BadUsageError, PolicyError) as error:
         print(f"alerts: {error}", file=sys.stderr)
         return BAD_USAGE
-    except (alert_forms.AlertsError, CulpritsError, CheckoutError, HistoryError, OSError) as error:
+    except UNUSABLE as error:
         print(f"alerts: {error}", file=sys.stderr)
         return UNREADABLE
     moment = datetime.datetime.now(datetime.UTC)
     now = moment.isoformat(timespec="seconds")
-    report = with_known(_judged(options, root, policy, commits, moment.date()), known, commits, now)
+    report = with_known(_judged(options, what, commits, moment.date()), known, commits, now)
     report = with_culprits(report, culprits, commits)
-    if options.confirm:
+    if options.confirm and measure_again is not None:
+        root, policy = project.repository, what.policy
         report = _confirmed(report, lambda each: _again(each, root, policy, seconds, measure_again))
     _say(alert_forms.as_table(report))
     try:
@@ -185,30 +232,20 @@ def _checked(options: argparse.Namespace) -> float:
     return budget_s(options.budget)
 
 
-def _commits(root: Path) -> list[str]:
-    """The published branch, oldest first."""
-    branch = branch_to_publish(root, configured_branch(root))
-    return [each.hash for each in history(root, branch)][::-1]
-
-
 def _judged(
-    options: argparse.Namespace,
-    root: Path,
-    policy: Policy,
-    commits: list[str],
-    today: datetime.date,
+    options: argparse.Namespace, what: WatchedProject, commits: list[str], today: datetime.date
 ) -> AlertReport:
-    kinds = suite_kinds(root / "benchmarks")
-    found = read_history(results_dir(root), commits, kinds, options.machine)
+    results = what.project.results
+    found = read_history(results, commits, what.kinds, options.machine, what.about)
     if not found.series:
         whose = f" of machine '{options.machine}'" if options.machine else ""
-        reason = f"{results_dir(root)} has no results{whose} of this branch: make bench"
+        reason = f"{results} has no results{whose} of this branch: {what.project.to_measure}"
         found = replace(found, problems=(*found.problems, reason))
     late = _late(found, commits, options.behind)
     found = replace(found, problems=(*found.problems, *late))
     _say(f"== {len(found.series)} series over {len(commits)} commits")
     with _progress(len(found.series)) as progress:
-        return judge(found, commits, policy, today, options.window, progress)
+        return judge(found, commits, what.policy, today, options.window, progress)
 
 
 def _late(found: AlertHistory, commits: list[str], behind: int) -> list[str]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,10 @@ from perflab.results.asv_results import (
 )
 from perflab.results.suite import MAX_CASES, classes
 
-__all__ = ["AlertHistory", "AlertSeries", "Point", "read_history", "suite_kinds"]
+__all__ = ["AlertHistory", "AlertSeries", "Entries", "Point", "read_history", "suite_kinds"]
+
+Entries = Mapping[str, Mapping[str, Any]]
+"""asv's list of benchmarks, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,16 @@ class AlertHistory:
 
 
 def read_history(
-    results: Path, commits: Sequence[str], kinds: Mapping[str, Kind], machine: str | None = None
+    results: Path,
+    commits: Sequence[str],
+    kinds: Mapping[str, Kind],
+    machine: str | None = None,
+    about: Callable[[Entries], Entries] = lambda entries: entries,
 ) -> AlertHistory:
     """Read all machines' results, or one's, of these commits (all 40 digits, oldest first).
 
-    `kinds` says which kind a suite's class has ("baseline.Cpu"); asv's own file goes before it.
+    `kinds` says which kind a suite's class has ("baseline.Cpu"); asv's own file, as `about` makes
+    it, goes before it.
     """
     places = {commit: place for place, commit in enumerate(commits)}
     found: dict[tuple[str, str], list[tuple[int, StoredResults]]] = {}
@@ -101,7 +109,7 @@ def read_history(
             key = path.parent.name, file.environment
             found.setdefault(key, []).append((places[file.commit], file))
     try:
-        benchmarks = suite(results)
+        benchmarks = about(suite(results))
     except ResultsError as error:
         benchmarks = {}
         problems.append(str(error))
@@ -128,7 +136,7 @@ def _series(
     found = [
         (place, file.commit, _values(file.records[name]))
         for place, file in sorted(files, key=lambda each: each[0])
-        if name in file.records and file.records[name].version == entry.get("version")
+        if name in file.records and file.records[name].version == (entry.get("version") or "")
     ]
     for params in _choices(entry.get("params") or []):
         # A failed record has no values at all; parameters that one lacks are a gap.

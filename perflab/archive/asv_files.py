@@ -27,6 +27,7 @@ from perflab.results.asv_results import (
     Row,
     columns_of,
     loads,
+    modern,
     number,
     read_content,
     result_files,
@@ -231,7 +232,7 @@ def _filled(
     path: Path, newer: Mapping[str, ArchivedValue], durations: Mapping[str, float]
 ) -> dict[str, Any]:
     """A file of asv's, with these benchmarks in the place of its own."""
-    content: dict[str, Any] = json.loads(path.read_bytes())
+    content: dict[str, Any] = modern(json.loads(path.read_bytes()))
     for name, row in newer.items():
         cells = _cells(row)
         content["results"][name] = [cells.get(column) for column in content["result_columns"]]

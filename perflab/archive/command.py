@@ -20,8 +20,9 @@ from perflab.archive.shipped import SHIPPED, lay, own_part
 from perflab.archive.sources import fetched, read_source
 from perflab.archive.status import status
 from perflab.archive.thinning import superfluous
-from perflab.results.asv_config import alone, configured_branch, results_dir
-from perflab.results.checkout import branch_to_publish, history, require, tagged
+from perflab.results.asv_config import alone
+from perflab.results.checkout import history, require, tagged
+from perflab.results.project import Project
 
 __all__ = ["EPILOG", "add_arguments", "main"]
 
@@ -115,47 +116,49 @@ def _add_prune(prune: argparse.ArgumentParser) -> None:
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
 
 
-def main(options: argparse.Namespace, root: Path) -> int:
+def main(options: argparse.Namespace, project: Project) -> int:
     """Run one action. Raises HistoryError, CheckoutError or MeasureError, with nothing changed."""
-    require(root, whole=True)
-    code: int = options.act(options, root)
+    require(project.repository, whole=True)
+    code: int = options.act(options, project)
     return code
 
 
-def _status(_options: argparse.Namespace, root: Path) -> int:
-    for text in status(root):
+def _status(_options: argparse.Namespace, project: Project) -> int:
+    for text in status(project):
         print(text)
     return 0
 
 
-def _unpack(_options: argparse.Namespace, root: Path) -> int:
-    if not is_archive(root / SHIPPED):
-        raise HistoryError(f"{root / SHIPPED}: there is no history; `history pack` makes one")
-    return _lay(_own([read_archive(root / SHIPPED)], root, SHIPPED), root)
+def _unpack(_options: argparse.Namespace, project: Project) -> int:
+    if not is_archive(project.folder / SHIPPED):
+        raise HistoryError(
+            f"{project.folder / SHIPPED}: there is no history; `history pack` makes one"
+        )
+    return _lay(_own([read_archive(project.folder / SHIPPED)], project, SHIPPED), project)
 
 
-def _merge(options: argparse.Namespace, root: Path) -> int:
-    return _lay(_read(options.sources, root), root)
+def _merge(options: argparse.Namespace, project: Project) -> int:
+    return _lay(_read(options.sources, project), project)
 
 
-def _fetch(options: argparse.Namespace, root: Path) -> int:
-    with fetched(root, options.remote, options.branch) as folder:
+def _fetch(options: argparse.Namespace, project: Project) -> int:
+    with fetched(project.repository, options.remote, options.branch) as folder:
         name = f"{options.remote} {options.branch}"
-        return _lay(_own(read_source(folder), root, name), root)
+        return _lay(_own(read_source(folder), project, name), project)
 
 
-def _read(sources: Iterable[Path], root: Path) -> Archive:
+def _read(sources: Iterable[Path], project: Project) -> Archive:
     kept = Archive()
     for source in sources:
-        kept.merge(_own(read_source(source), root, str(source)))
+        kept.merge(_own(read_source(source), project, str(source)))
     return kept
 
 
-def _own(histories: Iterable[Archive], root: Path, name: str) -> Archive:
+def _own(histories: Iterable[Archive], project: Project, name: str) -> Archive:
     """What is ours of the histories in a source. Raises HistoryError if nothing is."""
     kept = Archive()
     for each in histories:
-        own, apart = own_part(each, root)
+        own, apart = own_part(each, project.repository)
         if apart:
             print(f"== {name}: set apart: {apart}")
         if own.unread:
@@ -168,25 +171,27 @@ def _own(histories: Iterable[Archive], root: Path, name: str) -> Archive:
     return kept
 
 
-def _lay(kept: Archive, root: Path) -> int:
-    with alone(root):
-        laid = lay(kept, root, results_dir(root))
+def _lay(kept: Archive, project: Project) -> int:
+    with alone(project.folder):
+        laid = lay(kept, project.repository, project.results)
     for problem in laid.problems:
         print(f"== left alone: {problem}")
     print(
-        f"== read: {_count(kept)}; new in {results_dir(root)}: {laid.new}, filled up: "
+        f"== read: {_count(kept)}; new in {project.results}: {laid.new}, filled up: "
         f"{laid.filled}; files of reports: {laid.reports}"
     )
-    print("== to look at it: make site")
+    print(f"== to look at it: {project.to_publish}")
     return 2 if laid.problems else 0
 
 
-def _pack(options: argparse.Namespace, root: Path) -> int:
-    folder = options.into or root / SHIPPED
+def _pack(options: argparse.Namespace, project: Project) -> int:
+    folder = options.into or project.folder / SHIPPED
     kept = read_archive(folder)
-    kept.suite = own_part(kept, root)[0].suite  # which may have been another project's
+    kept.suite = own_part(kept, project.repository)[
+        0
+    ].suite  # which may have been another project's
     before, filed = dict(kept.entries), len(kept.reports)
-    new = _chosen(_to_pack(options, root), options, root)
+    new = _chosen(_to_pack(options, project), options, project)
     kept.merge(new)
     if new.suite and kept.suite and new.suite.measured_ms == kept.suite.measured_ms:
         kept.suite = new.suite  # nothing was measured since, so it was discovered after the other
@@ -200,18 +205,18 @@ def _pack(options: argparse.Namespace, root: Path) -> int:
     return 0
 
 
-def _to_pack(options: argparse.Namespace, root: Path) -> Archive:
+def _to_pack(options: argparse.Namespace, project: Project) -> Archive:
     if options.sources:
-        return _read(options.sources, root)
-    results = results_dir(root)
+        return _read(options.sources, project)
+    results = project.results
     if not is_results(results):
         raise HistoryError(
-            f"{results}: nothing was measured yet; `make bench` does, or name a SOURCE"
+            f"{results}: nothing was measured yet; `{project.to_measure}` does, or name a SOURCE"
         )
-    return _own(read_source(results, own=True), root, str(results))
+    return _own(read_source(results, own=True), project, str(results))
 
 
-def _chosen(kept: Archive, options: argparse.Namespace, root: Path) -> Archive:
+def _chosen(kept: Archive, options: argparse.Namespace, project: Project) -> Archive:
     """Those of the machines and commits that were asked for."""
     machines = {entry.machine for entry in kept.entries.values()}
     wanted = set(options.machine or machines)
@@ -225,7 +230,7 @@ def _chosen(kept: Archive, options: argparse.Namespace, root: Path) -> Archive:
             f"--as names one machine, and these are {len(wanted)}: {', '.join(sorted(wanted))}. "
             "Choose one with --machine"
         )
-    published = None if options.all_commits else set(_branch(root)) | tagged(root)
+    published = None if options.all_commits else set(_branch(project)) | tagged(project.repository)
     reports = of_machines(kept.reports, options.machine, options.renamed)
     chosen = Archive(suite=kept.suite, reports=newest(reports, options.runs))
     elsewhere = 0
@@ -241,14 +246,14 @@ def _chosen(kept: Archive, options: argparse.Namespace, root: Path) -> Archive:
     return chosen
 
 
-def _prune(options: argparse.Namespace, root: Path) -> int:
+def _prune(options: argparse.Namespace, project: Project) -> int:
     if not options.days >= 0 or options.one_in < 1:
         raise HistoryError(
             f"--days {options.days:g} --one-in {options.one_in}: at least 0 and at least 1"
         )
-    branch, tags, now_ms = _branch(root), tagged(root), round(time.time() * 1000)
-    shipped, results = root / SHIPPED, results_dir(root)
-    with alone(root):
+    branch, tags, now_ms = _branch(project), tagged(project.repository), round(time.time() * 1000)
+    shipped, results = project.folder / SHIPPED, project.results
+    with alone(project.folder):
         places = {
             folder: read_archive(folder) if folder == shipped else read_results(folder)
             for folder in (shipped, results)
@@ -281,10 +286,9 @@ def _remove(folder: Path, kept: Archive, gone: Iterable[Key]) -> None:
         (folder / entry.machine / file_name(entry)).unlink()
 
 
-def _branch(root: Path) -> list[str]:
+def _branch(project: Project) -> list[str]:
     """Hashes of the published branch, oldest first."""
-    branch = branch_to_publish(root, configured_branch(root))
-    return [commit.hash for commit in reversed(history(root, branch))]
+    return [commit.hash for commit in reversed(history(project.repository, project.branch))]
 
 
 def _count(kept: Archive) -> str:

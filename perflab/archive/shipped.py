@@ -30,38 +30,41 @@ SHIPPED = ".asv-history"
 MARK = ".laid-out"  # in asv's results: which state of the history they have
 
 
-def own_part(kept: Archive, root: Path) -> tuple[Archive, Apart]:
+def own_part(kept: Archive, repository: Path) -> tuple[Archive, Apart]:
     """What is of commits that the repository knows, and what was set apart."""
-    return ours(kept, known_commits(root, commits_in(kept)))
+    return ours(kept, known_commits(repository, commits_in(kept)))
 
 
-def lay(kept: Archive, root: Path, results: Path) -> Laid:
+def lay(kept: Archive, repository: Path, results: Path) -> Laid:
     """Bring what is ours into asv's results; what lies there of another project counts for
     nothing."""
-    return lay_out(kept, results, partial(known_commits, root))
+    return lay_out(kept, results, partial(known_commits, repository))
 
 
-def unpack(root: Path, results: Path, write: Callable[[str], None]) -> None:
+def unpack(
+    root: Path, results: Path, write: Callable[[str], None], repository: Path | None = None
+) -> None:
     """Bring it into asv's results, where nothing newer is, unless that was done already.
 
     A result that was deleted since is not brought back: whoever deletes one wants it measured
-    again. A list of benchmarks that is torn or lacking is. Raises HistoryError if it cannot be
-    read.
+    again. A list of benchmarks that is torn or lacking is. `repository`: where that is not `root`.
+    Raises HistoryError if it cannot be read.
     """
+    repository = repository or root
     shipped, mark = root / SHIPPED, results / MARK
     if not is_archive(shipped):
         return
     wrong = _wrong_list(results, shipped)
     state = fingerprint(shipped)
-    done = _is_laid_out(root, mark, state)
+    done = _is_laid_out(repository, mark, state)
     if done and not wrong:
         return
-    kept, apart = own_part(read_archive(shipped), root)
+    kept, apart = own_part(read_archive(shipped), repository)
     if done:  # and all but the list is to stay as it is
         kept = Archive(suite=kept.suite)
     elif apart:
         write(f"== note: set apart from {SHIPPED}: {apart}")
-    laid = lay(kept, root, results)
+    laid = lay(kept, repository, results)
     if wrong and laid.suite:
         write(f"== healed: {wrong}; taken from {SHIPPED}")
     if laid.new or laid.filled:
@@ -89,12 +92,12 @@ def _wrong_list(results: Path, shipped: Path) -> str:
     return ""
 
 
-def _is_laid_out(root: Path, mark: Path, state: str) -> bool:
+def _is_laid_out(repository: Path, mark: Path, state: str) -> bool:
     """Whether this state was, and git has learnt of none of the commits set apart since."""
     if not mark.is_file():
         return False
     was, *unknown = mark.read_text(encoding="utf-8").split("\n")
-    return was == state and not known_commits(root, unknown)
+    return was == state and not known_commits(repository, unknown)
 
 
 def warn_of_namesake(root: Path, machine: str, write: Callable[[str], None]) -> None:

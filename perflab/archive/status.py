@@ -10,56 +10,63 @@ from perflab.archive.archive import Archive, read_archive
 from perflab.archive.asv_files import read_results
 from perflab.archive.form import ArchivedCommit
 from perflab.archive.shipped import SHIPPED, unpack
-from perflab.results.asv_config import MeasureError, configured_branch, results_dir
+from perflab.results.asv_config import MeasureError
 from perflab.results.asv_results import ResultsError, moment, stored, suite
-from perflab.results.checkout import branch_to_publish, history, known_commits, require
+from perflab.results.checkout import history, known_commits, require
+from perflab.results.project import Project
 
 __all__ = ["require_results", "status"]
 
 
-def status(root: Path) -> Iterator[str]:
+def status(project: Project) -> Iterator[str]:
     """Lines of text. Raises HistoryError or CheckoutError."""
     problems: list[str] = []
-    kept, here = read_archive(root / SHIPPED), read_results(results_dir(root), problems)
-    branch = branch_to_publish(root, configured_branch(root))
-    commits = history(root, branch)
+    kept, here = read_archive(project.folder / SHIPPED), read_results(project.results, problems)
+    branch = project.branch
+    commits = history(project.repository, branch)
     subjects = {commit.hash: str(commit) for commit in commits}
     measured = {entry.commit_hash for each in (kept, here) for entry in each.entries.values()}
     yield f"{branch}: {len(commits)} commits, {len(subjects.keys() & measured)} of them measured"
-    size = sum(path.stat().st_size for path in (root / SHIPPED).rglob("*.jsonl"))
+    size = sum(path.stat().st_size for path in (project.folder / SHIPPED).rglob("*.jsonl"))
     yield f"{SHIPPED}: {size / 1e6:.1f} MB"
     yield from _places(kept, here, [commit.hash for commit in commits], subjects)
     yield from _suite(kept, here)
-    unknown = measured - known_commits(root, measured)
+    unknown = measured - known_commits(project.repository, measured)
     if unknown:
         yield ""
         yield f"set apart: results of {len(unknown)} commits that this repository does not know"
     yield from (f"cannot be read: {problem}" for problem in problems)
 
 
-def require_results(root: Path, write: Callable[[str], None]) -> None:
+def require_results(project: Project, write: Callable[[str], None]) -> None:
     """Bring the kept history into asv's results, and say in one line, before anything is built,
     that no commit of the branch was measured.
 
     Raises MeasureError for that, CheckoutError where git lacks the history, HistoryError.
     """
-    require(root, whole=True)
-    results = results_dir(root)
-    unpack(root, results, write)
-    branch = branch_to_publish(root, configured_branch(root))
-    commits = {commit.hash[:8] for commit in history(root, branch)}
+    require(project.repository, whole=True)
+    results = project.results
+    unpack(project.folder, results, write, project.repository)
+    branch = project.branch
+    commits = {commit.hash[:8] for commit in history(project.repository, branch)}
     measured = [path for path in results.glob("*/*-*.json") if path.name[:8] in commits]
     if not measured:
         raise MeasureError(
-            f"no commit of branch '{branch}' has results: `make bench` measures some, `python -m "
-            "perflab history fetch` brings those of the nights"
+            f"no commit of branch '{branch}' has results: `{project.to_measure}` measures some, "
+            "`history fetch` brings those on a branch elsewhere" + _others(project, results)
         )
     listed = suite(results)
     if listed and not any(_names(path) & listed.keys() for path in measured):
         raise MeasureError(
             f"the list of benchmarks in {results} names none that was measured here, as if it were "
-            "of another project: `make bench` lists ours"
+            f"of another project: `{project.to_measure}` lists ours"
         )
+
+
+def _others(project: Project, results: Path) -> str:
+    """What is there instead: results of commits that the repository does not know."""
+    there = {path.name[:8] for path in results.glob("*/*-*.json") if len(path.name) > 8}
+    return f"; {len(there)} commits were measured that are not on it" if there else ""
 
 
 def _names(path: Path) -> set[str]:

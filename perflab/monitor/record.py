@@ -19,8 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.common.columns import Column
 from perflab.forms import check_form, decoded, shown
+from perflab.monitor.columns import MetricColumn
 
 __all__ = [
     "FORMAT",
@@ -52,7 +52,7 @@ class SeriesError(ValueError):
 class MetricSeries:
     """One metric over time, at the instants when it was known."""
 
-    column: Column
+    column: MetricColumn
     at_s: list[float] = field(default_factory=list)
     """Seconds since the header."""
     values: list[float] = field(default_factory=list)
@@ -191,8 +191,8 @@ class _Process:
     process: int
     pid: int
     name: str
-    columns: list[Column]
-    slow_columns: list[Column]
+    columns: list[MetricColumn]
+    slow_columns: list[MetricColumn]
     unknown: dict[str, str]
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "finite",
     "label",
     "loads",
+    "modern",
     "moment",
     "number",
     "read_content",
@@ -96,17 +97,36 @@ def number(value: Any) -> Any:
 
 
 def read_content(path: Path, *, half_texts: bool = False) -> dict[str, Any]:
-    """All of a file of version 2, results or the list of benchmarks. Raises OSError or ValueError,
+    """All of a file, results or the list of benchmarks, in version 2. Raises OSError or ValueError,
     in words for the reader."""
-    content = loads(path.read_bytes(), half_texts=half_texts)
+    content = modern(loads(path.read_bytes(), half_texts=half_texts))
     version = content.get("version") if isinstance(content, dict) else None
     if version != VERSION:
         raise ValueError(
-            f"version {version!r} of asv's form; only {VERSION} is read, and `asv update` brings "
+            f"version {version!r} of asv's form; 1 and {VERSION} are read, and `asv update` brings "
             "older ones there"
         )
     assert isinstance(content, dict)
     return content
+
+
+def modern(content: Any) -> Any:
+    """A file of version 1 in version 2, as `asv update` would bring it there; all else as it is.
+    Raises ValueError."""
+    if not isinstance(content, dict) or content.get("version") != 1:
+        return content
+    entries = [each for name, each in content.items() if name != "version"]
+    if "results" not in content and entries and all(isinstance(each, dict) for each in entries):
+        return {**content, "version": VERSION}  # the list of benchmarks, which has only got more
+    try:
+        if "result_columns" in content or "results" not in content:
+            raise ValueError("it has not what belongs there")
+        from asv.results import Results
+
+        return {**Results.update_to_2(content), "version": VERSION}
+    except Exception as error:  # asv trusts what it reads
+        told = f"version 1 of asv's form, and not whole: {words(error)}"
+        raise ValueError(f"{told}; `asv update` may say more") from None
 
 
 def result_files(results: Path) -> Iterator[Path]:
@@ -255,7 +275,7 @@ def suite(results: Path) -> dict[str, dict[str, Any]]:
 def _content(path: Path, remedy: str) -> dict[str, Any]:
     """Of whatever version: what is of another lacks what is asked of it."""
     try:
-        content = loads(path.read_bytes())
+        content = modern(loads(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: not whole, or no JSON ({error}); {remedy}") from None
     if not isinstance(content, dict):

@@ -24,7 +24,9 @@ __all__ = [
     "Source",
     "branch_to_publish",
     "commit_of",
+    "has_branch",
     "history",
+    "is_repository",
     "is_shallow",
     "known_commits",
     "require",
@@ -64,7 +66,7 @@ def require(root: Path, *, whole: bool) -> None:
     without a repository of its own (an archive, perhaps unpacked within another repository), one
     without a commit, and a shallow clone.
     """
-    if not (root / ".git").exists():
+    if not is_repository(root):
         raise CheckoutError(
             f"{root} is not a git repository of its own (an unpacked archive is none): nothing "
             "says which commit it is; use a clone"
@@ -76,6 +78,17 @@ def require(root: Path, *, whole: bool) -> None:
         raise CheckoutError(
             f"{root} is a shallow clone, which lacks the older commits: git fetch --unshallow"
         )
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether a repository of its own lies there: a checkout, or a bare one."""
+    bare = (folder / "objects").is_dir() and (folder / "HEAD").is_file()
+    return bare or (folder / ".git").exists()
+
+
+def has_branch(root: Path, name: str) -> bool:
+    """Whether the repository has a branch of this name."""
+    return _succeeds(root, "show-ref", "--verify", "--quiet", f"refs/heads/{name}")
 
 
 def history(root: Path, revisions: str = "HEAD") -> list[Commit]:
@@ -150,7 +163,7 @@ def branch_to_publish(root: Path, configured: str) -> str:
     of them does not exist: in a continuous-integration clone with a detached HEAD, say. So it is
     the configured branch if HEAD lies on it, else the branch that HEAD is on, else HEAD itself.
     """
-    if not _succeeds(root, "show-ref", "--verify", "--quiet", f"refs/heads/{configured}"):
+    if not has_branch(root, configured):
         return _current_branch(root)
     head = line_of(root, "rev-parse", "HEAD")
     told = run_git(root, "rev-list", "--first-parent", f"refs/heads/{configured}")

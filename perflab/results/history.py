@@ -6,6 +6,8 @@ combination of its parameters: points at commits, in the order of asv's revision
 cannot be read, or is of another form, costs its points and is told about; it never costs the site.
 `verdict.published` says why alarms read the same files otherwise.
 
+Where higher is better, a series has one over the value: in it, less is better always.
+
 Rule: reads; decides nothing.
 """
 
@@ -167,6 +169,8 @@ def read_history(
     _tell_apart(history.places)
     if reader.infinite:
         history.problems.append(f"{reader.infinite} values are no finite numbers, and so failures")
+    if reader.flat:
+        history.problems.append(f"{reader.flat} values of 0 or less, where higher is better")
     history.problems += [
         f"benchmark {each.name!r}: the first {MAX_CASES:,} of {count:,} combinations of parameters"
         for each, count in ((each, math.prod(map(len, each.params))) for each in suite)
@@ -202,6 +206,8 @@ class _Reader:
         self.numbers = {commit.hash: number for number, commit in enumerate(history.commits)}
         self.infinite = 0
         """Values that are numbers and have no size."""
+        self.flat = 0
+        """Values of 0 or less where higher is better."""
         self._places: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
         self._last: dict[str, tuple[Sequence[Sequence[str]], list[int | None]]] = {}
 
@@ -242,11 +248,14 @@ class _Reader:
                 series = known[key] = Series()
             value = _number(values[at]) if at < len(values) else None
             self.infinite += value is None and at < len(values) and _is_number(values[at])
+            bounds = _bound(low, at), _bound(high, at)
+            if benchmark.higher_is_better and value is not None:
+                self.flat += value <= 0
+                value, bounds = _turned(value), (_turned(bounds[1]), _turned(bounds[0]))
             if value is None:
                 series.failed.append(number)
             elif value == value:  # NaN: it does not apply to this commit
                 slow = _bound(per_mille, at)
-                bounds = _bound(low, at), _bound(high, at)
                 series.add(number, value, *bounds, slow and slow / PER_MILLE)
 
     def _indexes(
@@ -300,6 +309,11 @@ def _number(value: Any) -> float | None:
 def _is_number(value: Any) -> bool:
     """Whether it is one, the infinite ones too."""
     return value in INFINITE or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _turned(value: float | None) -> float | None:
+    """One over it, so that less is better; None where nothing is left to turn."""
+    return None if value is None or value <= 0 else 1 / value
 
 
 def _bound(values: Sequence[Any], at: int) -> float | None:

@@ -63,6 +63,8 @@ class Benchmark:
     params: tuple[tuple[str, ...], ...]
     code: str = ""
     """Its source, as asv discovered it."""
+    higher_is_better: bool = False
+    """Whether a figure that grows is good news."""
 
     @property
     def beside_ruler(self) -> bool:
@@ -136,7 +138,11 @@ def _malformed(name: str, entry: Any) -> str | None:
 
 
 def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Benchmark]:
-    """Every benchmark of asv's list, in the order of the list; `folder` has the suite's source."""
+    """Every benchmark of asv's list, in the order of the list; `folder` has the suite's source.
+
+    An entry may say its `kind` and, by `better`, that higher is: asv writes neither, but who reads
+    the list may have added them.
+    """
     modules: dict[str, dict[str, dict[str, str]]] = {}
     files = _files(entries)
     found = []
@@ -148,7 +154,7 @@ def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[B
         about = modules[module].get(rest.partition(".")[0], {})
         doc = about.get("__doc__", "")
         first, _, others = doc.partition("\n\n")
-        kind = about.get("kind", "")
+        kind = entry.get("kind") or about.get("kind", "")
         found.append(
             Benchmark(
                 name=name,
@@ -163,6 +169,7 @@ def read_suite(entries: Mapping[str, Mapping[str, Any]], folder: Path) -> list[B
                 param_names=tuple(map(str, entry.get("param_names") or ())),
                 params=tuple(tuple(map(str, values)) for values in entry.get("params") or ()),
                 code=str(entry.get("code") or ""),
+                higher_is_better=entry.get("better") == "higher",
             )
         )
     return found

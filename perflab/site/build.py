@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perflab.gate.policy import load_policy
+from perflab.gate.policy import Policy, load_policy
 from perflab.report.form import VERDICTS
 from perflab.report.render import figure
 from perflab.results.asv_results import result_files
@@ -35,10 +36,10 @@ from perflab.site.load_runs import LoadRuns, copy_load_reports, read_load_runs
 from perflab.site.model import SiteModel, build_model
 from perflab.site.overview import overview
 from perflab.site.readiness_runs import Runs, copy_reports, read_runs
-from perflab.site.readings import load_readings
+from perflab.site.readings import Readings, load_readings
 from perflab.site.runs_page import runs_page, write_runs
 
-__all__ = ["COPIED", "publish_front", "published_commits"]
+__all__ = ["COPIED", "SiteRules", "publish_front", "published_commits"]
 
 COPIED = "copied"
 """In asv's configuration of a copy: where the `results` lie that it is of, and what it lacks."""
@@ -53,9 +54,24 @@ PAGES = (
     ("load.html", "Load"),
     (STOCK, "asv"),
 )
+OURS = ("runs.html", "load.html")  # of what is measured in this repository alone
 
 
-def publish_front(conf: Any, repo: Any) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SiteRules:
+    """By what pages are made; without any, by those of this repository."""
+
+    readings: Readings
+    policy: Policy
+    about: Callable[[dict[str, dict[str, Any]]], dict[str, dict[str, Any]]]
+    """What asv's list of benchmarks becomes: with kinds and directions."""
+    filed: Path
+    """Where alerts are filed."""
+    ours: bool
+    """Whether there are pages of readiness and loads, which are measured here alone."""
+
+
+def publish_front(conf: Any, repo: Any, rules: SiteRules | None = None) -> None:
     """What the publisher plugin calls, with asv's own objects.
 
     Of a copy that was made for asv (`COPIED` in its configuration) our pages show what it is of.
@@ -63,7 +79,15 @@ def publish_front(conf: Any, repo: Any) -> None:
     copied = getattr(conf, COPIED, {})
     site, results = Path(conf.html_dir), Path(copied.get("results", conf.results_dir))
     lacking: list[str] = [*copied.get("left_out", ()), *_beside_others(results)]
-    entries = read_entries(results, lacking)
+    if rules is None:
+        rules = SiteRules(
+            readings=load_readings(),
+            policy=load_policy(),
+            about=lambda entries: entries,
+            filed=results.parent,
+            ours=True,
+        )
+    entries = rules.about(read_entries(results, lacking))
     suite = read_suite(entries, Path(conf.benchmark_dir))
     commits = published_commits(conf, repo, results)
     history = read_history(results, suite, commits)
@@ -73,14 +97,15 @@ def publish_front(conf: Any, repo: Any) -> None:
         generated_ms=round(time.time() * 1000),
         history=history,
         suite=suite,
-        readings=load_readings(),
-        policy=load_policy(),
+        readings=rules.readings,
+        policy=rules.policy,
+        ours=rules.ours,
         lacking=[each for each in dict.fromkeys(lacking) if each not in history.problems],
         touched=read_touched(repository, commits[0].hash, commits[-1].hash) if commits else {},
     )
-    runs = read_runs(results.parent / "readiness")
-    loads = read_load_runs(results.parent)
-    write_site(model, runs, loads, read_checks(results.parent), site)
+    runs = read_runs(rules.filed / "readiness") if rules.ours else Runs()
+    loads = read_load_runs(rules.filed) if rules.ours else LoadRuns()
+    write_site(model, rules.policy, runs, loads, read_checks(rules.filed), site)
     write_export(history, suite, site / "data")
 
 
@@ -94,12 +119,15 @@ def _beside_others(results: Path) -> Iterator[str]:
             yield str(error)
 
 
-def write_site(model: SiteModel, runs: Runs, loads: LoadRuns, checks: Checks, site: Path) -> None:
+def write_site(
+    model: SiteModel, policy: Policy, runs: Runs, loads: LoadRuns, checks: Checks, site: Path
+) -> None:
     """Write pages and data into a site that asv has published."""
+    pages = [page for page in PAGES if model.ours or page[0] not in OURS]
     templates = _templates()
     navigation = templates.get_template("navigation.html.jinja")
     stock = (site / "index.html").read_text(encoding="utf-8")
-    bar = navigation.render(model=model, here=STOCK, pages=PAGES)
+    bar = navigation.render(model=model, here=STOCK, pages=pages)
     (site / STOCK).write_text(framed(stock, bar), encoding="utf-8")
     shutil.copytree(STATIC, site / "static", dirs_exist_ok=True)
     # Reports name no icon, for they are single files, and browsers ask for this one then.
@@ -107,11 +135,11 @@ def write_site(model: SiteModel, runs: Runs, loads: LoadRuns, checks: Checks, si
     copy_reports(runs, site)
     copy_load_reports(loads, site)
     published = {commit.hash: commit for commit in model.history.commits}
-    write_data(model, load_policy(), checks.alerts, site / "data")
+    write_data(model, policy, checks.alerts, site / "data")
     write_runs(runs, site / "data")
     write_load_runs(loads, published, site / "data")
     write_feeds(model, runs, site)
-    for name, badge in _badges(model, runs, checks).items():
+    for name, badge in _badges(model, runs, checks).items() if model.ours else ():
         write_badge(site / f"badge-{name}.svg", badge)
     contexts: dict[str, dict[str, Any]] = {
         "index.html": overview(model, runs, checks),
@@ -129,8 +157,10 @@ def write_site(model: SiteModel, runs: Runs, loads: LoadRuns, checks: Checks, si
             "kept": whole.low <= promised,
         }
     for name, context in contexts.items():
+        if name in OURS and not model.ours:
+            continue
         page = templates.get_template(f"{name}.jinja")
-        text = page.render(model=model, here=name, pages=PAGES, **context)
+        text = page.render(model=model, here=name, pages=pages, **context)
         (site / name).write_text(text, encoding="utf-8")
 
 

@@ -29,6 +29,8 @@ from perflab.results.asv_results import (
     Row,
     columns_of,
     label,
+    loads,
+    modern,
     read_content,
     result_files,
     words,
@@ -145,9 +147,9 @@ def _cleaned(
     _check(content, path)
     data = path.read_bytes()
     said = _mend(content, suite)
-    if said:
-        left_out += [f"{label(path)}: {each}" for each in said]
-        content = json.loads(data)  # as Python has it, with NaN
+    left_out += [f"{label(path)}: {each}" for each in said]
+    if said or loads(data)["version"] != VERSION:
+        content = modern(json.loads(data))  # as Python has it, with NaN
         _mend(content, suite)
         data = json.dumps(content).encode()
     return data

@@ -59,6 +59,7 @@ def _site(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "project": model.project,
+        "ours": model.ours,
         "generated": iso(model.generated_ms),
         "default_place": model.default_place,
         "places": [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from perflab.results.history import History
+from perflab.results.history import History, Series
 from perflab.results.suite import Benchmark
 from perflab.site.data import iso
 
@@ -23,7 +23,7 @@ LEVEL = 1  # of gzip: a third larger than the best, in a fifth of its time
 
 
 def write_export(history: History, benchmarks: Sequence[Benchmark], folder: Path) -> None:
-    """One row a value; lower is better, and empty cells are not known."""
+    """One row a value, as it was measured; empty cells are not known."""
     commits = [f"{each.hash},{iso(each.date_ms)}," for each in history.commits]
     suite = {each.name: each for each in benchmarks}
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,11 +40,21 @@ def write_export(history: History, benchmarks: Sequence[Benchmark], folder: Path
             about = _line((place.machine, place.environment, *told))
             rows = [
                 f"{commits[at]}{about},{value},{_cell(low)},{_cell(high)}\n"
-                for at, value, low, high in zip(
-                    series.at, series.values, series.low, series.high, strict=True
-                )
+                for at, value, low, high in _points(series, turned=benchmark.higher_is_better)
             ]
             packed.write("".join(rows).encode("utf-8", "replace"))
+
+
+def _points(
+    series: Series, *, turned: bool
+) -> Iterator[tuple[int, float, float | None, float | None]]:
+    """Commit, value and its bounds; `turned`: the series has one over each."""
+    rows = zip(series.at, series.values, series.low, series.high, strict=True)
+    if not turned:
+        yield from rows
+        return
+    for at, value, low, high in rows:
+        yield at, 1 / value, high and 1 / high, low and 1 / low
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -48,7 +48,8 @@ class FeedEntry:
 def write_feeds(model: SiteModel, runs: Runs, site: Path) -> None:
     """Write both; a feed of nothing is a feed all the same."""
     _write(site / REGRESSIONS, model, "regressions", _regressions(model))
-    _write(site / READINESS, model, "readiness", _readiness(model, runs.runs))
+    if model.ours:
+        _write(site / READINESS, model, "readiness", _readiness(model, runs.runs))
 
 
 def _regressions(model: SiteModel) -> Iterable[FeedEntry]:

@@ -61,6 +61,8 @@ class SiteModel:
     """By benchmark: the least change that is worth a word."""
     lacking: list[str] = field(default_factory=list)
     """What the whole site lacks, in words for the reader."""
+    ours: bool = True
+    """Whether it is this repository's, which has readiness, loads and a gate."""
     touched: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By commit: the files that it changed; empty where git could not tell."""
 
@@ -117,6 +119,7 @@ def build_model(
     policy: Policy,
     lacking: Sequence[str] = (),
     touched: Mapping[str, Sequence[str]] | None = None,
+    ours: bool = True,
 ) -> SiteModel:
     """Judge every series once."""
     known = {each.name: each for each in suite}
@@ -145,6 +148,7 @@ def build_model(
         floors=floors,
         lacking=list(lacking),
         touched=touched or {},
+        ours=ours,
     )
 
 

@@ -12,11 +12,12 @@ quietly producing a site that works only where the network does.
 import html
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SiteError", "external_references", "make_offline", "setup"]
+__all__ = ["SiteError", "external_references", "make_offline", "register", "setup"]
 
 VENDOR = Path(__file__).parent / "vendor"
 
@@ -55,7 +56,18 @@ _publishers: list[type] = []  # asv finds publishers through weak references: th
 
 
 def setup() -> None:
-    """Called by asv when it loads this module as a plugin, and only then.
+    """Called by asv when it loads this module as a plugin, and only then."""
+
+    def front(conf: Any, repo: Any) -> None:
+        from perflab.site.build import publish_front
+
+        publish_front(conf, repo)
+
+    register(front)
+
+
+def register(front: Callable[[Any, Any], None]) -> None:
+    """Let asv call `front`, with its configuration and repository, and then make the site offline.
 
     asv's base class cannot be imported above: discovery imports every module below benchmarks/,
     in environments that have no asv.
@@ -83,10 +95,9 @@ def setup() -> None:
         def publish(
             cls, conf: Any, repo: Any, benchmarks: Any, graphs: Any, revisions: Any
         ) -> None:
-            from perflab.site.build import publish_front
             from perflab.site.frame import drop_dead_tiles
 
-            publish_front(conf, repo)
+            front(conf, repo)
             drop_dead_tiles(benchmarks, Path(conf.html_dir))  # asv lists them after this
 
     _publishers.extend((OfflineSite, FrontPages))

@@ -148,7 +148,7 @@ class Readings(Table, frozen=True):
         for each in self.rate:
             if fnmatchcase(benchmark.name, each.match):
                 return FigureReading(unit=each.unit, inverted=True)
-        return FigureReading(unit=benchmark.unit)
+        return FigureReading(unit=benchmark.unit, inverted=benchmark.higher_is_better)
 
     def card(self, benchmark: Benchmark, case: int) -> bool:
         """Whether it is to be seen first."""

@@ -19,12 +19,16 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    perflab = ROOT / "packaging" / "perflab"
+    subprocess.run(
+        [*build, "-t", "wheel"], cwd=perflab, check=True, capture_output=True, timeout=300
+    )
     return folder
 
 
 @pytest.mark.slow
 def test_what_they_hold(dist: Path) -> None:
-    (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    (wheel,), (sdist,) = dist.glob("p2pcore*.whl"), dist.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
         told = message_from_string(
@@ -44,11 +48,33 @@ def test_what_they_hold(dist: Path) -> None:
 
 
 @pytest.mark.slow
+def test_perflab_holds_what_its_commands_load_and_neither_benchmarks_nor_the_core(
+    dist: Path,
+) -> None:
+    (wheel,) = dist.glob("perflab*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        names = {name for name in opened.namelist() if not name.startswith("perflab-")}
+    assert {name.partition("/")[0] for name in names} == {"perflab"}
+    assert {"perflab/__main__.py", "perflab/LICENSE"} <= names
+    assert {"perflab/site/templates/index.html.jinja", "perflab/gate/policy.toml"} <= names
+    look = (
+        "import sys, perflab.foreign.command, perflab.foreign.plugin\n"
+        "found = {name: each for name, each in sys.modules.items() if 'perflab.' in name}\n"
+        "print(*(each.__file__ for each in found.values()))"
+    )
+    told = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, check=True)
+    loaded = {str(Path(name).relative_to(ROOT)) for name in told.stdout.decode().split()}
+    assert loaded <= names
+    measuring = ("perflab/gate/run.py", "perflab/load/run.py", "perflab/bench/command.py")
+    assert not names & {*measuring}
+
+
+@pytest.mark.slow
 def test_they_work_by_themselves(dist: Path, capfd: pytest.CaptureFixture[str]) -> None:
     main([str(dist)])
-    assert capfd.readouterr().out.count(" works\n") == 2
+    assert capfd.readouterr().out.count(" works\n") == 3
 
 
 def test_a_folder_without_packages_is_no_success(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="a wheel and an sdist"):
+    with pytest.raises(SystemExit, match="there should be"):
         main([str(tmp_path)])

@@ -261,7 +261,7 @@ class View {
     return el("section", {}, el("h2", {}, "Measure a point again"),
       el("pre", {}, el("code", {}, `asv run --bench '${this.benchmark.name.replaceAll(".", "\\.")}' ${short(this.site.commits[newest][0])}^!`)),
       el("p", { class: "soft" }, `On ${this.site.places[this.where].label}; another commit's hash measures that one. `,
-        "To find the commit between two points: python -m perflab bisect."));
+        this.site.ours ? "To find the commit between two points: python -m perflab bisect." : ""));
   }
 
   points() {

@@ -8,6 +8,7 @@ const HEIGHT = 340;
 const BAR = 2; // pixels of an interval's width
 const DIGIT = 7; // pixels of a digit's width on the y axis
 const FARTHEST = 3; // times the figures: limits farther away are told in words alone
+const WIDEST = 2; // times the range of the values: how much of an interval is in the picture
 const SHORT_S = 5 * 86400; // a history no longer than this is labelled with times
 
 export const MOST_LINES = COLOURS;
@@ -99,9 +100,12 @@ function near(limit, known) {
 
 function range(low, high, fromZero, columns, limits) {
   if (low === null || high === null) return [0, 1];
-  const bounds = columns.flatMap((each) => [...each.low, ...each.high]).filter((each) => each !== null).concat(limits.map((each) => each.at));
-  const least = Math.min(low, ...bounds);
-  const most = Math.max(high, ...bounds);
+  const bounds = columns.flatMap((each) => [...each.low, ...each.high]).filter((each) => each !== null);
+  // Of two samples an interval may be a hundred times as wide as what the figure does.
+  const reach = WIDEST * Math.max(high - low, Math.abs(high) * 0.01);
+  const told = limits.map((each) => each.at);
+  const least = Math.min(Math.max(Math.min(low, ...bounds), low - reach), ...told);
+  const most = Math.max(Math.min(Math.max(high, ...bounds), high + reach), ...told);
   const room = (most - least || Math.abs(most) || 1) * 0.08;
   const bottom = fromZero ? Math.min(0, least) : least >= 0 ? Math.max(0, least - room) : least - room;
   return [bottom, most + room];

@@ -119,7 +119,7 @@ async function showCompare(place, site) {
   const usable = site.places.map((each, number) => [number, each]).filter(([, each]) => each.commits.length);
   place.append(el("h1", {}, "Compare two commits"));
   if (!usable.length) {
-    place.append(el("p", { class: "card" }, "No commit was measured yet: make bench measures the newest."));
+    place.append(el("p", { class: "card" }, "No commit was measured yet."));
     return;
   }
   const asked = Number(wanted.get("place") ?? site.default_place);

@@ -19,6 +19,7 @@ from perflab.archive.sources import read_source
 from perflab.bench.command import publish
 from perflab.results.asv_config import MeasureError, alone
 from perflab.results.checkout import CheckoutError
+from perflab.results.project import own_project
 from tests.perflab.results.test_checkout import git
 from tests.perflab.synthetic import make_project
 
@@ -28,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 def history(root: Path, *arguments: str) -> int:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    return command.main(parser.parse_args(arguments), root)
+    return command.main(parser.parse_args(arguments), own_project(root))
 
 
 def commits(root: Path) -> set[str]:

@@ -21,6 +21,7 @@ from perflab.archive.status import require_results
 from perflab.bench.command import publish
 from perflab.results.asv_config import MeasureError
 from perflab.results.asv_process import Plain, run_asv
+from perflab.results.project import own_project
 from tests.perflab.archive.test_command import clone, commits, history, project
 from tests.perflab.results.test_checkout import git
 from tests.perflab.synthetic import make_project
@@ -233,11 +234,11 @@ def test_a_list_that_is_theirs_is_not_published_as_ours(clone: Path, tmp_path: P
     """Without a kept history nothing says what ours was."""
     history(clone, "unpack")
     shutil.rmtree(clone / SHIPPED)
-    require_results(clone, lambda _: None)
+    require_results(own_project(clone), lambda _: None)
     theirs(tmp_path / "theirs")
     shutil.copy(tmp_path / "theirs" / "benchmarks.json", clone / ".asv" / "results")
     with pytest.raises(MeasureError, match="of another project: `make bench` lists ours"):
-        require_results(clone, lambda _: None)
+        require_results(own_project(clone), lambda _: None)
 
 
 def test_a_kept_list_that_became_theirs_is_mended_and_loses_nothing(

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import pytest
 
-from benchmarks.common.columns import Column
+from perflab.monitor.columns import MetricColumn
 from perflab.monitor.leaks import TRACED, WARM, Floors, Growth, find_leaks
 from perflab.monitor.record import (
     MetricSeries,
@@ -36,9 +36,11 @@ def process(
     """A process sampled ten times a second, its memory a function of seconds."""
     found = ProcessSeries(number, 100 + number, name, 0.0, {})
     at = [each / 10 for each in range(1, round(END_S * 10)) if not skip(each / 10)]
-    found.series[signal] = MetricSeries(Column(signal, "B", "gauge"), at, [memory(t) for t in at])
+    found.series[signal] = MetricSeries(
+        MetricColumn(signal, "B", "gauge"), at, [memory(t) for t in at]
+    )
     if counted:
-        column = Column(counted, "1", "counter")
+        column = MetricColumn(counted, "1", "counter")
         found.series[counted] = MetricSeries(column, at, [1000 + rate * t for t in at])
     return found
 

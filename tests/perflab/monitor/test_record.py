@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.common.columns import Column
+from perflab.monitor.columns import MetricColumn
 from perflab.monitor.record import SeriesError, read_recording
 
 HEADER: dict[str, Any] = {
@@ -49,7 +49,7 @@ def test_series_of_a_process(tmp_path: Path) -> None:
     process = recording.process("node 0")
     assert process.unknown == {"uss": "may not"}
     rss, cpu = process.series["rss"], process.series["cpu"]
-    assert rss.column == Column("rss", "B", "gauge")
+    assert rss.column == MetricColumn("rss", "B", "gauge")
     assert (rss.at_s, rss.values) == ([0.1, 0.5], [50.0, 70.0])
     at, rates = cpu.per_second()
     assert at == [0.3, 0.5]
