@@ -30,9 +30,9 @@ __all__ = [
     "OUTSIDE",
     "CoreFile",
     "Mutant",
+    "MutantDraws",
     "MutantKind",
     "core_files",
-    "drawn",
 ]
 
 OUTSIDE = ("cli", "sim", "__main__")
@@ -118,29 +118,21 @@ def core_files(core: Path) -> list[CoreFile]:
     return found
 
 
-def drawn(file: CoreFile, seed: int) -> Iterator[Mutant]:
-    """A slowdown of each of its functions, and a weakening of each that has a place for one."""
-    draws = _Draws(file)
-    for symbol, node in file.functions():
-        for kind, draw in (
-            (MutantKind.SLOWDOWN, draws.slowdown),
-            (MutantKind.WEAKENING, draws.weakening),
-        ):
-            chance = Random(f"{seed}/{file.file}/{symbol}/{kind}")
-            mutant = draw(symbol, node, chance)
-            if mutant is not None:
-                yield mutant
-
-
-class _Draws:
-    """Of one file."""
+class MutantDraws:
+    """Those of one file."""
 
     def __init__(self, file: CoreFile) -> None:
         self._file = file
         self._source = EditedSource(file.text)
         self._lines = tuple(self._source.lines)
 
-    def slowdown(self, symbol: str, node: Function, chance: Random) -> Mutant | None:
+    def of(self, symbol: str, node: Function, kind: MutantKind, seed: int) -> Mutant | None:
+        """The one of a function that the seed draws; None if it has no place for any."""
+        chance = Random(f"{seed}/{self._file.file}/{symbol}/{kind}")
+        draw = self._slowdown if kind is MutantKind.SLOWDOWN else self._weakening
+        return draw(symbol, node, chance)
+
+    def _slowdown(self, symbol: str, node: Function, chance: Random) -> Mutant | None:
         operators = [*SLOWER, MESSAGE]
         chance.shuffle(operators)
         sends = _sends(node)
@@ -159,7 +151,7 @@ class _Draws:
                 )
         return None
 
-    def weakening(self, symbol: str, node: Function, chance: Random) -> Mutant | None:
+    def _weakening(self, symbol: str, node: Function, chance: Random) -> Mutant | None:
         """An operator is drawn first, and then one of its places: else what is frequent in code,
         such as constants, would be all that is tried."""
         places: dict[str, list[WeakPlace]] = {}

@@ -34,9 +34,11 @@ class _First:
 
 
 def run_child(arguments: list[str]) -> None:
-    """`["tests", NAME, …]` or `["seeds", SEED, …]`; answers `{"noticed": who, or ""}`."""
+    """`[CPU_S, "tests", NAME, …]` or `[CPU_S, "seeds", SEED, …]`; the last line is
+    `{"noticed": who, or ""}`. The kernel ends it once it has used so much processor time."""
+    cpu_s, what, *asked = json.loads(arguments[0])
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-    what, *asked = json.loads(arguments[0])
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
     noticed = _tests(asked) if what == "tests" else _seeds(asked)
     print("\n" + json.dumps({"noticed": noticed}), flush=True)
 

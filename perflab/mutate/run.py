@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -30,7 +31,7 @@ from perflab.gate.policy import load_policy
 from perflab.gate.reach import reach_of
 from perflab.gate.run import METRICS
 from perflab.mutate.cover import CORE_TESTS, EDGE_TESTS, CoverMap, cover_of
-from perflab.mutate.draw import Mutant, MutantKind, core_files, drawn
+from perflab.mutate.draw import Mutant, MutantDraws, MutantKind, core_files
 from perflab.mutate.figures import FigureJudge
 from perflab.mutate.record import MutantResult, MutationPlan, MutationRecordError
 from perflab.mutate.reviewed import Reviewed
@@ -186,28 +187,26 @@ class _Progress:
 
 
 def chosen(root: Path, kinds: str, seed: int, only: str, sample: int | None) -> list[Mutant]:
-    """The mutants of the core in a checkout whose `FILE:SYMBOL` matches a pattern, in the order
-    that the seed draws; of them, so many."""
+    """The mutants of functions of the core in a checkout whose `FILE:SYMBOL` matches a pattern, in
+    an order that the seed draws; of them, so many. Of `drawn` kinds, each function has one."""
+    functions = [
+        (file, symbol, node)
+        for file in core_files(root)
+        for symbol, node in file.functions()
+        if fnmatchcase(f"{file.file}:{symbol}", only)
+    ]
+    Random(f"{seed}/order").shuffle(functions)
+    draws: dict[str, MutantDraws] = {}
     found: list[Mutant] = []
-    for file in core_files(root):
-        mutants = list(drawn(file, seed)) if _may_match(file.file, only) else []
-        for symbol in dict.fromkeys(each.symbol for each in mutants):
-            own = [each for each in mutants if each.symbol == symbol]
-            if kinds == "drawn":
-                own = [Random(f"{seed}/{file.file}/{symbol}").choice(own)]
-            found += [
-                each for each in own
-                if kinds in ("drawn", "both", each.kind)
-                and fnmatchcase(f"{each.file}:{each.symbol}", only)
-            ]  # fmt: skip
-    Random(f"{seed}/order").shuffle(found)
-    return found[:sample]
-
-
-def _may_match(file: str, only: str) -> bool:
-    """Whether a function of the file could be wanted; most need not be parsed then."""
-    pattern, _, symbol = only.partition(":")
-    return fnmatchcase(file, pattern) if symbol else True
+    for file, symbol, node in functions:
+        of_file = draws.setdefault(file.file, MutantDraws(file))
+        order = list(MutantKind) if kinds in ("drawn", "both") else [MutantKind(kinds)]
+        Random(f"{seed}/{file.file}/{symbol}").shuffle(order)
+        own = (of_file.of(symbol, node, kind, seed) for kind in order)
+        found += islice(filter(None, own), 1 if kinds == "drawn" else None)
+        if sample is not None and len(found) >= sample:
+            return found[:sample]
+    return found
 
 
 def digest_of(root: Path) -> str:

@@ -12,8 +12,10 @@ Rule: starts processes, two at most at a time; draws and files nothing.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,15 +29,17 @@ from perflab.mutate.draw import Mutant, MutantKind
 from perflab.mutate.figures import FigureJudge
 from perflab.mutate.record import Guard, MutantResult
 
-__all__ = ["EDGES", "SEEDS", "MutantTrial", "TrialError", "linked"]
+__all__ = ["EDGES", "SEEDS", "TIMED_OUT", "MutantTrial", "TrialError", "linked"]
 
 SEEDS = tuple(range(1, 13))
 """Of the simulated networks that a weakening meets; which scenario each is, the seed says."""
 ON_SOCKETS = ("tests/aio/", "tests/blocking/", "tests/metrics/")
 EDGES = ("aio/", "blocking/", "metrics/")  # rooms that no simulated network executes
-START_S = 60.0  # until pytest has loaded what it needs, on a busy machine
-SLOWER = 6.0  # than under coverage, on a busy machine
+START_S = 30.0  # of processor time, until pytest has loaded what it needs: ten times what it takes
+SLOWER = 4.0  # than under coverage, where time was taken by a clock on the wall
 SEED_S = 40.0  # twenty times what a scenario takes
+WALL_S = 900.0  # for one that waits and does nothing
+TIMED_OUT = "the clock: it went on and on"
 
 
 class TrialError(RuntimeError):
@@ -84,31 +88,34 @@ class MutantTrial:
         simulated = not mutant.file.startswith(EDGES)
         reached = len(tests) + len(self.seeds) * simulated
         if tests:
-            within_s = START_S + SLOWER * sum(each.seconds for each in tests)
-            noticed = self._noticed(core, ["tests", *(each.name for each in tests)], within_s)
+            cpu_s = START_S + SLOWER * sum(each.seconds for each in tests)
+            noticed = self._noticed(core, ["tests", *(each.name for each in tests)], cpu_s)
             if noticed.startswith(ON_SOCKETS) and not noticed.endswith(")"):
-                noticed = self._noticed(core, ["tests", noticed], within_s)
+                noticed = self._noticed(core, ["tests", noticed], cpu_s)
             if noticed:
                 guard = Guard.TIMEOUT if noticed == TIMED_OUT else Guard.TEST
                 return _result(mutant, guard, [noticed], reached)
         if simulated and self.seeds:
-            within_s = START_S + SEED_S * len(self.seeds)
-            noticed = self._noticed(core, ["seeds", *self.seeds], within_s)
+            cpu_s = START_S + SEED_S * len(self.seeds)
+            noticed = self._noticed(core, ["seeds", *self.seeds], cpu_s)
             if noticed:
                 guard = Guard.TIMEOUT if noticed == TIMED_OUT else Guard.CHECKER
                 return _result(mutant, guard, [noticed], reached)
         return _result(mutant, Guard.NOBODY if reached else Guard.UNREACHED, [], reached)
 
-    def _noticed(self, core: Path, order: Sequence[str | int], within_s: float) -> str:
-        """Who noticed, of tests or seeds; "" if nobody did."""
+    def _noticed(self, core: Path, order: Sequence[str | int], cpu_s: float) -> str:
+        """Who noticed, of tests or seeds; "" if nobody did. What is measured is processor time: a
+        busy machine makes no mutant hang."""
         command = [sys.executable, "-s", "-P", entry.__file__, "perflab.mutate.notice_child"]
         try:
             done = subprocess.run(
-                [*command, str(core), json.dumps(order)], cwd=self.root, text=True,
-                stdin=subprocess.DEVNULL, capture_output=True, timeout=within_s, check=False,
-                env=child_environment() | {"PYTHONHASHSEED": "0"},
+                [*command, str(core), json.dumps([math.ceil(cpu_s), *order])], cwd=self.root,
+                text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=WALL_S,
+                check=False, env=child_environment() | {"PYTHONHASHSEED": "0"},
             )  # fmt: skip
         except subprocess.TimeoutExpired:
+            return TIMED_OUT
+        if done.returncode == -signal.SIGXCPU:
             return TIMED_OUT
         if done.returncode < 0 or "MemoryError" in done.stderr[-500:]:
             return f"the process: it ended with {done.returncode}"
@@ -117,9 +124,6 @@ class MutantTrial:
         except (ValueError, IndexError, KeyError, TypeError):
             words = (done.stderr or done.stdout).strip()[-400:]
             raise TrialError(f"{order[0]} ended with {done.returncode}: {words}") from None
-
-
-TIMED_OUT = "the clock: it went on and on"
 
 
 def linked(base: Path, place: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perflab.mutate.draw import SLOWER, CoreFile, Mutant, MutantKind, core_files, drawn
+from perflab.mutate.draw import SLOWER, CoreFile, Mutant, MutantDraws, MutantKind, core_files
 from perflab.mutate.weakenings import OPERATORS, weak_places
 from tests.house import ROOT
 
@@ -40,8 +40,18 @@ class Box:
 FILE = CoreFile("box.py", BOX)
 
 
+def drawn(file: CoreFile, seed: int) -> list[Mutant]:
+    draws = MutantDraws(file)
+    every = (
+        draws.of(symbol, node, kind, seed)
+        for symbol, node in file.functions()
+        for kind in MutantKind
+    )
+    return [each for each in every if each is not None]
+
+
 def of_box(seed: int) -> list[Mutant]:
-    return list(drawn(FILE, seed))
+    return drawn(FILE, seed)
 
 
 def test_functions_that_do_something_have_mutants() -> None:
@@ -98,7 +108,7 @@ def test_what_a_function_can_be_weakened_by() -> None:
 @pytest.mark.parametrize("file", ["replication/replica.py", "aio/connection.py", "wire/codec.py"])
 def test_the_core_has_a_slowdown_for_each_function_and_no_two_the_same(file: str) -> None:
     core = CoreFile(file, (ROOT / "p2pcore" / file).read_text(encoding="utf-8"))
-    mutants = list(drawn(core, 1))
+    mutants = drawn(core, 1)
     symbols = [symbol for symbol, _ in core.functions()]
     assert [each.symbol for each in mutants if each.kind == "slowdown"] == symbols
     assert len({each.text for each in mutants}) == len(mutants)

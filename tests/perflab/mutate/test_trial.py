@@ -1,7 +1,7 @@
 """Real mutants of the real core meet real figures, tests and checkers: a small sample."""
 
 import shutil
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,10 @@ import pytest
 from perflab.gate.cause.questions import Question, QuestionKind
 from perflab.gate.policy import load_policy
 from perflab.mutate.cover import CoverError, CoverMap, cover_of, executing
-from perflab.mutate.draw import CALL, COPY, CoreFile, Mutant, drawn
+from perflab.mutate.draw import CALL, COPY, CoreFile, Mutant, MutantDraws, MutantKind
 from perflab.mutate.figures import FigureJudge
 from perflab.mutate.record import Guard
-from perflab.mutate.trial import MutantTrial, linked
+from perflab.mutate.trial import TIMED_OUT, MutantTrial, linked
 from tests.house import ROOT
 
 STORE = Question(QuestionKind.OPERATION, "store", "8")
@@ -33,12 +33,14 @@ def mutant(where: tuple[str, str], change: str) -> Mutant:
     """The one of a function with this operator, or that says this; some seed draws it."""
     file, symbol = where
     core = CoreFile(file, (ROOT / "p2pcore" / file).read_text(encoding="utf-8"))
-    for seed in count():
-        assert seed < 200
-        for each in drawn(core, seed):
-            if each.symbol == symbol and change in (each.operator, each.said):
+    [node] = [node for name, node in core.functions() if name == symbol]
+    draws = MutantDraws(core)
+    for seed in range(200):
+        for kind in MutantKind:
+            each = draws.of(symbol, node, kind, seed)
+            if each is not None and change in (each.operator, each.said):
                 return each
-    raise AssertionError
+    raise AssertionError(f"no seed says {change} of {symbol}")
 
 
 def trial(base: Path, reach: set[str], cover: CoverMap, seeds: tuple[int, ...] = ()) -> MutantTrial:
@@ -85,6 +87,20 @@ def test_a_weakening_is_noticed_by_a_checker_or_by_nobody(base: Path, tmp_path: 
     assert result.by[0].endswith(", seed 1")
     alone = trial(base, set(), NO_TESTS).of(lost, tmp_path / "lost")
     assert (alone.guard, alone.reached) == (Guard.UNREACHED, 0)
+
+
+def test_a_mutant_that_goes_on_and_on_is_ended_by_its_processor_time(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perflab.mutate.trial.START_S", 1.0)
+    monkeypatch.setattr("perflab.mutate.trial.SEED_S", 1.0)
+    line = "        self.size_bytes += growth\n"
+    text = (ROOT / "p2pcore" / PUT[0]).read_text(encoding="utf-8")
+    assert line in text
+    endless = text.replace(line, "        while True:\n            pass\n", 1)
+    weak = replace(mutant(PUT, "self.size_bytes += growth → nothing"), text=endless)
+    result = trial(base, set(), NO_TESTS, (1,)).of(weak, tmp_path / "weak")
+    assert (result.guard, result.by) == (Guard.TIMEOUT, [TIMED_OUT])
 
 
 def test_tests_that_do_not_run_are_an_error_with_their_words(base: Path, tmp_path: Path) -> None:
