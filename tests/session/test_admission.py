@@ -66,6 +66,17 @@ def test_links_are_kept_for_known_nodes() -> None:
     assert refused(harness, 200, identity(101)), "ten are open now"
 
 
+def test_a_known_node_gets_in_where_too_many_strangers_were_first() -> None:
+    harness = Harness(max_links=10)
+    for number in range(1, 9):
+        assert not refused(harness, number, identity(number)), "no node is known so far"
+    known = dict.fromkeys([identity(101), identity(102), identity(103)])
+    harness.links.admission.is_known = known.__contains__
+    harness.links.admission.count_known = lambda: len(known)
+    assert refused(harness, 9, identity(9)), "three of ten are kept, and eight are taken"
+    assert not refused(harness, 101, identity(101))
+
+
 def test_the_words_say_how_many_of_how_many() -> None:
     harness = Harness(max_links=10)
     harness.links.admission.count_known = lambda: 99
