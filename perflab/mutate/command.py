@@ -67,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--docs", type=Path, metavar="PAGE", help="put the tables into a page with the two lines "
         "that they stand between"
     )  # fmt: skip
+    parser.add_argument(
+        "--again", action="store_true", help="also those that nobody noticed, with the tests as "
+        "they are now"
+    )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="say what would be tried, and end")
 
 
@@ -88,7 +92,7 @@ def main(options: argparse.Namespace, root: Path) -> int:
             flush=True,
         )
         run = MutationRun(root=root, directory=directory, plan=plan, say=_say)
-        results = run.go(mutants, options.jobs, options.budget)
+        results = run.go(mutants, options.jobs, options.budget, again=options.again)
         if options.json:
             _write(options.json, plan, results)
         if options.docs:

@@ -84,6 +84,10 @@ class Mutant:
         return f"p2pcore/{self.file}:{self.symbol}"
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        return self.file, self.symbol, self.kind.value
+
+    @property
     def name(self) -> str:
         return f"{self.file}:{self.symbol} {self.kind}"
 

@@ -57,23 +57,31 @@ class MutationRun:
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set once processes of trials are ended early: what these say then is not filed."""
 
-    def go(self, mutants: Sequence[Mutant], jobs: int, budget_s: float) -> list[MutantResult]:
-        """Try those that were not tried before; all results that there are then.
+    def go(
+        self, mutants: Sequence[Mutant], jobs: int, budget_s: float, *, again: bool = False
+    ) -> list[MutantResult]:
+        """Try those that were not tried before; all results that there are then. `again`: also
+        those that nobody noticed, with the tests as they are now.
 
         Raises:
             MutationRecordError: the directory holds another run.
             CoverError: the tests do not run.
         """
         self._open()
-        known = {each.key: each for each in filed(self.directory / RESULTS)}
-        left = [each for each in mutants if (each.file, each.symbol, each.kind) not in known]
-        if known:
+        known = {each.key for each in self._filed() if each.guarded or not again}
+        left = [each for each in mutants if each.key not in known]
+        if len(left) < len(mutants):
             self.say(f"{len(mutants) - len(left):,} of {len(mutants):,} were tried before")
         if left:
-            trial = self._trial(left)
-            self._try_all(trial, left, jobs, time.monotonic() + budget_s)
-        keys = {(each.file, each.symbol, each.kind.value) for each in mutants}
-        return [each for each in filed(self.directory / RESULTS) if each.key in keys]
+            if again:
+                for file in self.directory.glob("tests-of-*.json"):
+                    file.unlink()
+            self._try_all(self.trial(left), left, jobs, time.monotonic() + budget_s)
+        keys = {each.key for each in mutants}
+        return [each for each in self._filed() if each.key in keys]
+
+    def _filed(self) -> list[MutantResult]:
+        return filed(self.directory / RESULTS)
 
     def _open(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -99,7 +107,7 @@ class MutationRun:
             making.rename(base)
             compileall.compile_dir(base, quiet=2)  # once, and not for each mutant
 
-    def _trial(self, left: Sequence[Mutant]) -> MutantTrial:
+    def trial(self, left: Sequence[Mutant]) -> MutantTrial:
         """Who reaches what, as far as these mutants need to know it."""
         base = self.directory / "base"
         slow = any(each.kind is MutantKind.SLOWDOWN for each in left)
@@ -218,12 +226,14 @@ def digest_of(root: Path) -> str:
 
 
 def filed(path: Path) -> list[MutantResult]:
-    """The results in a file, with what was reviewed since; none if there is no file."""
+    """The results in a file, the last of each mutant, with what was reviewed since; none if there
+    is no file."""
     if not path.exists():
         return []
     reviewed = Reviewed.load()
     found = [decoded(each, MutantResult, path.name, MutationRecordError) for each in lines(path)]
-    return [replace(each, reason=reviewed.reason(each)) for each in found]
+    last = {each.key: each for each in found}
+    return [replace(each, reason=reviewed.reason(each)) for each in last.values()]
 
 
 def _end_children() -> None:

@@ -1,6 +1,7 @@
 """A run goes on where it stopped, says what it found in tables, and refuses another's directory."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def run_in(directory: Path, plan: MutationPlan = PLAN) -> MutationRun:
 
 
 def mutants(many: int) -> list[Mutant]:
-    return chosen(ROOT, "slowdown", 1, "wire/reasons.py:*", many)
+    return chosen(ROOT, "slowdown", 1, "wire/codec.py:*", many)
 
 
 def test_a_run_that_was_interrupted_goes_on(tmp_path: Path) -> None:
@@ -60,18 +61,45 @@ def test_a_run_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     assert (directory / "base" / "p2pcore" / "node.py").is_file()
 
 
+class AskingNobody(MutationRun):
+    """No figure reaches anything, and there is no test."""
+
+    def trial(self, left: Sequence[Mutant]) -> MutantTrial:
+        figures = FigureJudge(str(self.directory), {}, load_policy())
+        base = self.directory / "base"
+        return MutantTrial(
+            root=self.root, base=base, figures=figures, cover=CoverMap(core=""), seeds=()
+        )
+
+
+def test_what_nobody_noticed_is_tried_again_if_that_is_asked(tmp_path: Path) -> None:
+    said: list[str] = []
+    run = AskingNobody(root=ROOT, directory=tmp_path / "run", plan=PLAN, say=said.append)
+    asked = mutants(2)
+    assert [each.guard for each in run.go(asked, 2, 60.0)] == [Guard.UNREACHED] * 2
+    results = run.directory / RESULTS
+    assert len(results.read_text(encoding="utf-8").splitlines()) == 2
+    assert len(run.go(asked, 2, 60.0)) == 2
+    assert said[-1] == "2 of 2 were tried before"
+    (run.directory / "tests-of-wire.json").touch()
+    assert len(run.go(asked, 2, 60.0, again=True)) == 2
+    assert len(results.read_text(encoding="utf-8").splitlines()) == 4
+    assert len(filed(results)) == 2
+    assert not list(run.directory.glob("tests-of-*"))
+    assert run.go(mutants(3)[2:], 1, 0.0) == []
+    assert said[-1] == "the budget is over; 1 are left"
+
+
 def test_what_is_said_once_it_was_interrupted_is_not_filed(tmp_path: Path) -> None:
     """Ctrl-C ends the processes of trials, and a mutant whose process ends counts as noticed."""
-    run = run_in(tmp_path / "run")
+    run = AskingNobody(root=ROOT, directory=tmp_path / "run", plan=PLAN, say=print)
     run.go([], 1, 60.0)
-    figures = FigureJudge(str(tmp_path), {}, load_policy())
-    trial = MutantTrial(root=ROOT, base=tmp_path, figures=figures, cover=CoverMap(core=""))
     [asked] = mutants(1)
     run.stopped.set()
-    assert run.tried(trial, asked).guard == Guard.UNREACHED
+    assert run.tried(run.trial([asked]), asked).guard == Guard.UNREACHED
     assert filed(run.directory / RESULTS) == []
     run.stopped.clear()
-    result = run.tried(trial, asked)
+    result = run.tried(run.trial([asked]), asked)
     assert filed(run.directory / RESULTS) == [result]
 
 
