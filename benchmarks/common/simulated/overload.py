@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.common import subject
+from benchmarks.common.sampling import QUICK
 
 __all__ = [
     "BASE", "CLIENT_US", "KEYS", "LINK", "MEAN_WORK", "MESSAGE_US", "NODES", "NODE_PER_S", "STORES",
@@ -35,8 +36,8 @@ MEAN_WORK = 2.1  # requests of an operation of the mix
 BASE = 0.7  # of the capacity
 WARM_S = 0.5
 SETTLE_S = 0.3  # of an overload, before its goodput is counted
-OVERLOAD_S = 1.0
-AFTER_S = 2.0
+OVERLOAD_S = 0.4 if QUICK else 1.0
+AFTER_S = 0.5 if QUICK else 2.0
 SLICE_S = 0.1  # over which goodput is counted, to tell when it is back
 BACK = 0.95  # of what is asked for
 TIMEOUT_S = 0.5
