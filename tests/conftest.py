@@ -23,6 +23,14 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is measured by night is tested by night, too."""
+    if os.environ.get("P2PCORE_NIGHTLY") != "1":
+        nightly = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+
+
 @pytest.fixture
 def no_process_left() -> Iterator[None]:
     """Whatever the test starts has ended by its end; those that were there are others' affair."""

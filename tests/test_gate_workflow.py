@@ -80,8 +80,13 @@ def gated(folder: Path, only: str = RECORD) -> tuple[int, str, dict[str, Any]]:
     [
         ((FAT, HIDDEN), "", f"the head's ruler no longer has {RECORD}"),
         ((FAT,), FOR_EVER, "accepted by this change itself: * up to"),
-        ((FAT, (POLICY, TEN, TEN.replace("0.0", "10"))), "", "[kind.exact] floor: 0, with this"),
-        ((FAT, MAKES_NOTHING), "", RECORD),
+        pytest.param(
+            (FAT, (POLICY, TEN, TEN.replace("0.0", "10"))),
+            "",
+            "[kind.exact] floor: 0, with this",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param((FAT, MAKES_NOTHING), "", RECORD, marks=pytest.mark.nightly),
     ],
     ids=["off the list", "accepted for ever", "a floor of ten", "make does nothing"],
 )

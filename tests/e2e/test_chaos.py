@@ -99,6 +99,7 @@ def test_what_cannot_be_meant(tmp_path: Path) -> None:
         assert complaint in complained
 
 
+@pytest.mark.nightly
 def test_a_storm_of_kills_and_restarts(tmp_path: Path) -> None:
     outcome = chaos(0, tmp_path / "storm", "storm", "--minutes", "0", "--keys", "500")
     figures = outcome["figures"]

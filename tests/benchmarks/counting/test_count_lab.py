@@ -20,7 +20,7 @@ EVERYTHING = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("meter", ["calls", "allocations"])
+@pytest.mark.parametrize("meter", ["calls", pytest.param("allocations", marks=pytest.mark.nightly)])
 def test_three_runs_count_the_same(meter: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     for hash_seed in ("0", "1", "random"):

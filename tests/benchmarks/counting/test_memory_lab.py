@@ -5,6 +5,7 @@ import pytest
 from benchmarks.common.counting.memory_lab import KEEPERS, SIZE_BYTES, MemoryLab
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_three_runs_keep_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []

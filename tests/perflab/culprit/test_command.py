@@ -18,6 +18,7 @@ UNBUILDABLE = 4  # the diffs say that it is the next one, and so this is asked f
 CULPRIT = 5
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
 def test_a_slowdown_is_found_in_sixteen_commits_of_which_one_does_not_build(

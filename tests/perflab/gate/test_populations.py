@@ -55,7 +55,13 @@ def test_what_tombstones_leave_behind_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pings are sent twice", "copies wait twice as long"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pings are sent twice",
+        pytest.param("copies wait twice as long", marks=pytest.mark.nightly),
+    ],
+)
 def test_more_traffic_and_a_longer_change_are_found(name: str, tmp_path: Path) -> None:
     [edit] = [each for each in DEFECTS if each.name == name]
     judged(

@@ -169,13 +169,18 @@ def test_a_benchmark_less_is_no_pass_though_the_core_is_the_same(
 @pytest.mark.parametrize(
     "bent",
     [
-        ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e9"),
+        pytest.param(
+            ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e9"), marks=pytest.mark.nightly
+        ),
         (
             "benchmarks/common/counting/memory_lab.py",
             '["record"] = self._kept',
             '["record"] = 0 * self._kept',
         ),
-        ("perflab/gate/command.py", "    return outcome.code\n", "    return 0\n"),
+        pytest.param(
+            ("perflab/gate/command.py", "    return outcome.code\n", "    return 0\n"),
+            marks=pytest.mark.nightly,
+        ),
     ],
     ids=["the judge", "what measures", "the exit code"],
 )

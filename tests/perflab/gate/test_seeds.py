@@ -109,6 +109,7 @@ def test_one_seed_that_fails_fails_all(playing: Callable[..., GateOutcome]) -> N
     assert all("broken on purpose" in each.why for each in failed)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_longer_wait_is_found_where_it_shows(tmp_path: Path) -> None:
     """It makes no message, byte, instruction or allocation more."""

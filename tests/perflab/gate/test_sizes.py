@@ -36,6 +36,7 @@ def test_nothing_is_timed_that_is_only_counted() -> None:
     assert len(set(SIZE_METRICS)) == len(SIZES) + len(EDGE) + len(GROWTHS)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
 def test_a_copy_of_large_frames_shows_in_their_size_and_growth_alone(tmp_path: Path) -> None:
