@@ -20,7 +20,7 @@ from typing import get_args
 from benchmarks.common import subject
 from benchmarks.common.children import ChildError
 from benchmarks.common.disk import KEEPING, Keeping
-from benchmarks.common.records import LoopKind, now_utc, write_run
+from benchmarks.common.records import LoopKind, filed, now_utc, write_run
 from perflab.peers.comparison import OPERATIONS, compare
 from perflab.peers.measurements import run_of
 from perflab.peers.stores.environments import InstallError, PeerFolders
@@ -30,13 +30,20 @@ from perflab.peers.tables import print_found
 
 __all__ = ["FOLDERS", "add_arguments", "main"]
 
-FOLDERS = PeerFolders(Path(__file__).parents[2] / ".asv" / "peers")
+ROOT = Path(__file__).parents[2]
+FOLDERS = PeerFolders(ROOT / ".asv" / "peers")
+WHOLE = 1.0  # of the operations of each repeat
 NODES, NODES_BESIDE_PEERS = 8, 3  # peers have three members: like beside like
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `peers`."""
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the records there")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the records there, too (a whole run is filed in .asv/peer-runs)",
+    )
     parser.add_argument(
         "--with",
         dest="peers",
@@ -145,8 +152,14 @@ def _measure(args: argparse.Namespace) -> int:
         )
     load = (before, os.getloadavg()[0])
     missed = print_found(compared, nodes, loop, peers, load)
+    run = run_of(compared, nodes, loop, began, peers, load)
     if args.json:
-        write_run(run_of(compared, nodes, loop, began, peers, load), args.json)
+        write_run(run, args.json)
+    if args.scale >= WHOLE:  # less of it is a trial, and nothing to be shown
+        place = filed(ROOT, "peer-runs", run.commit, "")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_run(run, place.with_name(f"{place.name}.json"))
+        _say(f"filed as {place}.json: `make site` shows it")
     return _end([*failed, *compared.failed], missed)
 
 

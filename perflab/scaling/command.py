@@ -35,9 +35,9 @@ LEAST_NODES = 1024  # five sizes from 64 on
 EPILOG = """\
 What was done is kept: the same call goes on where the last one ended, by Ctrl-C or after --minutes.
 
-  python -m perflab scaling --out build/scaling                  (up to 4,096 nodes: an hour)
-  python -m perflab scaling --out build/scaling --nodes 16384    (and an hour more)
-  python -m perflab scaling --out build/scaling --report         (what is there, and nothing more)
+  python -m perflab scaling                                      (up to 4,096 nodes: an hour)
+  python -m perflab scaling --nodes 16384                        (and an hour more)
+  python -m perflab scaling --report                             (what is there, and nothing more)
 
 exit codes: 0 done, 2 something could not be measured or is missing, 130 interrupted
 """
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("build/scaling"),
+        default=Path(".asv/scaling"),
         metavar="DIR",
         help="where the record is, and goes on (default: %(default)s)",
     )

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from perflab.gate.policy import Policy, load_policy
+from perflab.report.charts import draw
 from perflab.report.form import VERDICTS
 from perflab.report.render import figure
 from perflab.results.asv_results import result_files
@@ -29,7 +31,9 @@ from perflab.site.checks import Checks, read_checks
 from perflab.site.data import iso, write_data
 from perflab.site.export import write_export
 from perflab.site.feeds import write_feeds
+from perflab.site.filed_pages import capacity_page, peers_page, sweeps_page
 from perflab.site.frame import framed
+from perflab.site.growth_page import growth_page
 from perflab.site.listing import listing
 from perflab.site.load_page import load_page, write_load_runs
 from perflab.site.load_runs import LoadRuns, copy_load_reports, read_load_runs
@@ -51,10 +55,16 @@ PAGES = (
     ("benchmarks.html", "Benchmarks"),
     ("compare.html", "Compare"),
     ("runs.html", "Readiness"),
-    ("load.html", "Load"),
+    ("load.html", "Load, chaos"),
+    ("sweeps.html", "Sweeps"),
+    ("capacity.html", "Capacity"),
+    ("growth.html", "Growth"),
+    ("peers.html", "Peers"),
+    ("calibration.html", "The gate"),
     (STOCK, "asv"),
 )
-OURS = ("runs.html", "load.html")  # of what is measured in this repository alone
+OURS = tuple(href for href, _ in PAGES[3:-1])
+"""Pages of what is measured in this repository alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +115,7 @@ def publish_front(conf: Any, repo: Any, rules: SiteRules | None = None) -> None:
     )
     runs = read_runs(rules.filed / "readiness") if rules.ours else Runs()
     loads = read_load_runs(rules.filed) if rules.ours else LoadRuns()
-    write_site(model, rules.policy, runs, loads, read_checks(rules.filed), site)
+    write_site(model, rules, runs, loads, read_checks(rules.filed), site)
     write_export(history, suite, site / "data")
 
 
@@ -120,10 +130,10 @@ def _beside_others(results: Path) -> Iterator[str]:
 
 
 def write_site(
-    model: SiteModel, policy: Policy, runs: Runs, loads: LoadRuns, checks: Checks, site: Path
+    model: SiteModel, rules: SiteRules, runs: Runs, loads: LoadRuns, checks: Checks, site: Path
 ) -> None:
     """Write pages and data into a site that asv has published."""
-    pages = [page for page in PAGES if model.ours or page[0] not in OURS]
+    pages = [page for page in PAGES if rules.ours or page[0] not in OURS]
     templates = _templates()
     navigation = templates.get_template("navigation.html.jinja")
     stock = (site / "index.html").read_text(encoding="utf-8")
@@ -135,7 +145,7 @@ def write_site(
     copy_reports(runs, site)
     copy_load_reports(loads, site)
     published = {commit.hash: commit for commit in model.history.commits}
-    write_data(model, policy, checks.alerts, site / "data")
+    write_data(model, rules.policy, checks.alerts, site / "data")
     write_runs(runs, site / "data")
     write_load_runs(loads, published, site / "data")
     write_feeds(model, runs, site)
@@ -150,17 +160,39 @@ def write_site(
         "runs.html": runs_page(runs) | {"known": published},
         "load.html": load_page(loads, published),
     }
-    if checks.calibration:
-        whole, promised = checks.calibration.alarms["whole"], checks.calibration.promised
-        contexts["calibration.html"] = {
-            "calibration": checks.calibration,
-            "kept": whole.low <= promised,
-        }
+    calibration = checks.calibration
+    kept = calibration is not None and calibration.alarms["whole"].low <= calibration.promised
+    contexts["calibration.html"] = {"calibration": calibration, "kept": kept}
     for name, context in contexts.items():
         if name in OURS and not model.ours:
             continue
         page = templates.get_template(f"{name}.jinja")
         text = page.render(model=model, here=name, pages=pages, **context)
+        (site / name).write_text(text, encoding="utf-8")
+    if rules.ours:
+        _write_rooms(model, rules.filed, runs, loads, pages, site)
+
+
+def _write_rooms(
+    model: SiteModel,
+    filed: Path,
+    runs: Runs,
+    loads: LoadRuns,
+    pages: Sequence[tuple[str, str]],
+    site: Path,
+) -> None:
+    """Pages of what other commands filed below `filed`."""
+    rooms = {
+        "sweeps.html": sweeps_page(filed),
+        "capacity.html": capacity_page(runs, loads),
+        "growth.html": growth_page(model, filed),
+        "peers.html": peers_page(filed),
+    }
+    page = _templates().get_template("room.html.jinja")
+    for name, room in rooms.items():
+        numbers = count()
+        drawn = [[draw(chart, next(numbers)) for chart in each.charts] for each in room.sections]
+        text = page.render(model=model, here=name, pages=pages, room=room, drawn=drawn)
         (site / name).write_text(text, encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from perflab.results.history import PublishedCommit
 from perflab.site.load_runs import FiledLoadRun, LoadRuns, Search
 
-__all__ = ["load_page", "write_load_runs"]
+__all__ = ["load_page", "search_row", "write_load_runs"]
 
 
 def load_page(runs: LoadRuns, commits: Mapping[str, PublishedCommit]) -> dict[str, Any]:
@@ -22,7 +22,6 @@ def load_page(runs: LoadRuns, commits: Mapping[str, PublishedCommit]) -> dict[st
     return {
         "loads": [each for each in rows if each["kind"] in ("load", "field")],
         "chaos": [each for each in rows if each["kind"] == "chaos"],
-        "searches": [_search(each) for each in runs.searches],
         "problems": runs.problems,
     }
 
@@ -65,7 +64,8 @@ def _row(run: FiledLoadRun, commits: Mapping[str, PublishedCommit]) -> dict[str,
     }
 
 
-def _search(search: Search) -> dict[str, Any]:
+def search_row(search: Search) -> dict[str, Any]:
+    """A search for a capacity, in words and figures."""
     found, manifest = search.found, search.manifest
     return {
         "began": manifest.began,

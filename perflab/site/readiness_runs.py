@@ -1,8 +1,9 @@
-"""The filed readiness runs: what each found, and its report, copied into the site.
+"""The filed readiness runs: what each found, and its report, made for the site.
 
-Runs lie in `readiness/MACHINE/RUN` beside asv's results (`verdict.filed`).
+Runs lie in `readiness/MACHINE/RUN` beside asv's results. Pages are made of the data each time, so a
+run that was filed long ago looks as one of today.
 
-Rule: reads reports and copies them; decides nothing.
+Rule: reads reports and has them drawn; decides nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from perflab.readiness.baseline import REPORT, FiledError, read_report
 from perflab.report.form import ReadinessReport
+from perflab.report.render import html
 
 __all__ = ["ReadinessRun", "Runs", "copy_reports", "read_runs"]
 
@@ -29,9 +31,7 @@ class ReadinessRun:
 
     @property
     def page(self) -> str:
-        """Where its report lies in the site; "" if it has none."""
-        if not (self.folder / PAGE).is_file():
-            return ""
+        """Where its report lies in the site."""
         return f"runs/{self.machine}/{self.folder.name}/{PAGE}"
 
     @property
@@ -74,10 +74,9 @@ def read_runs(folder: Path) -> Runs:
 
 
 def copy_reports(runs: Runs, site: Path) -> None:
-    """Copy each run's page and its data."""
+    """Make each run's page from its data, and copy these."""
     for run in runs.runs:
         target = site / "runs" / run.machine / run.folder.name
         target.mkdir(parents=True, exist_ok=True)
-        for name in (REPORT, PAGE):
-            if (run.folder / name).is_file():
-                shutil.copyfile(run.folder / name, target / name)
+        shutil.copyfile(run.folder / REPORT, target / REPORT)
+        (target / PAGE).write_text(html(run.report), encoding="utf-8")

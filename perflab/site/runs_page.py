@@ -1,4 +1,4 @@
-"""The page of readiness runs: each run, what its figures do from run to run, and its capacity.
+"""The page of readiness runs: each run, and what its figures do from run to run.
 
 Rule: chooses and words; the trends are those of `verdict.trends`.
 """
@@ -38,11 +38,8 @@ class TrendRow:
 
 def runs_page(runs: Runs) -> dict[str, Any]:
     """The template's context."""
-    newest = runs.newest
     return {
         "runs": [_row(each) for each in runs.runs],
-        "capacity": newest.report.capacity if newest else [],
-        "newest": newest and _row(newest),
         "trends": list(_trends(runs)),
         "problems": runs.problems,
     }

@@ -18,7 +18,8 @@ from perflab.cluster.options import add_scheduler_arguments, scheduler_of
 from perflab.cluster.station import about
 from perflab.forms import one_line
 from perflab.sweep.kinds import KINDS
-from perflab.sweep.run import SweepFileError, SweepPlan, SweepResult, run_sweep
+from perflab.sweep.record import SweepFileError, SweepPlan, SweepResult
+from perflab.sweep.run import run_sweep
 
 __all__ = ["EPILOG", "add_arguments", "main"]
 

@@ -13,78 +13,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from perflab.cluster.scheduler import Scheduler, TaskError
-from perflab.forms import converted, decoded, document, lines
+from perflab.forms import converted, document, lines
+from perflab.sweep.record import MANIFEST, RESULTS, SweepFileError, SweepPlan, SweepResult
 
-__all__ = ["SweepFileError", "SweepPlan", "SweepResult", "run_sweep"]
+__all__ = ["run_sweep"]
 
-MANIFEST, RESULTS = "manifest.json", "results.jsonl"
-MOST_SEEDS = 10_000_000
 PROGRESS_S = 10.0
-
-
-class SweepFileError(ValueError):
-    """A directory that holds another sweep, or a damaged one; one line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepPlan:
-    """What is asked."""
-
-    kind: str
-    settings: dict[str, Any]
-    package: str
-    """SHA-256 of the code that plays."""
-    first: int
-    seeds: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise SweepFileError(f"--seeds takes 1 to {MOST_SEEDS:,}, not {self.seeds}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Line:
-    seed: int
-    broken: str
-    figures: dict[str, float]
-
-
-@dataclass(kw_only=True)
-class SweepResult:
-    """What there is so far."""
-
-    plan: SweepPlan
-    played: set[int] = field(default_factory=set)
-    broken: dict[int, str] = field(default_factory=dict)
-    failed: dict[int, str] = field(default_factory=dict)
-    """Why seeds could not be played, by the first of their task."""
-    figures: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def left(self) -> int:
-        return self.plan.seeds - len(self.played)
-
-    def take(self, data: bytes) -> bytes:
-        """Count some lines; those of them that are new."""
-        fresh = []
-        for text in data.splitlines(keepends=True):
-            line = decoded(text, _Line, RESULTS, SweepFileError)
-            wanted = self.plan.first <= line.seed < self.plan.first + self.plan.seeds
-            if line.seed in self.played or not wanted:
-                continue
-            self.played.add(line.seed)
-            self.figures.update(line.figures)
-            if line.broken:
-                self.broken[line.seed] = line.broken
-            fresh.append(text)
-        return b"".join(fresh)
 
 
 def run_sweep(

@@ -22,7 +22,8 @@ from perflab.load.plan import LoadPlan
 from perflab.load.scenario import scenario_of
 from perflab.load.shared_run import SharedRun
 from perflab.load.target import Nobody
-from perflab.sweep.run import SweepPlan, run_sweep
+from perflab.sweep.record import SweepPlan
+from perflab.sweep.run import run_sweep
 from tests.perflab.cluster.dask_cluster import DaskCluster
 from tests.perflab.load.test_shared_run import ActingView
 

@@ -44,6 +44,12 @@ PAGES = (
     "compare.html",
     "runs.html",
     "load.html",
+    "sweeps.html",
+    "capacity.html",
+    "growth.html",
+    "peers.html",
+    "calibration.html",
+    "benchmarks.html?q=question4&state=worse",
     "compare.html?base=v0.0&place=1",
     "commit.html",
     "commit.html?commit=nothing",
@@ -152,12 +158,64 @@ def test_pages_draw_and_ask_nobody_else(visit: Any, url: str) -> None:
     assert shown.elsewhere == []
     assert len(shown.page.inner_text("body")) > 100
     if url in OURS:
+        _seen_by_all(shown.page, "light", WIDE)
         shown.page.set_viewport_size({"width": PHONE, "height": 800})
         assert shown.page.evaluate("document.documentElement.scrollWidth") <= PHONE
+        _seen_by_all(shown.page, "dark", PHONE)
+
+
+def _seen_by_all(page: Any, scheme: str, width: int) -> None:
+    """No violation that axe calls serious or critical."""
+    if AXE is None:
+        return
+    page.add_script_tag(path=AXE)
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
+    # Of a picture, what stands for it counts: its many parts would take most of the time.
+    found = page.evaluate("async () => (await axe.run({exclude: ['svg > *']})).violations")
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    told = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in serious]
+    assert told == [], f"{scheme}, {width} px"
 
 
 def test_the_first_view_is_small(visit: Any) -> None:
     assert visit("index.html").bytes < 300_000
+
+
+# What a text is worth whose whole element is seen without scrolling, folded things left out.
+FIRST_SCREEN = """() => [...document.querySelectorAll("main *")].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return !each.children.length && each.checkVisibility() && box.top >= 0 && box.left >= 0
+        && box.bottom <= innerHeight && box.right <= innerWidth;
+}).map((each) => each.parentElement.innerText).join(" ").replace(/\\s+/g, " ")"""
+
+
+def test_the_first_screen_answers_four_questions(
+    visit: Any, project: tuple[Path, list[str]]
+) -> None:
+    """Is it ready, what changed last, which commit, how sure."""
+    page = visit("index.html").page
+    seen = page.evaluate(FIRST_SCREEN)
+    assert "NOT READY" in seen  # is it ready
+    assert "commits since" in seen  # of when that is
+    assert f"{EXACT} 100 messages → 108 messages" in seen  # what changed last
+    assert "+8.0 % worse" in seen
+    assert project[1][30][:8] in seen  # which commit
+    assert "certain" in seen  # how sure
+    assert page.locator(".figures .figure").first.bounding_box()["y"] < 200
+
+
+def test_a_search_finds_benchmarks_and_commits(visit: Any, project: tuple[Path, list[str]]) -> None:
+    page = visit("benchmarks.html").page
+    page.fill("#search", "question4")
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('1 of')")
+    page.fill("#search", project[1][30][:7])
+    page.wait_for_selector("#commits a")
+    assert "Change <30> & more" in page.inner_text("#commits")
+    page.fill("#search", "")
+    page.click("#benchmarks thead button:has-text('Kind')")
+    kinds = [each.get_attribute("data-kind") for each in page.locator("#benchmarks tbody tr").all()]
+    assert kinds == sorted(kinds)
 
 
 def test_a_benchmark_page_shows_what_the_results_hold(
@@ -339,18 +397,3 @@ def test_script_and_publisher_word_figures_alike(visit: Any) -> None:
             )
             assert found[0] == [reading.text(each) for each in FIGURES]
             assert found[1] == [reading.change(each) for each in asked[1]]
-
-
-@pytest.mark.skipif(AXE is None, reason="AXE does not name axe-core's axe.min.js")
-@pytest.mark.parametrize("url", OURS)
-def test_axe_finds_nothing_serious(visit: Any, url: str) -> None:
-    page = visit(url).page
-    page.add_script_tag(path=AXE)
-    for scheme, width in (("light", WIDE), ("dark", PHONE)):
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": 800})
-        # Of a picture, what stands for it counts: its many parts would take most of the time.
-        found = page.evaluate("async () => (await axe.run({exclude: ['svg > *']})).violations")
-        serious = [each for each in found if each["impact"] in ("serious", "critical")]
-        told = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in serious]
-        assert told == [], f"{scheme}, {width} px"

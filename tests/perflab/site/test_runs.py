@@ -45,8 +45,9 @@ def test_load_and_chaos_runs_are_filed_by_commit_with_their_reports(tmp_path: Pa
     assert f'<a href="{new["page"]}">' in page
     assert f"commit.html?commit={commit[:8]}" in page
     assert "load/lab/torn: manifest.json" in page
-    assert "P99 &lt;= 20 ms, success &gt;= 99.90%" in page
-    assert "1,600 /s" in page
+    capacity = (site / "capacity.html").read_text()
+    assert "P99 &lt;= 20 ms, success &gt;= 99.90%" in capacity
+    assert "1,600 /s" in capacity
     assert rows["churn"]["said"] == "kept"
     day = rows["day"]
     assert (day["kind"], day["scenario"], day["commit"]) == ("field", "eu", commit)

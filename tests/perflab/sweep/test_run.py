@@ -11,7 +11,8 @@ import pytest
 from perflab.__main__ import main
 from perflab.cluster.addresses import open_scheduler
 from perflab.cluster.scheduler import Seat, TaskError
-from perflab.sweep.run import SweepFileError, SweepPlan, SweepResult, run_sweep
+from perflab.sweep.record import SweepFileError, SweepPlan, SweepResult, read_sweep
+from perflab.sweep.run import run_sweep
 
 
 class Played:
@@ -78,6 +79,7 @@ def test_each_seed_is_filed_once(tmp_path: Path) -> None:
     assert seeds_filed(tmp_path) == list(range(1, 21))
     assert (result.left, result.figures["plays"]) == (0, 20)
     assert result.broken == {7: "odd", 14: "odd"}
+    assert read_sweep(tmp_path) == result
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:

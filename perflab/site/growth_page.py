@@ -1,0 +1,134 @@
+"""What an operation costs as nodes grow: of the suite's newest figures, and of `scaling`'s records.
+
+Every benchmark with a number of nodes among its parameters is drawn by it, one line for each
+combination of the others.
+
+Rule: chooses and draws; figures are asv's and the record's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+from perflab.report.form import Chart, Line
+from perflab.report.render import figure
+from perflab.results.suite import Benchmark
+from perflab.scaling.record import ScalingError, ScalingHead, ScalingRow, read_scaling
+from perflab.site.model import SiteModel
+from perflab.site.readings import FigureReading
+from perflab.site.rooms import RoomPage, RoomSection, RoomTable
+
+__all__ = ["growth_page"]
+
+NODES = ("nodes", "nodes_warm")
+MOST_LINES = 8  # of a chart: as many as there are colours
+WORDS = {
+    "sockets": "On sockets: processor time in seconds, and messages",
+    "members": "Simulated: members of a network at rest, and joins",
+    "settled": "Simulated: operations in a settled network",
+    "operations": "Simulated: lookups",
+}
+
+
+def growth_page(model: SiteModel, folder: Path) -> RoomPage:
+    """Of the suite at the place that pages show first, and of records below `folder`/scaling."""
+    problems: list[str] = []
+    charts = list(_of_suite(model)) if model.default_place is not None else []
+    about = "The newest figure of each benchmark that has a number of nodes among its parameters."
+    sections = [
+        RoomSection(
+            title="In the suite",
+            about=about if charts else "",
+            charts=charts,
+            command="make bench FULL=1",
+            fills="measures the whole suite at the newest commits",
+        )
+    ]
+    for path in sorted((folder / "scaling").rglob("scaling.jsonl")):
+        try:
+            sections += _of_record(*read_scaling(path))
+        except (ScalingError, OSError) as error:
+            problems.append(f"{path.relative_to(folder)}: {error}")
+    if len(sections) == 1:
+        sections.append(
+            RoomSection(
+                title="From eight nodes to thousands",
+                command="python -m perflab scaling --out .asv/scaling",
+                fills="measures networks of up to eight nodes, simulates up to 4,096, in an hour, "
+                "and goes on where it stopped",
+            )
+        )
+    return RoomPage(title="Cost as nodes grow", sections=sections, problems=problems)
+
+
+def _of_suite(model: SiteModel) -> Iterator[Chart]:
+    for benchmark in model.suite:
+        axis = next((n for n, name in enumerate(benchmark.param_names) if name in NODES), None)
+        if axis is None:
+            continue
+        reading = model.reading(benchmark)
+        lines = _lines(model, benchmark, axis, reading)
+        if lines:
+            yield Chart(
+                title=f"{benchmark.name.rpartition('.')[0]}: {reading.unit} by nodes",
+                x_label="nodes",
+                y_label=f"{reading.unit} ({reading.better} is better)",
+                lines=lines[:MOST_LINES],
+                log_x=True,
+            )
+
+
+def _lines(model: SiteModel, benchmark: Benchmark, axis: int, reading: FigureReading) -> list[Line]:
+    """Those with at least two sizes."""
+    found: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
+    for case, values in enumerate(benchmark.cases):
+        series = model.history.series.get((model.default_place or 0, benchmark.name, case))
+        if series is None or not series.at or not values[axis].isdigit():
+            continue
+        others = tuple(value for n, value in enumerate(values) if n != axis)
+        found[others].append((float(values[axis]), reading.value(series.values[-1])))
+    return [
+        Line(
+            label=" ".join(each.strip("'\"").replace("_", " ") for each in others) or "all",
+            x=[x for x, _ in sorted(points)],
+            y=[y for _, y in sorted(points)],
+        )
+        for others, points in found.items()
+        if len(points) > 1
+    ]
+
+
+def _of_record(head: ScalingHead, rows: Sequence[ScalingRow]) -> Iterator[RoomSection]:
+    commit = f"Of commit {head.commit[:8] or 'unknown'}, begun {head.began[:16]}; medians of seeds."
+    for play in dict.fromkeys(row.play for row in rows):
+        found: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for row in rows:
+            if row.play == play:
+                for name, value in row.figures.items():
+                    found[row.nodes][name].append(value)
+        names = list(dict.fromkeys(name for each in found.values() for name in each))
+        middles = {n: {name: median(v) for name, v in each.items()} for n, each in found.items()}
+        table = [
+            [f"{nodes:,}", *(figure(middles[nodes].get(name)) for name in names)]
+            for nodes in sorted(found)
+        ]
+        yield RoomSection(
+            title=WORDS.get(play, play),
+            about=commit,
+            charts=[_by_nodes(name, middles) for name in names],
+            table=RoomTable(
+                head=["nodes", *(name.replace("_", " ") for name in names)],
+                rows=table,
+                numbers=len(names),
+            ),
+        )
+
+
+def _by_nodes(name: str, middles: dict[int, dict[str, float]]) -> Chart:
+    points = [(nodes, each[name]) for nodes, each in sorted(middles.items()) if name in each]
+    words = name.replace("_", " ")
+    line = Line(label=words, x=[float(x) for x, _ in points], y=[y for _, y in points])
+    return Chart(title=words, x_label="nodes", y_label=words, lines=[line], log_x=True)
