@@ -29,6 +29,7 @@ try:
     from perflab.canary import command as canary
     from perflab.chaos import command as chaos
     from perflab.culprit import command as bisect
+    from perflab.explain import command as explain
     from perflab.foreign import command as foreign
     from perflab.gate import command as gate
     from perflab.gate import flame
@@ -243,8 +244,7 @@ COMMANDS = (
     Command(
         "bisect",
         "find the commit that made a benchmark slower",
-        "Search the commits between GOOD and BAD, or those of every step that alerts told, for the "
-        "one that changed a benchmark, measuring the likeliest beside the last good one.",
+        bisect.DESCRIPTION,
         bisect.add_arguments,
         bisect.main,
         bisect.EPILOG,
@@ -270,8 +270,7 @@ COMMANDS = (
     Command(
         "flame",
         "who does more: a flame graph of two commits, counted",
-        "Trace what a figure stands for in two commits, and write one page with the tree of calls "
-        "and what each function does before and after.",
+        flame.DESCRIPTION,
         flame.add_arguments,
         flame.main,
         flame.EPILOG,
@@ -279,11 +278,18 @@ COMMANDS = (
     Command(
         "alerts",
         "has anything become slower in the published history?",
-        "Look for steps in asv's results close to the tip of the branch, have suspects measured "
-        "again, and raise each alarm once.",
+        alerts.DESCRIPTION,
         alerts.add_arguments,
         lambda options: alerts.main(options, gate.ROOT, measure_again),
         alerts.EPILOG,
+    ),
+    Command(
+        "explain",
+        "one page for one finding: series, commit, functions, hunks, what else moved",
+        explain.DESCRIPTION,
+        explain.add_arguments,
+        lambda options: explain.main(options, gate.ROOT),
+        explain.EPILOG,
     ),
     Command(
         "micro",

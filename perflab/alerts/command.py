@@ -75,6 +75,10 @@ MeasureAgain = Callable[
 """Root, suspect, its two commits, policy, seconds and where progress goes; what measured it, and
 the judgement, if there was a value to judge. How to measure is the gate's knowledge."""
 
+DESCRIPTION = (
+    "Look for steps in asv's results close to the tip of the branch, have suspects measured again, "
+    "and raise each alarm once."
+)
 EPILOG = """\
 exit codes:
   0  nothing new: no step, or one that is known, accepted by the policy, or was dismissed

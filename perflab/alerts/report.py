@@ -55,6 +55,8 @@ def as_table(report: AlertReport) -> str:
         why = f"; {each.why}" if each.why else ""
         lines.append(f"{'':22} {_machine(each, report)}, {_where(each)}{why}")
     lines += [f"ended: {each.series} on {each.machine}" for each in report.ended]
+    steps = any(each.what in (What.SLOWER, What.FASTER) for each in report.findings)
+    lines += ["one page for one of them: python -m perflab explain"] * steps
     return "\n".join([*lines, *_notes(report)])
 
 

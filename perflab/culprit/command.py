@@ -22,6 +22,7 @@ from pathlib import Path
 from benchmarks.common.children import ChildError
 from perflab.alerts.judge import Finding
 from perflab.alerts.report import AlertsError, known_in
+from perflab.culprit import trial
 from perflab.culprit.measure import answer_of, by_asv, by_gate
 from perflab.culprit.prior import weights
 from perflab.culprit.search import Answer, OpenStep, percent, search_steps
@@ -45,13 +46,17 @@ from perflab.results.culprits import (
 from perflab.results.git import CheckoutError
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
-__all__ = ["EPILOG", "add_arguments", "main"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "main"]
 
 LARGEST = math.log(1e9)  # from zero to something is infinitely more
 ONE, ALL = "3m", "30m"
 MEASURE_S = 180.0  # that one commit may take, of the budget of all steps
 ROUNDS = 2  # of asv, before it is asked anew which commit to measure
 SHOWN = 5  # commits that it may be
+DESCRIPTION = (
+    "Search the commits between GOOD and BAD, or those of every step that alerts told, for the one "
+    "that changed a benchmark, measuring the likeliest beside the last good one."
+)
 EPILOG = """\
 exit codes:
   0  found: one commit (with --steps: of each step)
@@ -83,6 +88,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help=f"per measurement (default: {ONE}); with --steps, for all (default: {ALL})",
     )
+    parser.add_argument(
+        "--trial",
+        nargs="?",
+        type=int,
+        const=trial.HISTORIES,
+        metavar="HISTORIES",
+        help="how often is it right? play so many made-up histories of the last 64 commits "
+        f"(default: {trial.HISTORIES}), and build three steps for real",
+    )
     parser.add_argument("--machine", help="with --steps: those of this machine alone")
     parser.add_argument(
         "--output", type=Path, metavar="DIR",
@@ -93,6 +107,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Search and tell; the exit code of EPILOG."""
     try:
+        if options.trial is not None:
+            if options.trial < 1:
+                raise BadUsageError(f"--trial takes a number from 1 on, not {options.trial}")
+            return trial.main(gate.ROOT, options.trial, load_policy())
         if options.steps == (options.bad is not None):
             raise BadUsageError("it takes BENCHMARK, GOOD and BAD, or --steps")
         if options.steps and options.benchmark:

@@ -11,9 +11,10 @@ Rule: asks git and reads source; measures nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
-from perflab.gate.cause.hunks import hunks_of, referring
+from perflab.gate.cause.hunks import ChangedHunk, hunks_of, referring
 from perflab.gate.reach import touching
 from perflab.results.checkout import Commit, commit_of
 from perflab.results.git import CheckoutError, parts_of
@@ -36,10 +37,15 @@ def weights(
     return [_weight(root, each, shares) for each in commits]
 
 
+@cache  # whoever searches several steps asks of each commit several times
+def _running(root: Path, commit: Commit) -> tuple[Commit, list[ChangedHunk]]:
+    parent = commit_of(root, f"{commit.hash}^")
+    return parent, [each for each in hunks_of(root, parent, commit) if each.runs]
+
+
 def _weight(root: Path, commit: Commit, shares: Mapping[str, float] | None) -> float:
     try:
-        parent = commit_of(root, f"{commit.hash}^")
-        hunks = [each for each in hunks_of(root, parent, commit) if each.runs]
+        parent, hunks = _running(root, commit)
         if not hunks:
             return _without_code(root, parent, commit)
     except CheckoutError:  # the first of all, or git cannot tell: nothing is ruled out

@@ -14,6 +14,7 @@ import contextlib
 import datetime
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -218,7 +219,10 @@ def _gate(options: argparse.Namespace) -> int:
     if outcome.regressions:
         _say("== slower: looking for what is behind it, some 20 s at most")
         outcome = explained(root, commits, outcome)
-    return _told(outcome, options, place)
+    code = _told(outcome, options, place)
+    if outcome.regressions:
+        _say(f"== the worst on one page: python -m perflab explain {shlex.quote(str(place))}")
+    return code
 
 
 def _by_both(

@@ -21,11 +21,15 @@ from perflab.gate.cause.trees import take_trees
 from perflab.results.checkout import Commit, commit_of
 from perflab.usage import BAD_USAGE
 
-__all__ = ["EPILOG", "add_arguments", "main", "merged", "page"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "main", "merged", "page"]
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = Path(__file__).parent / "cause"
 USUAL = "counts.c_calls.store.8"
+DESCRIPTION = (
+    "Trace what a figure stands for in two commits, and write one page with the tree of calls and "
+    "what each function does before and after."
+)
 EPILOG = """\
 exit codes:
   0  the page is there

@@ -102,6 +102,8 @@ def as_markdown(outcome: GateOutcome) -> str:
     if shown:
         again = f"python -m perflab gate {base[:12]} {head[:12]} --only '{shown[0].name}'"
         lines += ["", f"To repeat one line here: `{again}`"]
+    if outcome.regressions:
+        lines += ["", "The worst of it on one page: `explain.html` among the run's files."]
     return "\n".join(lines) + "\n"
 
 
