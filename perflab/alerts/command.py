@@ -47,6 +47,7 @@ from perflab.results.project import Project, own_project
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
 __all__ = [
+    "DESCRIPTION",
     "EPILOG",
     "WatchedProject",
     "WebhookError",

@@ -28,9 +28,9 @@ from perflab.results.culprits import CULPRITS, CulpritsError, read_culprits
 __all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "main", "page_name"]
 
 DESCRIPTION = (
-    "Write one page (HTML, Markdown, JSON) for a step that alerts told, or for a red figure of a gate: "
-    "what changed, since when, which functions and hunks are behind it, what else moved, and the "
-    "lines to repeat or accept it."
+    "Write one page (HTML, Markdown, JSON) for a step that alerts told, or for a red figure of a "
+    "gate: what changed, since when, which functions and hunks are behind it, what else moved, and "
+    "the lines to repeat or accept it."
 )
 EPILOG = """\
 exit codes:

@@ -71,7 +71,9 @@ def explain_finding(known: HistoryToExplain, finding: Finding, *, traced: bool) 
     )  # fmt: skip
     series = known.series.get((finding.machine, finding.environment, finding.series))
     points = _points(series)
-    base, commit, where = _where(known.root, finding, found)
+    base, commit, where = _where(
+        known.root, finding, found, places.get(finding.last, 0) - places.get(finding.good, 0)
+    )
     at = places.get(finding.commit, -1)
     old = [each.value for each in points if each.place < at]
     new = [each.value for each in points if each.place >= at]
@@ -122,9 +124,9 @@ def _points(series: AlertSeries | None) -> list[SeriesPoint]:
 
 
 def _where(
-    root: Path, finding: Finding, found: StepCulprit | None
+    root: Path, finding: Finding, found: StepCulprit | None, between: int
 ) -> tuple[str, Commit | None, str]:
-    """The commit before, the commit, and how sure that is."""
+    """The commit before, the commit, and how sure that is, of so many that it can be."""
     if found is not None and found.probability:
         sure = f"{min(found.probability, 0.9994) * 100:.3g} %"
         searched = f"{sure}, by {found.builds} builds among {found.commits} commits"
@@ -135,6 +137,8 @@ def _where(
             commit = _commit(root, found.commit)
             return f"{found.commit}^", commit, f"{searched}{ended}"
     commit = _commit(root, finding.commit)
+    if between == 1:
+        return finding.good, commit, "the only commit after the last one of the old level"
     if finding.first == finding.last:
         told = "the first measured one of the new level"
     else:
