@@ -14,12 +14,13 @@ import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.common.processors import Crowd, look, warning
 from perflab.archive.shipped import unpack, warn_of_namesake
 from perflab.bench.budget import SHORT_S, SUITES, WHOLE_S
-from perflab.bench.dense import BenchStage, dense_stages, suites
+from perflab.bench.dense import BenchStage, dense_stages, measure_beside_others, suites
 from perflab.results.asv_config import (
     CONFIG,
     HEAD_CONFIG,
@@ -222,8 +223,8 @@ def _measure(
     if not chosen:
         write(f"== none of {len(stage.commits)} commits lacks results")
         return chosen, versions, 0
-    crowd = look() if stage.timed else None
-    if crowd and (told := warning(crowd)):
+    crowd = look()
+    if stage.timed and (told := warning(crowd)):
         write(f"== note: {told}")
     expected_s = _expected_s(place, versions, stage.expected_s)
     write(
@@ -234,11 +235,27 @@ def _measure(
     if stage.pattern is not None:
         command += ["--bench", stage.pattern]
     progress = Progress([str(commit) for commit in chosen], expected_s, write)
-    with _hash_file(root, chosen) as hashes:
-        code = run_asv(root, [*command, f"HASHFILE:{hashes}"], progress)
-    if crowd:
+    if stage.timed:
+        code = _run(root, command, chosen, progress)
         _mark(place, chosen, crowd)
-    return chosen, versions, code
+        return chosen, versions, code
+    again = [each for each in command if not each.startswith("--skip-existing")]
+    ends = []
+    for commit in chosen:
+        first = partial(_run, root, command, [commit], progress)
+        second = partial(_run, root, [*again, "--skip-existing-successful"], [commit], progress)
+        failed = partial(_failed, place, commit, versions)
+        ends.append(measure_beside_others(str(commit), first, second, failed, write))
+    return chosen, versions, max(ends)
+
+
+def _run(root: Path, command: Sequence[str], commits: Sequence[Commit], watcher: Progress) -> int:
+    with _hash_file(root, commits) as hashes:
+        return run_asv(root, [*command, f"HASHFILE:{hashes}"], watcher)
+
+
+def _failed(place: _Place, commit: Commit, versions: Mapping[str, str]) -> list[str]:
+    return place.stored(commit).failed(versions)
 
 
 def _mark(place: _Place, chosen: Sequence[Commit], crowd: Crowd) -> None:

@@ -2,8 +2,9 @@
 
 What every change of the core may change, and costs half a minute, is measured for each commit that
 changes it: counts and memory. The simulated suites, two minutes, for every fifth of these. Both
-come out alike on a machine that is used by others. What takes the time of a clock is measured at
-HEAD and at each tag, on a quiet machine, which has to be said (`--quiet-machine`).
+come out alike on a machine that is used by others, as long as these leave a quarter of a processor:
+until then it waits. What takes the time of a clock is measured at HEAD and at each tag, on a quiet
+machine, which has to be said (`--quiet-machine`).
 
 Rule: plans, from git and the table of budgets; measuring is `command.py`'s.
 """
@@ -11,7 +12,8 @@ Rule: plans, from git and the table of budgets; measuring is `command.py`'s.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +21,28 @@ from perflab.bench.budget import BUILD_S, SUITES, WHOLE_S
 from perflab.results.checkout import Commit, history, tagged
 from perflab.results.git import run_git
 
-__all__ = ["CORE", "EXACT", "SIMULATED", "BenchStage", "dense_stages", "suites"]
+__all__ = [
+    "CORE",
+    "EXACT",
+    "SIMULATED",
+    "BenchStage",
+    "dense_stages",
+    "measure_beside_others",
+    "slowdown",
+    "suites",
+    "wait_for_room",
+]
 
 CORE = ("p2pcore", ":!p2pcore/sim")
 """What is measured; the simulator is a ruler."""
 EXACT = ("counts", "memory")
 SIMULATED = ("detection", "overload", "simulated", "tail")
 ONE_IN = 5
+SLOWEST = 4.0
+"""How many times slower than alone what is measured still answers within its limits of time."""
+PROBE_S = 0.05  # of processor time
+PROBE_LIMIT_S = 2.0  # of waiting for it: forty times slower is slow enough to know
+PATIENCE_S = 30.0  # between two looks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,3 +113,52 @@ def _changing(root: Path, revisions: str) -> list[str]:
     """The commits that change the core, newest first."""
     told = run_git(root, "log", "--first-parent", "--format=%H", revisions, "--", *CORE)
     return told.decode().split()
+
+
+def slowdown(
+    clock: Callable[[], float] = time.monotonic, cpu: Callable[[], float] = time.process_time
+) -> float:
+    """How many times longer a process of this priority takes than if it were alone."""
+    begin, spent = clock(), cpu()
+    while (used := cpu() - spent) < PROBE_S:
+        if clock() - begin > PROBE_LIMIT_S:
+            break
+    return (clock() - begin) / max(used, 1e-6)
+
+
+def wait_for_room(
+    write: Callable[[str], None],
+    look: Callable[[], float] = slowdown,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Return when a process is let run for enough of its time; says once that it waits."""
+    waited = False
+    while (now := look()) > SLOWEST:
+        if not waited:
+            write(f"== others need the processors ({now:.0f} times slower than alone): waiting")
+        waited = True
+        pause(PATIENCE_S)
+    if waited:
+        write("== there is room again")
+
+
+def measure_beside_others(
+    commit: str,
+    first: Callable[[], int],
+    second: Callable[[], int],
+    failed: Callable[[], Sequence[str]],
+    write: Callable[[str], None],
+    wait: Callable[[Callable[[str], None]], None] = wait_for_room,
+) -> int:
+    """Measure a commit when there is room, and what failed once more; asv's exit code.
+
+    A process that is hardly let run does not answer in time, and that would stand in the history as
+    a failure of the commit. What fails twice is one.
+    """
+    wait(write)
+    code = first()
+    if again := failed():
+        write(f"== {commit}: {len(again)} failed; tried once more")
+        wait(write)
+        code = second()
+    return code

@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from perflab.bench import dense
 from perflab.bench.budget import SUITES
-from perflab.bench.dense import EXACT, ONE_IN, SIMULATED, dense_stages
+from perflab.bench.dense import (
+    EXACT,
+    ONE_IN,
+    SIMULATED,
+    SLOWEST,
+    dense_stages,
+    measure_beside_others,
+    slowdown,
+    wait_for_room,
+)
 from perflab.results.asv_config import MeasureError
 from perflab.results.suite import classes
 from tests.perflab.bench.test_command import Project, project
@@ -33,8 +43,9 @@ def stored(project: Project, commit: str) -> set[str]:
 
 
 @pytest.fixture
-def core(project: Project) -> list[str]:
+def core(project: Project, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The commits that change the core, oldest first, among others."""
+    monkeypatch.setattr(dense.wait_for_room, "__defaults__", (lambda: 1.0, pytest.fail))
     project.script(suite=SUITE)
     found = []
     for number in range(ONE_IN + 2):
@@ -68,10 +79,10 @@ def test_the_next_run_goes_on_where_one_ended(project: Project, core: list[str])
     project.measure(dense=True, commits=f"{core[-3]}..HEAD")
     project.measure(dense=True)
     asked = [call[-1] for call in project.calls("run")]
-    assert len(asked) == 4  # each run the exact ones, and the simulated ones of one commit
+    assert len(asked) == 2 + 1 + 5 + 1  # a run for each commit: exact ones, then a simulated one
     project.lines.clear()
     project.measure(dense=True)
-    assert len(project.calls("run")) == 4
+    assert len(project.calls("run")) == 9
     told = [line for line in project.lines if "lacks results" in line]
     assert told == ["== none of 7 commits lacks results", "== none of 2 commits lacks results"]
 
@@ -95,3 +106,46 @@ def test_what_is_simulated_takes_no_clock_s_time() -> None:
         kinds = {about["kind"] for about in found.values() if "kind" in about}
         assert kinds <= {"exact", "seeded"}, suite
     assert {*EXACT, *SIMULATED} <= SUITES.keys()
+
+
+def test_it_waits_until_others_leave_room() -> None:
+    looks, pauses, lines = iter([60.0, 9.0, SLOWEST]), list[float](), list[str]()
+    wait_for_room(lines.append, lambda: next(looks), pauses.append)
+    assert len(pauses) == 2
+    assert lines == [
+        "== others need the processors (60 times slower than alone): waiting",
+        "== there is room again",
+    ]
+
+
+def test_how_much_slower_is_measured_by_two_clocks() -> None:
+    wall, spent = iter(range(1000)), iter(each / 50 for each in range(1000))
+    assert 40 < slowdown(lambda: next(wall) / 10, lambda: next(spent) / 10) < 60
+    assert slowdown() >= 0.9
+
+
+def test_what_failed_is_tried_once_more() -> None:
+    done: list[str] = []
+    failing = [["counts.A.track_x"], []]
+
+    def code(number: int) -> int:
+        done.append(f"run {number}")
+        return number
+
+    def measured() -> int:
+        return measure_beside_others(
+            "1a2b3c4d a commit",
+            lambda: code(2),
+            lambda: code(0),
+            lambda: failing.pop(0),
+            done.append,
+            lambda _: done.append("wait"),
+        )
+
+    assert measured() == 0
+    assert done == [
+        "wait", "run 2", "== 1a2b3c4d a commit: 1 failed; tried once more", "wait", "run 0",
+    ]  # fmt: skip
+    done.clear()
+    assert measured() == 2  # nothing failed: asv said so for another reason
+    assert done == ["wait", "run 2"]
