@@ -8,8 +8,9 @@ Rule: knows no scenario; `scale` and `faults` do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,11 +21,12 @@ from benchmarks.common.simulated import detection as sim_detection
 from benchmarks.common.simulated import faults as sim_faults
 from benchmarks.common.simulated import growth as sim_growth
 from benchmarks.common.simulated import neighbours as sim_neighbours
+from benchmarks.common.simulated import offered as sim_offered
 from benchmarks.common.simulated import overload as sim_overload
 from benchmarks.common.simulated import scale as sim_scale
 from benchmarks.common.simulated import tail as sim_tail
 
-__all__ = ["Figures", "Question", "play", "play_one", "run_child"]
+__all__ = ["Figures", "Question", "play", "play_one", "players", "run_child"]
 
 NAME = "benchmarks.common.simulated.lab"
 AT_A_TIME = 2  # processes: there is nothing that they could disturb
@@ -47,6 +49,7 @@ SCENARIOS: dict[str, Callable[..., Figures]] = {
     "overload": sim_overload.overload,
     "trigger": sim_overload.after_trigger,
     "neighbours": sim_neighbours.neighbours,
+    "offered": sim_offered.offered,
     "tail": sim_tail.tail,
     "detection": sim_detection.detection,
 }
@@ -59,6 +62,13 @@ def play(questions: Iterable[Question]) -> list[Figures]:
     Raises:
         ChildError: a scenario failed; the message has its words.
     """
+    with players() as ask:
+        return ask(questions)
+
+
+@contextmanager
+def players(at_a_time: int = AT_A_TIME) -> Iterator[Callable[[Iterable[Question]], list[Figures]]]:
+    """Children that play as `play` does, call after call, until the end of the block."""
     idle: SimpleQueue[Child] = SimpleQueue()
 
     def ask(question: Question) -> Figures:
@@ -68,13 +78,13 @@ def play(questions: Iterable[Question]) -> list[Figures]:
         finally:
             idle.put(child)
 
-    children = [Child(NAME, [], subject.core_dir()) for _ in range(AT_A_TIME)]
+    children = [Child(NAME, [], subject.core_dir()) for _ in range(at_a_time)]
     try:
         for child in children:
             child.wait_ready()
             idle.put(child)
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
-            return list(pool.map(ask, questions))
+        with ThreadPoolExecutor(at_a_time) as pool:
+            yield lambda questions: list(pool.map(ask, questions))
     finally:
         stop_all(children)
 
