@@ -13,10 +13,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
 
 try:
     from perflab import micro
@@ -49,7 +48,8 @@ try:
     from perflab.scaling import command as scaling
     from perflab.site import preview
     from perflab.sweep import command as sweep
-    from perflab.usage import BAD_USAGE
+    from perflab.tune import command as tune
+    from perflab.usage import BAD_USAGE, Command
 except Exception:  # Python would end with 1, which here has another meaning
     if __name__ != "__main__":
         raise
@@ -60,18 +60,6 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).parents[1]
 READER_GONE = 128 + 13  # as a shell tells it: `... | head` has read enough
-
-
-class Command(NamedTuple):
-    """What a command is called, what `--help` says of it, its options, and what it does: `run`
-    takes the parsed options and returns the exit code."""
-
-    name: str
-    help: str
-    description: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-    epilog: str | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "gate": ": what was measured is kept",
             "mutate": ": the same command goes on",
             "sweep": ": the same command goes on",
+            "tune": ": the same command goes on",
         }.get(options.command, "")
         print(f"interrupted{kept}", file=sys.stderr)
         return 130
@@ -267,6 +256,7 @@ COMMANDS = (
         lambda options: canary.ab_main(options, ROOT),
         canary.EPILOG,
     ),
+    tune.COMMAND,
     Command(
         "flame",
         "who does more: a flame graph of two commits, counted",

@@ -1,0 +1,1 @@
+"""Finds configuration values that serve an objective, and shows on fresh seeds what they bring."""
