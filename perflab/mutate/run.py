@@ -110,11 +110,15 @@ class MutationRun:
     def trial(self, left: Sequence[Mutant]) -> MutantTrial:
         """Who reaches what, as far as these mutants need to know it."""
         base = self.directory / "base"
-        slow = any(each.kind is MutantKind.SLOWDOWN for each in left)
+        slow = [each for each in left if each.kind is MutantKind.SLOWDOWN]
         if slow:
             self.say("asking which figures reach which function (a minute or two, once)")
         commit = Commit(self.plan.core[:40], "the core that is mutated")
         reach = reach_of(self.root, commit, str(base), METRICS if slow else ())
+        judge = FigureJudge(str(base), reach, load_policy())
+        if slow:
+            hot = sum(judge.reached(each.function) > 0 for each in slow)
+            self.say(f"{hot:,} of {len(slow):,} slowdowns are of functions that a figure executes")
         weak = [each for each in left if each.kind is MutantKind.WEAKENING]
         rooms = dict(CORE_TESTS) if weak else {}
         if any(each.file.startswith(EDGES) for each in weak):
@@ -125,7 +129,6 @@ class MutationRun:
             if not file.is_file():
                 self.say(f"asking which tests of {name} execute which line (once, some minutes)")
             cover.tests += cover_of(self.root, base, self.plan.core, file, tests).tests
-        judge = FigureJudge(str(base), reach, load_policy())
         return MutantTrial(root=self.root, base=base, figures=judge, cover=cover)
 
     def _try_all(self, trial: MutantTrial, left: Sequence[Mutant], jobs: int, end_s: float) -> None:

@@ -75,7 +75,7 @@ def _walk(function: Function) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        if isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.JoinedStr | ast.Assert) or _is_own_check(node):
             continue
         below = [
             each
@@ -85,6 +85,11 @@ def _walk(function: Function) -> Iterator[ast.AST]:
             if isinstance(each, ast.AST)
         ]
         waiting += reversed(below)
+
+
+def _is_own_check(node: ast.AST) -> bool:
+    """`zip(…, strict=True)`: as an assertion does, it looks for a mistake of our own."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _compared(node: ast.Compare) -> Iterator[WeakPlace]:
@@ -108,7 +113,7 @@ def _constant(node: ast.Constant) -> Iterator[WeakPlace]:
 def _forgotten(node: ast.Call) -> Iterator[WeakPlace]:
     """A call without one of its arguments by name."""
     for forgotten in node.keywords:
-        if forgotten.arg is not None:
+        if forgotten.arg is not None and not _is_own_check(forgotten):
             kept = [each for each in node.keywords if each is not forgotten]
             yield _spliced(FIELD, node, ast.unparse(ast.Call(node.func, node.args, kept)))
 

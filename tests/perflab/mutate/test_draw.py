@@ -105,6 +105,12 @@ def test_what_a_function_can_be_weakened_by() -> None:
     ]  # not in the string
 
 
+def test_what_looks_for_our_own_mistakes_is_no_place_for_one() -> None:
+    text = "def pairs(a, b):\n    assert len(a) == 3\n    return list(zip(a, b, strict=True))\n"
+    [(_, node)] = CoreFile("pairs.py", text).functions()
+    assert list(weak_places(node)) == []
+
+
 @pytest.mark.parametrize("file", ["replication/replica.py", "aio/connection.py", "wire/codec.py"])
 def test_the_core_has_a_slowdown_for_each_function_and_no_two_the_same(file: str) -> None:
     core = CoreFile(file, (ROOT / "p2pcore" / file).read_text(encoding="utf-8"))
