@@ -126,7 +126,7 @@ check: $(VENV)/.ready ## lint, imports and types
 	$(BIN)/mypy
 	$(BIN)/mypy --strict examples
 
-test: check ## lint, imports, types and every test
+test: check ## lint, imports, types and the tests; with P2PCORE_NIGHTLY=1 those, too, that take long
 	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 coverage: $(VENV)/.ready ## which lines of p2pcore the quick tests reach, in this process alone
