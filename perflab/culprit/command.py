@@ -269,6 +269,7 @@ def _opened(
     """The searches, with what is known of each from earlier."""
     if not findings:
         return []
+    _say(f"== reading the diffs of the commits that {len(findings)} steps can be")
     branch = branch_to_publish(root, configured_branch(root))
     commits = history(root, branch)[::-1]
     reach = _reach(root, commits[-1], figures_of(findings))

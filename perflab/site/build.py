@@ -28,6 +28,7 @@ from perflab.results.suite import read_entries, read_suite
 from perflab.results.touched import read_touched
 from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks
+from perflab.site.culprits import filed_culprits
 from perflab.site.data import iso, write_data
 from perflab.site.export import write_export
 from perflab.site.feeds import write_feeds
@@ -102,6 +103,7 @@ def publish_front(conf: Any, repo: Any, rules: SiteRules | None = None) -> None:
     commits = published_commits(conf, repo, results)
     history = read_history(results, suite, commits)
     repository = Path(repo._path)
+    culprits = filed_culprits(rules.filed, lacking) if rules.ours else []
     model = build_model(
         project=str(conf.project),
         generated_ms=round(time.time() * 1000),
@@ -110,6 +112,7 @@ def publish_front(conf: Any, repo: Any, rules: SiteRules | None = None) -> None:
         readings=rules.readings,
         policy=rules.policy,
         ours=rules.ours,
+        culprits=culprits,
         lacking=[each for each in dict.fromkeys(lacking) if each not in history.problems],
         touched=read_touched(repository, commits[0].hash, commits[-1].hash) if commits else {},
     )

@@ -19,10 +19,11 @@ from perflab.gate.policy import Policy
 from perflab.results.asv_results import moment
 from perflab.results.history import Key, Series
 from perflab.results.suite import Benchmark
-from perflab.site.changes import Change, noise
+from perflab.site.changes import noise
 from perflab.site.checks import Alerts
+from perflab.site.culprits import culprit_words
 from perflab.site.lines import accepted_changes, alarms_of, targets_of
-from perflab.site.model import SiteModel
+from perflab.site.model import ChangeFound, SiteModel
 
 __all__ = ["FORMAT", "VERSION", "iso", "series_list", "write_data"]
 
@@ -108,9 +109,9 @@ def _benchmark(
     model: SiteModel, policy: Policy, alerts: Alerts | None, benchmark: Benchmark
 ) -> dict[str, Any]:
     name = benchmark.name
-    changes: dict[tuple[int, int], list[Change]] = {}
+    changes: dict[tuple[int, int], list[ChangeFound]] = {}
     for found in model.changes_by_benchmark.get(name, ()):
-        changes.setdefault((found.place, found.case), []).append(found.change)
+        changes.setdefault((found.place, found.case), []).append(found)
     listed = []
     for place in range(len(model.history.places)):
         for case in range(model.cases[name]):
@@ -126,7 +127,9 @@ def _benchmark(
                         "high": series.high,
                         "slow": series.slow,
                         "failed": series.failed,
-                        "changes": [_change(each) for each in changes.get((place, case), ())],
+                        "changes": [
+                            _change(model, each) for each in changes.get((place, case), ())
+                        ],
                     }
                 )
     return {
@@ -156,7 +159,7 @@ def _commits(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[int, di
                             "place": each.place,
                             "benchmark": each.benchmark.name,
                             "case": each.case,
-                            **_change(each.change),
+                            **_change(model, each),
                         }
                         for each in model.by_commit.get(commit, ())
                     ],
@@ -184,7 +187,8 @@ def _commits(model: SiteModel, order: Sequence[tuple[str, int]]) -> dict[int, di
     return found
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(model: SiteModel, found: ChangeFound) -> dict[str, Any]:
+    change = found.change
     return {
         "before": change.before,
         "at": change.at,
@@ -194,6 +198,7 @@ def _change(change: Change) -> dict[str, Any]:
         "low": _finite(change.low),
         "high": _finite(change.high),
         "certainty": change.certainty,
+        "culprit": culprit_words(model, found),
     }
 
 

@@ -19,7 +19,7 @@ from perflab.results.suite import Benchmark
 from perflab.site.checks import Alerts
 from perflab.site.model import SiteModel
 
-__all__ = ["accepted_changes", "alarms_of", "gate_name", "targets_of"]
+__all__ = ["accepted_changes", "alarms_of", "asv_name", "gate_name", "targets_of"]
 
 SECONDS = {"s": 1.0, "ms": 1e-3}
 
@@ -46,7 +46,7 @@ def alarms_of(
 ) -> list[dict[str, Any]]:
     """What the last look at the history raised about a benchmark, by case, machine and commit."""
     numbers = {commit.hash: number for number, commit in enumerate(model.history.commits)}
-    cases = {_asv_name(benchmark, case): case for case in range(len(benchmark.cases))}
+    cases = {asv_name(benchmark, case): case for case in range(len(benchmark.cases))}
     return [
         {
             "case": cases[each.series],
@@ -86,7 +86,7 @@ def _names(benchmark: Benchmark, case: int) -> Sequence[str]:
     return benchmark.name, benchmark.title(case), gate_name(benchmark, case)
 
 
-def _asv_name(benchmark: Benchmark, case: int) -> str:
+def asv_name(benchmark: Benchmark, case: int) -> str:
     """As asv writes and matches a series: "baseline.Cpu.track_cpu_seconds('store', 64)"."""
     values = benchmark.cases[case]
     return f"{benchmark.name}({', '.join(values)})" if values else benchmark.name

@@ -13,6 +13,7 @@ from statistics import median
 
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
+from perflab.results.culprits import StepCulprit
 from perflab.results.history import History, Series
 from perflab.results.suite import Benchmark
 from perflab.site.changes import Change, changes_of
@@ -59,6 +60,8 @@ class SiteModel:
     """By benchmark: how many combinations of parameters it has."""
     floors: Mapping[str, float]
     """By benchmark: the least change that is worth a word."""
+    culprits: Sequence[StepCulprit] = ()
+    """What searches among unmeasured commits have found."""
     lacking: list[str] = field(default_factory=list)
     """What the whole site lacks, in words for the reader."""
     ours: bool = True
@@ -120,6 +123,7 @@ def build_model(
     lacking: Sequence[str] = (),
     touched: Mapping[str, Sequence[str]] | None = None,
     ours: bool = True,
+    culprits: Sequence[StepCulprit] = (),
 ) -> SiteModel:
     """Judge every series once."""
     known = {each.name: each for each in suite}
@@ -146,6 +150,7 @@ def build_model(
         changes_by_benchmark=by_benchmark,
         cases={each.name: len(each.cases) for each in suite},
         floors=floors,
+        culprits=culprits,
         lacking=list(lacking),
         touched=touched or {},
         ours=ours,

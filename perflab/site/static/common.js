@@ -86,6 +86,16 @@ export const date = (ms) => new Date(ms).toISOString().slice(0, 10);
 
 export const short = (hash) => hash.slice(0, 8);
 
+/** After a change's commit: the one that a search has found, or among how many it is. */
+export function inOneOf(site, each, before) {
+  const found = each.culprit;
+  if (found && found.at === null) return `${before}no commit made it (${found.sure}, of ${found.of})`;
+  if (found) return el("span", {}, before, "made by ",
+    el("a", { href: `commit.html?commit=${short(site.commits[found.at][0])}` }, el("code", {}, short(site.commits[found.at][0]))),
+    ` ${site.commits[found.at][1]} (${found.sure}, of ${found.of} commits)`);
+  return each.at - each.before > 1 ? `${before}in one of ${each.at - each.before} commits` : "";
+}
+
 export const titleOf = (benchmark, number) => benchmark.titles[number];
 
 /** Who wrote a commit; nobody is named where all are of one. */
