@@ -18,7 +18,7 @@ from tests.perflab.browser import PHONE, WIDE, chromium, serving, wait_shown
 
 ROOT = Path(__file__).parents[3]
 COLOURS = 64
-HEIGHTS = {WIDE: 1500, PHONE: 1600}  # of the documentation's: more is no picture any more
+HEIGHTS = {WIDE: 1040, PHONE: 1600}  # of the documentation's: more is no picture any more
 
 
 def benchmark_of(site: Path) -> str:
@@ -43,6 +43,12 @@ def commit_of(site: Path) -> str:
     return f"commit.html?commit={best[2][:8]}"
 
 
+def report_of(site: Path) -> str:
+    """The address of the newest readiness run's report; "" if there is none."""
+    runs = json.loads((site / "data" / "runs.json").read_text(encoding="utf-8"))
+    return next((str(run["page"]) for run in runs if not run["quick"]), "")
+
+
 def take(browser: Any, url: str, path: Path, *, width: int, scheme: str, whole: bool) -> None:
     """One picture: all of the page, or what stands at its top."""
     height = 900 if whole else HEIGHTS[width]
@@ -63,7 +69,8 @@ def documented(browser: Any, address: str, site: Path, folder: Path) -> None:
         ("site-benchmark", benchmark, WIDE, "light"),
         ("site-benchmark-phone", benchmark, PHONE, "dark"),
         ("site-commit", commit, WIDE, "light"),
-        ("site-load", "load.html", WIDE, "light"),
+        ("site-growth", "growth.html", WIDE, "light"),
+        *((("readiness", report_of(site), WIDE, "light"),) if report_of(site) else ()),
     ):
         path = folder / f"{name}.png"
         take(browser, address + url, path, width=width, scheme=scheme, whole=False)
