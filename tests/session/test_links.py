@@ -370,6 +370,7 @@ def test_giving_up_closes_the_link_and_fails_its_questions(harness: Harness) -> 
     harness.links.give_up(PEER, "silent", harness.now)
     harness.links.give_up(OTHER, "unknown", harness.now)
     assert harness.drain() == [Close(LinkId(1), "silent")]
+    assert harness.links.counters.links_broken == 1
     assert call.told == [(PEER, UnreachableError)]
     assert harness.told == ["link", ("lost", False)]
 
