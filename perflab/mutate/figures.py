@@ -67,9 +67,12 @@ class FigureStage:
 class FigureJudge:
     """The figures of one base, and which function each of them reaches."""
 
-    def __init__(self, base: str, reach: Reach, policy: Policy) -> None:
-        """`base` is the directory of its p2pcore."""
+    def __init__(
+        self, base: str, reach: Reach, policy: Policy, time_left: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`base` is the directory of its p2pcore; once no `time_left`, nothing more is begun."""
         self._base, self._reach, self._policy = base, reach, policy
+        self._time_left = time_left
 
     def reached(self, function: str) -> int:
         """How many of the gate's questions execute a function, named as in traces."""
@@ -81,6 +84,8 @@ class FigureJudge:
         for stage in self._stages(mutant.function):
             if mutant.operator not in stage.sees:
                 continue
+            if not self._time_left():
+                return []
             wanted = frozenset(stage.metrics).__contains__
             sides = Recorder(NOBODY, None, wanted), Recorder(NOBODY, None, wanted)
             stage.take(sides, (self._base, head))
@@ -101,9 +106,9 @@ class FigureJudge:
         calls = tuple(name for name in first if name.split(".")[1] in COUNTED_FIRST)
         others = tuple(name for name in first if name not in calls)
         for stage in (
-            FigureStage(calls, _always(take_operations), (CALL, MESSAGE)),
-            FigureStage(others, _always(take_operations), (COPY,)),
-            FigureStage(EDGE_METRICS, _always(take_edge), (CALL, MESSAGE)),
+            FigureStage(calls, self._timed(take_operations), (CALL, MESSAGE)),
+            FigureStage(others, self._timed(take_operations), (COPY,)),
+            FigureStage(EDGE_METRICS, self._timed(take_edge), (CALL, MESSAGE)),
             *(
                 FigureStage(
                     play.metrics,
@@ -124,7 +129,12 @@ class FigureJudge:
             return  # in all that follows it is a smaller part of the work
         for metrics, take in ((LIFE_METRICS, take_lives), (POPULATION_METRICS, take_populations)):
             if self._is_reached(function, metrics):
-                yield FigureStage(metrics, _always(take), WORK)
+                yield FigureStage(metrics, self._timed(take), WORK)
+
+    def _timed(
+        self, take: Callable[[Sheets, tuple[str, str], Callable[[], bool]], None]
+    ) -> Callable[[Sheets, tuple[str, str]], None]:
+        return lambda sheets, cores: take(sheets, cores, self._time_left)
 
     def _is_reached(self, function: str, metrics: Iterable[str]) -> bool:
         questions = {traced_for(name) for name in metrics} - {None}
@@ -160,12 +170,6 @@ class FigureJudge:
                 note(sheet, name, Kind.EXACT, name.split(".")[1], figures)
 
 
-def _always(
-    take: Callable[[Sheets, tuple[str, str], Callable[[], bool]], None],
-) -> Callable[[Sheets, tuple[str, str]], None]:
-    return lambda sheets, cores: take(sheets, cores, lambda: True)
-
-
 def _take_instructions(name: str, sheets: Sheets, cores: tuple[str, str]) -> None:
     for sheet, core in zip(sheets, cores, strict=True):
         note_instructions(sheet, name, [_instructions(core, name)], "")
@@ -173,4 +177,5 @@ def _take_instructions(name: str, sheets: Sheets, cores: tuple[str, str]) -> Non
 
 @cache
 def _instructions(core: str, name: str) -> InstructionCount:
-    return count_instructions(core, [name], SEEDS[0])
+    """Prepared before callgrind looks: here are many cores, and preparing is most of the time."""
+    return count_instructions(core, [name], SEEDS[0], late=True)

@@ -115,7 +115,7 @@ class MutationRun:
             self.say("asking which figures reach which function (a minute or two, once)")
         commit = Commit(self.plan.core[:40], "the core that is mutated")
         reach = reach_of(self.root, commit, str(base), METRICS if slow else ())
-        judge = FigureJudge(str(base), reach, load_policy())
+        judge = FigureJudge(str(base), reach, load_policy(), lambda: not self.stopped.is_set())
         if slow:
             hot = sum(judge.reached(each.function) > 0 for each in slow)
             self.say(f"{hot:,} of {len(slow):,} slowdowns are of functions that a figure executes")
