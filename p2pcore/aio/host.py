@@ -184,8 +184,14 @@ class Host:
             kind = type(effect)
             if kind is Send:
                 self._send(effect)  # type: ignore[arg-type]
-            elif kind is Complete:
-                self._complete(effect)  # type: ignore[arg-type]
+            elif isinstance(effect, Complete):
+                future = self.futures.pop(effect.operation, None)
+                if future is None or future.done():
+                    continue
+                if isinstance(effect.result, Exception):
+                    future.set_exception(effect.result)
+                else:
+                    future.set_result(effect.result)
             elif kind is Persist or kind is Recall:
                 self.persist(effect)  # type: ignore[arg-type]
             elif isinstance(effect, Connect):
@@ -228,15 +234,6 @@ class Host:
         unflushed, self._unflushed = self._unflushed, []
         for connection in unflushed:
             connection.flush()
-
-    def _complete(self, effect: Complete) -> None:
-        future = self.futures.pop(effect.operation, None)
-        if future is None or future.done():
-            return
-        if isinstance(effect.result, Exception):
-            future.set_exception(effect.result)
-        else:
-            future.set_result(effect.result)
 
     def _connect(self, effect: Connect) -> None:
         task = self._loop.create_task(self._dial(effect))

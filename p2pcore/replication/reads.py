@@ -55,17 +55,18 @@ class ReadOperation(Operation):
 
     def ask_replicas(self, now: Instant) -> None:
         # Begin with another replica each time, so that a hot key has N nodes to serve it.
-        first = self.id % len(self.replicas)
-        self.replicas = self.replicas[first:] + self.replicas[:first]
-        if slow := self._context.links.slow:
+        context, replicas = self._context, self.replicas
+        first = self.id % len(replicas)
+        self.replicas = replicas[first:] + replicas[:first]
+        if slow := context.links.slow:
             self.replicas.sort(key=lambda contact: contact.node_id in slow)
-        absent = self._context.directory.absent
+        absent = context.directory.absent
         if absent.contacts:
-            count = self._context.settings.replicas
+            count = context.settings.replicas
             self.replicas = absent.ready_first(self.replicas, self.point, count, now)
         self._answers.clear()
         self._asked = 0
-        context, count = self._context, self.needed
+        count = self.needed
         if context.estimates.alert:
             count = self._plan(count, now)
         if full := context.windows.full:

@@ -47,7 +47,12 @@ class HedgeableCall(Call):
     __slots__ = ("hedge_ns", "hedged")
 
     def __init__(self, call_id: int, due_ns: int) -> None:
-        super().__init__(call_id, due_ns)
+        # What `Call` does, without another call for each operation.
+        self.question = None
+        self.id = call_id
+        self.due_ns = due_ns
+        self.units = 0
+        self.outstanding = {}
         self.hedge_ns = 0  # when it asks another replica, in monotonic ns; 0: never
         self.hedged = False  # whether that time has come before
 

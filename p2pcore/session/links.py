@@ -153,12 +153,14 @@ class Links:
         call_id, units, is_new = call.id, call.units, call.question is None
         self.calls[call_id] = call
         call.question = message
-        self._arm_sweep(now)
+        if self.wake_at_ns is None:
+            self.wake_at_ns = now.mono_ns + SWEEP_NS
         links, timing_ns = [], now.mono_ns - TIMING_NS if call.is_timed else 0
+        by_node, outstanding = self._by_node, call.outstanding
         for contact in contacts:
             node_id = contact.node_id
-            call.outstanding[node_id] = None
-            link = self._by_node.get(node_id)
+            outstanding[node_id] = None
+            link = by_node.get(node_id)
             if link is not None:
                 links.append(link.id)
                 if link.timed_ns < timing_ns:
@@ -175,7 +177,7 @@ class Links:
         if links:
             self.counters.pool_hits += len(links)
             self._effects.append(Send(tuple(links), message))
-        if self.self_id in call.outstanding:
+        if self.self_id in outstanding:
             self.own.ask(call, message, now)
 
     def tell(

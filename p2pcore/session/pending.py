@@ -18,6 +18,7 @@ from p2pcore.wire.messages import Message, Pong, Reply
 
 __all__ = ["EXPIRED_CALLS", "PendingCalls"]
 
+NOT_ASKED = object()
 EXPIRED_CALLS = 32  # in one turn: a node may have thousands, each of which asks anew
 
 
@@ -54,9 +55,9 @@ class PendingCalls:
     def on_reply(self, link: Link, message: Reply, now: Instant) -> None:
         """A reply belongs to the pair of peer and call. One that can't be an answer to what was
         asked fails the call as a broken link does, and ends the link."""
+        peer_id, call_id = link.peer_id, message.id
         if self.slow:
-            self.slow.pop(link.peer_id, None)
-        call_id = message.id
+            self.slow.pop(peer_id, None)
         if call_id == link.timed_id:
             self._learn(link, message, now)
         units = link.slots.pop(call_id, 0)
@@ -65,17 +66,16 @@ class PendingCalls:
             if message.delay > SHORT_DELAY or link.watched:
                 self.slots.freed(link, units, message.delay, now)
         call = self.calls.get(call_id)
-        if call is None or link.peer_id not in call.outstanding:
-            self._on_unmatched(link.peer_id)
+        if call is None or call.outstanding.pop(peer_id, NOT_ASKED) is NOT_ASKED:
+            self._on_unmatched(peer_id)
             return
-        del call.outstanding[link.peer_id]
         if type(message) not in call.plain_answers:
             problem = objection(call.question, message)
             if problem is not None:
                 self._deny(call, link, f"{_names(call.question, message)}: {problem}", now)
                 return
         link.used_ns = now.mono_ns
-        call.replied(link.peer_id, message, now)
+        call.replied(peer_id, message, now)
 
     def teach(self, learn: Callable[[Link, Reply, Instant], None]) -> None:
         """Tell `learn` of answers that are timed, whether or not anybody waits for them; it clears
