@@ -106,7 +106,8 @@ class Node(Machine):
         self._membership = Membership(
             links, table, self.directory, self.bootstrap, self.liveness, streams("membership")
         )
-        upkeep = self._membership, self.lost, self._sync, self._handover
+        members = self._membership, self._membership.losses, self.lost
+        upkeep = *members, self._sync, self._handover
         kept = journal.take_part(self._handover, self._notice_change) if journal else ()
         self._timed += (*upkeep, self._replica, *kept)
         self.coordinating = Coordinating(links, self._context)

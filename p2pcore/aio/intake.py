@@ -75,7 +75,7 @@ class Intake:
         self._turns = Turns(loop)
         serves = host.serves  # a client has asked for whatever comes, and serves nobody else
         self._serves = serves
-        self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 1 << 62)
+        self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 0)
         self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
         self._planned = False  # whether the next turn goes on with them
         self.being_served: Connection | None = None  # flushed at the end of this very slice
@@ -108,7 +108,7 @@ class Intake:
         receive = machine.receive_read
         if connection.outbox.reply_bytes > MAX_UNREAD_BYTES:
             receive = self._receive_unread
-        end_ns = instant.mono_ns + self._turn_ns
+        end_ns = self._turn_ns and instant.mono_ns + self._turn_ns
         served = receive(connection.link_id, messages, instant, clock, end_ns)
         if type(messages) is list and served < len(messages):
             self._put_back(connection, messages[served:], instant)
@@ -143,7 +143,7 @@ class Intake:
         for message in messages:
             self._machine.receive_unread(link_id, message, now)
             served += 1
-            if clock() > end_ns:
+            if end_ns and clock() > end_ns:
                 break
         return served
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from random import Random
 
 from p2pcore.contact import Contact
-from p2pcore.effects import Instant, earliest
+from p2pcore.effects import Instant
 from p2pcore.errors import (
     AuthenticationError,
     BusyError,
@@ -69,11 +69,13 @@ class Membership:
         self._liveness = liveness
         self._rng = rng
         self.lost = LostContacts(rng)
-        self._losses = Losses(lambda: liveness.suspects)
+        self.losses = Losses(lambda: liveness.suspects)
+        """Who was lost; `handle_timer` has work when it has, too."""
         self._probation = Probation(links, self._readmit)
         self.on_change: Callable[[Instant, bool], None] = _ignore
         """Called when a turn of time has made a change: somebody is lost, or (True) is back."""
-        self._next_ns: int | None = None  # when it is time to look around, or to try again
+        self.wake_at_ns: int | None = None
+        """When it is time to look around, or to try again, in monotonic ns."""
         liveness.on_silent = self._on_silent
         links.handlers[Survey] = self._probation.guarded(links.handlers[Survey])
         self._deadline_ns = 0
@@ -83,11 +85,6 @@ class Membership:
         self._to_fill: list[int] = []  # bucket indices still to be looked up
         self._again: int | None = None  # the one that is looked up though it may be full
         self._turn = 0
-
-    @property
-    def wake_at_ns(self) -> int | None:
-        """When `handle_timer` has work, in monotonic ns."""
-        return earliest(self._next_ns, self._losses.wake_at_ns)
 
     def join(self, now: Instant, deadline_ns: int, joined: Joined) -> None:
         """Get into the network; calls back with None, or with why it was not possible."""
@@ -104,16 +101,16 @@ class Membership:
 
     def handle_timer(self, now: Instant) -> None:
         """Try to get in again, look around, or look for those that were lost."""
-        if lost := self._losses.due(now):
+        if lost := self.losses.due(now):
             for contact in lost:
                 self._lose(contact, now)
             self.on_change(now, False)
         if self.lost.wake_at_ns is not None and now.mono_ns >= self.lost.wake_at_ns:
             for contact in self.lost.due(now):
                 self._links.connect(contact.address, contact.node_id, now)
-        if self._next_ns is None or now.mono_ns < self._next_ns:
+        if self.wake_at_ns is None or now.mono_ns < self.wake_at_ns:
             return
-        self._next_ns = None
+        self.wake_at_ns = None
         if self._joined is not None or (not self._table.size and self._bootstrap.configured):
             self._try(now)
         else:
@@ -130,7 +127,7 @@ class Membership:
         """Somebody has greeted us."""
         if link.contact is None:
             return
-        self._losses.remove(link.peer_id)
+        self.losses.remove(link.peer_id)
         if link.peer_id in self.lost:
             if not self._probation.admits(link.contact, now):
                 return
@@ -153,7 +150,7 @@ class Membership:
     def _on_silent(self, contact: Contact, now: Instant) -> None:
         """Its link is about to be closed: it does not answer any more."""
         if contact.node_id in self._table:
-            self._losses.add(contact, now)
+            self.losses.add(contact, now)
 
     def _lose(self, contact: Contact, now: Instant) -> None:
         if contact.node_id not in self._table or self._links.is_linked(contact.node_id):
@@ -170,7 +167,7 @@ class Membership:
         if planned:
             self._directory.forget(link.peer_id)
             self._notice_solitude(now)
-        elif link.peer_id in self._table and link.peer_id not in self._losses:
+        elif link.peer_id in self._table and link.peer_id not in self.losses:
             self._links.connect(link.contact.address, link.peer_id, now)
 
     def on_unreachable(self, node_id: NodeId | None, error: P2PError, now: Instant) -> None:
@@ -285,7 +282,7 @@ class Membership:
 
     def _wake_in(self, delay_ns: int, now: Instant) -> None:
         delay_ns = round(delay_ns * self._rng.uniform(0.8, 1.2))
-        self._next_ns = now.mono_ns + delay_ns
+        self.wake_at_ns = now.mono_ns + delay_ns
 
 
 def _ignore(now: Instant, returned: bool) -> None:

@@ -65,6 +65,7 @@ class Dispatch:
 
         Args:
             clock: the edge's, in monotonic ns. Only whether to go on depends on it.
+            end_ns: 0: all are to be done with.
         """
         by_id, handlers = self._by_id, self.handlers
         link, done = by_id.get(link_id), 0
@@ -82,7 +83,7 @@ class Dispatch:
                 handler(link, message, now)
             if link_id not in by_id:
                 link = None
-            elif done != last and clock() > end_ns:
+            elif end_ns and done != last and clock() > end_ns:
                 break
         return done
 
