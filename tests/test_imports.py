@@ -61,6 +61,7 @@ def test_the_tree_keeps_them(copy: Path) -> None:
         ("benchmarks/common/swarm.py", "from p2pcore import errors", "one door"),
         ("perflab/load/client.py", "from p2pcore import errors", "one door"),
         ("perflab/stats/slope.py", "from benchmarks.common import loops", "other projects"),
+        ("perflab/foreign/trends.py", "from benchmarks.common import loops", "other projects"),
         ("perflab/alerts/judge.py", "from perflab.gate import command", "other projects"),
         ("perflab/gate/judge.py", "from perflab.gate import command", "a verdict reads files"),
         ("perflab/load/record.py", "from perflab.processes import fleet", "a verdict reads files"),

@@ -10,16 +10,14 @@ Rule: order of work, files and the webhook; finding steps and deciding is `judge
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import json
 import os
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,6 +41,7 @@ from perflab.gate.record import Kind
 from perflab.results.asv_config import MeasureError
 from perflab.results.checkout import CheckoutError, Commit, commit_of, history, require
 from perflab.results.culprits import CULPRITS, CulpritsError, read_culprits
+from perflab.results.judging import judging
 from perflab.results.project import Project, own_project
 from perflab.usage import BAD_USAGE, BadUsageError, budget_s
 
@@ -66,8 +65,6 @@ UNREADABLE = 2
 UNUSABLE = (
     alert_forms.AlertsError, CheckoutError, CulpritsError, HistoryError, MeasureError, OSError
 )  # fmt: skip
-PROGRESS_S = 5.0  # until anything is told about how far it is, and between lines where none moves
-LIVE_S = 0.2  # between two looks on a terminal
 
 MeasureAgain = Callable[
     [Path, Finding, tuple[Commit, Commit], Policy, float, Callable[[str], None]],
@@ -249,7 +246,7 @@ def _judged(
     late = _late(found, commits, options.behind)
     found = replace(found, problems=(*found.problems, *late))
     _say(f"== {len(found.series)} series over {len(commits)} commits")
-    with _progress(len(found.series)) as progress:
+    with judging(len(found.series)) as progress:
         return judge(found, commits, what.policy, today, options.window, progress)
 
 
@@ -271,29 +268,6 @@ def _late(found: AlertHistory, commits: list[str], behind: int) -> list[str]:
     for each in late:
         _say(f"== note: {each}")
     return []
-
-
-@contextlib.contextmanager
-def _progress(series: int) -> Iterator[Callable[[int], None]]:
-    """Says on standard error how many series have been read, if that takes a while."""
-    live = sys.stderr.isatty()
-    begun_s = told_s = time.monotonic()
-
-    def tell(done: int) -> None:
-        nonlocal told_s
-        now_s = time.monotonic()
-        if now_s - told_s < (LIVE_S if live and told_s > begun_s else PROGRESS_S):
-            return
-        told_s = now_s
-        text = f"== {done} of {series} series read, {now_s - begun_s:.0f} s"
-        print(f"\r\x1b[K{text}" if live else text, end="" if live else "\n", file=sys.stderr)
-        sys.stderr.flush()
-
-    try:
-        yield tell
-    finally:
-        if live and told_s > begun_s:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _confirmed(report: AlertReport, again: Callable[[Finding], Finding]) -> AlertReport:

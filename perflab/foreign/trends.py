@@ -19,6 +19,7 @@ from perflab.results.asv_config import MeasureError
 from perflab.results.checkout import require
 from perflab.results.commits import read_commits
 from perflab.results.history import Series, read_history
+from perflab.results.judging import judging
 from perflab.results.project import Project
 from perflab.results.suite import SuiteError, read_entries, read_suite
 from perflab.site.findings import change_row
@@ -43,16 +44,19 @@ def model_of(project: Project, rules: Rules) -> SiteModel:
         raise MeasureError(f"{error}: `{project.to_measure}` lists the benchmarks") from error
     suite = read_suite(entries, project.benchmarks)
     commits = read_commits(project.repository, branch)
-    return build_model(
-        project=project.name,
-        generated_ms=round(time.time() * 1000),
-        history=read_history(project.results, suite, commits),
-        suite=suite,
-        readings=rules.readings,
-        policy=rules.policy,
-        lacking=problems,
-        ours=False,
-    )
+    history = read_history(project.results, suite, commits)
+    with judging(len(history.series)) as progress:
+        return build_model(
+            project=project.name,
+            generated_ms=round(time.time() * 1000),
+            history=history,
+            suite=suite,
+            readings=rules.readings,
+            policy=rules.policy,
+            lacking=problems,
+            ours=False,
+            progress=progress,
+        )
 
 
 def report(

@@ -6,7 +6,7 @@ Rule: puts together what other modules read and decide; knows nothing of pages.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
@@ -124,15 +124,18 @@ def build_model(
     touched: Mapping[str, Sequence[str]] | None = None,
     ours: bool = True,
     culprits: Sequence[StepCulprit] = (),
+    progress: Callable[[int], None] = lambda done: None,
 ) -> SiteModel:
-    """Judge every series once."""
+    """Judge every series once; `progress` is told how many have been."""
     known = {each.name: each for each in suite}
     floors = {each.name: _floor(each, policy) for each in suite}
-    found = [
-        ChangeFound(place=place, benchmark=known[name], case=case, change=change)
-        for (place, name, case), series in history.series.items()
-        for change in changes_of(series, known[name].kind, floors[name])
-    ]
+    found = []
+    for done, ((place, name, case), series) in enumerate(history.series.items()):
+        progress(done)
+        found += [
+            ChangeFound(place=place, benchmark=known[name], case=case, change=change)
+            for change in changes_of(series, known[name].kind, floors[name])
+        ]
     found.sort(key=_weight)
     by_commit: dict[int, list[ChangeFound]] = {}
     by_benchmark: dict[str, list[ChangeFound]] = {}

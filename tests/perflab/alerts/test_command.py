@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from perflab.__main__ import main
-from perflab.alerts import command
 from perflab.alerts.command import WebhookError, post
 from perflab.gate import command as gate
 from perflab.gate.judge import GateOutcome, GateVerdict, Judgement
 from perflab.gate.record import Kind, Measured
 from perflab.gate.remeasure import gate_metric
+from perflab.results import judging
 from tests.perflab.histories import write_series
 from tests.perflab.results.test_checkout import git
 
@@ -332,10 +332,10 @@ def test_the_gate_measures_again_what_it_can(
 def test_long_work_says_how_far_it_is(
     stepped: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "PROGRESS_S", float("inf"))
+    monkeypatch.setattr(judging, "PROGRESS_S", float("inf"))
     assert run() == 2
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(command, "PROGRESS_S", 0.0)
+    monkeypatch.setattr(judging, "PROGRESS_S", 0.0)
     assert run() == 0
     assert "== 0 of 1 series read, " in capsys.readouterr().err
 

@@ -1,5 +1,7 @@
 """Results of other projects: the site, the alerts, the history and the trends of three forms."""
 
+import csv
+import gzip
 import json
 import subprocess
 import sys
@@ -183,6 +185,12 @@ def test_the_form_that_asv_wrote_until_2019(old: Path, capsys: pytest.CaptureFix
     index = (old.parent / "public" / "index.html").read_text()
     assert "The score of a model" in index
     assert "1 failed" in index
+    with gzip.open(old.parent / "public" / "data" / "results.csv.gz", "rt") as file:
+        rows = list(csv.DictReader(file))
+    scores = [row["value"] for row in rows if row["benchmark"] == "fit.Model.track_score"]
+    assert [float(each) for each in scores] == pytest.approx([80.0] * 26 + [70.0] * 4)
+    files = sorted((old.parent / "results" / "oldbox").glob("*.json"))
+    assert json.loads(files[0].read_bytes())["version"] == 1  # nothing of theirs was changed
     capsys.readouterr()
     assert run(old, "trends") == 0
     told = capsys.readouterr().out
