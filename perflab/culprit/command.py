@@ -34,6 +34,7 @@ from perflab.gate.cause.trees import TraceError
 from perflab.gate.judge import Judgement
 from perflab.gate.policy import Policy, load_policy
 from perflab.gate.reach import Reach, reach_of, shares_of
+from perflab.gate.symbol_edits import EditError
 from perflab.results.asv_config import configured_branch
 from perflab.results.checkout import Commit, branch_to_publish, commit_of, history, require
 from perflab.results.culprits import (
@@ -127,6 +128,9 @@ def main(options: argparse.Namespace) -> int:
     except (BadUsageError, CheckoutError) as error:
         print(f"bisect: {error}", file=sys.stderr)
         return BAD_USAGE
+    except EditError as error:  # of a trial: the core has changed
+        print(f"bisect: {error}", file=sys.stderr)
+        return 2
     return _one(gate.ROOT, options.benchmark, good, commits, seconds)
 
 

@@ -58,7 +58,7 @@ POINTS = 10  # of a series, whose noise is known then
 RIGHT = 0.95  # what is promised
 LOOP = "for _ in range(8):\n    pass"
 BUILT = (
-    ("counts.c_calls.store.8", begin("machine.py", "Machine.receive", "len(b'')")),
+    ("counts.c_calls.store.8", begin("storage/memory.py", "MemoryStore.put", "len(b'')")),
     ("counts.c_calls.retrieve.8", begin("storage/memory.py", "MemoryStore.get", "len(b'')")),
     ("instructions.encode_store", begin("wire/codec.py", "encode_frame", LOOP)),
 )
