@@ -26,6 +26,7 @@ try:
     from perflab.bench import budget
     from perflab.bench import command as bench
     from perflab.canary import command as canary
+    from perflab.capacity import command as capacity
     from perflab.chaos import command as chaos
     from perflab.culprit import command as bisect
     from perflab.explain import command as explain
@@ -314,6 +315,7 @@ COMMANDS = (
         scaling.main,
         scaling.EPILOG,
     ),
+    capacity.COMMAND,
     Command(
         "rules",
         "the targets as recording rules and alerts for Prometheus",

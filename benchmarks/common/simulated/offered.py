@@ -59,6 +59,7 @@ def offered(
     message_us: int = MESSAGE_US,
     timeout_s: float = 0.5,
     clients: int = CLIENTS,
+    warm_s: float = WARM_S,
     of_nodes: Mapping[str, Any] | None = None,
     of_clients: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
@@ -67,13 +68,14 @@ def offered(
 
     Args:
         load: what is asked for, as a part of what all nodes together can serve.
+        seconds, warm_s: how long operations are measured, and how long before that begins.
         of_nodes, of_clients: settings of their configurations, by name.
 
     Raises:
         NotImplementedError: this commit's p2pcore has no such setting.
     """
     run = _Offered(seed, nodes, message_us, clients, timeout_s, of_nodes or {}, of_clients or {})
-    return run.play(load, CASES[case], seconds)
+    return run.play(load, CASES[case], seconds, warm_s)
 
 
 class _Offered:
@@ -115,13 +117,15 @@ class _Offered:
         for each in first:
             each.wait()
 
-    def play(self, load: float, table: dict[str, Any] | None, seconds: float) -> dict[str, float]:
+    def play(
+        self, load: float, table: dict[str, Any] | None, seconds: float, warm_s: float
+    ) -> dict[str, float]:
         world = self._world
         if table is not None and table["fault"] not in subject.part("sim", "FAULTS"):
             raise NotImplementedError(f"no fault {table['fault']!r} yet")
         self._rate_per_s = load * self._nodes_per_s / MEAN_REQUESTS
         self._begin_next()
-        world.run(WARM_S)
+        world.run(warm_s)
         if table is not None:
             world.apply(subject.fault_from(table | {"nodes": [HIT], "for_s": seconds}))
         self._operations.clear()
