@@ -1,7 +1,7 @@
 """Pages of what other commands filed: sweeps, capacities, comparisons with other stores.
 
-Sweeps lie in the folder "sweep" beside asv's results, comparisons in "peer-runs". A file that cannot
-be read is told about and costs nothing else.
+Sweeps lie in the folder "sweep" beside asv's results, comparisons in "peer-runs". A file that
+cannot be read is told about and costs nothing else.
 
 Rule: reads and words; judges nothing.
 """

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from perflab.results.suite import Benchmark
+from perflab.site.culprits import culprit_words
 from perflab.site.data import iso
 from perflab.site.model import ChangeFound, SiteModel
 
@@ -102,9 +103,9 @@ def findings(model: SiteModel) -> list[FindingRow]:
 def _finding(model: SiteModel, group: Sequence[ChangeFound]) -> FindingRow:
     first = group[0]
     commit = model.history.commits[first.change.at]
-    suspects = code_commits(model, first.change.before, first.change.at)
-    culprit = suspects[0] if suspects and len(suspects) == 1 else None
-    other = culprit is not None and culprit != first.change.at
+    culprit, cause = _culprit(model, first)
+    named = culprit is not None and culprit != first.change.at
+    other = model.history.commits[culprit].hash if culprit is not None and named else ""
     return FindingRow(
         change=change_row(model, first),
         more=len(group) - 1,
@@ -112,9 +113,23 @@ def _finding(model: SiteModel, group: Sequence[ChangeFound]) -> FindingRow:
         subject=commit.subject,
         date=iso(commit.date_ms)[:10],
         tags=commit.tags,
-        cause=_cause(model, first, suspects),
-        culprit=model.history.commits[culprit].hash if culprit is not None and other else "",
+        cause=cause,
+        culprit=other,
     )
+
+
+def _culprit(model: SiteModel, found: ChangeFound) -> tuple[int | None, str]:
+    """The one commit that it can be, where there is one, and what it can come from: what a search
+    has found, or what git says."""
+    searched = culprit_words(model, found)
+    if searched is not None:
+        among = f"{searched['sure']}, of {searched['of']} commits searched"
+        if searched["at"] is None:
+            return None, f"no commit made it ({among})"
+        return searched["at"], f"made by it ({among})"
+    suspects = code_commits(model, found.change.before, found.change.at)
+    only = suspects[0] if suspects and len(suspects) == 1 else None
+    return only, _cause(model, found, suspects)
 
 
 def code_commits(model: SiteModel, before: int, at: int) -> list[int] | None:
