@@ -29,6 +29,12 @@ def test_an_answer_in_a_later_turn_comes_to_the_call_once(late: Harness) -> None
     assert len(call.told) == 1
 
 
+def test_a_reply_of_a_later_turn_comes_to_the_call(late: Harness) -> None:
+    call = late.ask(OURSELVES)
+    late.links.reply_late(late.links.own.link, m.Pong(call.id), late.now)
+    assert call.told == [(ME, m.Pong(call.id))]
+
+
 def test_nobody_waits_for_the_answer_to_what_was_told() -> None:
     """It would be taken for that to the next question."""
     harness = Harness()
