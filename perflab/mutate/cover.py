@@ -49,7 +49,8 @@ LEFT_OUT = ("replication/test_promise.py", "aio/test_power_cut.py")
 which see no mutant."""
 MOST_TESTS = 60
 MOST_TESTS_S = 20.0
-"""So many tests meet a mutant at most, which take so long at most by the run under coverage."""
+"""So many tests meet a mutant at most, which take so much processor time at most in the run under
+coverage."""
 
 
 class CoverError(ValueError):
@@ -63,6 +64,7 @@ class CoveredTest:
     name: str
     """As pytest names it, from the repository's root."""
     seconds: float
+    """Of processor time, under coverage."""
     lines: dict[str, list[int]]
     """Of each file of the core that it executes."""
 

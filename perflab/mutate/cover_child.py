@@ -6,6 +6,7 @@ Rule: started by `cover.py`; writes one file.
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,12 +32,13 @@ class _Contexts:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self._cover.switch_context(item.nodeid)
+        begun_s = time.process_time()  # not by the clock on the wall: the machine may be busy
         result = yield
+        self.seconds[item.nodeid] = time.process_time() - begun_s
         self._cover.switch_context("")
         return result
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self.seconds[report.nodeid] += report.duration
         if not report.passed:
             self.failed.add(report.nodeid)
 

@@ -94,7 +94,7 @@ def put_into(page: Path, made: str) -> None:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, Rate]]) -> str:
     lines = [f"| mutants | {' | '.join(head)} |", "| --- | --- | --- | --- |"]
-    lines += [f"| {name} | {rate.found} | {rate.of} | {rate} |" for name, rate in rows]
+    lines += [f"| {name} | {rate.found} | {rate.of} | {rate} |" for name, rate in rows if rate.of]
     return "\n".join(lines)
 
 
