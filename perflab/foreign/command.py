@@ -121,6 +121,9 @@ def _site(_options: argparse.Namespace, project: Project, rules: Path, _found: R
 
 
 def _alerts(options: argparse.Namespace, project: Project, _rules: Path, found: Rules) -> int:
+    if options.confirm or options.power is not None:
+        raise MeasureError("--confirm and --power measure here, and not another project")
+
     def watched() -> alerts.WatchedProject:
         kinds = alerts.suite_kinds(project.benchmarks)
         return alerts.WatchedProject(
@@ -135,6 +138,8 @@ def _history(options: argparse.Namespace, project: Project, _rules: Path, _found
 
 
 def _trends(options: argparse.Namespace, project: Project, _rules: Path, found: Rules) -> int:
+    if getattr(options, "quick", False):
+        raise MeasureError("--quick is of readiness runs, which another project has not")
     return trends.report(
         trends.model_of(project, found),
         only=options.only,

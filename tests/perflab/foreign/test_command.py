@@ -303,3 +303,6 @@ def test_this_repository_s_command_takes_another_project(
 
     assert ours(["trends", "--config", str(plain)]) == 0
     assert "Change 34 of the code" in capsys.readouterr().out
+    for words in ("alerts --confirm", "alerts --power", "trends --quick"):
+        assert ours([*words.split(), "--config", str(plain)]) == 2
+        assert words.split()[1] in capsys.readouterr().err
