@@ -40,7 +40,7 @@ __all__ = ["Seeds", "SettingSearch", "TrialRow", "Worth", "best_of", "importance
 
 START_UP = 12  # trials that are drawn evenly before TPE learns from them
 IMPORTANCE_FROM = 20  # trials
-NOTHING = 0.01  # of the objective: a value that brings less is put back
+NOTHING = 0.01  # of the objective: a value that brings less, or not on every seed, is put back
 RAILS, DRAWN = "rails", "configuration"  # what a trial remembers beside its score
 
 
@@ -194,7 +194,7 @@ class SettingSearch:
                     found=best[name],
                     lost=lost,
                     rails=rails,
-                    kept=bool(rails) or fmean(lost) > NOTHING,
+                    kept=bool(rails) or (fmean(lost) > NOTHING and min(lost) > 0),
                 )
             )
         left = {**best, **{each.name: each.base for each in worth if not each.kept}}

@@ -60,6 +60,7 @@ def offered(
     timeout_s: float = 0.5,
     clients: int = CLIENTS,
     warm_s: float = WARM_S,
+    keys: int = KEYS,
     of_nodes: Mapping[str, Any] | None = None,
     of_clients: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
@@ -74,7 +75,9 @@ def offered(
     Raises:
         NotImplementedError: this commit's p2pcore has no such setting.
     """
-    run = _Offered(seed, nodes, message_us, clients, timeout_s, of_nodes or {}, of_clients or {})
+    run = _Offered(
+        seed, nodes, message_us, clients, timeout_s, keys, of_nodes or {}, of_clients or {}
+    )
     return run.play(load, CASES[case], seconds, warm_s)
 
 
@@ -86,12 +89,13 @@ class _Offered:
         message_us: int,
         clients: int,
         timeout_s: float,
+        keys: int,
         of_nodes: Mapping[str, Any],
         of_clients: Mapping[str, Any],
     ) -> None:
         self._rng = Random(f"{seed} offered")
         self._world = world = subject.make_world(seed, LINK)
-        self._timeout_s = timeout_s
+        self._timeout_s, self._keys = timeout_s, keys
         self._nodes_per_s = nodes * 1e6 / (2 * message_us)  # requests
         service = subject.part("sim", "Service")
         world.service = service(message_us=message_us)
@@ -113,7 +117,7 @@ class _Offered:
         self._stored = 0
         self._operations: list[Any] = []
         self._going = True
-        first = [self._store(self._clients[0], n, timeout_s=5.0) for n in range(KEYS)]
+        first = [self._store(self._clients[0], n, timeout_s=5.0) for n in range(keys)]
         for each in first:
             each.wait()
 
@@ -168,7 +172,7 @@ class _Offered:
     def _begin_next(self) -> None:
         if not self._going:
             return
-        client, key = self._rng.choice(self._clients), self._rng.randrange(KEYS)
+        client, key = self._rng.choice(self._clients), self._rng.randrange(self._keys)
         if self._rng.random() < STORES:
             self._operations.append(self._store(client, key))
         else:

@@ -65,4 +65,5 @@ def test_the_forecast_reads_the_shipped_history(
 def test_there_are_enough_sizes_for_a_law() -> None:
     for largest in SIZES[4:]:
         rates = {n: [100.0 * n, 101.0 * n] for n in SIZES if n <= largest}
-        assert CapacityLaw(rates, (1, 1)).fit.fits
+        found = CapacityLaw(rates, (1, 1)).rate(largest).value
+        assert found == pytest.approx(100.5 * largest, rel=0.01)
