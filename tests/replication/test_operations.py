@@ -165,6 +165,26 @@ def test_repeated_acks_of_one_replica_count_once(net: Net) -> None:
     assert client.result(number).acks == 2
 
 
+def test_a_replica_whose_link_breaks_is_not_waited_for(net: Net) -> None:
+    client = net.client()
+    client.store("key", b"value")
+    asked: list[Peer] = []
+
+    def judge(source: Peer, target: Peer, message: Message) -> str:
+        if isinstance(message, Fetch) and source is client:
+            asked.append(target)
+            return DROP if target is asked[0] else PASS
+        return PASS
+
+    net.judge = judge
+    number = client.read("key")
+    net.run_until(lambda: bool(asked))
+    begun_ns = net.mono_ns
+    net.kill(asked[0])
+    assert client.result(number) == b"value"
+    assert net.mono_ns - begun_ns < LEAST_NS // 4, "another one is asked at once"
+
+
 def test_a_coordinator_that_hangs_is_not_waited_for_until_the_deadline(net: Net) -> None:
     """Replicas that come back meanwhile are asked again."""
     client = net.client()
