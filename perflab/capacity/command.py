@@ -314,6 +314,12 @@ def _told(
         ),
         "",
     ]
+    worst, best = law.networks
+    lines += [
+        f"By their ids alone, networks kept {worst:.0%} to {best:.0%} of what the law says: the "
+        "intervals hold that.",
+        "",
+    ]
     fits = True
     if options.rate is not None:
         lines += [_needed(law, options.rate), ""]

@@ -6,7 +6,8 @@ grow, for ids are drawn by chance, and the node with the largest share is full f
 it falls is decided by prediction, as for the costs of an operation (`scaling/laws.py`): the law
 that says the largest third of the sizes best from the others alone. Its interval holds all laws
 that do so nearly as well, the bootstrap over seeds, and by how much it was off where that could be
-checked. What a message may cost a node widens it, and so does what bisection leaves open.
+checked; and what the worst and the best network kept, for yours is one network and no mean. What
+a message may cost a node widens it, and so does what bisection leaves open.
 
 Rule: arithmetic; a trial is a function of the rate.
 """
@@ -61,15 +62,19 @@ class CapacityLaw:
         self.rates = dict(rates)
         self.growth = grown([(n, each / n) for n, found in rates.items() for each in found])
         self._cost = cost
+        said = {n: n * self.growth.at(n).value for n in rates}
+        ratios = [each / said[n] for n, found in rates.items() for each in found]
+        self.networks = min(1.0, *ratios), max(1.0, *ratios)
+        """What the worst and the best network kept, beside what the law says of its size."""
 
     def rate(self, nodes: int) -> Predicted:
-        """What so many nodes serve within the SLO."""
+        """What a network of so many nodes serves within the SLO, however its ids fall."""
         each = self.growth.at(nodes)
-        cheap, dear = self._cost
+        (worst, best), (cheap, dear) = self.networks, self._cost
         return Predicted(
             value=nodes * each.value,
-            low=nodes * each.low / dear,
-            high=nodes * each.high * (1 + RESOLUTION) / cheap,
+            low=nodes * min(each.low, worst * each.value) / dear,
+            high=nodes * max(each.high, best * each.value) * (1 + RESOLUTION) / cheap,
         )
 
     def needed(self, rate: float) -> Needed:
