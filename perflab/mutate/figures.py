@@ -44,7 +44,7 @@ from perflab.gate.seeds import EVENT_METRICS, FIRST_SEEDS, PLAYS, Play
 from perflab.mutate.draw import CALL, COPY, LOOP, MESSAGE, Mutant
 from perflab.results.checkout import Commit
 
-__all__ = ["FigureJudge"]
+__all__ = ["FigureError", "FigureJudge"]
 
 COUNTED_FIRST = ("messages", "bytes", "python_calls", "c_calls")  # one process takes them all
 SWARM = ".8"
@@ -64,6 +64,10 @@ class FigureStage:
     """The kinds of change that can show in them."""
 
 
+class FigureError(RuntimeError):
+    """Base could not be measured, which says nothing of a mutant; the message says why."""
+
+
 class FigureJudge:
     """The figures of one base, and which function each of them reaches."""
 
@@ -80,7 +84,7 @@ class FigureJudge:
 
     def seen_by(self, mutant: Mutant, head: str) -> list[str]:
         """The figures that call a mutant a regression, of the first stage that has any; `head` is
-        the directory of the p2pcore with it. Raises what the stages raise."""
+        the directory of the p2pcore with it. Raises FigureError, and what the stages raise."""
         for stage in self._stages(mutant.function):
             if mutant.operator not in stage.sees:
                 continue
@@ -90,13 +94,12 @@ class FigureJudge:
             sides = Recorder(NOBODY, None, wanted), Recorder(NOBODY, None, wanted)
             stage.take(sides, (self._base, head))
             base, after = (side.measured() for side in sides)
+            broken = next((each.failed for each in base.metrics.values() if each.failed), "")
+            if broken:
+                raise FigureError(f"base could not be measured: {broken}")
             outcome = judge(base, after, self._policy, datetime.date.min)
             found = [each.name for each in outcome.regressions]
-            found += [
-                name
-                for name, metric in after.metrics.items()
-                if metric.failed and not base.metrics[name].failed
-            ]
+            found += [name for name, metric in after.metrics.items() if metric.failed]
             if found:
                 return sorted(found)
         return []

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from benchmarks.common import entry
 from benchmarks.common.children import ChildError, child_environment
+from perflab.forms import one_line
 from perflab.mutate.cover import CoveredTest, CoverMap, executing
 from perflab.mutate.draw import Mutant, MutantKind
-from perflab.mutate.figures import FigureJudge
+from perflab.mutate.figures import FigureError, FigureJudge
 from perflab.mutate.record import Guard, MutantResult
 
 __all__ = ["EDGES", "SEEDS", "TIMED_OUT", "MutantTrial", "TrialError", "linked"]
@@ -80,6 +81,8 @@ class MutantTrial:
     def _slowdown(self, mutant: Mutant, core: Path, reached: int) -> MutantResult:
         try:
             seen = self.figures.seen_by(mutant, str(core))
+        except FigureError as error:
+            raise TrialError(one_line(error)) from error
         except ChildError as error:
             return _result(mutant, Guard.FAILURE, [str(error).splitlines()[0]], reached)
         return _result(mutant, Guard.FIGURE if seen else Guard.NOBODY, seen, reached)

@@ -12,7 +12,7 @@ from perflab.mutate.cover import CoverError, CoverMap, cover_of, executing
 from perflab.mutate.draw import CALL, COPY, CoreFile, Mutant, MutantDraws, MutantKind
 from perflab.mutate.figures import FigureJudge
 from perflab.mutate.record import Guard
-from perflab.mutate.trial import TIMED_OUT, MutantTrial, linked
+from perflab.mutate.trial import TIMED_OUT, MutantTrial, TrialError, linked
 from tests.house import ROOT
 
 STORE = Question(QuestionKind.OPERATION, "store", "8")
@@ -58,6 +58,19 @@ def test_a_slowdown_is_seen_by_the_figures_that_it_can_show_in(base: Path, tmp_p
     assert (result.guard, result.reached) == (Guard.FIGURE, 1)
     assert "counts.allocations.store.8" in result.by
     assert not any(tmp_path.iterdir())
+
+
+def test_a_base_that_cannot_be_measured_says_nothing_of_a_mutant(
+    base: Path, tmp_path: Path
+) -> None:
+    called, broken = mutant(ENCODE, CALL), tmp_path / "broken" / "p2pcore"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('broken')\n", encoding="utf-8")
+    reach = {STORE: {called.function: 1.0}}
+    figures = FigureJudge(str(broken.parent), reach, load_policy())
+    whole = MutantTrial(root=ROOT, base=base, figures=figures, cover=NO_TESTS)
+    with pytest.raises(TrialError, match="base could not be measured"):
+        whole.of(called, tmp_path / "called")
 
 
 def test_a_function_that_no_question_executes_is_said_to_be_so(base: Path, tmp_path: Path) -> None:
