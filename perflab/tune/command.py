@@ -40,7 +40,7 @@ from perflab.tune.record import (
     write_result,
 )
 from perflab.tune.report import tune_html, tune_markdown
-from perflab.tune.search import Seeds, SettingSearch, TrialRow, best_of, importance_of, open_study
+from perflab.tune.search import Seeds, SettingSearch, TrialRow, importance_of, open_study
 from perflab.tune.situations import Bench, Measured, simulator
 from perflab.tune.sockets import on_sockets
 from perflab.tune.tunables import DETUNED, Value, defaults, read_base, write_files
@@ -187,9 +187,9 @@ def _tuned(
     ends_s = begin_s + 60 * (options.minutes or math.inf)
     told = _Told(options.trials)
     rows = search.run(study, options.trials, ends_s, told.trial)
-    best = best_of(rows)
+    best = search.sound(rows)
     if best is None:
-        raise TuneError(f"each of {len(rows)} trials breaks a rail; more --trials may find one")
+        raise TuneError(f"the best of {len(rows)} trials break rails; more --trials may find one")
     _say(f"best: {_percent(best.score)} beside the reference; what is each value worth?")
     found, worth = search.simplified(best.configuration)
     _say(f"on {len(seeds.fresh)} fresh seeds")
@@ -199,7 +199,8 @@ def _tuned(
     importance = importance_of(study)
     source = source_of(Path(subject.core_dir()))
     words = f"{plan.objective}, {len(rows)} trials on the {plan.place}, {source.commit[:8]}"
-    files = write_files(found, f"Found by `python -m perflab tune`: {words}.", directory)
+    broken = objective.broken(of_found, of_reference)
+    files = {} if broken else write_files(found, f"Found by `perflab tune`: {words}.", directory)
     return TuneResult(
         began=began,
         command=" ".join(["python -m perflab", *sys.argv[1:]]),
@@ -216,7 +217,7 @@ def _tuned(
         found=found,
         gain=_ratio([b - a for a, b in zip(before, after, strict=True)]),
         recovered=_recovered(before, after) if options.detuned else None,
-        broken=objective.broken(of_found, of_reference),
+        broken=broken,
         figures=_means(objective, of_base, of_found, of_reference),
         worth=[
             WorthRow(

@@ -24,7 +24,7 @@ LOAD, OVERLOAD = 0.45, 2.0  # of what the nodes can serve
 SECONDS = 0.4  # of virtual time; some 1,100 operations
 OVERLOAD_S = 0.3
 NODES = 8
-PAUSES_MINUTES = 1
+PAUSES_MINUTES = 3  # for each seed: a false removal is rare, and one is too many
 AT_RATE = (
     "read_s_p50", "read_s_p99", "read_s_p999", "store_s_p50", "store_s_p99", "store_s_p999",
     "messages_per_operation", "connections", "failed_ppm", "stale", "lost", "work_per_good",

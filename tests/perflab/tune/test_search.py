@@ -9,7 +9,7 @@ import pytest
 from perflab.__main__ import main
 from perflab.tune.objective import Rail, TuneObjective
 from perflab.tune.record import TuneError, read_result
-from perflab.tune.search import Seeds, SettingSearch, best_of, open_study
+from perflab.tune.search import Seeds, SettingSearch, open_study
 from perflab.tune.situations import Measured, Side
 from perflab.tune.tunables import defaults, of_side, write_files
 
@@ -52,7 +52,7 @@ def test_the_known_best_is_found_and_what_brings_nothing_is_put_back(tmp_path: P
     rows = found.run(open_study(tmp_path / "log"), 60, math.inf, lambda *_: None)
     assert rows[0].configuration == BASE
     assert any(row.rails for row in rows)
-    best = best_of(rows)
+    best = found.sound(rows)
     assert best is not None
     assert best.configuration["hedge_budget"] == pytest.approx(0.3, abs=0.03)
     left, worth = found.simplified(best.configuration)
@@ -75,6 +75,27 @@ def test_a_file_that_is_no_study(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("hello\n")
     with pytest.raises(TuneError, match="no study"):
         open_study(tmp_path / "log")
+
+
+def test_what_breaks_a_rail_on_other_seeds_is_not_taken(tmp_path: Path) -> None:
+    _, plain = search(30, tmp_path / "log")
+    rows = plain.run(open_study(tmp_path / "log"), 30, math.inf, lambda *_: None)
+    best = plain.sound(rows)
+    assert best is not None
+    bad = best.configuration["hedge_budget"]
+
+    def bench(sides: Sequence[Side], seeds: Sequence[int]) -> list[list[Measured]]:
+        found = known_bench(sides, seeds)
+        for side, figures in zip(sides, found, strict=True):
+            for each in figures if tuple(seeds) == SEEDS.worth else []:
+                each["slow.failed_ppm"] += side["clients"]["hedge_budget"] == bad
+        return found
+
+    wary = SettingSearch(OBJECTIVE, bench, base=BASE, reference=defaults(), seeds=SEEDS, seed=1)
+    other = wary.sound(rows)
+    assert other is not None
+    assert other.configuration["hedge_budget"] != bad
+    assert other.score > best.score
 
 
 def test_files_that_nodes_and_clients_read(tmp_path: Path) -> None:
