@@ -301,7 +301,7 @@ class _Player:
 
     def listen(self, machine: Machine) -> None:
         """Count what this machine sends and gets from now on."""
-        drain, receive = machine.drain, machine.receive
+        drain, receive, receive_read = machine.drain, machine.receive, machine.receive_read
 
         def heard_drain() -> Any:
             effects = drain()
@@ -314,8 +314,16 @@ class _Player:
             self._note(self._got, message, 1)
             receive(link_id, message, now)
 
+        def heard_read(link_id: Any, messages: Any, *rest: Any) -> int:
+            messages = list(messages)
+            done = receive_read(link_id, messages, *rest)
+            for message in messages[:done]:
+                self._note(self._got, message, 1)
+            return done
+
         machine.drain = heard_drain  # type: ignore[method-assign]
-        machine.receive = heard_receive  # type: ignore[method-assign]
+        machine.receive = heard_receive
+        machine.receive_read = heard_read  # type: ignore[assignment]
 
     def _note(self, counter: Counter[str], message: Any, count: int) -> None:
         if (kind := type(message).__name__) not in LEFT_OUT:
