@@ -58,6 +58,14 @@ class Links:
         pool_size: outgoing links beyond this are given up when they are idle.
     """
 
+    __slots__ = (
+        "_by_node", "_effects", "_max_links", "_next_call_id", "_pending", "_refusals", "_to_self",
+        "_ungreeted", "address", "admission", "by_id", "calls", "counters", "enough", "handlers",
+        "keep_slots", "on_expelled", "on_link", "on_link_lost", "on_unreachable", "own", "pool",
+        "receive", "receive_read", "role", "self_id", "settings", "slow", "teach", "timeouts",
+        "wake_at_ns",
+    )  # fmt: skip
+
     def __init__(
         self, self_id: NodeId, role: Role, effects: list[Effect], *,
         settings: Settings | None, max_links: int, pool_size: int,
