@@ -35,7 +35,8 @@ class _First:
 
 def run_child(arguments: list[str]) -> None:
     """Takes a list in JSON: its seconds of processor time, "tests" or "seeds", and their names or
-    numbers; the last line that it prints says by whom the mutant was noticed. The kernel ends it once it has used so much processor time."""
+    numbers; the last line that it prints says by whom the mutant was noticed. The kernel ends it
+    once it has used so much processor time."""
     cpu_s, what, *asked = json.loads(arguments[0])
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
