@@ -13,7 +13,7 @@ from p2pcore.effects import Instant
 from p2pcore.overlay.lookup import Lookup, _Progress
 from p2pcore.overlay.lost import LostContacts
 from p2pcore.overlay.table import ContactTable
-from p2pcore.replication import batch, custody, reads, sketches
+from p2pcore.replication import batch_read, custody, reads, sketches
 from p2pcore.replication.handover import Handover
 from p2pcore.replication.journal import Journal
 from p2pcore.replication.operations import WriteOperation
@@ -36,12 +36,12 @@ Patch = tuple[object, str, object]
 
 def acknowledge_before_w() -> list[Patch]:
     """One replica is enough."""
-    return [(WriteOperation, "needed", property(lambda self: 1))]
+    return [(WriteOperation, "needed", property(lambda self: 1, _nothing))]
 
 
 def no_read_repair() -> list[Patch]:
     """Replicas that answered with less than the newest do not get it."""
-    return [(reads, "repair", _nothing), (batch, "repair", _nothing)]
+    return [(reads, "repair", _nothing), (batch_read, "repair", _nothing)]
 
 
 def tombstone_lost() -> list[Patch]:
