@@ -196,10 +196,10 @@ class _Answers:
 
     def wrong(self, operations: list[Any]) -> tuple[int, int]:
         """How many reads are stale, and how many found nothing."""
-        missing = subject.part("errors", "KeyNotFoundError")
         reads = [each for each in operations if each.kind == "retrieve"]
         stale = sum(self._is_stale(each) for each in reads if not each.failed)
-        return stale, sum(isinstance(each.result, missing) for each in reads)
+        failed = [each for each in reads if each.failed]
+        return stale, sum(subject.failure(each.result) == "absent" for each in failed)
 
     def _is_stale(self, read: Any) -> bool:
         known = self.stores[read.key]
