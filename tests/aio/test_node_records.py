@@ -19,6 +19,7 @@ from p2pcore import (
     UsageError,
 )
 from tests.aio.support import ONE, client_of, crash, eventually, swarm
+from tests.processes import PATIENCE_S
 
 
 async def test_what_a_node_stores_every_other_finds() -> None:
@@ -122,19 +123,27 @@ async def test_a_trace_tells_of_the_other_replicas() -> None:
         assert {reply.node_id for reply in trace.replies} <= others
 
 
+def narrow(peer: Any) -> None:
+    """One operation at a time to each node, however fast or slow the machine is just now."""
+    for link in peer._machine.links.pool.by_node.values():
+        link.window, link.limit = 1.0, 1
+
+
 async def test_priorities_order_what_waits_at_a_client_and_at_a_node() -> None:
     async with swarm(4) as nodes, client_of(nodes[0]) as client:
         for peer in (client, nodes[1]):
             await peer.store_many({f"key {number}": b"value" for number in range(30)})
-            for link in peer._machine.links.pool.by_node.values():
-                link.window, link.limit = 1.0, 1
+            narrow(peer)
             done: list[Priority] = []
 
             async def ask(
                 number: int, priority: Priority, peer: Any = peer, done: list[Priority] = done
             ) -> None:
-                await peer.store(f"key {number}", b"newer", priority=priority)
-                assert await peer.retrieve(f"key {number}", priority=priority) == b"newer"
+                options: Any = {"priority": priority, "timeout_s": PATIENCE_S}
+                await peer.store(f"key {number}", b"newer", **options)
+                narrow(peer)
+                assert await peer.retrieve(f"key {number}", **options) == b"newer"
+                narrow(peer)
                 done.append(priority)
 
             waited = peer.stats.waited
