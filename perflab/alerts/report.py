@@ -121,7 +121,7 @@ def known_in(path: Path) -> list[Finding]:
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}, not {VERSION}")
         return [_finding(entry) for entry in content["findings"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         words = f"{type(error).__name__}: {error}"
         raise AlertsError(
             f"{path} is not what a former run has written ({words}); "

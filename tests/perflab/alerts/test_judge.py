@@ -245,7 +245,9 @@ def test_markdown_says_the_answer_first_and_calls_nobody(tmp_path: Path) -> None
     assert f"`{NAME}`" in text
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"version": 9, "findings": []}', '{"version": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"version": 9, "findings": []}', '{"version": 1}', "[" * 100_000]
+)
 def test_a_broken_file_of_known_alarms_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "alerts.json"
     path.write_text(text)
