@@ -229,7 +229,7 @@ class CoordinatorConfig:
     """Neighbours that are asked to ping a silent node too before it is given up, 0 to 8. 0: none,
     and one bad path is taken for a loss."""
 
-    copy_after_s: float = 30.0
+    copy_after_s: float = 20.0
     """How long a node that is lost is waited for before its records are copied again: it is not
     asked meanwhile. Where fewer than W or R replicas may be left, they are copied at once, and so
     they are after a graceful leave. 0: always at once."""

@@ -12,7 +12,7 @@ from tests.net import PASS, Net, Peer
 
 KEYS = [f"key {number}" for number in range(40)]
 AT_ONCE_S = SETTLE_NS / 1e9 + 0.5
-COPY_S = 30
+COPY_S = 20
 
 
 @pytest.fixture
