@@ -38,8 +38,8 @@ __all__ = [
     "on_trial",
 ]
 
-# From a change until all are ready: 1 to 3 s, and where a node was killed some 32 s, for it is
-# waited for before its records are copied (`copy_after_s` of `CoordinatorConfig`, 30 s).
+# From a change until all are ready: 1 to 3 s, and where a node was killed some 22 s, for it is
+# waited for before its records are copied (`copy_after_s` of `CoordinatorConfig`, 20 s).
 SETTLE_S = 90.0
 # A node looks through what it holds every 30 s, give or take 25 %, and may have to do so twice.
 COPIES_S = 120.0
