@@ -49,6 +49,7 @@ from perflab.results.checkout import Source, source_of
 __all__ = ["INCOMPLETE", "add_arguments", "conclude", "main"]
 
 INCOMPLETE = 4  # the exit code of a run that lost a share
+SEARCHED = "sustained-100"  # whose operations --find-capacity takes where nothing is said
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     capacity = parser.add_argument_group("the capacity")
     capacity.add_argument(
         "--find-capacity", action="store_true", help="search the highest rate that keeps the SLO, "
-        "with this scenario's operations; its phases and faults do not count"
+        f"with this scenario's operations (default: {SEARCHED}); its phases and faults do not count"
     )  # fmt: skip
     capacity.add_argument(
         "--slo-p99-ms", type=float, default=200.0, metavar="MS", help="(default: 200)"
@@ -306,12 +307,14 @@ def _told(fault: FaultResult) -> str:
 def _scenario(options: argparse.Namespace) -> LoadScenario:
     """The one that was asked for, with the options in place of its own words."""
     phase = _given(options, OWN_FIELDS)
-    if options.scenario and (options.pattern or phase):
+    own = bool(options.pattern or phase)
+    if options.scenario and own:
         raise ScenarioError("a scenario by name, or one by options such as --pattern, not both")
-    if not options.scenario and not options.pattern:
+    name = options.scenario or (SEARCHED if options.find_capacity and not own else None)
+    if not name and not options.pattern:
         raise ScenarioError(f"which scenario? one of {', '.join(shipped())}, a file, or --pattern")
-    if options.scenario:
-        table = to_builtins(read_scenario(options.scenario))
+    if name:
+        table = to_builtins(read_scenario(name))
     else:
         if "rates" in phase:
             phase["rates"] = _numbers("--rates", options.rates)

@@ -149,6 +149,8 @@ def test_the_generator_measures_itself(tmp_path: Path) -> None:
         (["--pattern", "constant", "--rate", "-1", "--seconds", "1"], "-1"),
         (["nonesuch"], "'nonesuch'"),
         ([], "which scenario"),
+        (["--find-capacity", "--rate", "5"], "which scenario"),
+        (["--find-capacity", "--target", "127.0.0.1:1"], "--network-key-file"),
         (["spike", "--rate", "5"], "not both"),
         (["spike", "--mix", "store=x"], "'x'"),
         (["spike", "--target", "127.0.0.1:1"], "--network-key-file"),
