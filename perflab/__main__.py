@@ -51,9 +51,12 @@ try:
     from perflab.sweep import command as sweep
     from perflab.tune import command as tune
     from perflab.usage import BAD_USAGE, Command
-except Exception:  # Python would end with 1, which here has another meaning
+except (Exception, KeyboardInterrupt) as error:  # Python would end with 1, which means more here
     if __name__ != "__main__":
         raise
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     traceback.print_exc()
     sys.exit(2)
 

@@ -26,6 +26,25 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+BEGUN = """
+import runpy, sys
+
+class Interrupted:
+    def find_spec(name, path, target=None):
+        if name == "perflab.load":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted)
+runpy.run_module("perflab", run_name="__main__")
+"""
+
+
+def test_an_interrupt_while_it_begins_is_one_line() -> None:
+    command = [sys.executable, "-c", BEGUN, "load"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=SUITE_PARENT)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 TOLD = re.compile(r"python -m ([a-z_.0-9]+)(?: (?=[a-z]+\b)([a-z]+))?")
 
 
