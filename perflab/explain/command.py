@@ -8,7 +8,6 @@ Rule: arguments and files; gathering is `of_history.py`'s and `of_gate.py`'s.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -24,8 +23,9 @@ from perflab.explain.page import as_html, as_json, as_markdown, headline
 from perflab.results.asv_config import configured_branch, results_dir
 from perflab.results.checkout import branch_to_publish, history, require
 from perflab.results.culprits import CULPRITS, CulpritsError, read_culprits
+from perflab.results.explained import EXPLAINED, page_name
 
-__all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "main", "page_name"]
+__all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "main"]
 
 DESCRIPTION = (
     "Write one page (HTML, Markdown, JSON) for a step that alerts told, or for a red figure of a "
@@ -110,12 +110,13 @@ def _of_history(options: argparse.Namespace, root: Path) -> int:
     branch = branch_to_publish(root, configured_branch(root))
     commits = [each.hash for each in history(root, branch)][::-1]
     known = read_for_explaining(root, commits, findings, read_culprits(place / CULPRITS))
-    folder = options.output or place / "explain"
+    folder = options.output or place / EXPLAINED
     for number, each in enumerate(chosen, 1):
         traced = not options.no_trace
         if traced:
             _say(f"== {number} of {len(chosen)}: {each.series}: building and tracing both sides")
-        _write(explain_finding(known, each, traced=traced), folder, page_name(each))
+        name = page_name(each.series, each.machine, each.environment, each.commit)
+        _write(explain_finding(known, each, traced=traced), folder, name)
     return 0
 
 
@@ -137,12 +138,6 @@ def _listed(findings: Sequence[Finding]) -> int:
         change = f"{(each.ratio - 1) * 100:+.3g} %"
         _say(f"{number:3}  {each.state.value:9} {change:>8}  {each.series}  on {each.machine}")
     return 0
-
-
-def page_name(finding: Finding) -> str:
-    """What a finding's page is called, without its ending."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", f"{finding.series}-{finding.machine}").strip("-")
-    return f"{name}-{finding.commit[:8]}"
 
 
 def _write(each: Explanation, folder: Path, name: str) -> None:

@@ -23,6 +23,7 @@ from perflab.report.render import figure
 from perflab.results.asv_results import result_files
 from perflab.results.busy_marks import BusyMarkError, marked
 from perflab.results.commits import read_commits
+from perflab.results.explained import read_told
 from perflab.results.history import PublishedCommit, read_history
 from perflab.results.suite import read_entries, read_suite
 from perflab.results.touched import read_touched
@@ -30,6 +31,7 @@ from perflab.site.badges import Badge, write_badge
 from perflab.site.checks import Checks, read_checks
 from perflab.site.culprits import filed_culprits
 from perflab.site.data import iso, write_data
+from perflab.site.explained import copy_explained
 from perflab.site.export import write_export
 from perflab.site.feeds import write_feeds
 from perflab.site.filed_pages import capacity_page, peers_page, sweeps_page
@@ -113,6 +115,7 @@ def publish_front(conf: Any, repo: Any, rules: SiteRules | None = None) -> None:
         policy=rules.policy,
         ours=rules.ours,
         culprits=culprits,
+        told=read_told(rules.filed / "alerts") if rules.ours else (),
         lacking=[each for each in dict.fromkeys(lacking) if each not in history.problems],
         touched=read_touched(repository, commits[0].hash, commits[-1].hash) if commits else {},
     )
@@ -147,6 +150,7 @@ def write_site(
     shutil.copyfile(site / "swallow.ico", site / "favicon.ico")
     copy_reports(runs, site)
     copy_load_reports(loads, site)
+    copy_explained(model.told, site)
     published = {commit.hash: commit for commit in model.history.commits}
     write_data(model, rules.policy, checks.alerts, site / "data")
     write_runs(runs, site / "data")

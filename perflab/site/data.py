@@ -22,6 +22,7 @@ from perflab.results.suite import Benchmark
 from perflab.site.changes import noise
 from perflab.site.checks import Alerts
 from perflab.site.culprits import culprit_words
+from perflab.site.explained import explanation_of
 from perflab.site.lines import accepted_changes, alarms_of, targets_of
 from perflab.site.model import ChangeFound, SiteModel
 
@@ -199,6 +200,7 @@ def _change(model: SiteModel, found: ChangeFound) -> dict[str, Any]:
         "high": _finite(change.high),
         "certainty": change.certainty,
         "culprit": culprit_words(model, found),
+        "explained": explanation_of(model, found),
     }
 
 

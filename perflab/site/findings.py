@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from perflab.results.suite import Benchmark
 from perflab.site.culprits import culprit_words
 from perflab.site.data import iso
+from perflab.site.explained import explanation_of
 from perflab.site.model import ChangeFound, SiteModel
 
 __all__ = ["ChangeRow", "FindingRow", "benchmark_link", "change_row", "code_commits", "findings"]
@@ -62,6 +63,8 @@ class FindingRow:
     cause: str
     culprit: str
     """The one commit that it can be, where there is but one and it is not `commit`; else ""."""
+    explained: dict[str, str] | None
+    """Its explanation's page, or the command that writes it; None where alerts have not told it."""
 
 
 def change_row(model: SiteModel, found: ChangeFound) -> ChangeRow:
@@ -115,6 +118,7 @@ def _finding(model: SiteModel, group: Sequence[ChangeFound]) -> FindingRow:
         tags=commit.tags,
         cause=cause,
         culprit=other,
+        explained=explanation_of(model, first),
     )
 
 

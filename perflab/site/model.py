@@ -14,6 +14,7 @@ from statistics import median
 from perflab.gate.policy import Policy
 from perflab.gate.record import Kind
 from perflab.results.culprits import StepCulprit
+from perflab.results.explained import ToldStep
 from perflab.results.history import History, Series
 from perflab.results.suite import Benchmark
 from perflab.site.changes import Change, changes_of
@@ -62,6 +63,8 @@ class SiteModel:
     """By benchmark: the least change that is worth a word."""
     culprits: Sequence[StepCulprit] = ()
     """What searches among unmeasured commits have found."""
+    told: Sequence[ToldStep] = ()
+    """The steps that alerts told last."""
     lacking: list[str] = field(default_factory=list)
     """What the whole site lacks, in words for the reader."""
     ours: bool = True
@@ -124,6 +127,7 @@ def build_model(
     touched: Mapping[str, Sequence[str]] | None = None,
     ours: bool = True,
     culprits: Sequence[StepCulprit] = (),
+    told: Sequence[ToldStep] = (),
     progress: Callable[[int], None] = lambda done: None,
 ) -> SiteModel:
     """Judge every series once; `progress` is told how many have been."""
@@ -154,6 +158,7 @@ def build_model(
         cases={each.name: len(each.cases) for each in suite},
         floors=floors,
         culprits=culprits,
+        told=told,
         lacking=list(lacking),
         touched=touched or {},
         ours=ours,

@@ -1,6 +1,6 @@
 // One benchmark: its value, history, changes, and how to measure a point again.
 
-import { change, data, date, el, inOneOf, page, query, select, short, table, text, titleOf, word, writer } from "./common.js";
+import { change, data, date, el, explanation, inOneOf, page, query, select, short, table, text, titleOf, word, writer } from "./common.js";
 import { MOST_LINES, draw } from "./chart.js";
 
 const RANGES = [["0", "all"], ["300", "last 300"], ["100", "last 100"], ["30", "last 30"]];
@@ -249,7 +249,7 @@ class View {
           el("td", {}, el("span", { class: word(each) }, `${change(reads, each.ratio)} ${word(each)}`), " ", el("span", { class: "soft" }, each.certainty)),
           el("td", {}, `${text(reads, each.old)} → ${text(reads, each.new)}`, this.lines.length > 1 ? el("span", { class: "soft" }, ` ${each.label}`) : ""),
           el("td", {}, el("a", { href: `commit.html?commit=${short(hash)}` }, el("code", {}, short(hash))), ` ${subject} `, el("span", { class: "soft" }, writer(this.site, author),
-            inOneOf(this.site, each, " "))),
+            inOneOf(this.site, each, " ")), explanation(each)),
           el("td", {}, el("code", {}, `git diff ${short(before)} ${short(hash)}`), " ",
             el("a", { href: `compare.html?${new URLSearchParams({ base: short(before), head: short(hash), place: this.where })}` }, "compare")));
       }), "stack"));

@@ -96,6 +96,13 @@ export function inOneOf(site, each, before) {
   return each.at - each.before > 1 ? `${before}in one of ${each.at - each.before} commits` : "";
 }
 
+/** After a change: its explanation, or the command that writes it, where alerts have told the step. */
+export function explanation({ explained }) {
+  if (!explained) return "";
+  if (explained.page) return el("span", {}, " ", el("a", { href: explained.page }, "explained"));
+  return el("details", {}, el("summary", {}, "Explain it"), el("code", {}, explained.command));
+}
+
 export const titleOf = (benchmark, number) => benchmark.titles[number];
 
 /** Who wrote a commit; nobody is named where all are of one. */

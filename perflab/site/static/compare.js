@@ -1,6 +1,6 @@
 // Two commits beside each other, by suite; and one commit beside the one measured before it.
 
-import { benchmarkLink, change, data, date, el, grouped, inOneOf, page, query, select, short, table, text, titleOf, writer } from "./common.js";
+import { benchmarkLink, change, data, date, el, explanation, grouped, inOneOf, page, query, select, short, table, text, titleOf, writer } from "./common.js";
 
 const PRINTED = 5.1e-4; // a smaller change would be printed as "0 %"
 const SIGMAS = 4; // of some hundred figures, none should pass by chance
@@ -275,7 +275,7 @@ function step(site, benchmark, each) {
     el("a", { href: benchmarkLink(benchmark, each.case, each.place) }, titleOf(benchmark, each.case)),
     ` ${text(benchmark.reads, each.old)} → ${text(benchmark.reads, each.new)} `,
     el("span", { class: "soft" }, each.certainty, inOneOf(site, each, ", "),
-      site.places.length > 1 ? `; ${site.places[each.place].label}` : ""));
+      site.places.length > 1 ? `; ${site.places[each.place].label}` : ""), explanation(each));
 }
 
 page(async (place) => {
