@@ -2,7 +2,7 @@
 
     FOLDER/suite.jsonl              the benchmarks as they were discovered last
     FOLDER/machines/MACHINE.jsonl   a line per commit and environment
-    FOLDER/readiness/, gate/        reports, as `.asv` has them
+    FOLDER/readiness/, load/, …     what is filed beside, as `.asv` has it (`kinds.py`)
 
 Rule: nothing is written unless everything could be read. Files appear whole or not at all. Several
 lines for the same thing, as git leaves them after merging two branches (`merge=union`), are read
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from perflab.archive.form import ArchivedCommit, HistoryError, Suite, decoded, line, merged
-from perflab.archive.reports import read_reports
+from perflab.archive.reports import FiledItem, read_reports
 
 __all__ = [
     "Archive",
@@ -46,8 +46,10 @@ class Archive:
 
     entries: dict[Key, ArchivedCommit] = field(default_factory=dict)
     suite: Suite | None = None
-    reports: dict[str, bytes] = field(default_factory=dict)
-    """What is filed beside, by its name below the folder (`kept.reports`)."""
+    reports: dict[str, FiledItem] = field(default_factory=dict)
+    """What is filed beside, by its place below the folder."""
+    left_alone: list[str] = field(default_factory=list)
+    """Of that, what cannot be read, and why."""
     unread: dict[str, str] = field(default_factory=dict)
     """What is wrong with files of asv's that cannot be read, and the commit that each names ("":
     the list of benchmarks). It matters only if they are ours."""
@@ -69,8 +71,9 @@ class Archive:
         if other.suite:
             self.add_suite(other.suite)
         self.unread |= other.unread
-        for name, data in other.reports.items():
-            self.reports[name] = max(data, self.reports.get(name, data))
+        self.left_alone += other.left_alone
+        for place, item in other.reports.items():
+            self.reports[place] = item.newer(self.reports.get(place))
 
     @property
     def measured_ms(self) -> int:
@@ -92,7 +95,8 @@ def read_archive(folder: Path) -> Archive:
 
     Raises HistoryError, which names file and line, if any of it cannot be read.
     """
-    kept = Archive(reports=read_reports(folder), suite=read_suite(folder))
+    filed = read_reports(folder)
+    kept = Archive(reports=filed.items, left_alone=filed.problems, suite=read_suite(folder))
     for path in sorted(folder.glob(f"{MACHINES}/*.jsonl")):
         for number, entry in _lines(path, ArchivedCommit):
             if entry.machine != path.stem:
@@ -152,8 +156,9 @@ def write_archive(folder: Path, kept: Archive) -> None:
         write_whole(folder / MACHINES / f"{machine}.jsonl", b"".join(map(line, entries)))
     if kept.suite:
         write_whole(folder / SUITE, line(kept.suite))
-    for name, data in kept.reports.items():
-        write_whole(folder / name, data)
+    for item in kept.reports.values():
+        for name, data in item.named_files().items():
+            write_whole(folder / name, data)
     for path in folder.glob(f"{MACHINES}/*.jsonl"):
         if path.stem not in by_machine:
             path.unlink()

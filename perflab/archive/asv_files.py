@@ -20,6 +20,7 @@ from typing import Any
 from perflab.archive.archive import Archive, write_whole
 from perflab.archive.form import HASH, ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded
 from perflab.archive.ours import commits_in, ours
+from perflab.archive.reports import to_write
 from perflab.results.asv_results import (
     LIST,
     MACHINE,
@@ -59,7 +60,7 @@ class Laid:
     filled: int = 0
     """Files that got some of their benchmarks."""
     reports: int = 0
-    """Files beside the results that were written."""
+    """Things filed beside the results that were written."""
     suite: bool = False
     """Whether the list of benchmarks was written."""
     problems: list[str] = field(default_factory=list)
@@ -177,11 +178,12 @@ def lay_out(kept: Archive, folder: Path, known: Known | None = None) -> Laid:
         _write(folder / LIST, kept.suite.benchmarks)
         laid.suite = True
         laid.problems = [each for each in laid.problems if not _is_of(each, folder / LIST)]
-    for name, data in kept.reports.items():
-        path = folder.parent / name  # where the commands that make them file them
-        if not path.exists():
+    for item in kept.reports.values():
+        # beside asv's results, where the commands that make them file them
+        files = to_write(item, folder.parent)
+        for path, data in files.items():
             write_whole(path, data)
-            laid.reports += 1
+        laid.reports += bool(files)
     return laid
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from perflab.archive.archive import Archive, Key, is_archive, read_archive, write_archive
 from perflab.archive.asv_files import file_name, is_results, read_results
 from perflab.archive.form import HistoryError
-from perflab.archive.reports import newest, of_machines
+from perflab.archive.kinds import KINDS, MOST_BYTES
+from perflab.archive.reports import FiledItem, kept_of, of_machines
 from perflab.archive.shipped import SHIPPED, lay, own_part
 from perflab.archive.sources import fetched, read_source
-from perflab.archive.status import status
+from perflab.archive.status import size_of, sizes, status
 from perflab.archive.thinning import superfluous
 from perflab.results.asv_config import alone
 from perflab.results.checkout import history, require, tagged
@@ -90,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pack.add_argument(
         "--runs",
         type=int,
-        default=1,
+        default=KINDS["readiness"].newest,
         metavar="N",
         help="so many of the newest whole readiness runs of each machine (%(default)s)",
     )
@@ -159,6 +160,8 @@ def _own(histories: Iterable[Archive], project: Project, name: str) -> Archive:
     kept = Archive()
     for each in histories:
         own, apart = own_part(each, project.repository)
+        for problem in own.left_alone:
+            print(f"== {name}: left out: {problem}")
         if apart:
             print(f"== {name}: set apart: {apart}")
         if own.unread:
@@ -178,7 +181,7 @@ def _lay(kept: Archive, project: Project) -> int:
         print(f"== left alone: {problem}")
     print(
         f"== read: {_count(kept)}; new in {project.results}: {laid.new}, filled up: "
-        f"{laid.filled}; files of reports: {laid.reports}"
+        f"{laid.filled}; reports: {laid.reports}"
     )
     print(f"== to look at it: {project.to_publish}")
     return 2 if laid.problems else 0
@@ -190,19 +193,35 @@ def _pack(options: argparse.Namespace, project: Project) -> int:
     kept.suite = own_part(kept, project.repository)[
         0
     ].suite  # which may have been another project's
-    before, filed = dict(kept.entries), len(kept.reports)
+    for problem in kept.left_alone:
+        print(f"== {folder}: left alone: {problem}")
+    before, filed = dict(kept.entries), dict(kept.reports)
     new = _chosen(_to_pack(options, project), options, project)
     kept.merge(new)
     if new.suite and kept.suite and new.suite.measured_ms == kept.suite.measured_ms:
         kept.suite = new.suite  # nothing was measured since, so it was discovered after the other
+    kept.reports.update(new.reports)  # what has no date is as it is here
     write_archive(folder, kept)
     added = kept.entries.keys() - before.keys()
     changed = sum(kept.entries[key] != entry for key, entry in before.items())
     print(
         f"== {folder}: {_count(kept)}; added: {len(added)}, changed: {changed}, "
-        f"files of reports added: {len(kept.reports) - filed}"
+        f"reports added: {len(kept.reports.keys() - filed.keys())}"
     )
+    _tell_size(folder, kept)
     return 0
+
+
+def _tell_size(folder: Path, kept: Archive) -> None:
+    """How much there is of each kind, and whether it is too much for a repository."""
+    for text in sizes(kept):
+        print(f"   {text}")
+    size = size_of(folder)
+    if size > MOST_BYTES:
+        print(
+            f"== note: {size / 1e6:.1f} MB, and {MOST_BYTES / 1e6:g} MB are enough for a "
+            "repository: `history prune` thins it, --machine packs one alone"
+        )
 
 
 def _to_pack(options: argparse.Namespace, project: Project) -> Archive:
@@ -219,20 +238,25 @@ def _to_pack(options: argparse.Namespace, project: Project) -> Archive:
 def _chosen(kept: Archive, options: argparse.Namespace, project: Project) -> Archive:
     """Those of the machines and commits that were asked for."""
     machines = {entry.machine for entry in kept.entries.values()}
+    known = machines | {item.machine for item in kept.reports.values()} - {""}
     wanted = set(options.machine or machines)
-    if wanted - machines:
+    if wanted - known:
         raise HistoryError(
-            f"no results of machine '{', '.join(sorted(wanted - machines))}'; there are those of "
-            f"{', '.join(sorted(machines)) or 'none'}"
+            f"no results of machine '{', '.join(sorted(wanted - known))}'; there are those of "
+            f"{', '.join(sorted(known)) or 'none'}"
         )
-    if options.renamed and len(wanted) != 1:
+    measured = sorted(wanted & machines)  # reports go by the host's own name
+    if options.renamed and len(measured) > 1:
         raise HistoryError(
-            f"--as names one machine, and these are {len(wanted)}: {', '.join(sorted(wanted))}. "
+            f"--as names one machine, and these are {len(measured)}: {', '.join(measured)}. "
             "Choose one with --machine"
         )
     published = None if options.all_commits else set(_branch(project)) | tagged(project.repository)
-    reports = of_machines(kept.reports, options.machine, options.renamed)
-    chosen = Archive(suite=kept.suite, reports=newest(reports, options.runs))
+    reports = of_machines(kept.reports.values(), options.machine, options.renamed)
+    chosen = Archive(suite=kept.suite, reports=kept_of(reports, options.runs))
+    beyond = len(reports) - len(chosen.reports)
+    if beyond:
+        print(f"== left out: {beyond} reports: parts, or more than is kept of their kind")
     elsewhere = 0
     for entry in kept.entries.values():
         if entry.machine not in wanted:
@@ -271,8 +295,12 @@ def _prune(options: argparse.Namespace, project: Project) -> int:
                 one_in=options.one_in,
             )
             did = "would go" if options.dry_run else "removed"
-            print(f"== {folder}: {_count(kept)}; {did}: {len(gone)}{_by_machine(gone)}")
+            more = sorted(kept.reports.keys() - kept_of(kept.reports.values()).keys())
+            also = f"; of reports: {len(more)}" if more else ""
+            print(f"== {folder}: {_count(kept)}; {did}: {len(gone)}{_by_machine(gone)}{also}")
             if not options.dry_run:
+                for place in more:
+                    _remove_report(folder, kept.reports.pop(place))
                 _remove(folder, kept, gone)
     return 0
 
@@ -284,6 +312,15 @@ def _remove(folder: Path, kept: Archive, gone: Iterable[Key]) -> None:
         return
     for entry in leaving:
         (folder / entry.machine / file_name(entry)).unlink()
+
+
+def _remove_report(folder: Path, item: FiledItem) -> None:
+    for name in item.named_files():
+        path = folder / name
+        path.unlink()
+        while path.parent != folder and not any(path.parent.iterdir()):
+            path = path.parent
+            path.rmdir()
 
 
 def _branch(project: Project) -> list[str]:

@@ -9,13 +9,11 @@ Rule: decides; which commits are known is asked of git by the rig.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from perflab.archive.archive import Archive
-from perflab.archive.form import HASH, ArchivedCommit
+from perflab.archive.form import ArchivedCommit
 
 __all__ = ["Apart", "commits_in", "ours"]
 
@@ -28,7 +26,7 @@ class Apart:
     results: int = 0
     """Entries: a commit on one machine in one environment."""
     reports: int = 0
-    """Files beside the results."""
+    """Things filed beside the results."""
     suite: bool = False
     """Whether the list of benchmarks is another project's."""
 
@@ -37,7 +35,7 @@ class Apart:
 
     def __str__(self) -> str:
         told = f"{self.results} results of {len(self.commits)} commits"
-        told += f", {self.reports} files of reports" if self.reports else ""
+        told += f", {self.reports} reports" if self.reports else ""
         told += " and their list of benchmarks" if self.suite else ""
         return (
             f"{told}, which this repository does not know: another project's, or of a branch that "
@@ -47,7 +45,7 @@ class Apart:
 
 def commits_in(kept: Archive) -> set[str]:
     """Every commit that a result or a report names."""
-    named = {_commit_of(data) for data in kept.reports.values()}
+    named = {item.head.commit for item in kept.reports.values()}
     read = {entry.commit_hash for entry in kept.entries.values()}
     return (read | named | {*kept.unread.values()}) - {""}
 
@@ -58,13 +56,17 @@ def ours(kept: Archive, known: Collection[str]) -> tuple[Archive, Apart]:
     strange = [each for each in kept.entries.values() if each.commit_hash not in known]
     unread = [each for each in kept.unread.values() if each and each not in known]
     foreign = bool(strange or unread) and not entries
-    own = Archive(entries=entries, suite=kept.suite)
+    own = Archive(entries=entries, suite=kept.suite, left_alone=kept.left_alone)
     own.unread = {
         problem: each
         for problem, each in kept.unread.items()
         if (each in known if each else not foreign)
     }
-    own.reports = _own_reports(kept, known, foreign=foreign)
+    own.reports = {
+        place: item
+        for place, item in kept.reports.items()
+        if (item.head.commit in known if item.head.commit else not foreign)
+    }
     apart = Apart(
         commits=frozenset({*(each.commit_hash for each in strange), *unread}),
         results=len(strange) + len(unread),
@@ -86,27 +88,3 @@ def _belongs(benchmarks: Collection[str], own: Archive, strange: Iterable[Archiv
     if not own.entries and not theirs:
         return True  # nothing was measured yet, or nothing that says whose it is
     return bool(mine) and len(mine) >= len(theirs)
-
-
-def _own_reports(kept: Archive, known: Collection[str], *, foreign: bool) -> dict[str, bytes]:
-    """Reports of known commits, and the pages beside them. One that names no commit goes with the
-    results."""
-    own_folders = set()
-    for name, data in kept.reports.items():
-        commit = _commit_of(data)
-        if name.endswith(".json") and (commit in known if commit else not foreign):
-            own_folders.add(PurePosixPath(name).parent)
-    return {
-        name: data
-        for name, data in kept.reports.items()
-        if PurePosixPath(name).parent in own_folders
-    }
-
-
-def _commit_of(report: bytes) -> str:
-    try:
-        content = json.loads(report)
-    except (ValueError, RecursionError):
-        return ""
-    commit = content.get("commit") if isinstance(content, dict) else None
-    return commit if isinstance(commit, str) and HASH.fullmatch(commit) else ""

@@ -64,6 +64,8 @@ def unpack(
         kept = Archive(suite=kept.suite)
     elif apart:
         write(f"== note: set apart from {SHIPPED}: {apart}")
+    for problem in kept.left_alone:
+        write(f"== note: left alone in {SHIPPED}: {problem}")
     laid = lay(kept, repository, results)
     if wrong and laid.suite:
         write(f"== healed: {wrong}; taken from {SHIPPED}")

@@ -24,7 +24,8 @@ from typing import IO
 from perflab.archive.archive import Archive, is_archive, read_archive
 from perflab.archive.asv_files import is_results, read_any_results
 from perflab.archive.form import HistoryError
-from perflab.archive.reports import read_reports
+from perflab.archive.kinds import KINDS
+from perflab.archive.reports import FiledItems, read_reports
 from perflab.archive.shipped import SHIPPED
 from perflab.results.git import start
 
@@ -33,9 +34,9 @@ __all__ = ["fetched", "read_source"]
 PLACES = (".", SHIPPED, ".asv/results", "results")
 CONFIGS = ("asv.conf.json", "*/asv.conf.json")
 DEFAULT_RESULTS = "results"  # of asv, beside its configuration
-SUFFIXES = {".json", ".jsonl", ".html"}
+SUFFIXES = {".json", ".jsonl"}
 MAX_UNPACKED_BYTES = 4 << 30  # ten years of nights leave a tenth of it
-FILED = ("readiness", "gate")  # folders of reports
+FILED = tuple({place.split("/")[0]: None for kind in KINDS.values() for place in kind.places})
 UNPACKING = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
     RuntimeError,  # a password, to zipfile
@@ -113,8 +114,11 @@ def _read_folder(folder: Path, name: str, *, own: bool) -> list[Archive]:
     filed = [place for place in places if place.is_relative_to(beside)]
     if not own:
         _check_links(beside, [*parts, *(place / kind for place in filed for kind in FILED)])
-    reports = {name: data for place in filed for name, data in read_reports(place).items()}
-    if not (parts or reports):
+    reports = FiledItems()
+    for found in map(read_reports, filed):
+        reports.items.update(found.items)
+        reports.problems.extend(found.problems)
+    if not (parts or reports.items):
         raise HistoryError(
             f"{name}: no measurements there: neither a kept history (machines/*.jsonl) nor asv's "
             f"results (MACHINE/machine.json), nor one of them in {', '.join(PLACES[1:])}"
@@ -123,7 +127,8 @@ def _read_folder(folder: Path, name: str, *, own: bool) -> list[Archive]:
         read_archive(part) if is_archive(part) else read_any_results(part) for part in parts
     ]
     with_reports = histories[0] if histories else Archive()
-    with_reports.reports = reports | with_reports.reports
+    with_reports.reports = reports.items | with_reports.reports
+    with_reports.left_alone += reports.problems
     return [with_reports, *histories[1:]]
 
 

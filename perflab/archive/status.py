@@ -9,13 +9,14 @@ from pathlib import Path
 from perflab.archive.archive import Archive, read_archive
 from perflab.archive.asv_files import read_results
 from perflab.archive.form import ArchivedCommit
+from perflab.archive.kinds import KINDS
 from perflab.archive.shipped import SHIPPED, unpack
 from perflab.results.asv_config import MeasureError
 from perflab.results.asv_results import ResultsError, moment, stored, suite
 from perflab.results.checkout import history, known_commits, require
 from perflab.results.project import Project
 
-__all__ = ["require_results", "status"]
+__all__ = ["require_results", "size_of", "sizes", "status"]
 
 
 def status(project: Project) -> Iterator[str]:
@@ -27,15 +28,28 @@ def status(project: Project) -> Iterator[str]:
     subjects = {commit.hash: str(commit) for commit in commits}
     measured = {entry.commit_hash for each in (kept, here) for entry in each.entries.values()}
     yield f"{branch}: {len(commits)} commits, {len(subjects.keys() & measured)} of them measured"
-    size = sum(path.stat().st_size for path in (project.folder / SHIPPED).rglob("*.jsonl"))
-    yield f"{SHIPPED}: {size / 1e6:.1f} MB"
+    yield f"{SHIPPED}: {size_of(project.folder / SHIPPED) / 1e6:.1f} MB"
+    yield from (f"  {text}" for text in sizes(kept))
     yield from _places(kept, here, [commit.hash for commit in commits], subjects)
     yield from _suite(kept, here)
     unknown = measured - known_commits(project.repository, measured)
     if unknown:
         yield ""
         yield f"set apart: results of {len(unknown)} commits that this repository does not know"
-    yield from (f"cannot be read: {problem}" for problem in problems)
+    yield from (f"cannot be read: {problem}" for problem in [*problems, *kept.left_alone])
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of a kept history."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def sizes(kept: Archive) -> Iterator[str]:
+    """What of each kind there is beside the results."""
+    for kind in KINDS.values():
+        found = [each for each in kept.reports.values() if each.kind == kind.name]
+        if found:
+            yield f"{kind.what}: {len(found)}, {sum(each.size for each in found) / 1e3:,.0f} kB"
 
 
 def require_results(project: Project, write: Callable[[str], None]) -> None:

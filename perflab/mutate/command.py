@@ -12,6 +12,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.common.records import now_utc
 from perflab.forms import one_line
 from perflab.mutate.record import MutantResult, MutationPlan
 from perflab.mutate.report import Scores, put_into, report
@@ -85,7 +86,7 @@ def main(options: argparse.Namespace, root: Path) -> int:
                 print(f"{each.name} line {each.line}: {each.operator}: {each.said}")
             return 0
         core = digest_of(root)
-        plan = MutationPlan(commit=_commit(root), core=core, seed=options.seed)
+        plan = MutationPlan(commit=_commit(root), core=core, seed=options.seed, began=now_utc())
         directory = options.out or root / ".asv" / "mutate" / f"{core[:12]}-{options.seed}"
         print(
             f"{len(mutants):,} mutants, {options.jobs} at a time; results in {directory}",
@@ -123,9 +124,8 @@ def _tell(results: list[MutantResult]) -> None:
 
 
 def _commit(root: Path) -> str:
-    """Of the checkout, with a word if its core is another."""
-    changed = uncommitted(root, "p2pcore")
-    return commit_of(root, "HEAD").hash[:10] + (", changed since" if changed else "")
+    """Of the checkout, with a sign if its core is another."""
+    return commit_of(root, "HEAD").hash + ("+" if uncommitted(root, "p2pcore") else "")
 
 
 def _write(file: Path, plan: MutationPlan, results: list[MutantResult]) -> None:

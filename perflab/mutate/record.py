@@ -1,16 +1,30 @@
 """What came of mutants, as it is filed: a line each.
 
-Rule: a form; measures and judges nothing.
+Rule: a form and its reader; measures and judges nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
-__all__ = ["FORMAT", "Guard", "MutantResult", "MutationPlan", "MutationRecordError"]
+from perflab.forms import document, shown
+
+__all__ = [
+    "FORMAT",
+    "GUARDED",
+    "PLAN",
+    "RESULTS",
+    "Guard",
+    "MutantResult",
+    "MutationPlan",
+    "MutationRecordError",
+    "read_plan",
+]
 
 FORMAT = "p2pcore mutation 1"
+PLAN, RESULTS = "plan.json", "results.jsonl"
 
 
 class MutationRecordError(ValueError):
@@ -74,6 +88,17 @@ class MutationPlan:
 
     format: str = FORMAT
     commit: str
+    """All its digits; with "+" if files of the core differ from it."""
     core: str
     """The digest of the core's sources."""
     seed: int
+    began: str = ""
+    """UTC, ISO 8601; older runs do not tell."""
+
+
+def read_plan(directory: Path) -> MutationPlan:
+    """What a directory's results are of. Raises MutationRecordError, OSError."""
+    found = document(directory / PLAN, MutationPlan, MutationRecordError)
+    if found.format != FORMAT:
+        raise MutationRecordError(f"{PLAN}: {shown(found.format)}; only {FORMAT!r} is understood")
+    return found

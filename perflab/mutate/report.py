@@ -57,7 +57,8 @@ def report(plan: MutationPlan, results: Sequence[MutantResult]) -> str:
     scores = Scores(results)
     rooms = sorted({each.room for each in scores.results})
     parts = [
-        f"Core of commit {plan.commit}, seed {plan.seed}: {len(results):,} mutants were tried.",
+        f"Core of commit {plan.commit[:10]}{_changed(plan)}, seed {plan.seed}: {len(results):,} "
+        "mutants were tried.",
         _table(
             ("noticed", "of", "share"),
             [
@@ -80,6 +81,10 @@ def report(plan: MutationPlan, results: Sequence[MutantResult]) -> str:
         parts.append(f"**Reviewed, and no mutants** ({len(scores.equivalent)}):\n\n"
                      f"{_reasons(scores.equivalent)}")  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def _changed(plan: MutationPlan) -> str:
+    return ", changed since" if plan.commit.endswith("+") else ""
 
 
 def put_into(page: Path, made: str) -> None:

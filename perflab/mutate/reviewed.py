@@ -5,13 +5,13 @@ Rule: reads `reviewed.toml`; says of no mutant by itself that it is one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from perflab.forms import converted, toml_table
+from perflab.forms import converted, decoded, lines, toml_table
 from perflab.mutate.record import MutantResult, MutationRecordError
 
-__all__ = ["Reviewed"]
+__all__ = ["Reviewed", "filed"]
 
 PLACE = Path(__file__).with_name("reviewed.toml")
 
@@ -45,3 +45,14 @@ class Reviewed:
             if (each.function, each.said) == (function, result.said):
                 return each.reason
         return ""
+
+
+def filed(path: Path) -> list[MutantResult]:
+    """The results in a file, the last of each mutant, with what was reviewed since; none if there
+    is no file."""
+    if not path.exists():
+        return []
+    reviewed = Reviewed.load()
+    found = [decoded(each, MutantResult, path.name, MutationRecordError) for each in lines(path)]
+    last = {each.key: each for each in found}
+    return [replace(each, reason=reviewed.reason(each)) for each in last.values()]

@@ -26,21 +26,26 @@ from random import Random
 
 import psutil
 
-from perflab.forms import decoded, document, lines
+from perflab.forms import document, lines
 from perflab.gate.policy import load_policy
 from perflab.gate.reach import reach_of
 from perflab.gate.run import METRICS
 from perflab.mutate.cover import CORE_TESTS, EDGE_TESTS, CoverMap, cover_of
 from perflab.mutate.draw import Mutant, MutantDraws, MutantKind, core_files
 from perflab.mutate.figures import FigureJudge
-from perflab.mutate.record import MutantResult, MutationPlan, MutationRecordError
-from perflab.mutate.reviewed import Reviewed
+from perflab.mutate.record import (
+    PLAN,
+    RESULTS,
+    MutantResult,
+    MutationPlan,
+    MutationRecordError,
+)
+from perflab.mutate.reviewed import filed
 from perflab.mutate.trial import EDGES, MutantTrial, TrialError
 from perflab.results.checkout import Commit
 
-__all__ = ["RESULTS", "MutationRun", "chosen", "digest_of", "filed"]
+__all__ = ["MutationRun", "chosen", "digest_of"]
 
-PLAN, RESULTS = "plan.json", "results.jsonl"
 BEAT_S = 1.0
 PROGRESS = 10  # mutants between lines of it
 
@@ -226,17 +231,6 @@ def digest_of(root: Path) -> str:
     for path in sorted((root / "p2pcore").rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def filed(path: Path) -> list[MutantResult]:
-    """The results in a file, the last of each mutant, with what was reviewed since; none if there
-    is no file."""
-    if not path.exists():
-        return []
-    reviewed = Reviewed.load()
-    found = [decoded(each, MutantResult, path.name, MutationRecordError) for each in lines(path)]
-    last = {each.key: each for each in found}
-    return [replace(each, reason=reviewed.reason(each)) for each in last.values()]
 
 
 def _end_children() -> None:

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -27,6 +28,7 @@ from perflab.peers.stores.environments import InstallError, PeerFolders
 from perflab.peers.stores.running import RunningPeer
 from perflab.peers.stores.table import MEASURED
 from perflab.peers.tables import print_found
+from perflab.results.checkout import source_of
 
 __all__ = ["FOLDERS", "add_arguments", "main"]
 
@@ -152,7 +154,7 @@ def _measure(args: argparse.Namespace) -> int:
         )
     load = (before, os.getloadavg()[0])
     missed = print_found(compared, nodes, loop, peers, load)
-    run = run_of(compared, nodes, loop, began, peers, load)
+    run = replace(run_of(compared, nodes, loop, began, peers, load), commit=_commit())
     if args.json:
         write_run(run, args.json)
     if args.scale >= WHOLE:  # less of it is a trial, and nothing to be shown
@@ -161,6 +163,12 @@ def _measure(args: argparse.Namespace) -> int:
         write_run(run, place.with_name(f"{place.name}.json"))
         _say(f"filed as {place}.json: `make site` shows it")
     return _end([*failed, *compared.failed], missed)
+
+
+def _commit() -> str:
+    """Of the code that is measured, with a sign if files of it differ."""
+    source = source_of(Path(subject.core_dir()))
+    return source.commit + ("+" if source.uncommitted else "")
 
 
 def _kept(asked: Sequence[Keeping] | None, peers: Sequence[RunningPeer]) -> list[Keeping]:

@@ -3,7 +3,8 @@ its record and beside it.
 
 `report.json` and `report.html` lie in the run's directory and are made when they are first asked
 for: drawing takes seconds, which a run that nobody looks at need not cost. They are made again when
-the record is newer, or their form older.
+the record is newer, or their form older. Where there is no record, as in a history that is
+shipped, the report is all there is, and its page is made of it.
 
 Rule: puts together what the readers of records found; words for people.
 """
@@ -15,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from perflab.forms import document
+from perflab.forms import check_form, document
 from perflab.load.record import MANIFEST, LoadRecord, read_load
 from perflab.load.summary import load_step
 from perflab.production.field_record import FIELD, FieldRecord, read_field
@@ -58,6 +59,10 @@ def filed_run(directory: Path) -> tuple[RunReport, str]:
             found = document(directory / REPORT, RunReport, ValueError)
             if (found.format, found.version) == (RUN_FORMAT, RUN_VERSION):
                 return found, (directory / PAGE).read_text(encoding="utf-8")
+    if not any((directory / name).exists() for name in (MANIFEST, OUTCOME, FIELD)):
+        found = document(directory / REPORT, RunReport, ValueError)
+        check_form(found, (RUN_FORMAT, RUN_VERSION), REPORT, ValueError)
+        return found, run_html(found)
     report = build_run(directory)
     page = run_html(report)
     with suppress(OSError):  # a history may be read-only: it is made each time then

@@ -41,6 +41,7 @@ from perflab.site.listing import listing
 from perflab.site.load_page import load_page, write_load_runs
 from perflab.site.load_runs import LoadRuns, copy_load_reports, read_load_runs
 from perflab.site.model import SiteModel, build_model
+from perflab.site.mutation_page import mutation_page
 from perflab.site.overview import overview
 from perflab.site.readiness_runs import Runs, copy_reports, read_runs
 from perflab.site.readings import Readings, load_readings
@@ -63,6 +64,7 @@ PAGES = (
     ("capacity.html", "Capacity"),
     ("growth.html", "Growth"),
     ("peers.html", "Peers"),
+    ("mutation.html", "Mutation"),
     ("calibration.html", "The gate"),
     (STOCK, "asv"),
 )
@@ -119,7 +121,7 @@ def publish_front(conf: Any, repo: Any, rules: SiteRules | None = None) -> None:
         lacking=[each for each in dict.fromkeys(lacking) if each not in history.problems],
         touched=read_touched(repository, commits[0].hash, commits[-1].hash) if commits else {},
     )
-    runs = read_runs(rules.filed / "readiness") if rules.ours else Runs()
+    runs = read_runs(rules.filed) if rules.ours else Runs()
     loads = read_load_runs(rules.filed) if rules.ours else LoadRuns()
     write_site(model, rules, runs, loads, read_checks(rules.filed), site)
     write_export(history, suite, site / "data")
@@ -194,6 +196,7 @@ def _write_rooms(
         "capacity.html": capacity_page(runs, loads),
         "growth.html": growth_page(model, filed),
         "peers.html": peers_page(filed),
+        "mutation.html": mutation_page(filed),
     }
     page = _templates().get_template("room.html.jinja")
     for name, room in rooms.items():

@@ -9,10 +9,12 @@ Rule: reads what was decided; a file that cannot be read is told about and costs
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from perflab.archive.kinds import CALIBRATION, KINDS, VERDICT
 
 __all__ = [
     "Alert",
@@ -132,9 +134,10 @@ class Checks:
 def read_checks(folder: Path) -> Checks:
     """The newest of each kind below `folder`."""
     checks = Checks()
-    _read_gates(checks, sorted(folder.glob("gate/runs/*/verdict.json"), reverse=True), folder)
-    checks.alerts = _newest(checks, folder, "alerts/alerts.json", _alerts)
-    calibrations = "gate/calibrations/*/calibration.json"
+    gates = [path / VERDICT for path in KINDS["gates"].paths(folder)]
+    _read_gates(checks, gates[::-1], folder)
+    checks.alerts = _newest(checks, folder, folder.glob("alerts/alerts.json"), _alerts)
+    calibrations = (path / CALIBRATION for path in KINDS["calibrations"].paths(folder))
     checks.calibration = _newest(checks, folder, calibrations, _calibration)
     return checks
 
@@ -150,10 +153,10 @@ def _read_gates(checks: Checks, paths: Sequence[Path], folder: Path) -> None:
 
 
 def _newest(
-    checks: Checks, folder: Path, pattern: str, read: Callable[[dict[str, Any], Path], T]
+    checks: Checks, folder: Path, found: Iterable[Path], read: Callable[[dict[str, Any], Path], T]
 ) -> T | None:
     """The last by name, which begins with the time; None, and a problem, if it is damaged."""
-    paths = sorted(folder.glob(pattern))
+    paths = sorted(found)
     return _one(checks, folder, paths[-1], read) if paths else None
 
 

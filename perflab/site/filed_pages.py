@@ -14,13 +14,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from perflab.archive.kinds import KINDS
 from perflab.report.form import CapacityReport, Chart, Line, ReadinessReport
 from perflab.report.render import figure
 from perflab.site.load_page import search_row
 from perflab.site.load_runs import LoadRuns
 from perflab.site.readiness_runs import Runs
 from perflab.site.rooms import RoomPage, RoomSection, RoomTable
-from perflab.sweep.record import MANIFEST, SweepFileError, SweepResult, read_sweep
+from perflab.sweep.record import SweepFileError, SweepResult, read_sweep
 
 __all__ = ["capacity_page", "peers_page", "sweeps_page"]
 
@@ -32,11 +33,11 @@ def sweeps_page(folder: Path) -> RoomPage:
     """Every sweep below `folder`/sweep."""
     found: list[SweepResult] = []
     problems: list[str] = []
-    for path in sorted((folder / "sweep").glob(f"*/{MANIFEST}")):
+    for path in KINDS["sweeps"].paths(folder):
         try:
-            found.append(read_sweep(path.parent))
+            found.append(read_sweep(path))
         except (SweepFileError, OSError) as error:
-            problems.append(f"{path.parent.relative_to(folder)}: {error}")
+            problems.append(f"{path.relative_to(folder)}: {error}")
     rows = [
         [
             f"{each.plan.kind}{_settings(each.plan.settings)}",
@@ -121,7 +122,7 @@ def peers_page(folder: Path) -> RoomPage:
     """The newest comparisons below `folder`/peer-runs, each with its table and its charts."""
     found: list[tuple[str, str, RoomSection]] = []
     problems: list[str] = []
-    for path in sorted((folder / "peer-runs").glob("*/*.json")):
+    for path in KINDS["peers"].paths(folder):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             found.append((str(content["began"]), path.name, _comparison(content)))

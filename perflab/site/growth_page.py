@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from perflab.archive.kinds import KINDS
 from perflab.report.form import Chart, Line
 from perflab.report.render import figure
 from perflab.results.suite import Benchmark
@@ -47,11 +48,8 @@ def growth_page(model: SiteModel, folder: Path) -> RoomPage:
             fills="measures the whole suite at the newest commits",
         )
     ]
-    for path in sorted((folder / "scaling").rglob("scaling.jsonl")):
-        try:
-            sections += _of_record(*read_scaling(path))
-        except (ScalingError, OSError) as error:
-            problems.append(f"{path.relative_to(folder)}: {error}")
+    for head, rows in _records(folder, problems):
+        sections += _of_record(head, rows)
     if len(sections) == 1:
         sections.append(
             RoomSection(
@@ -62,6 +60,21 @@ def growth_page(model: SiteModel, folder: Path) -> RoomPage:
             )
         )
     return RoomPage(title="Cost as nodes grow", sections=sections, problems=problems)
+
+
+def _records(folder: Path, problems: list[str]) -> Iterator[tuple[ScalingHead, list[ScalingRow]]]:
+    """The newest first; of one that lies there twice, what went on further."""
+    found: dict[tuple[str, str], tuple[ScalingHead, list[ScalingRow]]] = {}
+    for path in KINDS["scaling"].paths(folder):
+        try:
+            head, rows = read_scaling(path)
+        except (ScalingError, OSError) as error:
+            problems.append(f"{path.relative_to(folder)}: {error}")
+            continue
+        known = found.get((head.began, head.commit))
+        if known is None or len(known[1]) < len(rows):
+            found[head.began, head.commit] = head, rows
+    yield from (found[key] for key in sorted(found, reverse=True))
 
 
 def _of_suite(model: SiteModel) -> Iterator[Chart]:

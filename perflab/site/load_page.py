@@ -40,7 +40,7 @@ def _row(run: FiledLoadRun, commits: Mapping[str, PublishedCommit]) -> dict[str,
     evidence = report.steps[0].evidence
     return {
         "kind": report.kind,
-        "machine": str(report.machine["name"]),
+        "machine": run.machine,
         "run": report.run,
         "scenario": report.scenario,
         "commit": report.commit,

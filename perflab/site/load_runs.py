@@ -1,9 +1,8 @@
 """The filed load and chaos runs, and windows of production: what each found, and its report, copied
 into the site.
 
-Runs lie in `load/MACHINE/RUN` and `chaos/MACHINE/RUN`, windows in `field/NAME/RUN`, beside asv's
-results; older ones right below `load` and `chaos`. A search for a capacity is told by its result;
-its trials, which lie within it, are not listed.
+Where they lie is said by the table of `archive.kinds`. A search for a capacity is told by its
+result; its trials, which lie within it, are not listed.
 
 Rule: reads reports and copies them; decides nothing.
 """
@@ -15,22 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from perflab.load.record import (
-    CAPACITY,
-    MANIFEST,
-    Capacity,
-    LoadManifest,
-    read_capacity,
-    read_manifest,
-)
-from perflab.production.field_record import FIELD
-from perflab.readiness.single_run_report import OUTCOME, PAGE, REPORT, filed_run
+from perflab.archive.kinds import KINDS
+from perflab.load.record import Capacity, LoadManifest, read_capacity, read_manifest
+from perflab.readiness.single_run_report import PAGE, REPORT, filed_run
 from perflab.report.form import RunReport
 
 __all__ = ["FiledLoadRun", "LoadRuns", "Search", "copy_load_reports", "read_load_runs"]
 
-KINDS = ("load", "chaos", "field")
-RECORDS = (MANIFEST, OUTCOME, CAPACITY, FIELD)
+SHOWN, SEARCHES = ("load", "chaos", "field"), "searches"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +32,12 @@ class FiledLoadRun:
     place: str
     """Its folder in the site, as below asv's: "load/lab/1a2b3c4d-spike-20261123T170000"."""
     html: str = field(repr=False)
+
+    @property
+    def machine(self) -> str:
+        """As it is called in the history, which may have given it another name."""
+        parts = self.place.split("/")
+        return parts[1] if len(parts) > 2 else str(self.report.machine["name"])
 
     @property
     def page(self) -> str:
@@ -74,10 +71,10 @@ class LoadRuns:
 def read_load_runs(folder: Path) -> LoadRuns:
     """Every run below `load`, `chaos` and `field`; one that cannot be read is told about."""
     runs, searches, problems = [], [], []
-    for directory in _directories(folder):
+    for kind, directory in _directories(folder):
         place = directory.relative_to(folder).as_posix()
         try:
-            if (directory / CAPACITY).is_file():
+            if kind == SEARCHES:
                 found = read_capacity(directory)
                 manifest = read_manifest(directory / found.trials[0].directory)
                 searches.append(Search(found=found, manifest=manifest))
@@ -103,9 +100,6 @@ def copy_load_reports(runs: LoadRuns, site: Path) -> None:
         (target / REPORT).write_bytes(msgspec.json.encode(run.report))
 
 
-def _directories(folder: Path) -> Iterator[Path]:
-    for kind in KINDS:
-        for path in sorted([*(folder / kind).glob("*"), *(folder / kind).glob("*/*")]):
-            within = (path.parent / CAPACITY).is_file()
-            if not within and any((path / name).is_file() for name in RECORDS):
-                yield path
+def _directories(folder: Path) -> Iterator[tuple[str, Path]]:
+    for name in (*SHOWN, SEARCHES):
+        yield from ((name, path) for path in KINDS[name].paths(folder))

@@ -1,6 +1,6 @@
 """The filed readiness runs: what each found, and its report, made for the site.
 
-Runs lie in `readiness/MACHINE/RUN` beside asv's results. Pages are made of the data each time, so a
+Runs lie where the table of `archive.kinds` says. Pages are made of the data each time, so a
 run that was filed long ago looks as one of today.
 
 Rule: reads reports and has them drawn; decides nothing.
@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perflab.archive.kinds import KINDS
 from perflab.readiness.baseline import REPORT, FiledError, read_report
 from perflab.report.form import ReadinessReport
 from perflab.report.render import html
@@ -57,18 +58,16 @@ class Runs:
 
 
 def read_runs(folder: Path) -> Runs:
-    """Every run below `readiness`; one that cannot be read is told about."""
+    """Every run in `folder`, which is `.asv`; one that cannot be read is told about."""
     found, problems = [], []
-    for path in sorted(folder.glob(f"*/*/{REPORT}")):
+    for path in KINDS["readiness"].paths(folder):
         try:
             report = read_report(path)
         except FiledError as error:
-            place = path.relative_to(folder)
-            problems.append(
-                f"readiness run {place.parent}: {str(error).replace(str(path), REPORT)}"
-            )
+            place = path.relative_to(folder / "readiness")
+            problems.append(f"readiness run {place}: {str(error).replace(str(path), REPORT)}")
             continue
-        found.append(ReadinessRun(machine=path.parts[-3], report=report, folder=path.parent))
+        found.append(ReadinessRun(machine=path.parts[-2], report=report, folder=path))
     found.sort(key=lambda each: each.report.began, reverse=True)
     return Runs(runs=found, problems=problems)
 

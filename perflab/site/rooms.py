@@ -38,6 +38,8 @@ class RoomSection:
     """What fills it."""
     fills: str = ""
     """What that command does, in words."""
+    folded: bool = False
+    """A long table, which is opened by whoever wants it."""
 
     @property
     def empty(self) -> bool:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from benchmarks.common import subject
 from benchmarks.common.entry import SUITE_PARENT
+from benchmarks.common.records import now_utc
 from perflab.cluster.addresses import open_scheduler
 from perflab.cluster.options import add_scheduler_arguments, scheduler_of
 from perflab.cluster.station import about
 from perflab.forms import one_line
+from perflab.results.checkout import source_of
 from perflab.sweep.kinds import KINDS
 from perflab.sweep.record import SweepFileError, SweepPlan, SweepResult
 from perflab.sweep.run import run_sweep
@@ -54,12 +56,15 @@ def main(options: argparse.Namespace, root: Path) -> int:
     try:
         if options.at_once is not None and options.at_once < 1:
             raise SweepFileError(f"--at-once is 1 or more, not {options.at_once}")
+        source = source_of(Path(subject.core_dir()))
         plan = SweepPlan(
             kind=options.kind,
             settings={name: getattr(options, name) for name in kind.settings},
             package=about(SUITE_PARENT, subject.core_dir())["package"],
             first=options.first,
             seeds=options.seeds,
+            commit=source.commit + ("+" if source.uncommitted else ""),
+            began=now_utc(),
         )
         kind.check(plan.settings)
         directory = options.out or _directory(plan, root)

@@ -40,6 +40,11 @@ class SweepPlan:
     """SHA-256 of the code that plays."""
     first: int
     seeds: int
+    commit: str = ""
+    """Of the checkout, all its digits; with "+" if files of the core differ from it. Older sweeps
+    tell neither this nor the next."""
+    began: str = ""
+    """UTC, ISO 8601."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.seeds <= MOST_SEEDS:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from perflab.archive.archive import Archive, read_archive, write_archive
 from perflab.archive.asv_files import file_name, lay_out, read_results
 from perflab.archive.form import ArchivedCommit, ArchivedValue, HistoryError, Suite, decoded, line
+from perflab.archive.kinds import FiledHead
+from perflab.archive.reports import FiledItem
 from perflab.archive.thinning import DAY_MS, superfluous
 from perflab.results.history import PublishedCommit, read_history
 from perflab.results.suite import read_suite
@@ -52,8 +54,16 @@ entries = st.builds(
     durations=st.dictionaries(st.just("<build>"), st.floats(0, 9)),
 )
 suites = st.builds(Suite, measured_ms=st.integers(0, 2), benchmarks=st.just({}) | st.just({"x": 1}))
-reports = st.dictionaries(
-    st.sampled_from(["readiness/m/1/report.json", "b"]), st.binary(max_size=1)
+reports = st.lists(
+    st.builds(
+        lambda place, began, data: FiledItem(
+            kind="readiness", place=place, head=FiledHead(began=began), files={"report.json": data}
+        ),
+        st.sampled_from(["readiness/m/1", "readiness/m/2"]),
+        st.sampled_from(["", "2026"]),
+        st.binary(max_size=1),
+    ),
+    max_size=2,
 )
 histories = st.builds(
     lambda found, suite, filed: of(found, suite, filed),
@@ -64,9 +74,9 @@ histories = st.builds(
 
 
 def of(
-    found: list[ArchivedCommit], suite: Suite | None = None, filed: dict[str, bytes] | None = None
+    found: list[ArchivedCommit], suite: Suite | None = None, filed: list[FiledItem] | None = None
 ) -> Archive:
-    kept = Archive(suite=suite, reports=dict(filed or {}))
+    kept = Archive(suite=suite, reports={each.place: each for each in filed or ()})
     for each in found:
         kept.add(each)
     return kept

@@ -260,56 +260,6 @@ def test_pruning_removes_from_both_places_what_it_said(
         history(project, *asked)
 
 
-def test_the_newest_whole_readiness_run_comes_along(
-    project: Path, clone: Path, tmp_path: Path
-) -> None:
-    filed = project / ".asv" / "readiness" / "host"
-    for number, quick in enumerate((False, False, True)):
-        run = filed / f"{number}-run"
-        run.mkdir(parents=True)
-        (run / "report.json").write_text(
-            json.dumps({"quick": quick, "began": f"2026-11-0{number}", "steps": []})
-        )
-        (run / "report.html").write_text(f"page {number}")
-        (run / "operations.bin").write_text("not kept")
-    (filed / "torn").mkdir()
-    (filed / "torn" / "report.json").write_text("{")
-    for day in ("20261101T000000Z", "20261102T000000Z"):
-        (project / ".asv" / "gate" / "calibrations" / day).mkdir(parents=True)
-        calibration = project / ".asv" / "gate" / "calibrations" / day / "calibration.json"
-        calibration.write_text(day)
-    expected = {
-        "readiness/lab2/1-run/report.html": "page 1",
-        "readiness/lab2/1-run/report.json": (filed / "1-run" / "report.json").read_text(),
-        "gate/calibrations/20261102T000000Z/calibration.json": "20261102T000000Z",
-    }
-    assert history(project, "pack", "--as", "lab2") == 0
-    git(project, "add", SHIPPED)
-    git(project, "commit", "--quiet", "-m", "Ship the verdict")
-    git(clone, "pull", "--quiet")
-    there = clone / ".asv" / "readiness" / "lab2" / "1-run" / "report.html"
-    there.parent.mkdir(parents=True)
-    there.write_text("made anew here")
-    assert history(clone, "unpack") == 0
-    found = {
-        str(path.relative_to(clone / ".asv")): path.read_text()
-        for folder in ("readiness", "gate")
-        for path in (clone / ".asv" / folder).rglob("*.*")
-    }
-    assert found == expected | {"readiness/lab2/1-run/report.html": "made anew here"}
-
-
-def test_a_link_out_of_the_history_is_not_published(project: Path, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("a key")
-    run = project / SHIPPED / "readiness" / "lab" / "20260101T000000Z"
-    run.mkdir(parents=True)
-    (run / "report.html").symlink_to(secret)
-    (run / "report.json").write_text("{}")
-    names = {name.rpartition("/")[2] for name in read_archive(project / SHIPPED).reports}
-    assert names == {"report.json"}
-
-
 def test_status_tells_where_what_is(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert history(clone, "status") == 0
     told = capsys.readouterr().out

@@ -12,10 +12,16 @@ from perflab.gate.policy import load_policy
 from perflab.mutate.cover import CoverMap
 from perflab.mutate.draw import Mutant
 from perflab.mutate.figures import FigureJudge
-from perflab.mutate.record import Guard, MutantResult, MutationPlan, MutationRecordError
+from perflab.mutate.record import (
+    RESULTS,
+    Guard,
+    MutantResult,
+    MutationPlan,
+    MutationRecordError,
+)
 from perflab.mutate.report import BEGIN, END, Scores, put_into, report
-from perflab.mutate.reviewed import Reviewed
-from perflab.mutate.run import RESULTS, MutationRun, chosen, filed
+from perflab.mutate.reviewed import Reviewed, filed
+from perflab.mutate.run import MutationRun, chosen
 from perflab.mutate.trial import MutantTrial
 from tests.house import ROOT
 

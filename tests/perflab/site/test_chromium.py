@@ -47,6 +47,7 @@ PAGES = (
     "sweeps.html",
     "capacity.html",
     "growth.html",
+    "mutation.html",
     "peers.html",
     "calibration.html",
     "benchmarks.html?q=question4&state=worse",

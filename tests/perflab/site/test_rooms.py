@@ -1,9 +1,11 @@
 """Pages of what other commands filed: each shows its data, or says what would fill it."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from perflab.gate.policy import load_policy
+from perflab.mutate.record import MutantResult, MutationPlan
 from perflab.results.history import History, Place, PublishedCommit, Series
 from perflab.results.suite import Benchmark
 from perflab.scaling.record import ScalingHead, ScalingRow, append_scaling
@@ -11,6 +13,7 @@ from perflab.site.filed_pages import capacity_page, peers_page, sweeps_page
 from perflab.site.growth_page import growth_page
 from perflab.site.load_runs import LoadRuns
 from perflab.site.model import SiteModel, build_model
+from perflab.site.mutation_page import mutation_page
 from perflab.site.readiness_runs import Runs
 from perflab.site.readings import Readings
 
@@ -41,6 +44,7 @@ def test_no_room_is_empty(tmp_path: Path) -> None:
         capacity_page(Runs(), LoadRuns()),
         growth_page(model_of({}), tmp_path),
         peers_page(tmp_path),
+        mutation_page(tmp_path),
     )
     for room in rooms:
         assert room.problems == []
@@ -111,3 +115,44 @@ def test_a_sweep_says_how_many_seeds_are_broken(tmp_path: Path) -> None:
     assert asked.table is not None
     assert asked.table.rows == [["sim (scenario churn)", "2 of 3", "1", "reads 11", "abababab"]]
     assert broken.lines == ["sim, seed 2: a record is lost"]
+
+
+def test_mutants_are_told_by_who_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "mutate" / "one"
+    folder.mkdir(parents=True)
+    plan = MutationPlan(commit="d" * 40 + "+", core="ab" * 32, seed=7, began="2026-11-29T10:00")
+    (folder / "plan.json").write_text(json.dumps(asdict(plan)))
+
+    def mutant(symbol: str, kind: str, guard: str, *by: str) -> str:
+        found = MutantResult(
+            file="session/link.py", symbol=symbol, kind=kind, operator="a check left out", line=9,
+            said="x → False", guard=guard, by=list(by), reached=2 * bool(by),
+        )  # fmt: skip
+        return json.dumps(asdict(found)) + "\n"
+
+    (folder / "results.jsonl").write_text(
+        mutant("Link.hear", "weakening", "test", "tests/session/test_link.py::test_one[a]")
+        + mutant("Link.tell", "weakening", "test", "tests/session/test_link.py::test_two")
+        + mutant("Link.time", "weakening", "nobody")
+        + mutant("Link.tell", "slowdown", "unreached")
+    )
+    noticed, whom, slow, weak, functions = mutation_page(tmp_path).sections
+    assert noticed.about == (
+        "Core of commit dddddddd, changed since, begun 2026-11-29 10:00, seed 7. 4 mutants were "
+        "tried."
+    )
+    assert noticed.lines[-1].startswith("Of 3 weakenings in all 2 were noticed: 66.7 %")
+    slowdowns, weakenings = noticed.charts
+    assert weakenings.bars == ["session"]
+    assert {line.label: line.y for line in weakenings.lines} == {"a test": [2.0], "nobody": [1.0]}
+    assert [line.label for line in slowdowns.lines] == ["nobody executes it"]
+    assert whom.charts[0].bars == ["tests/session/test_link.py"]
+    assert slow.table is not None
+    assert slow.table.rows[0][-1] == "nobody executes it"
+    assert weak.title == "Weakenings that nobody noticed (1)"
+    assert functions.table is not None
+    assert ["session/link.py", "tests/session/test_link.py", "Link.hear, Link.tell"] in (
+        functions.table.rows
+    )
+    (folder / "results.jsonl").write_text("{}\n")
+    assert mutation_page(tmp_path).problems[0].startswith("mutate/one: results.jsonl: ")
