@@ -53,12 +53,12 @@ def build_run(directory: Path) -> RunReport:
 
 
 def filed_run(directory: Path) -> tuple[RunReport, str]:
-    """The report and its page: those that lie beside the record, or new ones; errors as above."""
+    """The report that lies beside the record, or a new one, and its page; errors as above."""
     if _fresh(directory):
         with suppress(ValueError):  # it is made again
             found = document(directory / REPORT, RunReport, ValueError)
             if (found.format, found.version) == (RUN_FORMAT, RUN_VERSION):
-                return found, (directory / PAGE).read_text(encoding="utf-8")
+                return found, run_html(found)  # which looks as pages do today
     if not any((directory / name).exists() for name in (MANIFEST, OUTCOME, FIELD)):
         found = document(directory / REPORT, RunReport, ValueError)
         check_form(found, (RUN_FORMAT, RUN_VERSION), REPORT, ValueError)

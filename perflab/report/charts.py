@@ -16,20 +16,25 @@ from html import escape
 
 from perflab.report.form import Chart, ChartMark, Line
 
-__all__ = ["draw"]
+__all__ = ["draw", "drawable"]
 
-WIDTH, HEIGHT = 540, 290  # units of the picture, which is as wide as its place
-LEFT, RIGHT, TOP, BOTTOM = 62, 12, 12, 42  # of these, around what is drawn
+WIDTH, HEIGHT = 440, 250  # units of the picture, about as many as its place has pixels
+LEFT, RIGHT, TOP, BOTTOM = 62, 20, 12, 40  # of these, around what is drawn
+BAR_ROW, BROAD_ROW = 14, 36  # at least, and at most, of each bar
+NAMES = 0.5  # of the width, which names of bars may take
+LATE = 0.75  # of the width: words of a mark beyond it stand before it
 LEGEND_ROW, LEGEND_COLUMNS, LETTER = 16, 4, 6.2  # a row's height; a letter's width, about
 # Okabe and Ito's colours, which people with other eyes tell apart as well.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#7f7f7f")
 RANKS = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 FEW_POINTS = 12  # no line to be seen without its points
-MOST_TICKS = 7
+MOST_TICKS = 6
 FEW_DECADES = (
     200.0  # of the highest over the lowest: below it a power of ten alone tells too little
 )
 ROOM = 0.05  # of the height, above the highest value
+
+HALO = 'paint-order="stroke" stroke="var(--paper)" stroke-width="2.5"'  # of words on curves
 
 Tick = tuple[float, str]
 
@@ -55,7 +60,8 @@ class _Axis:
 def draw(chart: Chart, number: int) -> str:
     """The picture as an <svg> element; `number` keeps the ids of a page's pictures apart."""
     legend, rows = _legend(chart.lines)
-    top, bottom = TOP + rows * LEGEND_ROW, HEIGHT - BOTTOM
+    height = _height(chart, rows)
+    top, bottom = TOP + rows * LEGEND_ROW, height - BOTTOM
     axes = _bar_axes(chart, top, bottom) if chart.bars else _line_axes(chart, top, bottom)
     drawn = _bars(chart, *axes) if chart.bars else _lines(chart, *axes)
     body = [
@@ -65,16 +71,35 @@ def draw(chart: Chart, number: int) -> str:
         f'<g clip-path="url(#clip-{number})">',
         *_marks(chart.marks, axes[0], top, bottom),
         *drawn,
+        *_mark_words(chart.marks, axes[0], top),
         "</g>",
         *legend,
-        _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, chart.x_label, "middle"),
+        _text((LEFT + WIDTH - RIGHT) / 2, height - 6, chart.x_label, "middle"),
         f'<g transform="rotate(-90)">{_text(-(top + bottom) / 2, 11, chart.y_label, "middle")}</g>',
     ]
     return (
-        f'<svg role="img" aria-label="{escape(chart.title)}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'<svg role="img" aria-label="{escape(chart.title)}" viewBox="0 0 {WIDTH} {height:g}" '
         f'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="11" '
         f'fill="var(--ink)">{"".join(body)}</svg>'
     )
+
+
+def _height(chart: Chart, rows: int) -> float:
+    """Of bars as many as there are; few are not broad, and many have their names."""
+    if not chart.bars:
+        return HEIGHT
+    around = TOP + rows * LEGEND_ROW + BOTTOM
+    row = (HEIGHT - around) / len(chart.bars)
+    return around + len(chart.bars) * max(BAR_ROW, min(BROAD_ROW, row))
+
+
+def drawable(charts: Sequence[Chart]) -> list[Chart]:
+    """Those with a bar, or a line of two points at least."""
+    return [
+        chart
+        for chart in charts
+        if chart.bars or any(len(list(_points(line))) > 1 for line in chart.lines)
+    ]
 
 
 def _line_axes(chart: Chart, top: float, bottom: float) -> tuple[_Axis, _Axis]:
@@ -101,8 +126,10 @@ def _bar_axes(chart: Chart, top: float, bottom: float) -> tuple[_Axis, _Axis]:
     """The first bar on top; a bar has the room from its number to the next."""
     parts = [_finite(line) for line in chart.lines]
     longest = max((math.fsum(each) for each in zip(*parts, strict=True)), default=0.0)
-    names = [(number + 0.5, name) for number, name in enumerate(chart.bars)]
-    x = _axis(0.0, longest or 1.0, LEFT, WIDTH - RIGHT)
+    letters = int(WIDTH * NAMES / LETTER)
+    names = [(number + 0.5, _end_of(name, letters)) for number, name in enumerate(chart.bars)]
+    left = max([LEFT, *(len(name) * LETTER + 12 for _, name in names)])
+    x = _axis(0.0, longest or 1.0, left, WIDTH - RIGHT)
     return x, _Axis(0.0, float(len(names)), top, bottom, names)
 
 
@@ -177,8 +204,8 @@ def _bars(chart: Chart, x: _Axis, y: _Axis) -> Iterator[str]:
 
 
 def _marks(marks: Sequence[ChartMark], x: _Axis, top: float, bottom: float) -> Iterator[str]:
-    """What was done when: a line, or a band, with its words at one of four heights."""
-    for row, mark in enumerate(marks):
+    """What was done when: a line, or a band."""
+    for mark in marks:
         begin = x.at(max(x.low, mark.begin_s))
         if mark.end_s is None:
             yield _rule(begin, top, begin, bottom, 1.0)
@@ -188,8 +215,16 @@ def _marks(marks: Sequence[ChartMark], x: _Axis, top: float, bottom: float) -> I
                 f'<rect x="{begin:.1f}" y="{top}" width="{max(0.0, width):.1f}" '
                 f'height="{bottom - top}" fill="var(--band)"/>'
             )
-        words = _text(begin + 2, top + 9 + row % 4 * 11, mark.text, "start")
-        yield words.replace("<text", '<text font-size="9"', 1)
+
+
+def _mark_words(marks: Sequence[ChartMark], x: _Axis, top: float) -> Iterator[str]:
+    """At one of four heights, above bands and curves."""
+    for row, mark in enumerate(marks):
+        begin = x.at(max(x.low, mark.begin_s))
+        late = begin > WIDTH * LATE
+        place = (begin - 2, "end") if late else (begin + 2, "start")
+        words = _text(place[0], top + 9 + row % 4 * 11, mark.text, place[1])
+        yield words.replace("<text", f'<text font-size="9" {HALO}', 1)
 
 
 def _legend(lines: Sequence[Line]) -> tuple[list[str], int]:
@@ -230,6 +265,11 @@ def _pieces(line: Line) -> Iterator[list[tuple[float, float]]]:
             piece.append((x, y))
     if len(piece) > 1:
         yield piece
+
+
+def _end_of(name: str, letters: int) -> str:
+    """A name's end, which says more than its begin where it is a path."""
+    return name if len(name) <= letters else "…" + name[-letters + 1 :]
 
 
 def _finite(line: Line) -> list[float]:

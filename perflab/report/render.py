@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from perflab.report.charts import draw
+from perflab.report.charts import draw, drawable
 from perflab.report.form import (
     VERDICTS,
     Chart,
@@ -57,6 +57,7 @@ def rendered(
         "ratio": ratio,
         "where": where,
         "around": around,
+        "drawable": drawable,
         **filters,
     }
     pictures: list[str] = []

@@ -34,7 +34,7 @@ from perflab.site.data import iso, write_data
 from perflab.site.explained import copy_explained
 from perflab.site.export import write_export
 from perflab.site.feeds import write_feeds
-from perflab.site.filed_pages import capacity_page, peers_page, sweeps_page
+from perflab.site.filed_pages import calibration_chart, capacity_page, peers_page, sweeps_page
 from perflab.site.frame import framed
 from perflab.site.growth_page import growth_page
 from perflab.site.listing import listing
@@ -171,7 +171,11 @@ def write_site(
     }
     calibration = checks.calibration
     kept = calibration is not None and calibration.alarms["whole"].low <= calibration.promised
-    contexts["calibration.html"] = {"calibration": calibration, "kept": kept}
+    contexts["calibration.html"] = {
+        "calibration": calibration,
+        "kept": kept,
+        "power": draw(calibration_chart(calibration), 1) if calibration else "",
+    }
     for name, context in contexts.items():
         if name in OURS and not model.ours:
             continue

@@ -9,7 +9,8 @@ Rule: reads and words; judges nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,14 +18,16 @@ from typing import Any
 from perflab.archive.kinds import KINDS
 from perflab.report.form import CapacityReport, Chart, Line, ReadinessReport
 from perflab.report.render import figure
+from perflab.site.checks import CalibrationSummary
 from perflab.site.load_page import search_row
 from perflab.site.load_runs import LoadRuns
 from perflab.site.readiness_runs import Runs
 from perflab.site.rooms import RoomPage, RoomSection, RoomTable
 from perflab.sweep.record import SweepFileError, SweepResult, read_sweep
 
-__all__ = ["capacity_page", "peers_page", "sweeps_page"]
+__all__ = ["calibration_chart", "capacity_page", "peers_page", "sweeps_page"]
 
+FEW_SEEDS, STEPS = 10, 12  # with fewer there is nothing to draw; bars of a picture
 SHOWN = 20  # broken seeds of a sweep, and runs of peers
 RATE = "rate"
 
@@ -38,17 +41,19 @@ def sweeps_page(folder: Path) -> RoomPage:
             found.append(read_sweep(path))
         except (SweepFileError, OSError) as error:
             problems.append(f"{path.relative_to(folder)}: {error}")
+    found.sort(key=lambda each: each.plan.began, reverse=True)
     rows = [
         [
+            each.plan.began[:16].replace("T", " ") or "–",
             f"{each.plan.kind}{_settings(each.plan.settings)}",
             f"{len(each.played):,} of {each.plan.seeds:,}",
             f"{len(each.broken):,}",
             "; ".join(f"{name.replace('_', ' ')} {figure(v)}" for name, v in each.figures.items()),
-            each.plan.package[:8],
+            each.plan.commit[:8] or f"code {each.plan.package[:8]}",
         ]
         for each in found
     ]
-    head = ["Question", "Seeds played", "Broken", "Sums over seeds", "Code"]
+    head = ["When", "Question", "Seeds played", "Broken", "Sums over seeds", "Commit"]
     broken = [
         f"{each.plan.kind}, seed {seed}: {words}"
         for each in found
@@ -66,7 +71,60 @@ def sweeps_page(folder: Path) -> RoomPage:
     ]  # fmt: skip
     if broken:
         sections.append(RoomSection(title="Broken seeds", lines=broken))
+    for each in found:
+        charts = [
+            chart
+            for name, values in each.values.items()
+            if (chart := _by_seed(name.replace("_", " "), values))
+        ]
+        if charts:
+            title = f"By seed: {each.plan.kind}{_settings(each.plan.settings)}"
+            sections.append(RoomSection(title=title, charts=charts))
     return RoomPage(title="Simulator sweeps", sections=sections, problems=problems)
+
+
+def _by_seed(name: str, values: Sequence[float]) -> Chart | None:
+    """How many seeds have how much of a figure; None if all have the same."""
+    low, high = min(values), max(values)
+    if low == high or len(values) < FEW_SEEDS:
+        return None
+    whole = all(value == int(value) for value in values)
+    width = (high - low + whole) / STEPS
+    width = math.ceil(width) if whole else width
+    counts = [0.0] * (math.floor((high - low) / width) + 1)
+    for value in values:
+        counts[int((value - low) / width)] += 1
+    ends = [low + number * width for number in range(len(counts))]
+    last = width - 1 if whole else width
+    return Chart(
+        title=f"{name[:1].upper()}{name[1:]} of a seed",
+        x_label="seeds",
+        y_label="",
+        lines=[Line(label="seeds", x=[], y=[*counts])],
+        bars=[
+            figure(end) if whole and width == 1 else f"{figure(end)} to {figure(end + last)}"
+            for end in ends
+        ],
+    )
+
+
+def calibration_chart(found: CalibrationSummary) -> Chart:
+    """How often a slowdown is found, by its size."""
+    kinds = list(dict.fromkeys(each.kind for each in found.power))
+    points = {
+        kind: sorted((each.slowdown, each.found.share) for each in found.power if each.kind == kind)
+        for kind in kinds
+    }
+    return Chart(
+        title="Found, by how much slower one benchmark was made",
+        x_label="slower by, %",
+        y_label="gates that found it, %",
+        lines=[
+            Line(label=kind, x=[x * 100 for x, _ in own], y=[y * 100 for _, y in own])
+            for kind, own in points.items()
+        ],
+        log_x=True,
+    )
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
@@ -183,7 +241,7 @@ def _rates(
         those = [key for key in cells if key[:2] == (question, layout) and RATE in cells[key]]
         most = max((key[2] for key in those), default=0)
         sides = [key for key in those if key[2] == most]
-        if not sides:
+        if len(sides) < 2:  # a bar alone compares nothing
             continue
         yield Chart(
             title=f"{question}, layout {layout}, {most} in flight",

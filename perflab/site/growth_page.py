@@ -9,7 +9,8 @@ Rule: chooses and draws; figures are asv's and the record's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -27,11 +28,20 @@ __all__ = ["growth_page"]
 NODES = ("nodes", "nodes_warm")
 MOST_LINES = 8  # of a chart: as many as there are colours
 WORDS = {
-    "sockets": "On sockets: processor time in seconds, and messages",
+    "sockets": "On sockets: processor time and messages",
     "members": "Simulated: members of a network at rest, and joins",
     "settled": "Simulated: operations in a settled network",
     "operations": "Simulated: lookups",
 }
+
+TIMES = {
+    "nodes_cpu_s": ("processor time of the nodes", "µs", 1e6),
+    "client_cpu_s": ("processor time of the client", "µs", 1e6),
+    "cpu_s": ("processor time", "µs", 1e6),
+    "s_p50": ("P50", "ms", 1e3),
+    "s_p99": ("P99", "ms", 1e3),
+}
+"""What ends of a figure's name mean: words, unit, and how many of it are one second."""
 
 
 def growth_page(model: SiteModel, folder: Path) -> RoomPage:
@@ -124,24 +134,81 @@ def _of_record(head: ScalingHead, rows: Sequence[ScalingRow]) -> Iterator[RoomSe
                     found[row.nodes][name].append(value)
         names = list(dict.fromkeys(name for each in found.values() for name in each))
         middles = {n: {name: median(v) for name, v in each.items()} for n, each in found.items()}
-        table = [
-            [f"{nodes:,}", *(figure(middles[nodes].get(name)) for name in names)]
-            for nodes in sorted(found)
-        ]
+        figures = [_figure_of(name) for name in names]
+        shown = [each for each in figures if any(row.get(each.name) for row in middles.values())]
+        none = [each.title for each in figures if each not in shown]
+        groups: dict[str, list[_Figure]] = defaultdict(list)
+        for each in shown:
+            groups[each.words].append(each)
         yield RoomSection(
             title=WORDS.get(play, play),
             about=commit,
-            charts=[_by_nodes(name, middles) for name in names],
+            lines=[f"0 at every size: {', '.join(none)}."] if none else (),
+            charts=[_by_nodes(each, middles) for each in groups.values()],
             table=RoomTable(
-                head=["nodes", *(name.replace("_", " ") for name in names)],
-                rows=table,
-                numbers=len(names),
+                head=["nodes", *(f"{each.title}{each.in_unit}" for each in shown)],
+                rows=[
+                    [f"{nodes:,}", *(each.of(middles[nodes]) for each in shown)]
+                    for nodes in sorted(found)
+                ],
+                numbers=len(shown),
             ),
+            folded=True,
         )
 
 
-def _by_nodes(name: str, middles: dict[int, dict[str, float]]) -> Chart:
-    points = [(nodes, each[name]) for nodes, each in sorted(middles.items()) if name in each]
-    words = name.replace("_", " ")
-    line = Line(label=words, x=[float(x) for x, _ in points], y=[y for _, y in points])
-    return Chart(title=words, x_label="nodes", y_label=words, lines=[line], log_x=True)
+@dataclass(frozen=True, kw_only=True)
+class _Figure:
+    """A figure of a record, as people read it."""
+
+    name: str
+    subject: str
+    """Of which operation; "" if of none."""
+    words: str
+    unit: str = ""
+    times: float = 1.0
+    """The unit is so small a part of the record's."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.subject} {self.words}".strip()
+
+    @property
+    def in_unit(self) -> str:
+        return f", {self.unit}" if self.unit else ""
+
+    def of(self, row: Mapping[str, float]) -> str:
+        return figure(row[self.name] * self.times) if self.name in row else "–"
+
+
+def _figure_of(name: str) -> _Figure:
+    for suffix, (words, unit, times) in TIMES.items():
+        if name.endswith(f"_{suffix}"):
+            subject = name.removesuffix(f"_{suffix}").replace("_", " ")
+            return _Figure(name=name, subject=subject, words=words, unit=unit, times=times)
+    subject, _, rest = name.partition("_")
+    words = (rest or subject).replace("_", " ")
+    return _Figure(name=name, subject=subject if rest else "", words=words)
+
+
+def _by_nodes(figures: Sequence[_Figure], middles: Mapping[int, Mapping[str, float]]) -> Chart:
+    """One chart of what is counted alike: a line for each operation."""
+    lines = []
+    for each in figures:
+        points = [
+            (float(nodes), row[each.name] * each.times)
+            for nodes, row in sorted(middles.items())
+            if each.name in row
+        ]
+        lines.append(
+            Line(label=each.subject or "all", x=[x for x, _ in points], y=[y for _, y in points])
+        )
+    first = figures[0]
+    title = first.words if len(figures) > 1 else first.title
+    return Chart(
+        title=f"{title[:1].upper()}{title[1:]}{first.in_unit}",
+        x_label="nodes",
+        y_label=first.unit or first.words,
+        lines=lines,
+        log_x=True,
+    )

@@ -24,6 +24,7 @@ __all__ = [
 
 MANIFEST, RESULTS = "manifest.json", "results.jsonl"
 MOST_SEEDS = 10_000_000
+DRAWN = 10_000  # seeds whose figures are kept one by one, for a picture
 
 
 class SweepFileError(ValueError):
@@ -68,6 +69,8 @@ class SweepResult:
     failed: dict[int, str] = field(default_factory=dict)
     """Why seeds could not be played, by the first of their task."""
     figures: Counter[str] = field(default_factory=Counter)
+    values: dict[str, list[float]] = field(default_factory=dict)
+    """Figures of the first DRAWN seeds, by name."""
 
     @property
     def left(self) -> int:
@@ -83,6 +86,9 @@ class SweepResult:
                 continue
             self.played.add(line.seed)
             self.figures.update(line.figures)
+            if len(self.played) <= DRAWN:
+                for name, value in line.figures.items():
+                    self.values.setdefault(name, []).append(value)
             if line.broken:
                 self.broken[line.seed] = line.broken
             fresh.append(text)

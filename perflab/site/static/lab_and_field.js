@@ -26,8 +26,8 @@ page(async () => {
   function update() {
     const kinds = ["load", "field"].map((kind) => runs.filter((run) => run.kind === kind && run[wanted] !== null));
     const names = ["lab", "field"];
-    legend.replaceChildren(...kinds.map((each, index) => el("li", {},
-      el("span", { class: `key key-${index + 1}`, "aria-hidden": "true" }), `${names[index]}: ${each.length}`)));
+    legend.replaceChildren(...kinds.map((each, index) => each.length && el("li", {},
+      el("span", { class: `key key-${index + 1}`, "aria-hidden": "true" }), `${names[index]}: ${each.length}`)).filter(Boolean));
     chart.setAttribute("aria-label", `${FIGURES.find(([name]) => name === wanted)[1]} of ${kinds[0].length} load runs and ${kinds[1].length} windows of production by date; the table above has them all`);
     plot = kinds.flat().length ? draw(chart, kinds, wanted) : null;
     if (!plot) chart.replaceChildren(el("p", { class: "card" }, "No run has this figure."));
@@ -36,6 +36,12 @@ page(async () => {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", update);
   update();
 });
+
+// "2026-11-30 06:24", as the table has it; of a whole day the day.
+function moment(seconds) {
+  const words = new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+  return words.endsWith(" 00:00") ? words.slice(0, 10) : words;
+}
 
 function draw(place, kinds, wanted) {
   const style = getComputedStyle(document.documentElement);
@@ -48,11 +54,12 @@ function draw(place, kinds, wanted) {
   const axis = { stroke: colour("soft"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule") } };
   place.replaceChildren();
   return new uPlot({
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     width: place.clientWidth,
     height: HEIGHT,
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low), high * 1.1 || 1] } },
-    axes: [axis, { ...axis, label: FIGURES.find(([name]) => name === wanted)[1], size: 64,
+    axes: [{ ...axis, space: 110, values: (_, splits) => splits.map(moment) }, { ...axis, label: FIGURES.find(([name]) => name === wanted)[1], size: 64,
       values: (_, splits) => splits.map((each) => (each === null ? "" : number(each))) }],
     series: [{}, ...tables.map((_, index) => ({
       stroke: colour(`line-${index + 1}`), paths: () => null,

@@ -11,6 +11,7 @@ import pytest
 from perflab.__main__ import main
 from perflab.readiness.single_run_report import PAGE, REPORT, build_run, filed_run, is_run
 from perflab.report.form import RUN_VERSION
+from perflab.report.render import run_html
 from tests.perflab.recorded import CAUSES, RECORDED, change
 
 
@@ -23,17 +24,31 @@ def test_a_report_is_made_once_and_again_when_its_record_changed(run: Path) -> N
     first, page = filed_run(run)
     assert (first.scenario, first.run, first.kind) == ("slow", "run", "load")
     assert first.steps[0].critical_path is not None
-    (run / PAGE).write_text("read from here")
+    change(run / REPORT, lambda report: report.update(said="read from here"))
     later_ns = (run / PAGE).stat().st_mtime_ns + 1_000_000_000
     for name in (REPORT, PAGE):
         os.utime(run / name, ns=(later_ns, later_ns))
-    assert filed_run(run) == (first, "read from here")
+    there, drawn = filed_run(run)
+    assert there.said == "read from here"
+    assert (there.scenario, drawn) == (first.scenario, run_html(there))
     change(run / "result.json", lambda content: content.update(records_lost=3))
     os.utime(run / "result.json", ns=(later_ns + 1, later_ns + 1))
     again, new = filed_run(run)
     assert "3 acknowledged records lost" in again.said
     assert "3 acknowledged records lost" in new
     assert page != new
+
+
+def test_a_report_without_its_record_is_all_there_is(run: Path) -> None:
+    report, page = filed_run(run)
+    for path in run.iterdir():
+        if path.name != REPORT:
+            path.unlink()
+    assert filed_run(run) == (report, page)
+    assert [path.name for path in run.iterdir()] == [REPORT]
+    change(run / REPORT, lambda content: content.update(version=99))
+    with pytest.raises(ValueError, match=f"version 99; only .* version {RUN_VERSION} is"):
+        filed_run(run)
 
 
 def test_a_report_of_an_older_form_is_made_again(run: Path) -> None:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from perflab.report.charts import draw
+from perflab.report.charts import draw, drawable
 from perflab.report.form import Chart, ChartMark, Line
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -53,6 +53,33 @@ def test_stacked_bars_begin_where_the_one_before_ends() -> None:
     assert {"P50", "P99", "a", "b"} <= set(texts(found))
 
 
+def test_names_of_bars_are_seen_and_their_number_makes_the_height() -> None:
+    long = "tests/replication/test_a_very_long_name_of_a_file_of_tests.py"
+    bars = ["short", long]
+    found = chart(Line(label="a", x=[], y=[1.0, 2.0]), bars=bars)
+    svg = parsed(found)
+    told = {each.text or "": each.attrib for each in svg.iter(f"{SVG}text")}
+    (cut,) = (name for name in told if name.startswith("…"))
+    assert long.endswith(cut[1:])
+    rects = [each.attrib for each in svg.iter(f"{SVG}rect") if "fill" in each.attrib]
+    begin = float(rects[0]["x"])
+    assert float(told[cut]["x"]) < begin
+    assert float(told[cut]["x"]) - len(cut) * 6 > 0
+    assert begin > float(parsed(chart(LINE)).attrib["viewBox"].split()[2]) / 3
+    heights = []
+    for many in (1, 12, 40):
+        bars = [f"b{n}" for n in range(many)]
+        many_bars = parsed(chart(Line(label="a", x=[], y=[1.0] * many), bars=bars))
+        heights.append(float(many_bars.attrib["viewBox"].split()[3]))
+    assert heights == sorted(set(heights))
+
+
+def test_what_has_no_line_and_no_bar_is_no_picture() -> None:
+    alone = chart(Line(label="a", x=[1.0, 2.0], y=[None, 3.0]))
+    bars = chart(Line(label="a", x=[], y=[1.0]), bars=["b"])
+    assert drawable([chart(), alone, chart(LINE), bars]) == [chart(LINE), bars]
+
+
 def test_times_are_marked_with_their_words() -> None:
     marks = [
         ChartMark(begin_s=1, end_s=2, text="pause"),
@@ -61,6 +88,10 @@ def test_times_are_marked_with_their_words() -> None:
     found = chart(LINE, marks=marks)
     assert {"pause", "x"} <= set(texts(found))
     assert "var(--band)" in draw(found, 1)
+    assert draw(found, 1).rindex("var(--band)") < draw(found, 1).index(">pause<")
+    late = chart(LINE, marks=[ChartMark(begin_s=3, end_s=None, text="late")])
+    (words,) = (each for each in parsed(late).iter(f"{SVG}text") if each.text == "late")
+    assert words.attrib["text-anchor"] == "end"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from perflab.mutate.record import MutantResult, MutationPlan
 from perflab.results.history import History, Place, PublishedCommit, Series
 from perflab.results.suite import Benchmark
 from perflab.scaling.record import ScalingHead, ScalingRow, append_scaling
-from perflab.site.filed_pages import capacity_page, peers_page, sweeps_page
+from perflab.site.checks import CalibrationSummary, PowerSummary, RateSummary
+from perflab.site.filed_pages import calibration_chart, capacity_page, peers_page, sweeps_page
 from perflab.site.growth_page import growth_page
 from perflab.site.load_runs import LoadRuns
 from perflab.site.model import SiteModel, build_model
@@ -62,12 +63,20 @@ def test_a_record_of_scaling_is_tables_and_charts(tmp_path: Path) -> None:
     file = tmp_path / "scaling" / "scaling.jsonl"
     append_scaling(file, ScalingHead(commit="b" * 40, began="2026-11-29T10:00", limits={}))
     for nodes, seed, value in ((8, 1, 10.0), (8, 2, 30.0), (64, 1, 40.0)):
-        figures = {"join_messages": value}
+        figures = {"join_messages": value, "store_s_p50": value / 1000, "lost_ppm": 0.0}
         append_scaling(file, ScalingRow(play="members", nodes=nodes, seed=seed, figures=figures))
     (_, members) = growth_page(model_of({}), tmp_path).sections
     assert members.table is not None
-    assert members.table.rows == [["8", "20"], ["64", "40"]]
+    assert members.table.head == ["nodes", "join messages", "store P50, ms"]
+    assert members.table.rows == [["8", "20", "20"], ["64", "40", "40"]]
+    assert [chart.title for chart in members.charts] == ["Join messages", "Store P50, ms"]
     assert members.charts[0].lines[0].y == [20.0, 40.0]
+    assert members.lines == ["0 at every size: lost ppm."]
+    other = tmp_path / "scaling" / "abc" / "scaling.jsonl"  # the same, as a history has it
+    other.parent.mkdir()
+    other.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    assert len(growth_page(model_of({}), tmp_path).sections) == 2
+    other.unlink()
     file.write_text("{}\n")
     assert growth_page(model_of({}), tmp_path).problems[0].startswith("scaling/scaling.jsonl: ")
 
@@ -113,8 +122,47 @@ def test_a_sweep_says_how_many_seeds_are_broken(tmp_path: Path) -> None:
     (folder / "results.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
     (asked, broken) = sweeps_page(tmp_path).sections
     assert asked.table is not None
-    assert asked.table.rows == [["sim (scenario churn)", "2 of 3", "1", "reads 11", "abababab"]]
+    assert asked.table.rows == [
+        ["–", "sim (scenario churn)", "2 of 3", "1", "reads 11", "code abababab"]
+    ]
     assert broken.lines == ["sim, seed 2: a record is lost"]
+
+
+def test_a_sweep_is_drawn_by_how_many_seeds_have_how_much(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep" / "sim-1"
+    folder.mkdir(parents=True)
+    plan = {"kind": "sim", "settings": {}, "package": "ab" * 32, "commit": "e" * 40,
+            "began": "2026-11-29T10:00:00+00:00"}  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(plan | {"first": 1, "seeds": 30}))
+    lines = [
+        {"seed": n, "broken": "", "figures": {"reads": n % 24, "share": n / 100, "same": 3}}
+        for n in range(1, 31)
+    ]
+    (folder / "results.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    asked, drawn = sweeps_page(tmp_path).sections
+    assert asked.table is not None
+    assert (asked.table.rows[0][0], asked.table.rows[0][-1]) == ("2026-11-29 10:00", "eeeeeeee")
+    reads, share = drawn.charts
+    assert (reads.bars[0], reads.bars[-1]) == ("0 to 1", "22 to 23")
+    assert reads.lines[0].y[:2] == [3.0, 4.0]  # seeds 24, 1 and 25; 2, 3, 26 and 27
+    assert sum(each or 0 for each in share.lines[0].y) == 30
+    assert share.bars[0].startswith("0.01 to ")
+
+
+def test_a_slowdown_is_drawn_by_how_often_it_is_found() -> None:
+    rates = [RateSummary(found=n, of=10, low=0, high=1) for n in (10, 2)]
+    power = [
+        PowerSummary(kind="paired", slowdown=slow, found=rate, undecided=rate, blamed_others=rate)
+        for slow, rate in zip((0.1, 0.02), rates, strict=True)
+    ]
+    found = calibration_chart(
+        CalibrationSummary(
+            when="", commit="", subject="", about={}, minutes=1, gates=1, promised=0.01, alarms={},
+            undecided={}, power=power,
+        )
+    )  # fmt: skip
+    (line,) = found.lines
+    assert (line.label, line.x, line.y) == ("paired", [2.0, 10.0], [20.0, 100.0])
 
 
 def test_mutants_are_told_by_who_noticed(tmp_path: Path) -> None:
