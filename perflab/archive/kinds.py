@@ -304,6 +304,11 @@ UNSHIPPED: Iterable[Unshipped] = (
         "of the history",
         pages=("index.html",),
     ),
+    Unshipped(
+        what="alerts/explain",
+        why="pages about what alerts.json tells",
+        pages=("index.html",),
+    ),
     Unshipped(what="canary", why="no page shows canaries: each writes its own"),
     Unshipped(what="tune", why="no page shows tunings: each writes its own"),
     Unshipped(what="gate/builds", why="made of the commits"),
