@@ -305,7 +305,7 @@ UNSHIPPED: Iterable[Unshipped] = (
         pages=("index.html",),
     ),
     Unshipped(
-        what="alerts/explain",
+        what=".asv/alerts/explain/",
         why="pages about what alerts.json tells",
         pages=("index.html",),
     ),
