@@ -60,6 +60,11 @@ class CanarySide(Entered):
         except OSError:
             raise SideGoneError(f"{self.name}: a process of {self.pids} is gone") from None
 
+    def freeze(self) -> None:
+        """What the nodes have allocated so far is no garbage, and no collection looks at it."""
+        for child in self._children:
+            child.ask({"ask": "freeze"})
+
     def _open_client(self, order: ClientOrder, core_dir: str, hash_seed: int) -> None:
         self.client_order = order
         self.client = SlotClient(order, core_dir, hash_seed)

@@ -13,6 +13,7 @@ import datetime
 import platform
 import sys
 import time
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random, SystemRandom
@@ -25,6 +26,8 @@ from perflab.gate.paired_rounds import PREFIX
 from perflab.gate.policy import Policy
 from perflab.gate.recording import RecordingError, read, record
 from perflab.gate.replay import calibrate
+from perflab.gate.waits import calibrate as waits
+from perflab.gate.waits.life import WaitError
 from perflab.results.asv_process import minutes
 from perflab.results.checkout import commit_of
 
@@ -53,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--from", type=Path, dest="recording", metavar="FILE", help="replay this recording instead"
+    )
+    group.add_argument(
+        "--sockets",
+        action="store_true",
+        help="record and replay waits at sockets alone, which the other recording has not",
     )
     group.add_argument(
         "--end-to-end",
@@ -89,6 +97,8 @@ def main(options: argparse.Namespace, root: Path, policy: Policy, rounds_s: floa
         raise CalibrateError(f"--gates takes 1 to {MOST_GATES}, not {options.gates}")
     place = options.output or _place(root)
     place.mkdir(parents=True, exist_ok=True)
+    if options.sockets:
+        return _sockets(options, root, policy, place)
     try:
         file = options.recording or _record(options, root, place)
         found = calibrate(
@@ -110,6 +120,43 @@ def main(options: argparse.Namespace, root: Path, policy: Policy, rounds_s: floa
     return 0 if calibration.as_promised(found) else 1
 
 
+def _sockets(options: argparse.Namespace, root: Path, policy: Policy, place: Path) -> int:
+    """The same for waits at sockets."""
+    try:
+        file = options.recording
+        if file is None:
+            commit, file = commit_of(root, options.base or "HEAD"), place / waits.RECORDING
+            core = str(build(root, commit, root / ".asv" / "gate" / "builds"))
+            told = _progress(options.minutes * 60)
+            _say(f"== recording {options.minutes:g} minutes into {file}")
+            waits.record_lives(file, core, commit, _about(), options.minutes * 60, told)
+        found = waits.replayed(
+            waits.read_lives(file), policy, options.gates, Random(SystemRandom().getrandbits(64)),
+            lambda text: _say(f"== {text}"),
+        )  # fmt: skip
+    except (RecordingError, BuildError, WaitError) as error:
+        print(f"gate: {error}", file=sys.stderr)
+        return 2
+    text = waits.table(found)
+    (place / "waits.md").write_text(text + "\n", encoding="utf-8")
+    _say(f"{text}\n\n== files: {place}")
+    return 0 if found.rows[0].red.low <= policy.false_alarms else 1
+
+
+def _progress(whole_s: float) -> Callable[[str], None]:
+    """Tells how far a recording is, now and then."""
+    begin_s = told_s = time.monotonic()
+
+    def progress(text: str) -> None:
+        nonlocal told_s
+        now = time.monotonic()
+        if now - told_s > PROGRESS_S:
+            told_s = now
+            _say(f"== {minutes(now - begin_s)} of {minutes(whole_s)}: {text}")
+
+    return progress
+
+
 def _record(options: argparse.Namespace, root: Path, place: Path) -> Path:
     commit = commit_of(root, options.base or "HEAD")
     names = [name for name in MICROS if fnmatchcase(PREFIX + name, options.only)]
@@ -118,15 +165,7 @@ def _record(options: argparse.Namespace, root: Path, place: Path) -> Path:
     _say(f"== building {commit}")
     core = str(build(root, commit, root / ".asv" / "gate" / "builds"))
     file: Path = place / "recording.jsonl"
-    begin_s = told_s = time.monotonic()
-
-    def progress(text: str) -> None:
-        nonlocal told_s
-        now = time.monotonic()
-        if now - told_s > PROGRESS_S:
-            told_s = now
-            _say(f"== {minutes(now - begin_s)} of {minutes(options.minutes * 60)}: {text}")
-
+    progress = _progress(options.minutes * 60)
     _say(f"== recording {options.minutes:g} minutes into {file}")
     _say("   Ctrl-C keeps what there is: --calibrate --from FILE replays it")
     record(file, core, commit, _about(), names, options.minutes * 60, progress)

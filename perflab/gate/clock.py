@@ -29,6 +29,7 @@ USUAL_S = {
     "populations": 30.0,
     "lives": 12.0,
     "seeds": 26.0,
+    "sockets": 80.0,
     "rounds": 66.0,
 }
 """What each stage takes for both sides, where nothing has to be measured again: the processor time

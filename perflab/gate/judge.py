@@ -29,8 +29,8 @@ from statistics import fmean, median
 
 from perflab.gate.cause.form import Cause
 from perflab.gate.policy import Accepted, Limits, Policy
-from perflab.gate.record import Kind, Measured, Metric
-from perflab.stats.bounds import RatioBounds, of_ratios, rounds_needed
+from perflab.gate.record import SLOW_OPERATIONS, Kind, Measured, Metric
+from perflab.stats.bounds import RatioBounds, of_counts, of_ratios, rounds_needed
 
 __all__ = ["IDLE", "GateOutcome", "GateVerdict", "Judgement", "judge", "suspects"]
 
@@ -288,14 +288,25 @@ def _bounded(
         one, other = (replace(side, stages=side.stages[:1]) for side in (base, head))
         return _bounded(blank, one, other, limits, policy, share)
     before, after = base.stages[-1], head.stages[-1]
+    screening = policy.screening / (1 + policy.looks)
     sums = [sum(map(sum, side)) for side in (before, after)]
+    counted = blank.unit == SLOW_OPERATIONS
+    middle = fmean if counted else median  # of counts that are mostly 0, a median says nothing
     found = replace(
-        _valued(blank, median(base.rounds()), median(head.rounds()), GateVerdict.UNCHANGED),
+        _valued(blank, middle(base.rounds()), middle(head.rounds()), GateVerdict.UNCHANGED),
         rounds=len(before),
         mean=sums[1] / sums[0] if sums[0] else math.nan,
     )
     if before == after:
         return replace(found, smallest=1 + limits.floor)
+    if counted:
+        pairs = [(sum(old), sum(new)) for old, new in zip(before, after, strict=True)]
+        sure, near = (of_counts(pairs, each) for each in (share, screening))
+        counts = _held_against(found, sure, near, limits, first)
+        if counts.verdict is GateVerdict.UNCHANGED and near.low > 1 + limits.floor:
+            # Few counts need a wide tolerance: what is most likely more is not cleared by that.
+            return replace(counts, verdict=GateVerdict.UNDECIDED, open=True)
+        return counts
     if not all(map(all, before)) or not all(map(all, after)):
         why = "it is 0 in one round and not in another: no ratio"
         return replace(found, verdict=GateVerdict.UNDECIDED, why=why, open=True)
@@ -303,8 +314,7 @@ def _bounded(
         median(new / old for old, new in zip(*both, strict=True))
         for both in zip(before, after, strict=True)
     ]
-    sure = of_ratios(ratios, share)
-    near = of_ratios(ratios, policy.screening / (1 + policy.looks))
+    sure, near = (of_ratios(ratios, each) for each in (share, screening))
     return _held_against(found, sure, near, limits, first)
 
 

@@ -33,6 +33,7 @@ from perflab.forms import content, shown
 
 __all__ = [
     "FORMAT",
+    "SLOW_OPERATIONS",
     "Blocks",
     "Kind",
     "Measured",
@@ -47,6 +48,9 @@ FORMAT = 1
 SAME_GATE = ("machine", "cores", "python", "packages", "coin")
 """What both files of a gate say alike of themselves (in `about`)."""
 
+SLOW_OPERATIONS = "slow operations"
+"""The unit of paired figures whose rounds are counts, of which most are 0: how many operations of
+a block were slow, by a limit that both sides' blocks share."""
 Blocks: TypeAlias = tuple[float, ...]
 T = TypeVar("T")
 WORDS: Mapping[type, str] = {dict: "a table", list: "a list", str: "a text"}

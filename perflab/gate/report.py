@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from perflab.gate.cause import words
 from perflab.gate.judge import GateOutcome, GateVerdict, Judgement
-from perflab.gate.record import Kind
+from perflab.gate.record import SLOW_OPERATIONS, Kind
 
 __all__ = [
     "as_annotations",
@@ -211,7 +211,7 @@ def _footnotes(outcome: GateOutcome) -> list[str]:
         least = [
             each.smallest
             for each in outcome.judgements
-            if each.kind is kind and math.isfinite(each.smallest)
+            if each.kind is kind and each.unit != SLOW_OPERATIONS and math.isfinite(each.smallest)
         ]
         if least:
             middle = sorted(least)[len(least) // 2]

@@ -1,6 +1,6 @@
 """Measure two commits beside each other: everything that a gate can, or what is wanted of it.
 
-Rule: order of work and time; the measuring itself is in `counts.py`, `seeds.py` and
+Rule: order of work and time; the measuring itself is in `counts.py`, `seeds.py`, `waits/` and
 `paired_rounds.py`, the judgement in `perflab/gate/judge.py`.
 """
 
@@ -30,6 +30,8 @@ from perflab.gate.populations import POPULATION_METRICS, take_populations
 from perflab.gate.reach import FIRST_S, SLOW, first_figures, reach_of, seconds_of
 from perflab.gate.recorder import Recorder
 from perflab.gate.sizes import SIZE_METRICS, take_sizes
+from perflab.gate.waits.figures import WAIT_METRICS
+from perflab.gate.waits.take import take_waits
 from perflab.results.checkout import CheckoutError, Commit
 
 __all__ = ["COUNTING", "METRICS", "compare", "judged", "take_all"]
@@ -46,6 +48,7 @@ STAGES = {
     "imports": IMPORT_METRICS,
     "populations": POPULATION_METRICS,
     "lives": LIFE_METRICS,
+    "sockets": WAIT_METRICS,
     "rounds": tuple(paired_rounds.PREFIX + name for name in MICROS),
 }
 """What is measured together, by the stage's name in `clock.py`."""
@@ -139,10 +142,15 @@ def take_all(
         clock.begin("seeds")
         told = partial(_progress, clock)
         seeds.take_seeds(sheets, (base, head), policy, clock.left(COUNTING), told)
+    coin = Random(int(sheets[0].noted("coin") or SystemRandom().getrandbits(32)))
+    if any(map(wanted, WAIT_METRICS)):
+        clock.begin("sockets")
+        told = partial(_progress, clock)
+        take_waits(sheets, (base, head), policy, coin, clock.left(), told)
     micros = [name for name in MICROS if wanted(paired_rounds.PREFIX + name)]
     if micros:
         clock.begin("rounds")
-        _take_rounds(sheets, (base, head), micros, policy, clock)
+        _take_rounds(sheets, (base, head), micros, policy, coin, clock)
 
 
 def _take_exact(
@@ -225,10 +233,10 @@ def _take_rounds(
     cores: tuple[str, str],
     micros: list[str],
     policy: Policy,
+    coin: Random,
     clock: BudgetClock,
 ) -> None:
-    coin = sheets[0].noted("coin") or SystemRandom().getrandbits(32)
-    rounds = paired_rounds.PairedRounds(sheets, cores, Random(int(coin)))
+    rounds = paired_rounds.PairedRounds(sheets, cores, coin)
     told = [(-1, 0)]
 
     def measure(names: paired_rounds.Names, stage: int) -> None:

@@ -29,6 +29,7 @@ from perflab.gate.symbol_edits import (
     within,
     wrapped,
 )
+from perflab.gate.waits.figures import SLOW
 
 __all__ = ["CODEC", "DEFECTS", "NEUTRAL", "Edit", "EditError", "apply", "misplaced", "missing"]
 
@@ -71,7 +72,7 @@ def misplaced(edit: Edit, blamed: set[str]) -> list[str]:
 
 
 CODEC, ENCODE = "wire/codec.py", "encode_frame"
-CONNECTION = "aio/connection.py"
+CONNECTION, INTAKE = "aio/connection.py", "aio/intake.py"
 REPLICA = "replication/replica.py"
 LONGER = ("instructions.edge_*", "instructions.whole_*", "instructions.life_*")
 MEMORY, LOOKUP = "storage/memory.py", "overlay/lookup.py"
@@ -100,6 +101,18 @@ def locate(self, point: int, count: int, now: Instant, placed: Placed) -> None:
     self._plain_locate(
         point, count, now, lambda _, now: self._plain_locate(point, count, now, placed)
     )
+"""
+
+LATE_SERVE = """
+def _serve(
+    self, connection: Connection, messages: Iterable[Incoming], instant: Instant
+) -> None:
+    messages = list(messages) if type(messages) is not list else messages
+    if self._serves and any(getattr(each, "key", b"?")[0] % 64 == 0 for each in messages):
+        later = lambda: self._plain__serve(connection, messages, now())
+        self._loop.call_later(0.05, later)
+    else:
+        self._plain__serve(connection, messages, instant)
 """
 
 NEUTRAL = (
@@ -256,7 +269,13 @@ DEFECTS = (
             ),
         ),
         ("simulated.seconds.store.64",),
-        # Of len(), for each answer.
-        ("counts.c_calls.store.*", "counts.c_calls.delete.*", "counts.c_calls.edge_*"),
+        # Of len(), for each answer; who waits for more of them waits longer at sockets, too.
+        ("counts.c_calls.store.*", "counts.c_calls.delete.*", "counts.c_calls.edge_*", "waits.*"),
+    ),
+    Edit(
+        "one of 64 keys is waited for at sockets, for 50 ms",
+        (wrapped(INTAKE, "Intake._serve", LATE_SERVE),),
+        (SLOW[0.001],),
+        ("waits.*", "counts.*.edge_*", "instructions.edge_*"),
     ),
 )

@@ -9,6 +9,11 @@ an interval for the median of all, whose ends are two of the ratios in order (Co
 Nonparametric Statistics", 3.2 and 3.4). Nothing is said about how noise is distributed, nor that
 rounds are independent of each other but for the coin; spells that last for minutes are allowed.
 
+Rare things are counted, and most rounds have none on either side: no ratio. Of the rounds in which
+the two counts differ, the sign test again says how often head's can be the greater one, and the
+odds of that are bounds of how much more there is: where each round has few, the odds are the ratio
+of the two rates.
+
 Rule: numbers in, numbers out.
 """
 
@@ -20,7 +25,9 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import median
 
-__all__ = ["RatioBounds", "of_ratios", "rounds_needed"]
+from perflab.stats.rates import share_bounds
+
+__all__ = ["RatioBounds", "of_counts", "of_ratios", "rounds_needed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,20 @@ def of_ratios(ratios: Sequence[float], error: float) -> RatioBounds:
         return RatioBounds(middle, 0.0, math.inf, math.inf)
     low, high = ordered[place], ordered[-1 - place]
     return RatioBounds(middle, low, high, max(middle / low, high / middle))
+
+
+def of_counts(pairs: Sequence[tuple[float, float]], error: float) -> RatioBounds:
+    """Bounds of the odds that head's count of a round is the greater one, where the two differ, of
+    pairs of base's and head's; each of the two misses with probability `error` at most."""
+    more = sum(after > before for before, after in pairs)
+    fewer = sum(after < before for before, after in pairs)
+    low, high = map(_odds, share_bounds(more, more + fewer, error))
+    middle = (more + 0.5) / (fewer + 0.5)  # of none, and of none but one side's, there is one too
+    return RatioBounds(middle, low, high, max(middle / low if low else math.inf, high / middle))
+
+
+def _odds(share: float) -> float:
+    return share / (1 - share) if share < 1 else math.inf
 
 
 @cache

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
-__all__ = ["CONFIDENCE", "Rate", "percent"]
+__all__ = ["CONFIDENCE", "Rate", "percent", "share_bounds"]
 
 CONFIDENCE = 0.95
 BISECTIONS = 60  # halve an interval of one so often, and what is left is a rounding error
@@ -32,27 +33,35 @@ class Rate:
     @property
     def low(self) -> float:
         """The least rate that is not refuted."""
-        if not self.found:
-            return 0.0
-        return _where(lambda share: 1 - _at_most(self.found - 1, self.of, share))
+        return share_bounds(self.found, self.of, (1 - CONFIDENCE) / 2)[0]
 
     @property
     def high(self) -> float:
         """The greatest rate that is not refuted."""
-        if self.found == self.of:
-            return 1.0
-        return 1 - _where(lambda share: 1 - _at_most(self.of - self.found - 1, self.of, share))
+        return share_bounds(self.found, self.of, (1 - CONFIDENCE) / 2)[1]
 
     def __str__(self) -> str:
         return f"{percent(self.share)} ({percent(self.low)} to {percent(self.high)})"
 
 
-def _where(rising: Callable[[float], float]) -> float:
-    """Where a probability that rises with the rate reaches half of what may be missed."""
+@cache
+def share_bounds(found: int, of: int, error: float) -> tuple[float, float]:
+    """The rates that so many of so many do not refute; each of the two bounds misses the truth with
+    probability `error` at most."""
+    low, high = 0.0, 1.0
+    if found:
+        low = _where(lambda share: 1 - _at_most(found - 1, of, share), error)
+    if found < of:
+        high = 1 - _where(lambda share: 1 - _at_most(of - found - 1, of, share), error)
+    return low, high
+
+
+def _where(rising: Callable[[float], float], error: float) -> float:
+    """Where a probability that rises with the rate reaches this one."""
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        if rising(middle) < (1 - CONFIDENCE) / 2:
+        if rising(middle) < error:
             low = middle
         else:
             high = middle

@@ -24,6 +24,11 @@ def paired(*stages: list[float]) -> Entry:
     return {"kind": "paired", "unit": "seconds", "stages": list(stages)}
 
 
+def counted(*stages: list[float]) -> Entry:
+    """Slow operations of blocks."""
+    return {"kind": "paired", "unit": "slow operations", "stages": list(stages)}
+
+
 def seeded(*stages: list[float]) -> Entry:
     return {"kind": "seeded", "unit": "messages", "stages": list(stages)}
 
@@ -65,6 +70,11 @@ def wild(least: float, step: int = 1) -> list[float]:
         (exact(0), exact(1), GateVerdict.REGRESSION, 1),
         (exact(0), exact(0), GateVerdict.UNCHANGED, 0),
         (exact(7), exact(6), GateVerdict.IMPROVEMENT, 0),
+        (counted([0] * 40), counted([0] * 40), GateVerdict.UNCHANGED, 0),
+        (counted([0] * 40), counted([1] * 40), GateVerdict.UNDECIDED, 2),
+        (counted([0], [0] * 40), counted([1], [1] * 40), GateVerdict.REGRESSION, 1),
+        (counted([1], [1] * 40), counted([0], [0] * 40), GateVerdict.IMPROVEMENT, 0),
+        (counted([0], [0, 9] * 20), counted([0], [9, 0] * 20), GateVerdict.UNDECIDED, 2),
         (seeded([10, 12, 11]), seeded([10, 12, 11]), GateVerdict.UNCHANGED, 0),
         (seeded([10] * 14), seeded([13] * 14), GateVerdict.UNDECIDED, 2),
         (seeded([10], [10] * 20), seeded([13], [13] * 20), GateVerdict.REGRESSION, 1),

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from perflab.stats.bounds import of_ratios, rounds_needed
+from perflab.stats.bounds import of_counts, of_ratios, rounds_needed
 
 
 def test_too_few_rounds_give_no_bounds() -> None:
@@ -49,3 +49,28 @@ def test_bounds_miss_as_seldom_as_they_say(error: float) -> None:
     # Four standard deviations above what is allowed.
     assert low <= runs * error + 4 * math.sqrt(runs * error)
     assert low > 0  # the test has teeth: without noise enough nothing could miss
+
+
+def test_counts_that_are_equal_say_nothing() -> None:
+    assert of_counts([(0, 0)] * 50 + [(3, 3)], 0.01).high == math.inf
+    found = of_counts([(0, 1)] * 3, 1 / 8)  # three of three, by chance one time in eight
+    assert found.low == pytest.approx(1)
+    assert found.high == math.inf
+
+
+def test_counts_are_bounded_by_odds_and_not_by_their_sizes() -> None:
+    found = of_counts([(0, 1)] * 60 + [(100, 0)] * 20, 0.001)
+    assert found.ratio == 60.5 / 20.5
+    assert 1 < found.low < found.ratio < found.high < 9
+
+
+def test_bounds_of_counts_miss_as_seldom_as_they_say() -> None:
+    rng, runs, error = Random(9), 2000, 1 / 64
+
+    def count() -> int:  # of slow operations, which come in clusters
+        return rng.randrange(1, 9) if rng.random() < 0.1 else 0
+
+    low = sum(
+        of_counts([(count(), count()) for _ in range(80)], error).low > 1 for _ in range(runs)
+    )
+    assert low <= runs * error + 4 * math.sqrt(runs * error)

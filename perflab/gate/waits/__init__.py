@@ -1,0 +1,1 @@
+"""How long clients wait at real sockets, of two commits in alternating blocks."""
