@@ -14,10 +14,14 @@ from pathlib import Path
 
 from benchmarks.common.records import now_utc
 from perflab.forms import one_line
+from perflab.gate.cause.trial import enough, table
+from perflab.gate.symbol_edits import EditError
+from perflab.mutate.causes import try_mutants
 from perflab.mutate.record import MutantResult, MutationPlan
 from perflab.mutate.report import Scores, put_into, report
 from perflab.mutate.run import MutationRun, chosen, digest_of
 from perflab.results.checkout import commit_of, uncommitted
+from perflab.results.git import CheckoutError
 
 __all__ = ["EPILOG", "add_arguments", "main"]
 
@@ -32,9 +36,11 @@ examples:
   python -m perflab mutate --sample 50                          # fifty functions, drawn by lot
   python -m perflab mutate --only 'replication/*:*' --kind weakening
   python -m perflab mutate --budget 3h --docs docs/mutation.md  # all; the tables go into the page
+  python -m perflab mutate --kind slowdown --sample 300 --causes 60   # is the guilty hunk named?
 
 exit codes: 0 every mutant was noticed, or changes nothing by the reviewed list; 1 one was not; 2
-bad input, or some could not be tried; 130 interrupted"""
+bad input, or some could not be tried; 130 interrupted. With --causes 0: N were tried, and the hunk
+of 70 % was named first, of 90 % among three; 1: not"""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 SHOWN = 20
 
@@ -72,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--again", action="store_true", help="also those that nobody noticed, with the tests as "
         "they are now"
     )  # fmt: skip
+    parser.add_argument(
+        "--causes", type=_whole, metavar="N", help="ask also of the first N slowdowns that a "
+        "figure saw, each among ten harmless hunks, whether its hunk is named as the cause"
+    )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="say what would be tried, and end")
 
 
@@ -98,7 +108,13 @@ def main(options: argparse.Namespace, root: Path) -> int:
             _write(options.json, plan, results)
         if options.docs:
             put_into(options.docs, report(plan, results))
-    except (ValueError, OSError) as error:  # CoverError and MutationRecordError, too
+        if options.causes:
+            tried = try_mutants(
+                root, directory, mutants, results, options.causes, options.seed, _say
+            )
+            print(table(tried), flush=True)
+            return 0 if len(tried) == options.causes and enough(tried) else 1
+    except (ValueError, OSError, CheckoutError, EditError) as error:  # and forms' own errors
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     _tell(results)

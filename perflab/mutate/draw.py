@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -77,6 +77,8 @@ class Mutant:
     """The change, for people and for the list of those that were reviewed."""
     text: str
     """The file with it."""
+    change: SymbolEdit | None = None
+    """The same, for a file that has other changes, too; of a slowdown."""
 
     @property
     def function(self) -> str:
@@ -150,9 +152,9 @@ class MutantDraws:
                 said = "; ".join(SLOWER[operator].replace(":\n   ", ":").split("\n"))
                 change = begin(self._file.file, symbol, SLOWER[operator])
             if text := self._changed(node, partial(_make, change, node)):
-                return self._mutant(
-                    symbol, node, MutantKind.SLOWDOWN, operator, node.lineno, said, text
-                )
+                kind = MutantKind.SLOWDOWN
+                found = self._mutant(symbol, node, kind, operator, node.lineno, said, text)
+                return replace(found, change=change)
         return None
 
     def _weakening(self, symbol: str, node: Function, chance: Random) -> Mutant | None:

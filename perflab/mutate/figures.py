@@ -23,6 +23,7 @@ from functools import cache, partial
 from benchmarks.micro.catalogue import MICROS
 from benchmarks.micro.edge import EDGE
 from benchmarks.micro.sizes import SIZES
+from perflab.gate.cause.find import red_figures
 from perflab.gate.cause.questions import QuestionKind
 from perflab.gate.counts import (
     OPERATION_METRICS,
@@ -83,8 +84,12 @@ class FigureJudge:
         return sum(function in shares for shares in self._reach.values())
 
     def seen_by(self, mutant: Mutant, head: str) -> list[str]:
-        """The figures that call a mutant a regression, of the first stage that has any; `head` is
-        the directory of the p2pcore with it. Raises FigureError, and what the stages raise."""
+        """The figures that call a mutant a regression, the reddest first, of the first stage that
+        has any; `head` is the directory of the p2pcore with it.
+
+        Raises:
+            FigureError: base could not be measured; and what the stages raise.
+        """
         for stage in self._stages(mutant.function):
             if mutant.operator not in stage.sees:
                 continue
@@ -98,10 +103,10 @@ class FigureJudge:
             if broken:
                 raise FigureError(f"base could not be measured: {broken}")
             outcome = judge(base, after, self._policy, datetime.date.min)
-            found = [each.name for each in outcome.regressions]
-            found += [name for name, metric in after.metrics.items() if metric.failed]
+            found = red_figures(outcome)
+            found += sorted(name for name, metric in after.metrics.items() if metric.failed)
             if found:
-                return sorted(found)
+                return found
         return []
 
     def _stages(self, function: str) -> Iterator[FigureStage]:

@@ -73,6 +73,7 @@ CROWDED = {
     "quiet_links": f"links_turn_{CROWDS['links'][0]}",
 }
 """The micro benchmark in which a crowd does the same, half as many."""
+ENDED = ("life_overwrite", "life_delete")  # what is kept of them is taken after their ends
 OF_CROWDS = {"late_operation": "store", "join": "visit", "leave": "visit_with_records"}
 LIVED = {"overwrites": "life_overwrite", "deletes": "life_delete", "visits": "life_visit"}
 SITUATIONS = {
@@ -142,12 +143,14 @@ def _of_instructions(name: str) -> Question | None:
 
 
 def beside(question: Question) -> list[Question]:
-    """It, and what shows who runs while memory is taken."""
+    """It, and what shows who runs while memory is taken, or before; the last shows its work."""
     if question.kind is QuestionKind.KEPT:
         operation = KEEPERS[question.what]
         return [question, Question(QuestionKind.OPERATION, operation, question.where)]
     if question.kind is QuestionKind.EDGE_KEPT:
         return [question, Question(QuestionKind.EDGE, "connect", question.where)]
+    if question.kind is QuestionKind.MICRO and question.what in ENDED:
+        return [Question(QuestionKind.MICRO, "life_end"), question]
     return [question]
 
 

@@ -28,6 +28,7 @@ LEAST = 1e-9  # a difference of sums of the same whole numbers
 ITSELF, BY_NAME, NEIGHBOUR = 1.0, 0.5, 0.25
 REACHED, REACHED_BY_NAME = 0.02, 0.01
 """What a hunk is worth that only is on the way: a rise that nothing accounts for may be its."""
+MAKERS = (".__init__", ".__post_init__", ".__new__")
 MOST_FUNCTIONS = 5
 MOST_HUNKS = 8
 MOST_LINES = 6
@@ -139,6 +140,8 @@ def _blamed(hunk: ChangedHunk, rises: Sequence[Rise], referring: Referring) -> B
         shares[f"changes {_words(hunk.functions & reached)}, which runs there"] += REACHED
     elif not shares and any(referring(hunk.names, name) for name in reached):
         shares["defines what runs there uses"] += REACHED_BY_NAME
+    elif not shares and (made := _made(hunk.functions, reached)):
+        shares[f"makes {_words(made)}, which runs there"] += REACHED_BY_NAME
     if not shares:
         return None
     return BlamedHunk(
@@ -150,6 +153,13 @@ def _blamed(hunk: ChangedHunk, rises: Sequence[Rise], referring: Referring) -> B
         why=max(shares, key=lambda said: shares[said]),
         text=tuple(hunk.text[:MOST_LINES]),
     )
+
+
+def _made(functions: set[str], reached: set[str]) -> set[str]:
+    """The classes of which these are constructors, and methods run: what is made before a question
+    is asked, is in no trace, and what it is made with may be all that differs."""
+    makers = {each.rpartition(".")[0] for each in functions if each.endswith(MAKERS)}
+    return makers & {each.rpartition(".")[0] for each in reached}
 
 
 def _nearness(hunk: ChangedHunk, rise: Rise, name: str, referring: Referring) -> tuple[float, str]:

@@ -18,13 +18,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
 from perflab.gate.cause.find import cause_of
 from perflab.gate.cause.form import BlamedHunk
-from perflab.gate.cause.hunks import hunks_of
+from perflab.gate.cause.hunks import ChangedHunk, hunks_of
 from perflab.gate.cause.questions import choice
 from perflab.gate.cause.trees import take_trees, totals
 from perflab.gate.end_to_end import clone_of, commit_edit
@@ -33,10 +33,21 @@ from perflab.gate.symbol_edits import EditError, SymbolEdit, begin, flipped, mov
 from perflab.results.checkout import Commit, commit_of
 from perflab.results.git import run_git
 
-__all__ = ["DEFECTS_DRAWN", "SEEDS", "CauseTrial", "main", "table", "try_causes"]
+__all__ = [
+    "DEFECTS_DRAWN",
+    "SEEDS",
+    "CauseLab",
+    "CauseTrial",
+    "enough",
+    "main",
+    "table",
+    "told",
+    "try_causes",
+]
 
 SEEDS = 2  # of the hunks beside each seeded defect
 DEFECTS_DRAWN = 60
+SEEDED, DRAWN_KIND = "seeded", "drawn"
 FILLERS = 10
 TRIES = 400  # draws for that many; most functions have nothing to rename or to turn round
 DRAWN = (
@@ -62,18 +73,20 @@ FIRST, AMONG_THREE = 0.7, 0.9
 """The shares that are promised."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CauseTrial:
     """One defect among harmless hunks, and where it came in the order."""
 
     name: str
     seed: int
-    fillers: int
+    kind: str = SEEDED
+    """Of the defect."""
+    fillers: int = 0
     """Hunks of the diff that are harmless."""
-    place: int
+    place: int = 0
     """Of the first guilty hunk, from 1 on; 0 if it was not named."""
-    named: list[str]
-    seconds: float
+    named: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 def main(root: Path, seeds: int, drawn: int, place: Path | None) -> int:
@@ -89,10 +102,7 @@ def main(root: Path, seeds: int, drawn: int, place: Path | None) -> int:
             print(f"gate: {error}", file=sys.stderr)
             return 2
         tried.append(each)
-        print(
-            f"== {each.name}, seed {each.seed}: place {each.place}, {each.seconds:.0f} s",
-            flush=True,
-        )
+        print(told(each), flush=True)
     text = table(tried)
     print(text, flush=True)
     if place is not None:
@@ -100,21 +110,31 @@ def main(root: Path, seeds: int, drawn: int, place: Path | None) -> int:
         (place / "causes.md").write_text(text + "\n", encoding="utf-8")
         content = json.dumps([asdict(each) for each in tried], indent=1)
         (place / "causes.json").write_text(content + "\n", encoding="utf-8")
+    return 0 if enough(tried) else 1
+
+
+def told(each: CauseTrial) -> str:
+    """One, in a line of progress."""
+    return f"== {each.name}, seed {each.seed}: place {each.place}, {each.seconds:.0f} s"
+
+
+def enough(tried: Sequence[CauseTrial]) -> bool:
+    """Whether as many are named as is promised."""
     first, three = (sum(0 < each.place <= most for each in tried) for most in (1, 3))
-    return 0 if first >= FIRST * len(tried) and three >= AMONG_THREE * len(tried) else 1
+    return first >= FIRST * len(tried) and three >= AMONG_THREE * len(tried)
 
 
 def table(tried: Sequence[CauseTrial]) -> str:
     """Markdown: how many were first and among three, and each that was not first."""
     lines = ["| defects | tried | first | among three | harmless hunks beside |"]
     lines += ["| --- | --- | --- | --- | --- |"]
-    for said, drawn in (("seeded", False), ("drawn", True)):
-        some = [each for each in tried if each.name.startswith("drawn") is drawn]
-        if some:
-            first, three = (sum(0 < each.place <= most for each in some) for most in (1, 3))
-            beside = sum(each.fillers for each in some) / len(some)
-            shares = f"{first} ({first / len(some):.0%}) | {three} ({three / len(some):.0%})"
-            lines.append(f"| {said} | {len(some)} | {shares} | {beside:.1f} |")
+    kinds = dict.fromkeys(each.kind for each in tried)
+    groups = [(kind, [each for each in tried if each.kind == kind]) for kind in kinds]
+    for said, some in [*groups, *([("all", list(tried))] if len(groups) > 1 else [])]:
+        first, three = (sum(0 < each.place <= most for each in some) for most in (1, 3))
+        beside = sum(each.fillers for each in some) / len(some)
+        shares = f"{first} ({first / len(some):.0%}) | {three} ({three / len(some):.0%})"
+        lines.append(f"| {said} | {len(some)} | {shares} | {beside:.1f} |")
     late = [each for each in tried if each.place != 1]
     lines += [""] * bool(late)
     lines += [
@@ -134,15 +154,15 @@ def try_causes(root: Path, seeds: int, drawn: int) -> Iterator[CauseTrial]:
     """
     base = commit_of(root, "HEAD")
     with tempfile.TemporaryDirectory(prefix="gate-causes-") as scratch:
-        lab = _Lab(root, Path(scratch), base)
+        lab = CauseLab(root, Path(scratch), base)
         for seed in range(seeds):
             for edit in DEFECTS:
                 yield lab.tried(edit, seed)
         for seed in range(drawn):
-            yield lab.tried(lab.drawn(Random(f"defect/{seed}"), seed), seed)
+            yield lab.tried(lab.drawn(Random(f"defect/{seed}")), seed, DRAWN_KIND)
 
 
-class _Lab:
+class CauseLab:
     """A clone with a core for base, and one for each head in turn."""
 
     def __init__(self, root: Path, scratch: Path, base: Commit) -> None:
@@ -152,7 +172,7 @@ class _Lab:
         self._core = self._copied("base")
         self._functions = list(_functions(self._clone))
 
-    def drawn(self, chance: Random, seed: int) -> Edit:
+    def drawn(self, chance: Random) -> Edit:
         """A defect in a function that a figure reaches."""
         figure = chance.choice(FIGURES)
         known = {f"p2pcore/{file}:{symbol}": (file, symbol) for file, symbol in self._functions}
@@ -163,23 +183,27 @@ class _Lab:
                 _applied(change, self._text(change.file))
             except EditError:
                 continue
-            return Edit(f"drawn: {change.symbol}", (change,), (figure,))
+            return Edit(change.symbol, (change,), (figure,))
 
-    def tried(self, edit: Edit, seed: int) -> CauseTrial:
-        """The edit and its fillers as a commit, and what is said to be behind it."""
+    def tried(self, edit: Edit, seed: int, kind: str = SEEDED) -> CauseTrial:
+        """The edit and its fillers as a commit, and what is said to be behind its figures."""
         alone = commit_edit(self._clone, self._base, Edit(edit.name, edit.changes[:1]))
         own = hunks_of(self._clone, self._base, alone)
-        guilty = {_mark(each.path, each.text) for each in own}
         fillers = self._fillers(edit, Random(f"filler/{seed}/{edit.name}"))
         head = commit_edit(self._clone, self._base, Edit(edit.name, (*fillers, *edit.changes)))
         core = self._copied("head")
         cause = cause_of(self._clone, (self._base, head), (self._core, core), edit.must)
         shutil.rmtree(core)
-        marks = [_mark(each.path, each.text) for each in cause.hunks]
-        place = next((at for at, each in enumerate(marks, 1) if each in guilty), 0)
-        beside = len(hunks_of(self._clone, self._base, head)) - len(own)
+        whole = hunks_of(self._clone, self._base, head)
+        guilty = {(each.path, each.line) for each in whole if _holds_any(each, own)}
+        places = enumerate(((each.path, each.line) for each in cause.hunks), 1)
+        place = next((at for at, where in places if where in guilty), 0)
+        beside = len(whole) - len(guilty)
         named = [_told(each) for each in cause.hunks]
-        return CauseTrial(edit.name, seed, beside, place, named, cause.seconds)
+        return CauseTrial(
+            name=edit.name, seed=seed, kind=kind, fillers=beside, place=place, named=named,
+            seconds=cause.seconds,
+        )  # fmt: skip
 
     def _fillers(self, edit: Edit, chance: Random) -> list[SymbolEdit]:
         """Harmless edits of other functions than the edit's."""
@@ -245,9 +269,9 @@ def _functions(clone: Path) -> Iterator[tuple[str, str]]:
                         yield file, f"{node.name}.{each.name}"
 
 
-def _mark(path: str, text: Sequence[str]) -> tuple[str, str]:
-    """What a hunk is known by wherever it stands: its first lines."""
-    return path, "\n".join(text[:6])
+def _holds_any(hunk: ChangedHunk, others: Sequence[ChangedHunk]) -> bool:
+    """Whether it has what one of these has, and maybe more: hunks that meet become one."""
+    return any(hunk.path == each.path and set(each.text) <= set(hunk.text) for each in others)
 
 
 def _told(hunk: BlamedHunk) -> str:

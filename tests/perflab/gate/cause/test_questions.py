@@ -3,6 +3,7 @@
 from benchmarks.micro.catalogue import COUNTED
 from perflab.gate.cause.questions import MOST, Question, QuestionKind, choice, question_of
 from perflab.gate.command import METRICS
+from perflab.gate.reach import traced_for
 
 
 def test_every_figure_of_instructions_and_operations_has_a_question() -> None:
@@ -41,3 +42,9 @@ def test_there_are_only_so_many_questions() -> None:
 def test_memory_is_looked_at_beside_what_runs_meanwhile() -> None:
     kinds = [each.kind for each in choice(["memory.record.8", "memory.durable_record.8"])]
     assert kinds == [QuestionKind.KEPT, QuestionKind.OPERATION]
+
+
+def test_what_lives_leave_is_also_asked_of_their_ends() -> None:
+    [end, delete] = choice(["memory.life_deletes"])
+    assert {end.what, delete.what} == {"life_end", "life_delete"}
+    assert traced_for("memory.life_deletes") == question_of("memory.life_deletes")

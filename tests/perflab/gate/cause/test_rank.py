@@ -94,3 +94,12 @@ def test_without_a_trace_what_runs_is_named() -> None:
     blamed, others = ranked([hunk("encode"), hunk()], [], lambda *_: set())
     assert [each.touches for each in blamed] == [("encode",)]
     assert others == 1
+
+
+def test_what_makes_an_object_can_be_behind_it_without_being_in_a_trace() -> None:
+    serving = node("Top.serve", 1, 10)
+    found = rise(serving, serving)
+    hunks = [hunk("Top.__init__"), hunk("Other.__init__", line=2)]
+    blamed, others = ranked(hunks, [found], lambda names, function: set())
+    assert [(each.line, others) for each in blamed] == [(1, 1)]
+    assert "makes Top, which runs there" in blamed[0].why
