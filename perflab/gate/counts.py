@@ -28,6 +28,7 @@ from perflab.gate.recorder import Recorder
 
 __all__ = [
     "MEMORY_METRICS",
+    "OPERATIONS",
     "OPERATION_METRICS",
     "Job",
     "Sheets",

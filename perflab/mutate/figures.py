@@ -27,6 +27,7 @@ from perflab.gate.cause.find import red_figures
 from perflab.gate.cause.questions import QuestionKind
 from perflab.gate.counts import (
     OPERATION_METRICS,
+    OPERATIONS,
     Sheets,
     note,
     note_instructions,
@@ -110,12 +111,8 @@ class FigureJudge:
         return []
 
     def _stages(self, function: str) -> Iterator[FigureStage]:
-        first = [name for name in OPERATION_METRICS if name.endswith(SWARM)]
-        calls = tuple(name for name in first if name.split(".")[1] in COUNTED_FIRST)
-        others = tuple(name for name in first if name not in calls)
         for stage in (
-            FigureStage(calls, self._timed(take_operations), (CALL, MESSAGE)),
-            FigureStage(others, self._timed(take_operations), (COPY,)),
+            *self._operations(),
             FigureStage(EDGE_METRICS, self._timed(take_edge), (CALL, MESSAGE)),
             *(
                 FigureStage(
@@ -138,6 +135,15 @@ class FigureJudge:
         for metrics, take in ((LIFE_METRICS, take_lives), (POPULATION_METRICS, take_populations)):
             if self._is_reached(function, metrics):
                 yield FigureStage(metrics, self._timed(take), WORK)
+
+    def _operations(self) -> Iterator[FigureStage]:
+        """One after the other: of most functions, the first that executes it says enough."""
+        for operation in OPERATIONS:
+            names = [name for name in OPERATION_METRICS if name.endswith(f".{operation}{SWARM}")]
+            calls = tuple(name for name in names if name.split(".")[1] in COUNTED_FIRST)
+            others = tuple(name for name in names if name not in calls)
+            yield FigureStage(calls, self._timed(take_operations), (CALL, MESSAGE))
+            yield FigureStage(others, self._timed(take_operations), (COPY,))
 
     def _timed(
         self, take: Callable[[Sheets, tuple[str, str], Callable[[], bool]], None]

@@ -16,11 +16,11 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 
@@ -59,6 +59,7 @@ class MutationRun:
     plan: MutationPlan
     say: Callable[[str], object]
     _filing: threading.Lock = field(default_factory=threading.Lock)
+    _numbers: Iterator[int] = field(default_factory=count)
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set once processes of trials are ended early: what these say then is not filed."""
 
@@ -160,7 +161,8 @@ class MutationRun:
     def tried(self, trial: MutantTrial, mutant: Mutant) -> MutantResult:
         """What came of one, filed."""
         begun_s = time.monotonic()
-        place = self.directory / f"mutant-{threading.get_ident()}"
+        # Of its own: what a stage has counted of a directory is remembered.
+        place = self.directory / f"mutant-{next(self._numbers)}"
         result = trial.of(mutant, place)
         result = replace(result, seconds=round(time.monotonic() - begun_s, 1))
         line = json.dumps(asdict(result), ensure_ascii=False) + "\n"

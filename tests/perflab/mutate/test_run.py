@@ -96,6 +96,19 @@ def test_what_nobody_noticed_is_tried_again_if_that_is_asked(tmp_path: Path) -> 
     assert said[-1] == "the budget is over; 1 are left"
 
 
+def test_no_mutant_lies_where_another_lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages remember what they have counted of a directory."""
+    places: list[Path] = []
+
+    def of(trial: MutantTrial, mutant: Mutant, place: Path) -> MutantResult:
+        places.append(place)
+        return result(mutant.symbol, mutant.kind, Guard.NOBODY)
+
+    monkeypatch.setattr(MutantTrial, "of", of)
+    AskingNobody(root=ROOT, directory=tmp_path, plan=PLAN, say=print).go(mutants(4), 2, 60.0)
+    assert len(set(places)) == 4
+
+
 def test_what_is_said_once_it_was_interrupted_is_not_filed(tmp_path: Path) -> None:
     """Ctrl-C ends the processes of trials, and a mutant whose process ends counts as noticed."""
     run = AskingNobody(root=ROOT, directory=tmp_path / "run", plan=PLAN, say=print)
