@@ -10,8 +10,8 @@ Rule: decides nothing that a machine decides.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -63,9 +63,16 @@ class Service:
     """Of each connection one message, in turn, as `aio/intake.py` does with messages that take as
     long as a slice; False: what came first is read first."""
 
+    kinds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By the kind of a message, such as "Store": the nanoseconds to read and handle one, and to
+    send one, in the place of `message_us`."""
+
     def __post_init__(self) -> None:
         if self.message_us < 0:
             raise ConfigError(f"message_us must be 0 or more, not {self.message_us!r}")
+        for kind, times_ns in self.kinds.items():
+            if len(times_ns) != 2 or min(times_ns) < 0:
+                raise ConfigError(f"kinds[{kind!r}] must be two times from 0 on, not {times_ns!r}")
         if self.queue_limit < 1:
             raise ConfigError(f"queue_limit must be at least 1, not {self.queue_limit!r}")
 
@@ -169,7 +176,10 @@ class Process:
         counters.messages_in += 1
         counters.bytes_in += size
         busy_ns = self.busy_until_ns
-        self.busy_until_ns = (busy_ns if busy_ns > now_ns else now_ns) + self._cost_ns
+        cost_ns = self._cost_ns
+        if self._kinds_ns:
+            cost_ns = self._kinds_ns.get(type(message).__name__, (cost_ns, 0))[0]
+        self.busy_until_ns = (busy_ns if busy_ns > now_ns else now_ns) + cost_ns
         end = self.ends.get(link_id)
         unread = end is not None and end.unread_bytes > MAX_UNREAD_BYTES
         receive = machine.receive_unread if unread else machine.receive
@@ -206,9 +216,11 @@ class Process:
             if depart_ns < now_ns:
                 depart_ns = now_ns
             if type(effect) is Send:
-                links = effect.links
-                self.busy_until_ns = depart_ns = depart_ns + self._cost_ns * len(links)
-                self.network.send(self, links, effect.message, depart_ns)
+                links, message, cost_ns = effect.links, effect.message, self._cost_ns
+                if self._kinds_ns:
+                    cost_ns = self._kinds_ns.get(type(message).__name__, (0, cost_ns))[1]
+                self.busy_until_ns = depart_ns = depart_ns + cost_ns * len(links)
+                self.network.send(self, links, message, depart_ns)
             elif isinstance(effect, Connect):
                 self.network.dial(self, effect, depart_ns)
             elif isinstance(effect, Close):
@@ -295,7 +307,12 @@ class Process:
             waiting, self._queue = self._queue, _InTurn() if service.in_turn else deque()
             for each in waiting:
                 self._queue.append(each)
-        self._cost_ns = 1000 * service.message_us * self._slowness
+        times = self._slowness
+        self._cost_ns = 1000 * service.message_us * times
+        self._kinds_ns = {
+            kind: (read_ns * times, send_ns * times)
+            for kind, (read_ns, send_ns) in service.kinds.items()
+        }
 
     @property
     def slowness(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from p2pcore.effects import Connect
+from p2pcore.errors import ConfigError
 from p2pcore.ids import NodeId
 from p2pcore.sim import IDEAL, LinkProfile, Partition, Service, World
 from p2pcore.sim.network.links import Path
@@ -223,6 +224,24 @@ def test_a_busy_process_answers_late() -> None:
     world.run(0.2)
     assert len(other.machine.heard) - before >= 100
     assert other.queue_length < 5
+
+
+def test_a_kind_of_message_has_times_of_its_own() -> None:
+    world = World(link=IDEAL, service=Service(message_us=0))
+    one, other = ring(world, 2)
+    world.run(0.05)
+    read_ns, send_ns = 3_000_000, 1_000_000
+    one.service = other.service = Service(message_us=7, kinds={"Hello": (read_ns, send_ns)})
+    other.slowness = 2
+    began_ns = max(one.busy_until_ns, world.now_ns)
+    one.machine._hello(one.machine._out)
+    one.pump()
+    assert one.busy_until_ns - began_ns == send_ns
+    world.run(0.05)
+    # the other reads and answers, twice as slowly, and this one reads what comes back
+    assert other.busy_until_ns - began_ns >= send_ns + 2 * (read_ns + send_ns)
+    with pytest.raises(ConfigError, match=r"kinds\['Ping'\] must be two times from 0 on"):
+        Service(kinds={"Ping": (1, -1)})
 
 
 def test_a_full_queue_ends_the_connection_and_is_counted() -> None:
