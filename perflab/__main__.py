@@ -28,6 +28,7 @@ try:
     from perflab.canary import command as canary
     from perflab.capacity import command as capacity
     from perflab.chaos import command as chaos
+    from perflab.critical import command as critical
     from perflab.culprit import command as bisect
     from perflab.explain import command as explain
     from perflab.foreign import command as foreign
@@ -285,6 +286,7 @@ COMMANDS = (
         lambda options: explain.main(options, gate.ROOT),
         explain.EPILOG,
     ),
+    critical.COMMAND,
     Command(
         "micro",
         "time the hot path's functions, each alone, with pyperf",

@@ -1,0 +1,1 @@
+"""If a function cost nothing, how long would operations take? In virtual time."""
