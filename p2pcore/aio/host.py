@@ -203,9 +203,21 @@ class Host:
                     self.watch_stalls()
             elif isinstance(effect, Notice):
                 log.info("%s", effect.text)
+        if not self._unflushed and not self.intake.turns.began_ns:
+            self.keep_time()
+
+    def keep_time(self) -> None:
+        """Wake the machine in time. Once in a turn will do: the loop does not sleep before."""
         deadline_ns = self.machine.next_deadline()
-        if deadline_ns is not None and (self._timer is None or deadline_ns < self._timer_at_ns):
-            self._set_timer(deadline_ns)
+        if deadline_ns is None or self.closed:
+            return
+        if self._timer is not None:
+            if self._timer_at_ns <= deadline_ns:
+                return
+            self._timer.cancel()
+        self._timer_at_ns = deadline_ns
+        delay_s = max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
 
     def _send(self, effect: Send) -> None:
         frame, message, connections = b"", effect.message, self._connections
@@ -231,6 +243,7 @@ class Host:
                     self._unflushed.append(connection)
 
     def _flush(self) -> None:
+        self.keep_time()
         unflushed, self._unflushed = self._unflushed, []
         for connection in unflushed:
             connection.flush()
@@ -267,13 +280,6 @@ class Host:
             connection.abort()
         self.machine.connect_failed(address, node_id, error, now())
         self.pump()
-
-    def _set_timer(self, deadline_ns: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at_ns = deadline_ns
-        delay_s = max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)
-        self._timer = self._loop.call_later(delay_s, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None

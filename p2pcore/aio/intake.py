@@ -56,6 +56,8 @@ class IntakeOwner(Protocol):
 
     def pump(self) -> None: ...
 
+    def keep_time(self) -> None: ...
+
     def is_client(self, link_id: LinkId) -> bool: ...
 
     def watch_stalls(self) -> None: ...
@@ -72,7 +74,7 @@ class Intake:
         self._held: dict[Connection, int] = {}  # bytes that wait, of those that have any
         self._total = 0
         self._full = False  # whether room is about to be made
-        self._turns = Turns(loop)
+        self.turns = Turns(loop, host.keep_time)
         serves = host.serves  # a client has asked for whatever comes, and serves nobody else
         self._serves = serves
         self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 0)
@@ -82,7 +84,7 @@ class Intake:
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Plain text came in within one loop turn."""
-        instant = self._turns.instant() if self._serves else now()
+        instant = self.turns.instant() if self._serves else now()
         connection.heard_ns = instant.mono_ns
         self._counters.bytes_in += len(data)
         parser = connection.parser
@@ -95,7 +97,7 @@ class Intake:
             if backlog.stopped_ns:
                 since_ns = backlog.took(instant.mono_ns)
                 if self._serves:
-                    instant = self._turns.instant(since_ns)
+                    instant = self.turns.instant(since_ns)
             else:
                 backlog.since_ns = instant.mono_ns
             count = FEW if self._queue else self._slice
@@ -222,7 +224,7 @@ class Intake:
         instant = now()
         if connection.has_unserved:
             since_ns = connection.backlog.next(connection.parser.pending_bytes)
-            instant = self._turns.instant(since_ns)
+            instant = self.turns.instant(since_ns)
             self._serve(connection, connection.parser.rest(self._slice), instant)
         waits = _is_behind(connection) or self._must_wait(connection)
         if connection.stage is Stage.OPEN and not waits:
@@ -230,7 +232,7 @@ class Intake:
 
     def tell_delays(self, tell: Callable[[float], object]) -> None:
         """Tell from now on, in seconds, how long what is handled had waited."""
-        self._turns = WatchedTurns(self._loop, tell)
+        self.turns = WatchedTurns(self._loop, self._host.keep_time, tell)
 
     # How much waits
 

@@ -21,43 +21,60 @@ __all__ = ["Backlog", "Turns", "WatchedTurns"]
 ASLEEP_NS = 200_000  # between two turns: the loop had nothing to do
 
 
-class Turns:
-    """The turns of one event loop in which something is read."""
+def _nothing() -> None:
+    """What is done after a turn until somebody wants more."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+
+class Turns:
+    """The turns of one event loop in which something is read.
+
+    Args:
+        over: called when one is, in the next, before the loop may sleep.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, over: Callable[[], object] = _nothing
+    ) -> None:
         self._loop = loop
-        self._began_ns = 0  # 0: nothing was read in this turn
+        self._over = over
+        self.began_ns = 0  # 0: nothing was read in this turn
         self._ended_ns = 0
         self._length_ns = 0  # of the last turn
 
     def instant(self, since_ns: int = 0) -> Instant:
         """This instant, with the delay of what is read now, or was there at `since_ns`."""
         mono_ns = time.monotonic_ns()
-        if not self._began_ns:
-            self._began_ns = mono_ns
+        if not self.began_ns:
+            self.began_ns = mono_ns
             if mono_ns - self._ended_ns < ASLEEP_NS:
-                self._began_ns -= self._length_ns // 2
+                self.began_ns -= self._length_ns // 2
             self._loop.call_soon(self._next)
-        delay = delay_of(mono_ns - (since_ns or self._began_ns))
+        delay = delay_of(mono_ns - (since_ns or self.began_ns))
         return Instant(mono_ns, time.time_ns() // 1_000_000, delay)
 
     def _next(self) -> None:
         """Another turn has begun."""
         self._ended_ns = ended_ns = time.monotonic_ns()
-        self._length_ns = ended_ns - self._began_ns
-        self._began_ns = 0
+        self._length_ns = ended_ns - self.began_ns
+        self.began_ns = 0
+        self._over()
 
 
 class WatchedTurns(Turns):
     """The same, with somebody who wants to know of every delay, in seconds."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[float], object]) -> None:
-        super().__init__(loop)
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        over: Callable[[], object],
+        tell: Callable[[float], object],
+    ) -> None:
+        super().__init__(loop, over)
         self._tell = tell
 
     def instant(self, since_ns: int = 0) -> Instant:
         instant = super().instant(since_ns)
-        self._tell((instant.mono_ns - (since_ns or self._began_ns)) / 1e9)
+        self._tell((instant.mono_ns - (since_ns or self.began_ns)) / 1e9)
         return instant
 
 

@@ -146,7 +146,7 @@ async def test_without_metrics_nothing_is_timed() -> None:
         assert node._host is not None
         hooks = {"store", "retrieve", "_scan_on", "_metered"}
         assert not hooks & set(vars(node))
-        assert type(node._host.intake._turns) is Turns
+        assert type(node._host.intake.turns) is Turns
         assert node._node.coordinating.on_over is None
         before = len(vars(node._node)), len(vars(node._host))
         node.metrics()

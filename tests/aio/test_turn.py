@@ -41,6 +41,16 @@ async def test_after_a_sleep_nothing_has_waited() -> None:
     assert turns.instant().delay == 0
 
 
+async def test_the_end_of_a_turn_is_told_once_in_the_next() -> None:
+    told: list[int] = []
+    turns = Turns(asyncio.get_running_loop(), lambda: told.append(turns.began_ns))
+    turns.instant()
+    turns.instant()
+    assert told == []
+    await asyncio.sleep(0)
+    assert told == [0]
+
+
 async def test_what_was_there_before_has_waited_since_then() -> None:
     turns = Turns(asyncio.get_running_loop())
     turns.instant()
