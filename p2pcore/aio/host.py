@@ -178,12 +178,13 @@ class Host:
 
     # The machine's side
 
-    def pump(self) -> None:
-        """Carry out what the machine wants done. Called after everything that it was told."""
+    def pump(self, served: Connection | None = None) -> None:
+        """Carry out what the machine wants done. Called after everything that it was told. What it
+        says to who is `served` just now, the caller flushes."""
         for effect in self.machine.drain():
             kind = type(effect)
             if kind is Send:
-                self._send(effect)  # type: ignore[arg-type]
+                self._send(effect, served)  # type: ignore[arg-type]
             elif isinstance(effect, Complete):
                 future = self.futures.pop(effect.operation, None)
                 if future is None or future.done():
@@ -219,7 +220,7 @@ class Host:
         delay_s = max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)
         self._timer = self._loop.call_later(delay_s, self._on_timer)
 
-    def _send(self, effect: Send) -> None:
+    def _send(self, effect: Send, served: Connection | None) -> None:
         frame, message, connections = b"", effect.message, self._connections
         for link_id in effect.links:
             connection = connections.get(link_id)
@@ -237,7 +238,7 @@ class Host:
                 outbox.reply_bytes += len(frame)
             if not connection.unflushed:
                 connection.unflushed = True
-                if connection is not self.intake.being_served:
+                if connection is not served:
                     if not self._unflushed:
                         self._loop.call_soon(self._flush)
                     self._unflushed.append(connection)

@@ -54,7 +54,7 @@ class IntakeOwner(Protocol):
     machine: Machine
     serves: bool
 
-    def pump(self) -> None: ...
+    def pump(self, served: Connection | None = None) -> None: ...
 
     def keep_time(self) -> None: ...
 
@@ -80,44 +80,46 @@ class Intake:
         self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 0)
         self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
         self._planned = False  # whether the next turn goes on with them
-        self.being_served: Connection | None = None  # flushed at the end of this very slice
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Plain text came in within one loop turn."""
         instant = self.turns.instant() if self._serves else now()
-        connection.heard_ns = instant.mono_ns
+        connection.heard_ns = mono_ns = instant.mono_ns
         self._counters.bytes_in += len(data)
-        parser = connection.parser
+        parser, backlog = connection.parser, connection.backlog
         if parser.held or (connection.paused and self._must_wait(connection)):
             parser.hold(data)
-            connection.backlog.held(len(data), instant.mono_ns)
-            self._serve(connection, [], instant)
+            backlog.held(len(data), mono_ns)
+            self._served(connection, 0, instant)
+            return
+        if backlog.stopped_ns:
+            since_ns = backlog.took(mono_ns)
+            if self._serves:
+                instant = self.turns.instant(since_ns)
         else:
-            backlog = connection.backlog
-            if backlog.stopped_ns:
-                since_ns = backlog.took(instant.mono_ns)
-                if self._serves:
-                    instant = self.turns.instant(since_ns)
-            else:
-                backlog.since_ns = instant.mono_ns
-            count = FEW if self._queue else self._slice
-            self._serve(connection, parser.feed(data, count), instant)
+            backlog.since_ns = mono_ns
+        messages = parser.feed(data, FEW if self._queue else self._slice)
+        if len(messages) == 1 and connection.outbox.reply_bytes <= MAX_UNREAD_BYTES:
+            self._machine.receive(connection.link_id, messages[0], instant)
+            self._served(connection, 1, instant)
+        else:
+            served = self._serve(connection, messages, instant)
+            if served < len(messages):
+                self._put_back(connection, messages[served:], instant)
+            self._served(connection, served, instant)
 
-    def _serve(
-        self, connection: Connection, messages: Iterable[Incoming], instant: Instant
-    ) -> None:
-        machine, clock = self._machine, time.monotonic_ns
-        receive = machine.receive_read
+    def _serve(self, connection: Connection, messages: Iterable[Incoming], instant: Instant) -> int:
+        """Hand these to the machine, as far as there is time. Returns how many that were."""
+        receive = self._machine.receive_read
         if connection.outbox.reply_bytes > MAX_UNREAD_BYTES:
             receive = self._receive_unread
         end_ns = self._turn_ns and instant.mono_ns + self._turn_ns
-        served = receive(connection.link_id, messages, instant, clock, end_ns)
-        if type(messages) is list and served < len(messages):
-            self._put_back(connection, messages[served:], instant)
-        self._counters.messages_in += served
-        self.being_served = connection
-        self._host.pump()
-        self.being_served = None
+        return receive(connection.link_id, messages, instant, time.monotonic_ns, end_ns)
+
+    def _served(self, connection: Connection, count: int, instant: Instant) -> None:
+        """So many messages were handled: the peer gets its answers, and what is left waits."""
+        self._counters.messages_in += count
+        self._host.pump(connection)
         if connection.unflushed:
             connection.flush()
         parser, paused = connection.parser, connection.paused
@@ -130,7 +132,7 @@ class Intake:
             or paused
             or self._held
         ):
-            self._watch(connection, served > 0, instant)
+            self._watch(connection, count > 0, instant)
 
     def _receive_unread(
         self,
@@ -225,7 +227,8 @@ class Intake:
         if connection.has_unserved:
             since_ns = connection.backlog.next(connection.parser.pending_bytes)
             instant = self.turns.instant(since_ns)
-            self._serve(connection, connection.parser.rest(self._slice), instant)
+            served = self._serve(connection, connection.parser.rest(self._slice), instant)
+            self._served(connection, served, instant)
         waits = _is_behind(connection) or self._must_wait(connection)
         if connection.stage is Stage.OPEN and not waits:
             connection.read_on(instant.mono_ns)
