@@ -177,11 +177,16 @@ class Connection(asyncio.BufferedProtocol):
             if nbytes > PIECE_BYTES:
                 self._keep_parts(data[:-PIECE_BYTES])
                 data = data[-PIECE_BYTES:]
+                if self.stage is not OPEN:
+                    return
             parts = self._tls.parts(data)
         except P2PError as error:
             self.fail(error)
             return
-        self._take(parts[0] if len(parts) == 1 else b"".join(parts))
+        if len(parts) == 1 and not self._tls.ended:  # as nearly always
+            self._host.intake.received(self, parts[0])
+        else:
+            self._take(b"".join(parts))
 
     def _keep_parts(self, data: memoryview) -> None:
         """What comes of a large frame before its last part is kept as it is decrypted: to be put
@@ -332,14 +337,14 @@ class Connection(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Everything that was queued leaves in one record, or as few as fit."""
         self.unflushed = False
-        outbox = self.outbox
+        outbox, transport = self.outbox, self._transport
         while outbox.frames and not self.paused and self.stage is OPEN:
             data = outbox.take()
-            if len(data) <= JOINED_BYTES:
-                self._write(self._tls.send(data))
-            else:
+            if len(data) > JOINED_BYTES:
                 for piece in self._tls.pieces(data):
                     self._write(piece)
+            elif transport is not None and not transport.is_closing():
+                transport.write(self._tls.send(data))
 
     def close(self) -> None:
         """Send what is queued, say that this is the end, and read until the peer agrees."""

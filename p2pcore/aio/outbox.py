@@ -61,11 +61,14 @@ class Outbox:
         frames = self.frames
         if self._size_bytes > FLUSH_BYTES:
             return self._take_some()
-        counters = self._counters
-        counters.messages_out += len(frames)
+        count, counters = len(frames), self._counters
+        counters.messages_out += count
         counters.bytes_out += self._size_bytes
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
-        frames.clear()
+        if count == 1:
+            data = frames.popleft()
+        else:
+            data = b"".join(frames)
+            frames.clear()
         self._size_bytes = self.reply_bytes = 0
         if self.is_full:
             self._refill()
