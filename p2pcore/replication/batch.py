@@ -9,9 +9,12 @@ all the means of one, and its own error in the end. So a batch is only ever a sh
 Rule: nothing here knows how to fail; that is what `operations.py` is for.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import cast
 
-from p2pcore.contact import Contact, point_of
+from p2pcore.contact import Contact
 from p2pcore.effects import Done, Instant, budget_of
 from p2pcore.errors import BusyError, P2PError
 from p2pcore.ids import Key, NodeId
@@ -37,6 +40,8 @@ __all__ = ["Batch", "BatchWrite", "Choose"]
 
 ITEMS_PER_UNIT = 4  # an item takes a fraction of what a request of its own would
 
+_number = int.from_bytes  # `point_of`, without a call in between
+
 Choose = Callable[[int, list[Contact], Instant], Sequence[Contact]]
 """Which of the replicas of the item at a place are asked."""
 
@@ -49,11 +54,12 @@ class _Part(Call):
 
     __slots__ = ("_batch", "places")
 
-    def __init__(self, batch: "Batch", call_id: int, due_ns: int, places: list[int]) -> None:
+    def __init__(
+        self, batch: "Batch", call_id: int, due_ns: int, places: list[int], size_bytes: int
+    ) -> None:
         super().__init__(call_id, due_ns)
         self._batch = batch
         self.places = places
-        size_bytes = sum(batch.sizes_of(places))
         self.units = batch.unit * (units_of(size_bytes) + len(places) // ITEMS_PER_UNIT)
 
     def replied(self, node_id: NodeId, reply: Reply, now: Instant) -> None:
@@ -105,7 +111,7 @@ class Batch:
         find, count = self._context.directory.replicas, self._context.settings.replicas
         by_node, all_replicas, ask_of = self._by_node, self.replicas, self.chooser()
         for place, key in enumerate(self._keys):
-            replicas = find(point_of(key), count, now)
+            replicas = find(_number(key), count, now)
             if replicas is None or len(replicas) < count:
                 continue  # looked up by the operation of its own that follows
             all_replicas[place] = replicas
@@ -136,8 +142,9 @@ class Batch:
         asked = [contact for contact, _ in by_node.values()]
         due_ns = min(self._deadline_ns, now.mono_ns + self.wait_ns(asked, now))
         for contact, places in by_node.values():
-            for chunk in self._chunks(places):
-                part = _Part(self, self._context.links.new_call_id(), due_ns, chunk)
+            for chunk, size_bytes in self._chunks(places):
+                call_id = self._context.links.new_call_id()
+                part = _Part(self, call_id, due_ns, chunk, size_bytes)
                 self._parts.append(part)
                 budget = budget_of(self._deadline_ns - now.mono_ns)
                 self._context.links.ask(part, [contact], self.message(part.id, chunk, budget), now)
@@ -188,17 +195,16 @@ class Batch:
             done, self._done = self._done, _nobody
             done(self.results, now)
 
-    def _chunks(self, places: list[int]) -> list[list[int]]:
-        chunk: list[int] = []
-        chunks = [chunk]
-        left_bytes = MAX_BATCH_BYTES
-        for place, item_bytes in zip(places, self.sizes_of(places), strict=True):
-            left_bytes -= item_bytes
-            if chunk and (left_bytes < 0 or len(chunk) >= MAX_BATCH_ITEMS):
-                chunk = []
-                chunks.append(chunk)
-                left_bytes = MAX_BATCH_BYTES - item_bytes
-            chunk.append(place)
+    def _chunks(self, places: list[int]) -> list[tuple[list[int], int]]:
+        """What goes into one message each, and how many bytes that is."""
+        ends = list(accumulate(self.sizes_of(places)))
+        chunks: list[tuple[list[int], int]] = []
+        first = sent_bytes = 0
+        while first < len(places):
+            stop = bisect_right(ends, sent_bytes + MAX_BATCH_BYTES, first)
+            stop = min(max(stop, first + 1), first + MAX_BATCH_ITEMS)
+            chunks.append((places[first:stop], ends[stop - 1] - sent_bytes))
+            first, sent_bytes = stop, ends[stop - 1]
         return chunks
 
     # What the two kinds decide
@@ -248,8 +254,11 @@ class BatchWrite(Batch):
         done: Done,
         priority: Priority = NORMAL,
     ) -> None:
-        super().__init__(context, [Key(item.key) for item in items], deadline_ns, done, priority)
+        # Calling a NewType is dearer than all else that is done here for an item.
+        keys = cast(list[Key], [item.key for item in items])
+        super().__init__(context, keys, deadline_ns, done, priority)
         self._items = items
+        self._sizes = [len(item.value or b"") + len(item.name or b"") for item in items]
         self._acks = [0] * len(items)
 
     def chooser(self) -> Choose:
@@ -261,15 +270,16 @@ class BatchWrite(Batch):
         )
 
     def sizes_of(self, places: list[int]) -> Sequence[int]:
-        items = [self._items[place] for place in places]
-        return [len(item.value or b"") + len(item.name or b"") for item in items]
+        sizes = self._sizes
+        return [sizes[place] for place in places]
 
     @property
     def quorum(self) -> int:
         return self._context.settings.writes
 
     def message(self, call_id: int, places: list[int], budget: int) -> Message:
-        return StoreMany(call_id, [self._items[place] for place in places], budget)
+        items = self._items
+        return StoreMany(call_id, [items[place] for place in places], budget)
 
     def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
         if not isinstance(reply, StoredMany):

@@ -70,7 +70,8 @@ class BatchRead(Batch):
         return self._context.settings.reads
 
     def message(self, call_id: int, places: list[int], budget: int) -> Message:
-        return FetchMany(call_id, [self._keys[place] for place in places], budget=budget)
+        keys = self._keys
+        return FetchMany(call_id, [keys[place] for place in places], budget=budget)
 
     def count(self, places: list[int], node_id: NodeId, reply: Reply, now: Instant) -> None:
         if not isinstance(reply, FoundMany) or len(reply.items) != len(places):

@@ -6,6 +6,7 @@ counts, is one look-up in `ownership.py`.
 """
 
 from collections.abc import Callable
+from typing import cast
 
 from p2pcore.contact import point_of
 from p2pcore.effects import LONG_DELAY, Instant, is_spent
@@ -256,20 +257,21 @@ class Replica:
         others: list[int] = []
         room = MAX_VALUE_BYTES  # a reply is one frame
         held = request.held and link.contact is not None
-        store, standing, wall_ms = self._store, self._ownership.standing, now.wall_ms
-        for place, key in enumerate(request.keys):
-            record = store.held(Key(key)) if held else store.get(Key(key), wall_ms)
-            size = len(record.value or b"") + len(record.name or b"") if record else 0
+        get, get_held, standing = self._store.get, self._store.held, self._ownership.standing
+        wall_ms = now.wall_ms
+        for place, key in enumerate(cast(list[Key], request.keys)):
+            record = get_held(key) if held else get(key, wall_ms)
+            item, size = None, 0
+            if record is not None:
+                value, name = record.value, record.name
+                item = FoundItem(record.version, value, record.expires_ms, name)
+                size = (len(value) if value else 0) + (len(name) if name else 0)
             if size > room or not (held or standing(_number(key)) is READY):
                 others.append(place)
-                items.append(None)
-                continue
-            room -= size
-            items.append(
-                FoundItem(record.version, record.value, record.expires_ms, record.name)
-                if record
-                else None
-            )
+                item = None
+            else:
+                room -= size
+            items.append(item)
         self._links.reply(link, FoundMany(request.id, items, others, now.delay))
 
     def _on_draw(self, link: Link, request: Draw, now: Instant) -> None:
