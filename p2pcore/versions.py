@@ -60,7 +60,8 @@ class HybridClock:
             self._last = wall
         elif self._max_ahead is not None and self._last - wall >= self._max_ahead:
             self._forget(wall)
-        return Version(self._last.to_bytes(TIME_BYTES) + self._writer)
+        version: Version = self._last.to_bytes(TIME_BYTES) + self._writer  # type: ignore[assignment]
+        return version
 
     @property
     def last(self) -> bytes:

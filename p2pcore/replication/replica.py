@@ -1,5 +1,8 @@
 """How a replica serves: it keeps what is its, and says whether that counts.
 
+What a message holds as key and version has the right length, or it would not have been decoded. It
+is taken for a `Key` or `Version` without calling these types, which costs more than the look-up.
+
 Rule: every request is answered from what is here, and at once, but that with a disk a promise to
 keep something waits until it is synced (`journal.py`). Whether this node is a replica of a key, and
 counts, is one look-up in `ownership.py`.
@@ -148,7 +151,7 @@ class Replica:
         if now.delay >= LONG_DELAY and self._too_late(link, request, now):
             return
         self._counters.stores += 1
-        key = Key(request.key)
+        key: Key = request.key  # type: ignore[assignment]
         standing = self._ownership.standing(_number(key))
         if standing is NOT_REPLICA:
             self._not_replica(link, request.id, key, now)
@@ -168,7 +171,8 @@ class Replica:
             text = "the record's key is not the hash of its name"
             self._links.reply(link, Failed(request.id, Reason.MISBEHAVED, text))
             return
-        record = Record(Version(request.version), request.value, request.expires_ms, name)
+        version: Version = request.version  # type: ignore[assignment]
+        record = Record(version, request.value, request.expires_ms, name)
         store = self._store
         try:
             newer = store.put(key, record, now.wall_ms)
@@ -208,7 +212,7 @@ class Replica:
         if now.delay >= LONG_DELAY and self._too_late(link, request, now):
             return
         self._counters.fetches += 1
-        key = Key(request.key)
+        key: Key = request.key  # type: ignore[assignment]
         standing = self._ownership.standing(_number(key))
         if standing is not READY:
             self._declined(link, request.id, key, standing, now)
@@ -240,9 +244,11 @@ class Replica:
             return False
         if item.name is not None and is_false_name(item.key, item.name):
             return False
-        record = Record(Version(item.version), item.value, item.expires_ms, item.name)
+        version: Version = item.version  # type: ignore[assignment]
+        key: Key = item.key  # type: ignore[assignment]
+        record = Record(version, item.value, item.expires_ms, item.name)
         try:
-            newer = self._store.put(Key(item.key), record, now.wall_ms)
+            newer = self._store.put(key, record, now.wall_ms)
         except RefusedError:
             return False
         if newer is not None or standing is not READY:
