@@ -95,8 +95,14 @@ class FrameParser:
         """The messages that these bytes complete, in order; `limit` of them at most."""
         if self._broken:
             return []
-        start = 0
-        if self.unfinished_bytes:
+        start, end = 0, len(data)
+        if not self.unfinished_bytes and not self.held and HEADER_BYTES <= end < VIEWED_BYTES:
+            if _size_at(data)[0] == end - HEADER_BYTES:  # one small frame, where nothing is joined
+                try:
+                    return [_decode(data[HEADER_BYTES:])]
+                except _UNREADABLE:
+                    pass  # which is told below
+        elif self.unfinished_bytes:
             self._add(data)
             if self.unfinished_bytes < self._needed:
                 return []
