@@ -3,8 +3,12 @@
 import asyncio
 import time
 
+import pytest
+
+from p2pcore import AdaptiveCoordinator, CoordinatorConfig
 from p2pcore.aio.turn import ASLEEP_NS, Backlog, Turns
 from p2pcore.effects import delay_of
+from tests.aio.support import ONE
 
 MS = 1_000_000
 
@@ -49,6 +53,24 @@ async def test_the_end_of_a_turn_is_told_once_in_the_next() -> None:
     assert told == []
     await asyncio.sleep(0)
     assert told == [0]
+
+
+async def test_a_node_is_asked_for_its_deadline_when_a_turn_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with AdaptiveCoordinator(CoordinatorConfig(**ONE)) as node:
+        host, ask, asked = node._host, node._node.next_deadline, []
+        assert host is not None
+        monkeypatch.setattr(node._node, "next_deadline", lambda: asked.append(1) or ask())
+        host.intake.turns.instant()
+        host.pump()
+        host.pump()
+        assert asked == []
+        await asyncio.sleep(0)
+        before = len(asked)
+        assert before
+        host.pump()  # in a turn in which nothing is read
+        assert len(asked) == before + 1
 
 
 async def test_what_was_there_before_has_waited_since_then() -> None:
