@@ -72,7 +72,8 @@ CROWDED = {
     "quiet_records": f"records_turn_{CROWDS['records'][0]}",
     "quiet_links": f"links_turn_{CROWDS['links'][0]}",
 }
-"""The micro benchmark in which a crowd does the same, half as many."""
+"""The micro benchmark in which a crowd does the same, half as many; all else of a quiet minute is
+the upkeep's."""
 ENDED = ("life_overwrite", "life_delete")  # what is kept of them is taken after their ends
 OF_CROWDS = {"late_operation": "store", "join": "visit", "leave": "visit_with_records"}
 LIVED = {"overwrites": "life_overwrite", "deletes": "life_delete", "visits": "life_visit"}
@@ -151,6 +152,8 @@ def beside(question: Question) -> list[Question]:
         return [question, Question(QuestionKind.EDGE, "connect", question.where)]
     if question.kind is QuestionKind.MICRO and question.what in ENDED:
         return [Question(QuestionKind.MICRO, "life_end"), question]
+    if question.kind is QuestionKind.MICRO and question.what in CROWDED.values():
+        return [Question(QuestionKind.OPERATION, "upkeep", SWARM), question]
     return [question]
 
 

@@ -48,3 +48,8 @@ def test_what_lives_leave_is_also_asked_of_their_ends() -> None:
     [end, delete] = choice(["memory.life_deletes"])
     assert {end.what, delete.what} == {"life_end", "life_delete"}
     assert traced_for("memory.life_deletes") == question_of("memory.life_deletes")
+
+
+def test_what_a_quiet_minute_takes_is_also_asked_of_its_upkeep() -> None:
+    figure = "counts.longest_slice.quiet_links"
+    assert {each.what for each in choice([figure])} == {traced_for(figure).what, "upkeep"}  # type: ignore[union-attr]
