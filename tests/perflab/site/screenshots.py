@@ -80,7 +80,7 @@ def documented(browser: Any, address: str, site: Path, folder: Path) -> None:
 
 def everything(browser: Any, address: str, site: Path, folder: Path) -> None:
     """Every page of ours, and a report of each kind."""
-    pages = [path.name for path in sorted(site.glob("*.html")) if path.name != "grid.html"]
+    pages = [path.name for path in sorted(site.glob("*.html"))]
     pages = [benchmark_of(site) if each == "benchmark.html" else each for each in pages]
     pages = [commit_of(site) if each == "commit.html" else each for each in pages]
     for kind in ("runs", "load", "chaos"):

@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from perflab.archive.archive import read_archive
+from perflab.archive.kinds import KINDS
 from perflab.archive.shipped import SHIPPED, unpack
 from perflab.report.form import VERDICTS
 from perflab.site.build import publish_front
@@ -205,3 +207,37 @@ def test_freshness_is_the_same_for_all(index: str, listed: Any) -> None:
         assert f"{since:,} commit{'s' if since > 1 else ''} since, not measured" in index
         assert f"{since:,} behind" in index
     assert listed["commits"][max(measured)][0][:8] in index
+
+
+def test_what_is_shipped_is_shown_and_what_is_not_says_what_fills_it(site: Path) -> None:
+    shipped = {item.kind for item in read_archive(ROOT / SHIPPED).reports.values()}
+    assert shipped
+    for kind in KINDS.values():
+        for name in kind.pages:
+            page = (site / name).read_text(encoding="utf-8")
+            empty = page.count("is filed") + page.count("Nothing is filed yet")
+            if kind.name in shipped and name not in SHARED:
+                assert not empty, (kind.name, name)
+            elif name not in SHARED:
+                assert empty, (kind.name, name)
+
+
+SHARED = ("index.html", "load.html", "capacity.html", "growth.html")
+"""Pages of several kinds, or of the suite, too."""
+
+
+def test_a_run_ended_alike_in_the_list_and_in_its_report(site: Path) -> None:
+    runs = read(site / "data" / "load.json")
+    page = plain((site / "load.html").read_text(encoding="utf-8"))
+    for run in runs:
+        report = read(site / run["data"])
+        assert (report["state"].replace(" ", "-"), report["said"]) == (run["state"], run["said"])
+        said = run["said"].partition(": ")[0] if run["state"] == "unmeasured" else run["said"]
+        (headline,) = re.findall(r"<h1>(.*?)</h1>", (site / run["page"]).read_text())
+        assert plain(headline).endswith(said)
+        assert said in page
+    searches = read_archive(ROOT / SHIPPED).reports.values()
+    capacity = (site / "capacity.html").read_text(encoding="utf-8")
+    for each in searches:
+        if each.kind == "searches":
+            assert each.head.commit[:8] in capacity
