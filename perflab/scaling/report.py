@@ -19,7 +19,9 @@ __all__ = ["scaling_report"]
 Growths = dict[tuple[str, str], FittedGrowth | None]
 BEYOND = (65_536, 262_144, 1_000_000)
 LAW_FROM = 64  # nodes: fewer know each other all, and nothing grows by law yet
+MOST_OFF = 0.25  # of the largest sizes, where it was checked: a law that is more says nothing
 CALM_SHARE = 0.01  # of a processor, for membership alone
+NO_LAW = "too few sizes, or no law that holds"
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,14 @@ class _Record:
 
     def growth(self, play: str, name: str) -> FittedGrowth | None:
         """The law of the sizes from which on there is one: not of those at which the figure is
-        still nothing; None: too few of them."""
+        still nothing; None: too few of them, or each law was far off where it was checked."""
         there = [each for each in self.points(play, name) if each[0] >= LAW_FROM]
         nothing = max((nodes for nodes, value in there if not value), default=0)
         points = [each for each in there if each[0] > nothing]
-        return grown(points) if len({nodes for nodes, _ in points}) >= FEWEST_SIZES else None
+        if len({nodes for nodes, _ in points}) < FEWEST_SIZES:
+            return None
+        found = grown(points)
+        return found if found.off <= MOST_OFF else None
 
 
 def scaling_report(head: ScalingHead, rows: Sequence[ScalingRow]) -> str:
@@ -122,7 +127,7 @@ def _beyond(growths: Growths) -> str:
     for figure in FIGURES:
         growth = growths[figure.play, figure.name]
         if growth is None:
-            lines.append([figure.title, "too few sizes", *[""] * (1 + len(BEYOND))])
+            lines.append([figure.title, NO_LAW, *[""] * (1 + len(BEYOND))])
             continue
         law = " or ".join((growth.law, *growth.others))
         said = [_interval(growth.at(nodes)) for nodes in BEYOND]
@@ -193,11 +198,12 @@ def _breaks(head: ScalingHead, record: _Record, growths: Growths) -> str:
             continue
         growth = growths[place]
         if growth is None:
-            lines.append((math.inf, [words, "", "too few sizes for a law"]))
+            lines.append((math.inf, [words, "", NO_LAW]))
             continue
         value, low, high = reaches(growth, limit)
-        said = f"{_or_never(low)} to {_or_never(high)}"
-        lines.append((value or math.inf, [words, _or_never(value), f"by law: {said}"]))
+        earliest, latest = _or_never(low), _or_never(high)
+        said = "by law" if earliest == latest else f"by law: {earliest} to {latest}"
+        lines.append((value or math.inf, [words, _or_never(value), said]))
     lines.sort(key=lambda each: each[0])
     titles = ("what is met", "from nodes", "how that is known")
     return "**What breaks first**:\n\n" + _table(titles, [each for _, each in lines])

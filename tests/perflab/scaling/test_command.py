@@ -145,5 +145,20 @@ def test_figures_of_too_few_sizes_have_no_law() -> None:
         if nodes <= 512 or play != "settled"
     ]
     said = scaling_report(HEAD, rows)
-    assert "| connections that it opens | too few sizes |" in said
+    assert "| connections that it opens | too few sizes, or no law that holds |" in said
+    assert "| nodes that a node knows | a + b log2 N |" in said
+
+
+def test_a_law_that_misses_the_largest_sizes_is_not_told() -> None:
+    """Joins whose messages rise at once from 1,024 nodes on: no smaller size shows it."""
+    rows = [
+        ScalingRow(
+            play=play, nodes=nodes, seed=seed,
+            figures=made_up(play, nodes)
+            | ({"join_messages": 5000.0 if nodes >= 1024 else 40.0} if play == "members" else {}),
+        )
+        for play, nodes, seed, _ in questions(4096)
+    ]  # fmt: skip
+    said = scaling_report(HEAD, rows)
+    assert "| messages of a join | too few sizes, or no law that holds |" in said
     assert "| nodes that a node knows | a + b log2 N |" in said
