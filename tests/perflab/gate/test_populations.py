@@ -85,5 +85,5 @@ def test_without_valgrind_instructions_are_skipped_with_a_reason(
 
 
 def test_every_exact_stage_is_taken() -> None:
-    assert set(STAGES) - set(EXACT) == {"seeds", "rounds"}
+    assert set(STAGES) - set(EXACT) == {"seeds", "sockets", "rounds"}
     assert len(set(POPULATION_METRICS)) == len(POPULATION_METRICS)
