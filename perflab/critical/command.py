@@ -19,6 +19,7 @@ __all__ = ["COMMAND"]
 
 ROOT = Path(__file__).parents[2]
 MOST_ERROR = 0.05
+PACKAGE = "p2pcore/"
 DESCRIPTION = (
     "If a function cost nothing, how long would operations take? Nodes and clients are played in "
     "virtual time, and messages take what the core's work for them says, which is counted exactly."
@@ -41,7 +42,7 @@ exit codes:
 examples:
   python -m perflab critical                                   # this checkout's core
   python -m perflab critical --callees --functions 20          # each with all that it calls
-  python -m perflab critical v0.1 --of 'p2pcore/wire/codec.py:FrameParser.feed'
+  python -m perflab critical v0.1 --of 'wire/codec.py:FrameParser.feed'
   python -m perflab critical HEAD~1 --against HEAD             # is it so, of a real change?
 """
 
@@ -51,7 +52,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("commit", nargs="?", metavar="COMMIT", help="whose core (default: this checkout's files)")
     add("--against", metavar="HEAD", help="hold the prediction against another commit")
-    add("--of", action="append", default=[], metavar="FUNCTION", help="this one, as tables name it")
+    add(
+        "--of", action="append", default=[], metavar="FUNCTION", type=_whole_name,
+        help="this one, as tables name it",
+    )  # fmt: skip
     add("--functions", type=int, default=12, metavar="N", help="the largest N (%(default)s)")
     add("--callees", action="store_true", help="a function with all that it calls")
     add("--seeds", type=int, default=6, metavar="N", help="networks (%(default)s)")
@@ -62,6 +66,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="to read or to send a message, on average (%(default)s)",
     )  # fmt: skip
     add("--latency-us", type=int, default=100, metavar="US", help="one way (%(default)s)")
+
+
+def _whole_name(told: str) -> str:
+    """Tables leave out what all names begin with."""
+    return told if told.startswith(PACKAGE) else PACKAGE + told
 
 
 def _main(options: argparse.Namespace) -> int:
@@ -81,9 +90,7 @@ def _main(options: argparse.Namespace) -> int:
             operations=options.operations, seeds=options.seeds,
         )  # fmt: skip
         _say(_kinds(work, bench.unit_ns))
-        if options.against:
-            if base is None:
-                raise WorkError("--against takes a COMMIT to begin with")
+        if base is not None and options.against:
             head = commit_of(ROOT, options.against)
             return _held((base, head), work, work_of(_built(head)), bench, options)
         _table(work, bench, options)
@@ -94,6 +101,8 @@ def _main(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
+    if options.against and not options.commit:
+        raise WorkError("--against takes a COMMIT to begin with")
     for name, least, most in (
         ("functions", 1, 1000), ("seeds", 2, 1000), ("operations", 100, 1_000_000),
         ("busy", 0.01, 0.95), ("message_us", 0.1, 1e6), ("latency_us", 0, 10_000_000),
@@ -127,7 +136,7 @@ def _table(work: CoreWork, bench: SeededNetworks, options: argparse.Namespace) -
         found = bench.with_kinds(work.kinds({name: 1.0}, callees=options.callees))
         kind, share = work.most_of(name, callees=options.callees)
         _say(
-            f"| {name.removeprefix('p2pcore/')} | {shares[name]:.1%} | {kind} {share:.0%} "
+            f"| {name.removeprefix(PACKAGE)} | {shares[name]:.1%} | {kind} {share:.0%} "
             f"| {_changed(found.p50, found.p50_change)} | {_changed(found.p99, found.p99_change)} |"
         )
 
