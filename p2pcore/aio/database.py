@@ -16,7 +16,7 @@ Rule: knows bytes and files, not what they are for; raises what the disk says, i
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from operator import attrgetter
 from pathlib import Path
@@ -53,6 +53,7 @@ FILE = "records.db"
 OWNER_ONLY = 0o600
 BUSY_S = 5.0  # another process that looks at the file may hold it for a moment
 READ_ROWS = 1000  # at a time, when all is read
+COPY_PAGES = 256  # of a copy, synced in one go
 FREE_PAGES = 256  # given back to the file system in one go: some milliseconds
 
 
@@ -121,15 +122,12 @@ class Database:
             return
         if not version:
             self._run("PRAGMA auto_vacuum=INCREMENTAL")
-        mode = "FULL" if synced else "NORMAL"
         # Some systems build SQLite so that what is deleted is overwritten: a delete of 1 MiB
         # would write 1 MiB, which a full disk has not.
         wanted = {"journal_mode": "wal", "synchronous": 2 if synced else 1,
                   "wal_autocheckpoint": 0, "mmap_size": 0, "secure_delete": 0}  # fmt: skip
-        for pragma in ("journal_mode=WAL", f"synchronous={mode}", "wal_autocheckpoint=0",
-                       "mmap_size=0", "secure_delete=OFF"):  # fmt: skip
-            self._run(f"PRAGMA {pragma}")
         for name, value in wanted.items():
+            self._run(f"PRAGMA {name}={value}")
             found = self._connection.execute(f"PRAGMA {name}").fetchone()
             if found is not None and found[0] != value:
                 raise BrokenDiskError(f"{self.path}: SQLite has {name}={found[0]}, not {value}")
@@ -297,11 +295,21 @@ class Database:
             raise _kind_of(error) from error
         return [row[0] for row in rows if row[0] != "ok"]
 
-    def copy_to(self, path: Path) -> None:
-        """Copy all of it, as it is at this moment, into an empty file. Writers go on meanwhile."""
+    def copy_to(self, path: Path, pause: Callable[[], None]) -> None:
+        """Copy all of it, as it is at this moment, into an empty file; writers go on. They would
+        wait for the sync of it all, so each part is synced, and then `pause` called."""
+
+        def sync(*_: int) -> None:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            pause()
+
         try:
-            with closing(sqlite3.connect(path)) as copy:
-                self._connection.backup(copy)
+            with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+                copy.execute("PRAGMA synchronous=OFF")  # `sync` does
+                self._run("BEGIN")
+                self._all("SELECT 1 FROM state")  # now: what is read is of this moment
+                self._connection.backup(copy, pages=COPY_PAGES, progress=sync)
                 copy.execute("PRAGMA journal_mode=DELETE")  # one file, and no log beside it
         except sqlite3.Error as error:
             raise _kind_of(error) from error

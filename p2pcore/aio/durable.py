@@ -26,8 +26,7 @@ from p2pcore.aio.database import (
     ForeignError,
     FullDiskError,
 )
-from p2pcore.aio.entries import MAX_UNSIGNED
-from p2pcore.aio.files import DirectoryLock
+from p2pcore.aio.files import PLACE, DirectoryLock, place_of
 from p2pcore.aio.reader import Found, Reader
 from p2pcore.aio.system import now
 from p2pcore.aio.writer import Writer
@@ -35,19 +34,13 @@ from p2pcore.effects import Persist, Recall
 from p2pcore.errors import ConfigError
 from p2pcore.replication.journal import Journal
 
-__all__ = ["DiskRecords", "place_of"]
+__all__ = ["DiskRecords"]
 
 log = logging.getLogger("p2pcore")
 
-PLACE = "place"  # the name of the number that tells this file from a copy of it
 SUFFIXES = ("", "-wal", "-shm")
 
 Reported = Callable[[], None]
-
-
-def place_of(path: Path) -> int:
-    """What tells a file from its copies: its inode."""
-    return path.stat().st_ino & MAX_UNSIGNED
 
 
 class DiskRecords:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from p2pcore.address import parse_node_id
+from p2pcore.aio.entries import MAX_UNSIGNED
 from p2pcore.errors import ConfigError, shown
 from p2pcore.session.admission import AllowList
 
@@ -20,7 +21,9 @@ except ImportError:  # not a POSIX system: nothing is locked there
 
 __all__ = [
     "LOCK_FILE",
+    "PLACE",
     "DirectoryLock",
+    "place_of",
     "put_in_place",
     "read_allow_list",
     "sync_directory",
@@ -28,11 +31,17 @@ __all__ = [
 ]
 
 LOCK_FILE = "lock"
+PLACE = "place"  # the name of the number that tells a node's file from a copy of it
 OWNER_ONLY = 0o600
 ANY_CLIENT = "any-client"
 MAX_ALLOW_BYTES = 8 << 20  # a hundred thousand ids, read within a turn of the loop
 NO_LINKS_HERE = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 MAX_PID_DIGITS = 20
+
+
+def place_of(path: Path) -> int:
+    """What tells a file from its copies: its inode."""
+    return path.stat().st_ino & MAX_UNSIGNED
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -11,7 +11,8 @@ Rule: never changes a file in place that is not this directory's own.
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +25,12 @@ from p2pcore.aio.database import (
     ForeignError,
     FullDiskError,
 )
-from p2pcore.aio.durable import PLACE, place_of
-from p2pcore.aio.files import DirectoryLock, put_in_place, sync_directory
+from p2pcore.aio.files import PLACE, DirectoryLock, place_of, put_in_place, sync_directory
 from p2pcore.errors import ConfigError
 
 __all__ = ["Findings", "back_up", "check", "compact", "restore"]
 
+PAUSE_S = 1.0  # at most
 ID_BYTES = 32  # of a key; what is shorter is the journal's own
 
 
@@ -56,7 +57,7 @@ def check(directory: Path) -> Findings:
         ConfigError: there are none, or they can't be read.
     """
     path = _records_of(directory)
-    return _look_through(path)
+    return _look_through(path, _Pace())
 
 
 def back_up(directory: Path, target: Path) -> Findings:
@@ -65,11 +66,11 @@ def back_up(directory: Path, target: Path) -> Findings:
     Raises:
         ConfigError: there are none, the target is there already, or can't be written.
     """
-    path = _records_of(directory)
+    path, pace = _records_of(directory), _Pace()
     with _draft(target) as draft:
         with _usable(path), closing(Database(path, read_only=True)) as database:
-            database.copy_to(draft)
-        return _look_through(draft, named=target)
+            database.copy_to(draft, pace)
+        return _look_through(draft, pace, named=target)
 
 
 def restore(backup: Path, directory: Path) -> Findings:
@@ -85,13 +86,13 @@ def restore(backup: Path, directory: Path) -> Findings:
         target = directory / FILE
         with _draft(target) as draft:
             with _usable(backup), closing(Database(backup, read_only=True)) as database:
-                database.copy_to(draft)
+                database.copy_to(draft, _go_on)
             with _usable(draft), closing(Database(draft)) as copy:
                 copy.note(PLACE, place_of(draft))
                 copy.checkpoint(truncate=True)
             for suffix in ("-wal", "-shm"):  # of a file that was here before: not of this one
                 (directory / f"{FILE}{suffix}").unlink(missing_ok=True)
-            return _look_through(draft, named=target)
+            return _look_through(draft, _go_on, named=target)
 
 
 def compact(directory: Path) -> tuple[int, int]:
@@ -115,7 +116,23 @@ def _records_of(directory: Path) -> Path:
     return path
 
 
-def _look_through(path: Path, *, named: Path | None = None) -> Findings:
+class _Pace:
+    """Called now and then by work that a node's clients should not notice: it is at it for half of
+    the time."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self) -> None:
+        time.sleep(min(time.monotonic() - self._began, PAUSE_S))
+        self._began = time.monotonic()
+
+
+def _go_on() -> None:
+    """The pace where no node runs."""
+
+
+def _look_through(path: Path, pause: Callable[[], None], *, named: Path | None = None) -> Findings:
     """Every record, and what SQLite says of the file."""
     findings = Findings(named or path)
     with _usable(path), closing(Database(path, read_only=True)) as database:
@@ -123,6 +140,7 @@ def _look_through(path: Path, *, named: Path | None = None) -> Findings:
         try:
             findings.damaged += database.complaints()
             for batch in database.load():
+                pause()
                 for each in batch:
                     if not each.is_sound:
                         findings.damaged.append(f"the record of key {_shown(each.key)}")

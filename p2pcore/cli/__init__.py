@@ -10,16 +10,18 @@ what is stored, asked and refused is decided below.
 """
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 
-from p2pcore.cli.defaults import parsed
 from p2pcore.cli.exits import Exit, exit_of
 from p2pcore.cli.output import DamagedRecordsError, OutputError, complain, flush
 from p2pcore.errors import P2PError
 
 __all__ = ["main"]
+
+LOWEST = 19  # of priorities, as `nice` counts them
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -31,7 +33,12 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The process's exit code, one of `Exit`.
     """
-    words = sys.argv[1:] if words is None else words
+    if words is None:
+        words = sys.argv[1:]
+        if words[:1] in (["backup"], ["check"]):
+            _give_way()  # before anything is imported, which takes the longest
+    from p2pcore.cli.defaults import parsed
+
     as_json = "--json" in words  # wanted for errors in the other words, too
     code = Exit.OK
     try:
@@ -58,6 +65,16 @@ def main(words: Sequence[str] | None = None) -> int:
         text = f"this is a bug of p2pcore, please report it: {error!r}"
         complain(text, kind=type(error).__name__, code=code, as_json=as_json)
     return code
+
+
+def _give_way() -> None:
+    """Take what the processors have left: the node goes on serving, and whoever waits for it
+    must not notice."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):  # not on Linux, or not allowed
+        if hasattr(os, "nice"):
+            os.nice(LOWEST)
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -76,12 +76,39 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
     plain.close()
 
 
+def test_a_copy_is_synced_part_by_part_and_is_one_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written between two parts is not in it, and does not make it begin anew."""
+    path, target = tmp_path / "records.db", tmp_path / "copy.db"
+    synced: list[int] = []
+    pauses: list[int] = []
+    with closing(Database(path)) as database:
+        before = {f"large {n}": b"v" * (1 << 20) for n in range(4)}
+        database.write([change(n, key, value) for n, (key, value) in enumerate(before.items(), 1)])
+
+        def write_more() -> None:
+            pauses.append(len(synced))
+            number = 10 + len(pauses)
+            database.write([change(number, f"later {number}", b"v")])
+
+        monkeypatch.setattr(os, "fsync", lambda _: synced.append(target.stat().st_size))
+        with closing(Database(path, read_only=True)) as reader:
+            reader.copy_to(target, write_more)
+    assert len(pauses) >= 4
+    assert pauses == list(range(1, len(pauses) + 1))
+    assert synced == sorted(synced)
+    assert synced[-2] > 2 << 20
+    assert found(target) == {key_of(key): value for key, value in before.items()}
+    assert len(found(path)) == len(before) + len(pauses)
+
+
 def test_the_names_of_listed_records_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "records.db"
     database = Database(path)
     named = Persist(1, key_of("a"), Version(bytes(16)), b"1", 0, b"a")
     database.write([named, change(2, "b", b"2")])
-    database.copy_to(tmp_path / "copy.db")
+    database.copy_to(tmp_path / "copy.db", lambda: None)
     database.close()
     for file in (path, tmp_path / "copy.db"):
         database = Database(file)

@@ -1,7 +1,9 @@
 """The commands for the records in a data directory."""
 
 import json
+import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +48,30 @@ def test_backup_check_restore_compact(
     node = serve("--data-dir", str(folder), *SOLO)
     got = command("get", "b", "--via", node.address)
     assert (got.returncode, got.stdout) == (0, b"value")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_runs_beside_a_node_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    given: list[str] = []
+
+    def idle(process: int, policy: int, param: object) -> None:
+        given.append("idle" if allowed else "refused")
+        if not allowed:
+            raise PermissionError
+
+    # Both are patched where they are not, too: this process must keep its own priority.
+    monkeypatch.setattr(os, "SCHED_IDLE", 5, raising=False)
+    monkeypatch.setattr(os, "sched_param", lambda priority: priority, raising=False)
+    monkeypatch.setattr(os, "sched_setscheduler", idle, raising=False)
+    monkeypatch.setattr(os, "nice", lambda by: given.append(f"nice {by}"), raising=False)
+    for words in (["backup", "nothing", "target"], ["check", "nothing"], ["compact", "nothing"]):
+        monkeypatch.setattr(sys, "argv", ["p2pcore", *words])
+        assert main() == Exit.USAGE
+    assert given == ["idle"] * 2 if allowed else ["refused", "nice 19"] * 2
+    assert main(["check", "nothing"]) == Exit.USAGE
+    assert len(given) == (2 if allowed else 4), "whoever calls main() keeps its priority"
 
 
 def test_damage_has_an_exit_code_of_its_own(
