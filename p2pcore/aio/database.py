@@ -24,12 +24,13 @@ from typing import Any
 
 from p2pcore.aio.entries import KEY_BYTES, entry_of, rows_of, sound_row
 from p2pcore.aio.schema import (
-    INSERT_DATA,
-    INSERT_META,
+    CHANGE_COLUMNS,
+    CHANGES,
     MIGRATIONS,
     SCHEMA_VERSION,
     SELECT_ENTRIES,
     SELECT_PAGE,
+    insert_changes,
     migrated_entry,
     saved_by,
     select_of,
@@ -124,7 +125,7 @@ class Database:
             self._run("PRAGMA auto_vacuum=INCREMENTAL")
         # Some systems build SQLite so that what is deleted is overwritten: a delete of 1 MiB
         # would write 1 MiB, which a full disk has not.
-        wanted = {"journal_mode": "wal", "synchronous": 2 if synced else 1,
+        wanted = {"journal_mode": "wal", "synchronous": 2 if synced else 1, "temp_store": 2,
                   "wal_autocheckpoint": 0, "mmap_size": 0, "secure_delete": 0}  # fmt: skip
         for name, value in wanted.items():
             self._run(f"PRAGMA {name}={value}")
@@ -137,6 +138,8 @@ class Database:
             )
         for number in range(version, SCHEMA_VERSION):
             self._migrate(number)
+        for statement in CHANGES:
+            self._run(statement)
 
     def _migrate(self, number: int) -> None:
         self._run("BEGIN IMMEDIATE")
@@ -223,52 +226,45 @@ class Database:
         """Note a number, for good."""
         self._guarded("INSERT OR REPLACE INTO state VALUES(?, ?)", (name, value))
 
+    @property
+    def most_changes(self) -> int:
+        """How many can be written in one go: SQLite before 3.32 takes few variables."""
+        variables = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        return 1 << (variables // CHANGE_COLUMNS).bit_length() - 1
+
     def write(self, group: Sequence[Persist]) -> None:
-        """Write all of these, or none. When it returns they are committed.
+        """Write all of these, at most `most_changes`, or none. When it returns they are committed.
+        It is one statement: after each, this thread would wait for its turn beside a busy loop.
 
         Raises:
             FullDiskError: there was no room.
             BrokenDiskError: it is not known what is on disk.
         """
-        meta, data, gone = self._plan(group)
+        rows = self._plan(group)
         try:
-            self._run("BEGIN IMMEDIATE")
-            run = self._connection.executemany
-            run(INSERT_META, meta)
-            if data:
-                run(INSERT_DATA, data)
-            if gone:
-                run("DELETE FROM meta WHERE seq=?", gone)
-                run("DELETE FROM data WHERE seq=?", gone)
-            self._run("COMMIT")
+            self._connection.execute(insert_changes(len(rows) // CHANGE_COLUMNS), rows)
         except sqlite3.Error as error:
-            kind = _kind_of(error)
-            if self._connection.in_transaction:
-                try:
-                    self._run("ROLLBACK")
-                except sqlite3.Error as second:
-                    raise BrokenDiskError(str(second)) from error
-            raise kind from error
+            raise _kind_of(error) from error
         if self._left:
             for change in group:
                 self._left.pop(change.replaces, None)
 
-    def _plan(self, group: Sequence[Persist]) -> tuple[list[Any], list[Any], list[tuple[int]]]:
-        """The rows to insert, and those to delete; what is replaced within the group is neither."""
+    def _plan(self, group: Sequence[Persist]) -> list[Any]:
+        """What the view `change` takes, row after row; what is replaced within the group is not
+        written."""
         left = self._left
-        old = [change.replaces for change in group if change.replaces]
-        if left:
-            old = [left.get(row, row) for row in old]
-        first = group[0].number if group else 0
-        brief = {row for row in old if row >= first}
-        meta, data = [], []
-        for number, key, version, value, expires_ms, name in map(_fields, group):
-            if version is None or (brief and number in brief):
-                continue
-            meta.append((number, entry_of(number, key, version, value, expires_ms, name)))
-            if value is not None:
-                data.append((number, value))
-        return meta, data, [(row,) for row in old if row not in brief]
+        replaced = {change.replaces for change in group if change.replaces}
+        rows: list[Any] = []
+        for number, key, version, value, expires_ms, name, old in map(_fields, group):
+            gone = left.get(old, old) or None
+            if version is None or number in replaced:
+                rows += (number, None, None, gone)
+            else:
+                entry = entry_of(number, key, version, value, expires_ms, name)
+                rows += (number, entry, value, gone)
+        # So there are few statements, which stay parsed; a row of NULL changes nothing.
+        rows += [None] * CHANGE_COLUMNS * ((1 << (len(group) - 1).bit_length()) - len(group))
+        return rows
 
     def left_out(self, group: Sequence[Persist]) -> None:
         """These are not written: what they should have replaced is there still, and is replaced by
@@ -310,6 +306,7 @@ class Database:
                 self._run("BEGIN")
                 self._all("SELECT 1 FROM state")  # now: what is read is of this moment
                 self._connection.backup(copy, pages=COPY_PAGES, progress=sync)
+                self._run("COMMIT")
                 copy.execute("PRAGMA journal_mode=DELETE")  # one file, and no log beside it
         except sqlite3.Error as error:
             raise _kind_of(error) from error
@@ -375,7 +372,7 @@ class Database:
             raise _kind_of(error) from error
 
 
-_fields = attrgetter("number", "key", "version", "value", "expires_ms", "name")
+_fields = attrgetter("number", "key", "version", "value", "expires_ms", "name", "replaces")
 
 
 def _make_private(path: Path) -> None:

@@ -6,18 +6,20 @@ schema 3, `meta` had a column for each part of an entry.
 Rule: statements, and rows of earlier schemas; opens nothing.
 """
 
+from functools import cache
 from typing import Any
 
 from p2pcore.aio.entries import NO_VALUE, packed, saved_of
 from p2pcore.storage.store import Saved, mark_of
 
 __all__ = [
-    "INSERT_DATA",
-    "INSERT_META",
+    "CHANGES",
+    "CHANGE_COLUMNS",
     "MIGRATIONS",
     "SCHEMA_VERSION",
     "SELECT_ENTRIES",
     "SELECT_PAGE",
+    "insert_changes",
     "migrated_entry",
     "saved_by",
     "select_of",
@@ -60,8 +62,19 @@ SELECT_PAGE = (
 """How many entries come after a row, the row of the last one, and all of them joined."""
 
 SELECT_ENTRIES = "SELECT seq, entry FROM meta WHERE seq > ? ORDER BY seq LIMIT ?"
-INSERT_META = "INSERT INTO meta VALUES(?, ?)"
-INSERT_DATA = "INSERT INTO data VALUES(?, ?)"
+
+CHANGE_COLUMNS = 4  # number, entry, value, and which row is deleted; NULL: none of this
+CHANGES = (
+    "CREATE TEMP VIEW change AS SELECT 0 AS seq, x'' AS entry, x'' AS value, 0 AS gone",
+    "CREATE TEMP TRIGGER put INSTEAD OF INSERT ON change BEGIN"
+    " INSERT INTO meta SELECT NEW.seq, NEW.entry WHERE NEW.entry IS NOT NULL;"
+    " INSERT INTO data SELECT NEW.seq, NEW.value WHERE NEW.value IS NOT NULL;"
+    " DELETE FROM meta WHERE seq = NEW.gone;"
+    " DELETE FROM data WHERE seq = NEW.gone;"
+    " END",
+)
+"""What a connection that writes begins with: so one statement writes and deletes many rows."""
+
 ENTRIES_SINCE = 4
 
 
@@ -95,6 +108,12 @@ def sound_head(
         return -1
     size = None if value is None else len(value)
     return mark_of(seq, key, version, expires_ms, size, name)
+
+
+@cache
+def insert_changes(count: int) -> str:
+    """For so many rows at once."""
+    return f"INSERT INTO change VALUES{','.join(['(?,?,?,?)'] * count)}"
 
 
 def migrated_entry(

@@ -121,7 +121,8 @@ class Writer:
         group: list[Persist] = []
         size, waiting = 0, self._waiting
         apart = self._full or self._over
-        while waiting and len(group) < GROUP_CHANGES and size < GROUP_BYTES:
+        most = min(GROUP_CHANGES, self._database.most_changes)
+        while waiting and len(group) < most and size < GROUP_BYTES:
             if group and apart and (waiting[0].value is None) != (group[0].value is None):
                 break
             change = waiting.popleft()

@@ -76,6 +76,22 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
     plain.close()
 
 
+@pytest.mark.parametrize("variables", [999, 32_766])
+def test_a_group_is_no_longer_than_sqlite_takes(tmp_path: Path, variables: int) -> None:
+    path = tmp_path / "records.db"
+    with closing(Database(path)) as database:
+        database._connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, variables)
+        most = database.most_changes
+        assert most >= 128
+        for count in (most, most - 1, most // 2 + 1, 1):
+            names = [f"{count} {n}" for n in range(count)]
+            first = database.last_row() + 1
+            database.write([change(first + n, name, b"v") for n, name in enumerate(names)])
+            assert set(map(key_of, names)) <= found(path).keys()
+        with pytest.raises(DamagedError, match="too many SQL variables"):
+            database.write([change(10**6 + n, f"{n}", b"v") for n in range(most + 1)])
+
+
 def test_a_copy_is_synced_part_by_part_and_is_one_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
