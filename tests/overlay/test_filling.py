@@ -10,7 +10,7 @@ from p2pcore.overlay.table import BUCKET_SIZE
 from p2pcore.sim import Crash, World
 from p2pcore.wire.messages import FindNode
 
-COUNT = 70
+COUNT = 54
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +43,28 @@ def test_what_is_full_is_looked_up_in_turn(world: World) -> None:
     assert 20 <= questions <= 80
 
 
-def test_losses_far_away_are_replaced(world: World) -> None:
-    world.apply(Crash(count=10))
-    world.run(240)
+def lacking(world: World) -> list[str]:
+    """Nodes that know one that is lost, or fewer in the other half of all ids than they could."""
     alive = [node for node in world.nodes if node.alive]
     ids = {node.node_id for node in alive}
+    found = []
     for node in alive:
         table = node.machine.table
         contacts = table.contacts()
-        assert all(contact.node_id in ids for contact in contacts)
         far = [o for o in alive if shared_prefix_bits(table.point, point_of(o.node_id)) == 0]
         have = [c for c in contacts if shared_prefix_bits(table.point, c.point) == 0]
-        assert len(have) == min(BUCKET_SIZE, len(far))
+        known = all(contact.node_id in ids for contact in contacts)
+        if not known or len(have) != min(BUCKET_SIZE, len(far)):
+            found.append(node.name)
+    return found
+
+
+def test_losses_far_away_are_replaced(world: World) -> None:
+    world.apply(Crash(count=10))
+    world.run(10)
+    assert lacking(world)
+    for _ in range(23):
+        if not lacking(world):
+            break
+        world.run(10)
+    assert not lacking(world)
