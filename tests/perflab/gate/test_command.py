@@ -27,22 +27,24 @@ from tests.processes import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 BROKEN = "__version__ = '0.1.0'\nraise ImportError('broken on purpose')\n"
+BUILDS = Path(".asv", "gate", "builds")
 NO_BACKEND = "[build-system]\nrequires = []\nbuild-backend = 'nowhere.to.be.found'\n"
 HEAVY = next(edit for edit in DEFECTS if edit.name == "200 bytes more per frame")
 
 
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This checkout's core under git: `good`, `heavy` with 200 bytes more per frame, `unbuildable`,
     `uninstallable` for want of its build backend, `broken`, which cannot be imported, `moved`,
     whose hybrid clock has another place, `older`, whose client has no batches, `documented` and
-    `repinned`, whose core is that of `good` to the byte."""
-    folder = tmp_path / "repository"
+    `repinned`, whose core is that of `good` to the byte. A gate has built `good` and `heavy`."""
+    folder = tmp_path_factory.mktemp("gate") / "repository"
     folder.mkdir()
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "p2pcore", folder / "p2pcore", ignore=shutil.ignore_patterns("__pyc*"))
     git(folder, "init", "--quiet", "--initial-branch=good")
+    (folder / ".git" / "info" / "exclude").write_text(".asv/\n", encoding="utf-8")
     commit(folder, "Good")
     pins = (folder / "pyproject.toml").read_text(encoding="utf-8")
     repinned = pins.replace('"msgspec>=0.19"', '"msgspec>=0.20"')
@@ -67,6 +69,15 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     records.write_text(text.replace("def store_many(", "def later_many("), encoding="utf-8")
     commit(folder, "Older")
     git(folder, "checkout", "--quiet", "good")
+    for name in ("good", "heavy"):
+        builds.build(folder, commit_of(folder, name), folder / BUILDS)
+    return folder
+
+
+@pytest.fixture
+def repository(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, which the gate takes for its own."""
+    folder = shutil.copytree(made, tmp_path / "repository", symlinks=True)
     monkeypatch.setattr(gate, "ROOT", folder)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
@@ -167,7 +178,7 @@ def test_a_commit_that_cannot_be_measured_is_two(
 ) -> None:
     assert run("good", branch, *BYTES) == 2
     assert words in capsys.readouterr().out
-    assert not list((repository / ".asv" / "gate" / "builds").glob("making-*"))
+    assert not list((repository / BUILDS).glob("making-*"))
 
 
 ONE_PART = ("--only", "cpu.clock", "--budget", "60s")
@@ -246,7 +257,7 @@ def test_the_pins_of_asv_are_pins(repository: Path, capsys: pytest.CaptureFixtur
 
 def test_no_interpreter_is_two(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(repository / "no-python"))
-    assert run("good", "heavy", *BYTES) == 2
+    assert run("documented", "repinned", *BYTES) == 2  # neither is built yet
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import datetime
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,25 @@ from perflab.gate.policy import load_policy
 from perflab.gate.populations import GROWTH_METRICS, POPULATION_METRICS, take_populations
 from perflab.gate.recorder import Recorder
 from perflab.gate.run import EXACT, STAGES, Take
-from perflab.gate.seeded_defects import DEFECTS, apply, misplaced, missing
+from perflab.gate.seeded_defects import DEFECTS, Edit, apply, misplaced, missing
 from perflab.gate.seeds import take_seeds
 from perflab.results.checkout import Commit
 
 CORE = Path(p2pcore.__file__).parent
 COMMIT = Commit("0" * 40, "Mutated")
 POLICY = load_policy()
+PINGS, WAITS = "pings are sent twice", "copies wait twice as long"
 
 
-def judged(name: str, place: Path, wanted: Callable[[str], bool], take: Take) -> GateOutcome:
-    """What the gate says of one of DEFECTS after this stage; it must be found, and blamed right."""
+def defect(name: str, *must: str) -> Edit:
+    """One of DEFECTS; only these of what must show, if any are given."""
     [edit] = [each for each in DEFECTS if each.name == name]
+    assert set(must) <= set(edit.must)
+    return replace(edit, must=must) if must else edit
+
+
+def judged(edit: Edit, place: Path, wanted: Callable[[str], bool], take: Take) -> GateOutcome:
+    """What the gate says of a defect after this stage; it must be found, and blamed right."""
     shutil.copytree(CORE, place / "p2pcore", ignore=shutil.ignore_patterns("__pycache__"))
     apply(edit, place)
     sheets = Recorder(COMMIT, None, wanted), Recorder(COMMIT, None, wanted)
@@ -44,28 +52,29 @@ def judged(name: str, place: Path, wanted: Callable[[str], bool], take: Take) ->
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
 def test_a_timer_that_looks_at_every_record_is_found(tmp_path: Path) -> None:
     growths = set(GROWTH_METRICS).__contains__
-    outcome = judged("a timer looks at every record", tmp_path, growths, take_populations)
+    outcome = judged(defect("a timer looks at every record"), tmp_path, growths, take_populations)
     [each] = [e for e in outcome.regressions if e.name == "instructions.records_turn_growth"]
     assert each.ratio > 100
 
 
 @pytest.mark.slow
 def test_what_tombstones_leave_behind_is_found(tmp_path: Path) -> None:
-    judged("a forgotten tombstone's key is kept", tmp_path, KEPT.__contains__, take_lives)
+    kept = defect("a forgotten tombstone's key is kept")
+    judged(kept, tmp_path, KEPT.__contains__, take_lives)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name",
+    "edit",
     [
-        "pings are sent twice",
-        pytest.param("copies wait twice as long", marks=pytest.mark.nightly),
+        pytest.param(defect(PINGS, "traffic.messages.upkeep_with_records.8"), id=PINGS),
+        pytest.param(defect(PINGS), marks=pytest.mark.nightly, id=f"{PINGS}: each figure"),
+        pytest.param(defect(WAITS), marks=pytest.mark.nightly, id=WAITS),
     ],
 )
-def test_more_traffic_and_a_longer_change_are_found(name: str, tmp_path: Path) -> None:
-    [edit] = [each for each in DEFECTS if each.name == name]
+def test_more_traffic_and_a_longer_change_are_found(edit: Edit, tmp_path: Path) -> None:
     judged(
-        name,
+        edit,
         tmp_path,
         edit.must.__contains__,
         lambda sheets, cores, left: take_seeds(sheets, cores, POLICY, left, print),

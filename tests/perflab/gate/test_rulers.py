@@ -88,6 +88,29 @@ HIDDEN = (
     "for keeper in KEEPERS)\n",
     'for keeper in KEEPERS if keeper != "record")\n',
 )
+BENT = {
+    "the judge": ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e9"),
+    "what measures": (
+        "benchmarks/common/counting/memory_lab.py",
+        '["record"] = self._kept',
+        '["record"] = 0 * self._kept',
+    ),
+    "the exit code": ("perflab/gate/command.py", "    return outcome.code\n", "    return 0\n"),
+}
+TEN = "[kind.exact]\nfloor = 0.0\ntolerance = 0.0"
+HIGH_FLOOR = (POLICY, TEN, TEN.replace("0.0", "10"))
+SPECIAL = '\n[[benchmark]]\nmatch = "memory.*"\nfloor = 10\ntolerance = 10\n'
+LENIENT = SPECIAL + accept("*", date(9999, 12, 31)) + accept(RECORD, date(9999, 12, 31))
+SAID_OF_HIDDEN = (
+    f"the head's ruler no longer has {RECORD}",
+    "the gate here is not the base's",
+)
+SAID_OF_POLICY = (
+    "accepted by this change itself: * up to",
+    "later than in 90 days",
+    "[kind.exact] floor: 0, with this change 10",
+    "memory.* floor 10 tolerance 10",
+)
 NOTHING = ("README.md", "# p2pcore", "# p2pcore, again")
 
 
@@ -110,6 +133,22 @@ def blamed(told: Told) -> list[str]:
 MEMORY = ("--only", RECORD)
 
 
+@pytest.mark.slow
+def test_a_change_that_bends_everything_at_once_is_judged_by_what_was_there_before(
+    repository: Path, tmp_path: Path
+) -> None:
+    """If one of these counted, the record would not be called slower. By night, one by one."""
+    changed(repository, FAT, HIDDEN, HIGH_FLOOR, *BENT.values(), extra=LENIENT)
+    told = gate(repository, tmp_path, *MEMORY)
+    assert told.code == 1, told.text
+    assert blamed(told) == [RECORD]
+    for words in (*SAID_OF_HIDDEN, *SAID_OF_POLICY):
+        assert words in told.text
+    altered = sorted([COUNTS, *(file for file, _, _ in BENT.values())])
+    assert f"this change alters the ruler: {', '.join(altered)}" in told.text
+
+
+@pytest.mark.nightly
 def test_a_benchmark_that_the_change_takes_off_the_list_is_measured_nevertheless(
     repository: Path, tmp_path: Path
 ) -> None:
@@ -117,27 +156,19 @@ def test_a_benchmark_that_the_change_takes_off_the_list_is_measured_nevertheless
     told = gate(repository, tmp_path, *MEMORY)
     assert told.code == 1, told.text
     assert blamed(told) == [RECORD]
-    assert f"the head's ruler no longer has {RECORD}" in told.text
-    assert "the gate here is not the base's" in told.text
+    for words in SAID_OF_HIDDEN:
+        assert words in told.text
 
 
+@pytest.mark.nightly
 def test_accepting_everything_for_ever_and_a_floor_of_ten_change_nothing(
     repository: Path, tmp_path: Path
 ) -> None:
-    old = "[kind.exact]\nfloor = 0.0\ntolerance = 0.0"
-    floor = (POLICY, old, "[kind.exact]\nfloor = 10\ntolerance = 10")
-    special = '\n[[benchmark]]\nmatch = "memory.*"\nfloor = 10\ntolerance = 10\n'
-    extra = special + accept("*", date(9999, 12, 31)) + accept(RECORD, date(9999, 12, 31))
-    changed(repository, FAT, floor, extra=extra)
+    changed(repository, FAT, HIGH_FLOOR, extra=LENIENT)
     told = gate(repository, tmp_path, *MEMORY)
     assert told.code == 1, told.text
     assert blamed(told) == [RECORD]
-    for words in (
-        "accepted by this change itself: * up to",
-        "later than in 90 days",
-        "[kind.exact] floor: 0, with this change 10",
-        "memory.* floor 10 tolerance 10",
-    ):
+    for words in SAID_OF_POLICY:
         assert words in told.text
 
 
@@ -165,25 +196,9 @@ def test_a_benchmark_less_is_no_pass_though_the_core_is_the_same(
     assert "counting" not in told.text
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "bent",
-    [
-        pytest.param(
-            ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e9"), marks=pytest.mark.nightly
-        ),
-        (
-            "benchmarks/common/counting/memory_lab.py",
-            '["record"] = self._kept',
-            '["record"] = 0 * self._kept',
-        ),
-        pytest.param(
-            ("perflab/gate/command.py", "    return outcome.code\n", "    return 0\n"),
-            marks=pytest.mark.nightly,
-        ),
-    ],
-    ids=["the judge", "what measures", "the exit code"],
-)
+@pytest.mark.parametrize("bent", BENT.values(), ids=list(BENT))
 def test_a_ruler_that_the_change_bends_is_not_the_one_that_counts(
     repository: Path, tmp_path: Path, bent: tuple[str, str, str]
 ) -> None:
