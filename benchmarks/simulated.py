@@ -34,7 +34,7 @@ DISTANT_SEEDS = {64: 6, 512: 1}
 # Seeds, seconds and operations per second. In 20 s at 20 per second, none of 64 nodes went, and one
 # of 512. Now 10,000 operations begin or more, and some 4 to 6 nodes go, with 4,096 and more 17.
 CHURN = {64: (6, 120, 15), 512: (2, 30, 175)}
-QUICK_S = 15
+QUICK_S = 4
 CHURN_NIGHTLY = {4096: (1, 30, 340), NIGHTLY: (1, 10, 1020)}
 LOOKUPS = 48
 PER_CLIENT = 8

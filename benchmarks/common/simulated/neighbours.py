@@ -22,7 +22,6 @@ from random import Random
 from typing import Any
 
 from benchmarks.common import subject
-from benchmarks.common.sampling import QUICK
 from benchmarks.common.simulated.overload import (
     BASE,
     CLIENT_US,
@@ -48,7 +47,7 @@ TIMES = 5  # the capacity, of all clients together where some are rude
 CASES = ("greedy", "rude")
 WARM_S = 0.5
 SETTLE_S = 0.3  # before anything is counted
-COUNTED_S = 0.1 if QUICK else 0.7
+COUNTED_S = 0.7
 
 
 def neighbours(seed: int, case: str) -> dict[str, float]:

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.common import subject
+from benchmarks.common.sampling import QUICK
 
 __all__ = ["FAULTS", "tail"]
 
@@ -23,7 +24,7 @@ NODES = 8
 CLIENTS = 6
 KEYS = 64
 SIZE_BYTES = 1024
-RATE_PER_S = 3000
+RATE_PER_S = 300 if QUICK else 3000
 STORES = 0.1  # of all operations
 MESSAGE_US = 300  # of a node, to read or to send one
 CLIENT_US = 5  # a client must not be what is waited for
