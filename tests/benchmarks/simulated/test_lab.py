@@ -25,17 +25,14 @@ SHORT_FORM: list[Question] = [
 
 
 @pytest.mark.slow
-def test_three_runs_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = []
-    for hash_seed in ("0", "1", "random"):
-        monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
-        if hash_seed == "1":
-            with busy_core():
-                runs.append(play(SHORT_FORM))
-        else:
-            runs.append(play(SHORT_FORM))
-    assert runs[0] == runs[1] == runs[2]
-    assert all(math.isfinite(value) for figures in runs[0] for value in figures.values())
+def test_two_runs_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another hash seed, and beside a busy neighbour."""
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    quiet = play(SHORT_FORM)
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    with busy_core():
+        assert play(SHORT_FORM) == quiet
+    assert all(math.isfinite(value) for figures in quiet for value in figures.values())
 
 
 def test_a_small_network_answers_everything() -> None:
