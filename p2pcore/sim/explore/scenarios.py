@@ -330,7 +330,8 @@ def _mixture(rng: Stream, values: Table) -> Table:
     nodes = n + 4 + rng.below(8)
     staying = [f"n{number}" for number in range(1, n + 2)]
     leaving = [f"n{number}" for number in range(n + 2, nodes + 1)]
-    apart = ("blackout", "disk", "loss", "mobile")  # here are no disks, and others are scenarios
+    # Here are no disks, and others are scenarios.
+    apart = ("blackout", "disk", "loss", "mobile", "leave", "moment")
     known = [kind for kind in FAULTS if kind not in apart]
     kinds = tuple(kind for kind in known if kind != "byzantine" or rng.below(3) == 0)
     tables = []

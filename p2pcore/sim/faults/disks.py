@@ -6,10 +6,9 @@ from typing import ClassVar, Self
 
 from p2pcore.errors import ConfigError
 from p2pcore.sim.faults.fault import Aimed, Fault, FaultScene, drawn_scale
-from p2pcore.sim.faults.processes import RESTART_S
+from p2pcore.sim.faults.processes import come_back
 from p2pcore.sim.hosts.applications import SimNode
 from p2pcore.sim.hosts.disk import Disk
-from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.streams import Stream
 
 __all__ = ["DISK_TROUBLES", "Blackout", "DiskTrouble"]
@@ -34,7 +33,9 @@ class Blackout(Fault):
         first_founds = bool(scene.rng.below(2))  # or all know only each other's addresses
         for node in nodes if self.for_s else ():
             others = [address for address in addresses if address != node.address]
-            back = partial(_come_back, node, scene, None if first_founds else others)
+            back = partial(
+                come_back, node, scene, disk=True, ways_in=None if first_founds else others
+            )
             scene.environment.after(scene.rng.uniform(0.1, self.for_s), back)
 
 
@@ -80,16 +81,10 @@ class DiskTrouble(Aimed):
                 node.crash()
                 disk.rot(self.records)
                 others = [each.address for each in scene.world.nodes if each is not node]
-                self.later(scene, lambda: _come_back(node, scene, node.ways_in() or others))
+                self.later(scene, lambda: self._return(node, scene, others))
 
     def _speed_up(self, disk: Disk) -> None:
         disk.slowness //= self.times
 
-
-def _come_back(node: SimNode, scene: FaultScene, ways_in: list[str] | None) -> None:
-    def joined(operation: SimOperation) -> None:
-        if operation.failed:
-            scene.environment.after(RESTART_S, lambda: _come_back(node, scene, ways_in))
-
-    if not node.alive:
-        node.restart(disk=True, ways_in=ways_in, then=joined)
+    def _return(self, node: SimNode, scene: FaultScene, others: list[str]) -> None:
+        come_back(node, scene, disk=True, ways_in=node.ways_in() or others)

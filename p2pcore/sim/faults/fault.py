@@ -55,11 +55,13 @@ class FaultScene:
         self.world = world
         self.environment = world.environment
         self.rng = world.environment.stream("faults")
+        self.struck: list[Fault] = []
+        """The moments that came, in order: see `moment.py`."""
         self._walls = 0
 
     def plan(self, fault: "Fault") -> None:
         """Let it begin at its time."""
-        self.environment.after(fault.at_s, lambda: self._begin(fault))
+        self.environment.after(fault.at_s, lambda: self.begin(fault))
 
     def build_wall(self, senders: frozenset[int], receivers: frozenset[int]) -> int:
         """From now on nothing gets from these processes to those, by index; the wall's number."""
@@ -73,7 +75,8 @@ class FaultScene:
             del self.world.network.walls[wall]
         self.world.network.ways_changed()
 
-    def _begin(self, fault: "Fault") -> None:
+    def begin(self, fault: "Fault") -> None:
+        """Let it begin now."""
         self.environment.tell(str(fault))
         fault.begin(self)
 

@@ -14,12 +14,14 @@ from p2pcore.sim.faults.disks import Blackout, DiskTrouble
 from p2pcore.sim.faults.fault import Fault, drawn_ms
 from p2pcore.sim.faults.journey import Mobile
 from p2pcore.sim.faults.links import Distance, Loss, Partition
+from p2pcore.sim.faults.moment import Moment
 from p2pcore.sim.faults.population import Churn, FlashCrowd
 from p2pcore.sim.faults.processes import (
     ClockJump,
     Crash,
     Drift,
     Exhaustion,
+    Leave,
     Pause,
     Slowness,
     Stutter,
@@ -28,8 +30,8 @@ from p2pcore.sim.streams import Stream
 
 __all__ = [
     "FAULTS", "Blackout", "Byzantine", "Churn", "ClockJump", "Crash", "DiskTrouble", "Distance",
-    "Drift", "Exhaustion", "Fault", "FlashCrowd", "Loss", "Mobile", "Partition", "Pause",
-    "Slowness", "Stutter", "draw_faults", "fault_from", "table_of",
+    "Drift", "Exhaustion", "Fault", "FlashCrowd", "Leave", "Loss", "Mobile", "Moment", "Partition",
+    "Pause", "Slowness", "Stutter", "draw_faults", "fault_from", "table_of",
 ]  # fmt: skip
 
 FAULTS: dict[str, type[Fault]] = {
@@ -37,13 +39,15 @@ FAULTS: dict[str, type[Fault]] = {
     for kind in (
         Partition, Crash, Pause, Slowness, Exhaustion, ClockJump, Drift, Churn, FlashCrowd,
         Byzantine, Stutter, Distance, Blackout, DiskTrouble, Loss, Mobile,
+        Leave, Moment,
     )
 }  # fmt: skip
 """By the name that a table calls it. Chance draws by this order: new ones come last."""
 
 
 def fault_from(table: Mapping[str, Any]) -> Fault:
-    """A fault from its fields, and `fault`, the name of its kind, as TOML has them.
+    """A fault from its fields, and `fault`, the name of its kind, as TOML has them. A table in it
+    that names a fault is one.
 
     Raises:
         ConfigError: there is no such kind, or field, or the value is out of its range.
@@ -56,16 +60,20 @@ def fault_from(table: Mapping[str, Any]) -> Fault:
     for key in values:
         if key not in known:
             raise ConfigError(f"{name} has no {key!r}; it has {', '.join(known)}")
+    for key, value in values.items():
+        if isinstance(value, Mapping) and "fault" in value:
+            values[key] = fault_from(value)
     return FAULTS[name](**values)
 
 
 def table_of(fault: Fault) -> dict[str, Any]:
     """The table that `fault_from` makes this fault of; what is as by default is left out."""
-    plain, table = type(fault)(), {"fault": fault.name}
+    plain = type(fault)()
+    table: dict[str, Any] = {"fault": fault.name}
     for each in fields(fault):
         value = getattr(fault, each.name)
         if value != getattr(plain, each.name):
-            table[each.name] = value
+            table[each.name] = table_of(value) if isinstance(value, Fault) else value
     return table
 
 

@@ -11,6 +11,8 @@ from p2pcore.sim.streams import Stream
 
 __all__ = ["Churn", "FlashCrowd"]
 
+WAYS_IN = 3  # as many as `World.members` gives
+
 
 @dataclass(frozen=True, kw_only=True)
 class Churn(Fault):
@@ -106,7 +108,10 @@ class FlashCrowd(Fault):
             scene.environment.after(scene.rng.uniform(0, self.for_s), lambda: self._come(scene))
 
     def _come(self, scene: FaultScene) -> None:
+        settings, nodes = dict(self.settings), scene.world.nodes
+        if nodes and not any(node.alive for node in nodes):  # they are known, and will be back
+            settings.setdefault("bootstrap", [node.address for node in nodes[:WAYS_IN]])
         if self.clients:
-            scene.world.client(connect=False, **self.settings).start_connect()
+            scene.world.client(connect=False, **settings).start_connect()
         else:
-            scene.world.node(join=False, **self.settings).start_join()
+            scene.world.node(join=False, **settings).start_join()

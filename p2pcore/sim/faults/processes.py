@@ -1,6 +1,8 @@
 """What goes wrong with a process: it dies, stands still, is slow, or has a wrong clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
 from p2pcore.errors import ConfigError
@@ -10,8 +12,8 @@ from p2pcore.sim.hosts.operations import SimOperation
 from p2pcore.sim.streams import Stream
 
 __all__ = [
-    "RESTART_S", "ClockJump", "Crash", "Drift", "Exhaustion", "Pause", "Slowness", "Stutter",
-    "check_shorter",
+    "ClockJump", "Crash", "Drift", "Exhaustion", "Leave", "Pause", "Slowness", "Stutter",
+    "check_shorter", "come_back",
 ]  # fmt: skip
 
 RESTART_S = 1.0  # between attempts to start a process that could not join
@@ -38,15 +40,28 @@ class Crash(Aimed):
 
     def hit(self, node: SimNode, scene: FaultScene) -> None:
         node.crash(power=self.power)
-        self.later(scene, lambda: self._restart(node, scene))
+        self.later(scene, lambda: come_back(node, scene, disk=self.disk))
 
-    def _restart(self, node: SimNode, scene: FaultScene) -> None:
-        def joined(operation: SimOperation) -> None:
-            if operation.failed:
-                scene.environment.after(RESTART_S, lambda: self._restart(node, scene))
 
-        if not node.alive:
-            node.restart(disk=self.disk, then=joined)
+@dataclass(frozen=True, kw_only=True)
+class Leave(Aimed):
+    """The process hands over what it holds, says goodbye, and ends. `for_s` after that, a new node
+    joins in its place; 0: none does."""
+
+    name: ClassVar[str] = "leave"
+
+    @classmethod
+    def drawn(cls, rng: Stream, at_s: float, for_s: float) -> Self:
+        return cls(at_s=at_s, for_s=0 if rng.below(3) == 0 else for_s)
+
+    def hit(self, node: SimNode, scene: FaultScene) -> None:
+        scene.environment.after(0, lambda: self._go(node, scene))  # in a turn of its own
+
+    def _go(self, node: SimNode, scene: FaultScene) -> None:
+        if node.alive and not node.machine.ownership.leaving:
+            scene.environment.tell(f"{node} leaves")
+            back = partial(come_back, node, scene, disk=False)
+            node.start_leave(then=lambda _: self.later(scene, back))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,3 +189,17 @@ def check_shorter(name: str, ms: int, every_ms: int) -> None:
     if not 0 < ms < every_ms:
         text = f"1 to every_ms - 1, which is {every_ms - 1}"
         raise ConfigError(f"{name} must be {text}, not {ms!r}")
+
+
+def come_back(
+    node: SimNode, scene: FaultScene, *, disk: bool, ways_in: Sequence[str] | None = None
+) -> None:
+    """Start a node that is down again, until it gets in; arguments as for `SimNode.restart`."""
+
+    def joined(operation: SimOperation) -> None:
+        if operation.failed:
+            again = partial(come_back, node, scene, disk=disk, ways_in=ways_in)
+            scene.environment.after(RESTART_S, again)
+
+    if not node.alive:
+        node.restart(disk=disk, ways_in=ways_in, then=joined)

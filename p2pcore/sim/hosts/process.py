@@ -36,6 +36,7 @@ from p2pcore.sim.hosts.clocks import Clock
 from p2pcore.sim.network.connection import End
 from p2pcore.sim.network.links import LAN, Uplink
 from p2pcore.sim.network.tcp import Network
+from p2pcore.sim.network.watching import MessageStep
 from p2pcore.sim.streams import Stream
 from p2pcore.wire.codec import Incoming
 from p2pcore.wire.limits import MAX_UNREAD_BYTES
@@ -210,8 +211,12 @@ class Process:
 
     def pump(self) -> None:
         """Carry out the machine's effects, and see to its timer."""
-        machine, now_ns = self.machine, self._engine.now_ns
+        machine, now_ns, watchers = self.machine, self._engine.now_ns, self.network.watchers
         for effect in machine.drain():
+            if watchers and type(effect) is Send:
+                watchers.tell(MessageStep.LEAVES, self, effect.message)
+            if not self.alive:
+                return  # a fault has struck amid what is sent: see `faults/moment.py`
             depart_ns = self.busy_until_ns
             if depart_ns < now_ns:
                 depart_ns = now_ns
@@ -379,7 +384,8 @@ class Process:
             else:
                 network.close(end, now_ns)
         queue, self._queue = self._queue, _InTurn() if self._service.in_turn else deque()
-        for action, a, b, c, _ in queue:  # for ends that are closed now: counted as dropped
+        while queue:  # for ends that are closed now: counted as dropped
+            action, a, b, c, _ = queue.popleft()
             action(a, b, c)
         self._wake_at_ns = self._deadline_ns = None
         self._completions.clear()

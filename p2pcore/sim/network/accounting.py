@@ -30,6 +30,11 @@ class Accounting:
         self.kinds[kind] = self.kinds.get(kind, 0) + count
         self.kind_bytes[kind] = self.kind_bytes.get(kind, 0) + count * size_bytes
 
+    def drop(self, count: int) -> None:
+        """So many that were on their way get nowhere."""
+        self.in_flight -= count
+        self.dropped += count
+
     @property
     def balanced(self) -> bool:
         """True if nothing was lost sight of."""

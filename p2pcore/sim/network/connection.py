@@ -17,11 +17,11 @@ from p2pcore.wire.codec import FrameParser, Incoming
 from p2pcore.wire.limits import HEADER_BYTES, MAX_UNREAD_BYTES
 from p2pcore.wire.messages import REPLIES, Role
 
-__all__ = ["ConnectionAttempt", "End", "EndOwner", "RawFrame", "is_answer"]
+__all__ = ["TAG_AT", "ConnectionAttempt", "End", "EndOwner", "RawFrame", "is_answer"]
 
 _REPLIES = frozenset(REPLIES)
 _TAGS = frozenset(kind.__struct_config__.tag for kind in _REPLIES)
-_TAG_AT = HEADER_BYTES + 1  # behind the mark of a short array
+TAG_AT = HEADER_BYTES + 1  # where a frame has its tag: behind the mark of a short array
 
 
 class EndOwner(Protocol):
@@ -92,6 +92,10 @@ class End:
         self.unread_bytes = 0  # of answers sent from here, that the far process has not handled
         self.unserved: deque[tuple[Any, int]] = deque()  # came, and waits for them to be read
 
+    def count_held(self, actions: tuple[Action, ...]) -> int:
+        """How many of these are held here."""
+        return sum(1 for _, action, _, _ in self.held or () if action in actions)
+
     @property
     def must_wait(self) -> bool:
         """Whether nothing is read here until the far side has read (`aio/intake.py`)."""
@@ -117,7 +121,7 @@ class RawFrame:
 def is_answer(payload: Any) -> bool:
     """Whether a message, or its frame, answers something."""
     if type(payload) is bytes:
-        return len(payload) > _TAG_AT and payload[_TAG_AT] in _TAGS
+        return len(payload) > TAG_AT and payload[TAG_AT] in _TAGS
     return type(payload) in _REPLIES
 
 

@@ -22,6 +22,7 @@ from p2pcore.sim.engine import Action, Engine
 from p2pcore.sim.network.accounting import Accounting
 from p2pcore.sim.network.connection import ConnectionAttempt, End, EndOwner, RawFrame, is_answer
 from p2pcore.sim.network.links import LinkProfile, Path
+from p2pcore.sim.network.watching import MessageStep, Watchers
 from p2pcore.sim.trace import EventTrace
 from p2pcore.wire.codec import FrameParser, encode_frame
 from p2pcore.wire.messages import Message
@@ -51,6 +52,7 @@ class Network:
         self._full_codec = full_codec
         self._paths: dict[tuple[LinkProfile, str, LinkProfile, str], Path] = {}
         self._links = 0
+        self.watchers = Watchers()  # for faults that strike at a message
         self._lingering: dict[End, None] = {}  # closed with something held: TCP still tries
 
     # Sending
@@ -106,9 +108,10 @@ class Network:
     def _arrive(self, end: End, payload: Message | bytes, size: int) -> None:
         """A message has reached the machine; it may have to wait for the process."""
         process = end.owner
+        if self.watchers and not end.closed:
+            self.watchers.tell(MessageStep.ARRIVES, process, payload)
         if end.closed:
-            self.accounting.in_flight -= 1
-            self.accounting.dropped += 1
+            self.accounting.drop(1)
             self._reset_by(end)
         elif end.unserved or (end.unread_bytes and end.must_wait):
             end.unserved.append((payload, size))
@@ -121,8 +124,7 @@ class Network:
         elif not process.queue_is_full:
             process.enqueue(self._handle, end, payload, size)
         else:
-            self.accounting.in_flight -= 1
-            self.accounting.dropped += 1
+            self.accounting.drop(1)
             self._break(end, UnreachableError("it does not read what it asked for"))
 
     def _handle(self, end: End, payload: Message | bytes, size: int) -> None:
@@ -133,6 +135,8 @@ class Network:
             accounting.dropped += 1
             return
         accounting.delivered += 1
+        if self.watchers:
+            self.watchers.tell(MessageStep.HANDLED, end.owner, payload)
         if is_answer(payload):
             self._was_read(end.far, size)
         trace.note(self.engine.now_ns, end.link_id, size)
@@ -263,16 +267,12 @@ class Network:
 
     def _drop_end(self, end: End) -> None:
         end.closed = True
-        self.accounting.in_flight -= len(end.unserved)
-        self.accounting.dropped += len(end.unserved)
+        self.accounting.drop(len(end.unserved))
         end.unserved.clear()
         end.owner.ends.pop(end.link_id, None)
 
     def _forget_held(self, end: End) -> None:
-        for _, action, _, _ in end.held or ():
-            if action == self._arrive:
-                self.accounting.in_flight -= 1
-                self.accounting.dropped += 1
+        self.accounting.drop(end.count_held((self._arrive,)))
         if end.held:
             end.held.clear()
 
@@ -391,9 +391,6 @@ class Network:
             count += (rest[0] if action == self._land else action) in messages
         for process in self.by_address.values():
             count += process.count_waiting(messages)
-            count += sum(_held(end, messages) + len(end.unserved) for end in process.ends.values())
-        return count + sum(_held(end, messages) for end in self._lingering)
-
-
-def _held(end: End, messages: tuple[Action, ...]) -> int:
-    return sum(1 for _, action, _, _ in end.held or () if action in messages)
+            ends = process.ends.values()
+            count += sum(end.count_held(messages) + len(end.unserved) for end in ends)
+        return count + sum(end.count_held(messages) for end in self._lingering)
