@@ -37,6 +37,7 @@ SLUGGISH_NS = 100_000_000  # a question of a lookup is waited for 0.4 s
 SLUGGISH_QUEUE = 20  # messages that wait; no more than a few do unless a node is overloaded
 AFTERMATH_NS = 6_000_000_000  # a call is given up after 5 s, or a link that lost it is dialled anew
 LONG_PAUSE_NS = 2_000_000_000  # who answers a ping 2.2 s late is given up
+LOSSY_PPM = 20_000  # of segments; a member behind such a link may be taken for silent
 
 Life = tuple[SimNode, int]  # a node, and which of its processes
 
@@ -110,6 +111,8 @@ class Assumptions:
                 self._still_until_ns = max(self._still_until_ns, node.busy_until_ns)
             if node.alive and not node.accepts:
                 return f"{node} accepts no connections"
+            if node.alive and max(node.link.loss_ppm, node.link.up_loss_ppm) >= LOSSY_PPM:
+                return f"the link of {node} loses segments"
             if node.alive and node.byzantine:
                 return f"{node} misbehaves ({node.byzantine})"
         return "a process stands still" if now_ns < self._still_until_ns else None
