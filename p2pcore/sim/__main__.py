@@ -190,6 +190,8 @@ class _Progress:
         self._runs: Counter[str] = Counter()
         self._broken: Counter[str] = Counter()
         self._known: Counter[tuple[str, str]] = Counter()
+        self._planned: Counter[str] = Counter()  # moments, by the message that they wait for
+        self._struck: Counter[str] = Counter()  # those that came, by what they are
         self._outside = self._operations = self._events = 0
         self._live = sys.stderr.isatty()
 
@@ -200,6 +202,9 @@ class _Progress:
         self._outside += bool(outcome.breaches)
         self._operations += outcome.acknowledged + outcome.read + outcome.failed
         self._events += outcome.events
+        faults = [outcome.scenario.faults[place] for place in outcome.scenario.kept]
+        self._planned.update(each["message"] for each in faults if each["fault"] == "moment")
+        self._struck.update(outcome.struck)
         if not outcome.ok:
             if known_failure(name, outcome.broken):
                 self._known[name, outcome.broken] += 1
@@ -234,6 +239,8 @@ class _Progress:
                     f"{failed} of {runs} failed" if failed else f"none of {runs} failed: still so?"
                 )
                 print(f"known: {each.scenario}, {each.checker}: {said} ({each.reason})")
+        if self._planned:
+            self._sum_up_moments()
         print(
             f"{self.done} runs, {self._broken.total()} broken, "
             f"{self._known.total()} known to fail, "
@@ -241,6 +248,14 @@ class _Progress:
             f"{self._events} events, {time.monotonic() - self._begun_s:.0f} s"
         )
         return BROKEN if self._broken else OK
+
+    def _sum_up_moments(self) -> None:
+        came = {text.rpartition(" ")[2] for text in self._struck}
+        never = ", ".join(sorted(self._planned.keys() - came)) or "none"
+        print(
+            f"moments: {self._struck.total()} of {self._planned.total()} came, "
+            f"{len(self._struck)} different ones; messages at which none came: {never}"
+        )
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 Rule: one draw of chance is one call of the stream, in an order that stays.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from p2pcore.sim.streams import Stream
 
-__all__ = ["Table", "span", "stop", "times"]
+__all__ = ["Table", "end_s", "parts", "span", "stop", "times"]
 
 Table = dict[str, Any]
 
@@ -30,3 +31,15 @@ def stop(rng: Stream, at_s: float, for_s: float) -> Table:
     return {
         "fault": "crash", "at_s": at_s, "for_s": for_s, "count": 1, "power": power, "disk": disk,
     }  # fmt: skip
+
+
+def parts(fault: Table) -> Iterator[Table]:
+    """A fault, and what it lets happen."""
+    yield fault
+    if "then" in fault:
+        yield from parts(fault["then"])
+
+
+def end_s(fault: Table) -> float:
+    """When it is over at the latest, and what it lets happen as well."""
+    return sum(float(part.get("at_s", 0) + part.get("for_s", 0)) for part in parts(fault))

@@ -7,6 +7,7 @@ at. Each value names its key and number, so that a read tells which write it saw
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from traceback import format_exc
 from typing import Any
 
@@ -14,6 +15,7 @@ from p2pcore.errors import P2PError
 from p2pcore.session.link import ACCIDENTS
 from p2pcore.sim.checkers import Checkers
 from p2pcore.sim.engine import StillError
+from p2pcore.sim.explore.draws import parts
 from p2pcore.sim.explore.scenarios import Scenario
 from p2pcore.sim.faults.kinds import Partition, fault_from
 from p2pcore.sim.hosts.applications import SimClient
@@ -29,6 +31,7 @@ __all__ = ["Outcome", "play"]
 TIMEOUT_S = 6.0  # of each operation: a round that fails, and a connection that does, fit in
 SEVERED_S = 2.0  # less than what others would notice
 SEVERED_GAP_S = 8.0
+RUSH_GAP_S = 0.03  # from one client of a rush to the next
 SHORTEST_S, LONGEST_S = 2.0, 7200.0  # lifetimes of records that have one
 MAX_ZIPF = 4  # draws of which the smallest names the key: the first keys are the hottest
 
@@ -51,6 +54,8 @@ class Outcome:
     failed: int = 0
     events: int = 0
     trace: str = ""
+    struck: list[str] = field(default_factory=list)
+    """The moments that came, see `faults/moment.py`."""
 
     @property
     def ok(self) -> bool:
@@ -78,6 +83,7 @@ def play(scenario: Scenario, *, story: Callable[[str], None] | None = None) -> O
         outcome.acknowledged, outcome.read = records.acknowledged, records.read
         outcome.failed = records.failed
         outcome.breaches = run.checkers.assumptions.breaches
+    outcome.struck = [str(moment) for moment in world.scene.struck]
     outcome.events = world.engine.executed
     outcome.trace = world.trace_hash
     return outcome
@@ -108,7 +114,7 @@ class _Run:
         world.run_until(lambda: len(self._clients) == scenario.clients)
         self._numbers = 0
         self._keys = [f"key {number}" for number in range(scenario.keys)]
-        jumps = [abs(fault.get("jump_ms", 0)) for fault in scenario.faults]
+        jumps = [abs(part.get("jump_ms", 0)) for fault in scenario.faults for part in parts(fault)]
         clocks_ms = max([*jumps, *(abs(skew_ms) for skew_ms in scenario.skews_ms)], default=0)
         self.checkers = Checkers(
             world, self._keys, quorums=self._quorums, clocks_s=clocks_ms / 1000,
@@ -123,6 +129,8 @@ class _Run:
             world.after(at_s, self._begin)
         for _ in range(scenario.hangups):
             world.after(self._rng.uniform(1, scenario.over_s), self._hang_up)
+        if scenario.rush:
+            world.after(scenario.rush_at_s, self._rush)
         for number in range(scenario.severed):
             world.after((number + self._rng.random()) * SEVERED_GAP_S, self._sever)
         for place in scenario.kept:
@@ -194,12 +202,30 @@ class _Run:
         )
         self._world.after(SEVERED_S / 2, lambda: client.crash(power=True))
 
+    def _rush(self) -> None:
+        """Many come by one node. Their retries are free: it has to limit them itself."""
+        for place in range(self._scenario.rush):
+            client = self._world.client(
+                connect=False, timeout_s=TIMEOUT_S, bootstrap=[self._world.nodes[0].address],
+                hedge_budget=0.0, overload_control=False,
+            )  # fmt: skip
+            begin = partial(client.start_connect, then=self._ask_much)
+            self._world.after(RUSH_GAP_S * place, begin)
+
+    def _ask_much(self, operation: SimOperation) -> None:
+        client = operation.process
+        assert isinstance(client, SimClient)
+        if not operation.failed:
+            for _ in range(self._scenario.rush_each):
+                self._begin(client)
+
     # Operations
 
     def _begin(self, client: SimClient | None = None) -> None:
-        rng = self._rng
+        rng, scenario = self._rng, self._scenario
         client = client or rng.choice(self._clients)
-        reads, batch, key = rng.random() < self._scenario.reads, rng.random() < 0.15, self._key()
+        reads, batch = rng.random() < scenario.reads, rng.random() < scenario.batches
+        key = self._key()
         if reads and batch:
             client.start_retrieve_many(self._some_keys())
         elif reads:

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 
 from p2pcore.errors import ConfigError
 from p2pcore.sim.explore.disk_scenarios import blackout, disks, outage, power
-from p2pcore.sim.explore.draws import Table, span, stop, times
+from p2pcore.sim.explore.draws import Table, end_s, span, stop, times
+from p2pcore.sim.explore.narrow_scenarios import (
+    farewell,
+    jumps,
+    long_cut,
+    moments,
+    rush,
+    second_loss,
+)
 from p2pcore.sim.faults.kinds import FAULTS, Byzantine, Churn, Crash, draw_faults, table_of
 from p2pcore.sim.streams import Stream
 
@@ -33,6 +41,9 @@ class Scenario:
     operations: int = 240
     reads: float = 0.5
     """Which part of the operations reads; of the others, one in five deletes."""
+
+    batches: float = 0.15
+    """Which part of them, except deletes, is of several keys at once."""
 
     lasting: float = 0.3
     """Which part of the stores has a time to live, beside some that have a short one."""
@@ -65,6 +76,13 @@ class Scenario:
     severed: int = 0
     """So many clients are cut off, each together with one node, and lose their power amid their
     writes: these get half-way."""
+
+    rush: int = 0
+    """So many more clients come by the first node alone, at `rush_at_s`; each begins `rush_each`
+    operations at once."""
+
+    rush_each: int = 0
+    rush_at_s: float = 0.0
 
     ways_in: tuple[str, ...] = ()
     """The nodes by which clients come in, and back in; (): some that are there when they come."""
@@ -104,8 +122,7 @@ class Scenario:
     @property
     def faults_end_s(self) -> float:
         """When the last fault is over."""
-        faults = [self.faults[place] for place in self.kept]
-        return max((fault["at_s"] + fault.get("for_s", 0) for fault in faults), default=0.0)
+        return max((end_s(self.faults[place]) for place in self.kept), default=0.0)
 
 
 def draw(name: str, seed: int) -> Scenario:
@@ -136,13 +153,16 @@ def draw(name: str, seed: int) -> Scenario:
 
 def name_for(seed: int) -> str:
     """Which scenario a sweep plays with this seed: one in ten is a blackout, one in twenty has
-    trouble with disks, one in twenty has both, and the others are drawn."""
+    trouble with disks, one in twenty has both, of fifty nine have narrow windows (OF_FIFTY), and
+    the others are drawn."""
     if seed % 10 == 9:
         return "blackout"
     if seed % 20 == 4:
         return "disks"
     if seed % 20 == 14:
         return "power"
+    if seed % 50 in OF_FIFTY:
+        return OF_FIFTY[seed % 50]
     names = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
     return Stream(f"{seed}//which scenario").choice(names)
 
@@ -351,10 +371,19 @@ SCENARIOS: dict[str, Callable[[Stream, Table], Table]] = {
     "tombstones": _tombstones, "halfway": _halfway, "misbehaviour": _misbehaviour, "lies": _lies,
     "outage": outage, "overload": _overload, "large": _large, "mixed": _mixed,
     "mixture": _mixture, "blackout": blackout, "disks": disks, "power": power,
+    "moments": moments, "farewell": farewell, "second-loss": second_loss, "long-cut": long_cut,
+    "jumps": jumps, "rush": rush,
 }  # fmt: skip
 """Every scenario by name, with what draws its own part."""
 
-DRAWN = [name for name in SCENARIOS if name not in ("blackout", "disks", "power")]
+OF_FIFTY = {
+    25: "moments", 26: "farewell", 27: "second-loss", 28: "long-cut", 30: "jumps", 31: "rush",
+    45: "moments", 46: "farewell", 47: "second-loss",
+}  # fmt: skip
+"""What is played by the last digits of a seed, above those that tests play."""
+
+PLACED = ("blackout", "disks", "power", *OF_FIFTY.values())
+DRAWN = [name for name in SCENARIOS if name not in PLACED]
 WEIGHTS = dict.fromkeys(DRAWN, 3) | {
     "large": 1,
     "outage": 1,
