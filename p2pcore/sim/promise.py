@@ -47,6 +47,7 @@ class Breach(StrEnum):
     CLOCK = "clock"
     READINESS = "readiness"
     OWNERSHIP = "ownership"
+    COPIES = "copies"
     CONTENTS = "contents"
     READ_REPAIR = "read repair"
     OPERATIONS = "operations"

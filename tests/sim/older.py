@@ -11,7 +11,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from p2pcore import effects, errors
@@ -94,6 +94,7 @@ class OlderNode:
         self._machine: Any = core["node"].Node(core.settings(config), node_id, streams)
         self.ownership = _Ownership(self._machine.ownership)
         self.store = _Store(self._machine.store)
+        self.coordinating = SimpleNamespace(by_peer=self._machine._coordinated)
         self.journal = None
 
     def __getattr__(self, name: str) -> Any:

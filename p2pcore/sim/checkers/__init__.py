@@ -14,6 +14,7 @@ from p2pcore.sim.checkers.assumptions import Assumptions
 from p2pcore.sim.checkers.bounds import Bounds
 from p2pcore.sim.checkers.clocks import NodeClocks
 from p2pcore.sim.checkers.contents import Contents, Offsets
+from p2pcore.sim.checkers.farewells import Farewells
 from p2pcore.sim.checkers.history import KeyHistory
 from p2pcore.sim.checkers.overlay import Overlay
 from p2pcore.sim.checkers.records import Records
@@ -66,6 +67,7 @@ class Checkers:
         self._offsets = Offsets(world)
         self.contents = Contents(world, self._offsets)
         self.records = Records(world, self.histories, self.assumptions, quorums, self._offsets)
+        self.farewells = Farewells(world, self.histories.values(), self.assumptions, self._offsets)
         self.overlay = Overlay(world, self.assumptions, world.stream("checkers"))
         self._bounds = Bounds(world)
         self._clocks = NodeClocks(world)
@@ -85,6 +87,7 @@ class Checkers:
         """Check all that must be true at any time. Happens by itself every LOOK_S."""
         self.assumptions.look_closely()
         self.records.look()
+        self.farewells.look()
         self.contents.look(self.histories.values())
         self.overlay.look()
         self._bounds.look(self.records.items_in_flight)

@@ -1,5 +1,5 @@
 """What a process keeps is bounded: calls in flight, connections, contacts, those that it has lost
-and looks for, and what waits for it.
+and looks for, what it does for others, and what waits for it.
 
 The limits are what the core states, or follow from how many processes there are. Calls are counted
 most strictly when nothing is asked any more: then a few remain for upkeep.
@@ -7,6 +7,7 @@ most strictly when nothing is asked any more: then a few remain for upkeep.
 
 from p2pcore.overlay.lost import MAX_LOST
 from p2pcore.overlay.table import BUCKET_SIZE
+from p2pcore.replication.coordinating import MAX_COORDINATED, MAX_COORDINATED_IN_ALL
 from p2pcore.sim.hosts.applications import SimClient, SimNode
 from p2pcore.sim.hosts.process import Process
 from p2pcore.sim.promise import Breach, BrokenPromiseError
@@ -45,6 +46,7 @@ class Bounds:
                 self._hold(process, "queue", process.queue_length, process.service.queue_limit)
                 if isinstance(process, SimNode):
                     self._hold_lost(process)
+                    self._hold_coordinated(process, idle=idle)
 
     def _hold_lost(self, node: SimNode) -> None:
         """Lost contacts are those that the node has known, and does not know now."""
@@ -52,6 +54,13 @@ class Bounds:
         self._hold(node, "lost contacts", len(lost), min(MAX_LOST, lives))
         known = [contact for contact in node.machine.table.contacts() if contact.node_id in lost]
         self._hold(node, "lost contacts that it knows", len(known), 0)
+
+    def _hold_coordinated(self, node: SimNode, *, idle: bool) -> None:
+        """What it does for peers; nothing, when none has asked of late."""
+        counts = node.machine.coordinating.by_peer.values()
+        most, in_all = (0, 0) if idle else (MAX_COORDINATED, MAX_COORDINATED_IN_ALL)
+        self._hold(node, "operations for one peer", max(counts, default=0), most)
+        self._hold(node, "operations for peers", sum(counts), in_all)
 
     def _hold(self, process: Process, what: str, count: int, limit: int) -> None:
         if count > limit:
