@@ -1,4 +1,4 @@
-"""The core, broken on purpose in eighteen ways: what the checkers are there to catch.
+"""The core, broken on purpose in twenty-four ways: what the checkers are there to catch.
 
 Each is a patch of one or two methods of the live core, undone at the end of its `with` block.
 """
@@ -30,8 +30,8 @@ from p2pcore.storage.memory import MemoryStore, Record
 from p2pcore.storage.store import Saved
 from p2pcore.versions import HybridClock
 from p2pcore.wire.messages import Confirmed
-
-Patch = tuple[object, str, object]
+from tests.sim import broken_windows
+from tests.sim.broken_windows import Patch
 
 
 def acknowledge_before_w() -> list[Patch]:
@@ -228,6 +228,12 @@ BROKEN: dict[str, tuple[Callable[[], list[Patch]], str]] = {
     "clock back after restart": (clock_back_after_restart, "blackout"),
     "checksum unchecked": (checksum_unchecked, "disks"),
     "index ahead of the log": (index_ahead_of_the_log, "disks"),
+    "gone before hand-over": (broken_windows.gone_before_hand_over, "farewell"),
+    "given up when sent": (broken_windows.given_up_when_sent, "moments"),
+    "second loss forgotten": (broken_windows.second_loss_forgotten, "second-loss"),
+    "client gives up": (broken_windows.client_gives_up, "long-cut"),
+    "end by the clock of its node": (broken_windows.end_by_the_clock_of_its_node, "jumps"),
+    "place not given back": (broken_windows.place_not_given_back, "rush"),
 }
 """Every way, with the scenario that is played; empty: the one that a sweep draws."""
 

@@ -25,7 +25,16 @@ CAUGHT_BY = {
     "clock back after restart": "clock",
     "checksum unchecked": "contents",
     "index ahead of the log": "durability",
+    "gone before hand-over": "copies",
+    "given up when sent": "copies",
+    "second loss forgotten": "readiness",
+    "client gives up": "convergence",
+    "end by the clock of its node": "contents",
+    "place not given back": "bounds",
 }
+
+FIRST = {"given up when sent": 10, "second loss forgotten": 18}
+"""The seed with which the search begins, where the first ones find nothing and take long."""
 
 ALSO_BY = {
     "reply matched to the wrong request": "invented",
@@ -38,7 +47,8 @@ is damaged may be a reader."""
 @pytest.mark.parametrize("name", BROKEN)
 def test_it_is_caught(name: str) -> None:
     with broken(name) as scenario:
-        for seed in range(1, 51):
+        first = FIRST.get(name, 1)
+        for seed in range(first, first + 50):
             outcome = play(draw(scenario or name_for(seed), seed))
             if not outcome.ok:
                 assert outcome.broken in (CAUGHT_BY[name], ALSO_BY.get(name)), outcome.text
