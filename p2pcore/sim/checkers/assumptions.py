@@ -38,6 +38,7 @@ SLUGGISH_QUEUE = 20  # messages that wait; no more than a few do unless a node i
 AFTERMATH_NS = 6_000_000_000  # a call is given up after 5 s, or a link that lost it is dialled anew
 LONG_PAUSE_NS = 2_000_000_000  # who answers a ping 2.2 s late is given up
 LOSSY_PPM = 20_000  # of segments; a member behind such a link may be taken for silent
+WENT = " went"  # whoever is named before it
 
 Life = tuple[SimNode, int]  # a node, and which of its processes
 
@@ -179,7 +180,7 @@ class Assumptions:
 
     def _lose(self, key: KeyHistory, lost: list[SimNode]) -> None:
         now_ns = self._world.now_ns
-        text = f"{_names(lost)} went"
+        text = f"{_names(lost)}{WENT}"
         key.tell(now_ns, text)
         if self._durable:
             key.excuse(text)
@@ -265,9 +266,15 @@ class Assumptions:
             return
         now_ns = self._world.now_ns
         for key in self._keys:
-            if (key.window or key.lenient) and self.unrepaired(key) is None:
+            change = key.window or key.lenient
+            if change and self._may_close(key) and self.unrepaired(key) is None:
                 key.tell(now_ns, "all is repaired")
                 key.window = key.lenient = None
+
+    def _may_close(self, key: KeyHistory) -> bool:
+        """Where nobody is left, all is on disks as it was: repaired, unless views differed before,
+        as after a cut: who comes back first may know of few others."""
+        return bool(self._members) or key.lenient is None or key.lenient.endswith(WENT)
 
     def _closest(self, members: list[SimNode], key: KeyHistory) -> list[SimNode]:
         ranked = sorted(members, key=lambda node: point_of(node.node_id) ^ key.point)
