@@ -238,7 +238,9 @@ def _capacity_sentences(curve: Curve, law: Fit, allowed: Allowed | None) -> list
             said.append(
                 f"Measured with a mean latency within {BOUND_S * 1e3:g} ms: {max(within):,.0f}/s."
             )
-    if law.peak_n is not None and law.peak_per_s is not None:
+    if law.peak_n is not None and law.peak_n < law.levels[0]:
+        said.append(f"By the law it falls from {law.levels[0]:g} {curve.unit} on.")
+    elif law.peak_n is not None and law.peak_per_s is not None:
         peak = law.peak_per_s
         said.append(
             f"The law has its peak at {law.peak_n:,.0f} {curve.unit}: {peak.estimate:,.0f}/s "

@@ -201,7 +201,7 @@ def _chaos(directory: Path) -> RunReport:
         machine=machine,
         seed=outcome.seed,
         state="met" if outcome.kept else "not met",
-        said="kept" if outcome.kept else f"broken, {breaches} breaches",
+        said="kept" if outcome.kept else f"broken, breaches: {breaches}",
         steps=[step],
         advice=advise([("chaos", step)], [], machine),
     )

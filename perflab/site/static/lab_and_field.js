@@ -43,6 +43,12 @@ function moment(seconds) {
   return words.endsWith(" 00:00") ? words.slice(0, 10) : words;
 }
 
+// Some room on both sides; half a day where all began at one moment.
+function around(_, low, high) {
+  const room = (high - low) / 20 || 43200;
+  return [low - room, high + room];
+}
+
 function draw(place, kinds, wanted) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -58,7 +64,7 @@ function draw(place, kinds, wanted) {
     width: place.clientWidth,
     height: HEIGHT,
     legend: { show: false },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low), high * 1.1 || 1] } },
+    scales: { x: { time: true, range: around }, y: { range: (_, low, high) => [Math.min(0, low), high * 1.1 || 1] } },
     axes: [{ ...axis, space: 110, values: (_, splits) => splits.map(moment) }, { ...axis, label: FIGURES.find(([name]) => name === wanted)[1], size: 64,
       values: (_, splits) => splits.map((each) => (each === null ? "" : number(each))) }],
     series: [{}, ...tables.map((_, index) => ({

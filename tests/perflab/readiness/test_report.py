@@ -11,9 +11,11 @@ import pytest
 
 from perflab.load.summary import read_load_step
 from perflab.readiness.record import Durability, ReadinessRecordError, read_record
-from perflab.readiness.report import build, write_json
+from perflab.readiness.report import _capacity, build, write_json
 from perflab.readiness.targets import durability_of, read_targets
+from perflab.report.finding import Curve
 from perflab.report.form import SCHEMA, ReadinessReport, schema
+from perflab.stats.usl import fit
 from tests.perflab.recorded import CAUSES, RECORDED, change, copied, report_of, row_of, step_of
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -75,6 +77,18 @@ def test_capacity_is_fitted_with_what_it_leaves_over(report: ReadinessReport) ->
         assert len(law.residuals) == len(law.levels) == 9
         assert law.fits == (max(map(abs, law.residuals)) <= 0.15)
         assert law.fits or law.peak_n is None
+
+
+def test_a_law_that_falls_has_no_peak_where_nothing_was_measured() -> None:
+    rates = {float(nodes): [40_000 / nodes] * 3 for nodes in range(3, 9)}
+    law = _capacity("scale", Curve(what="stores by nodes", unit="nodes", rates=rates), fit(rates))
+    assert law.fits
+    assert law.peak_n is not None
+    assert law.peak_n < 3
+    assert law.sentences == [
+        "Stores by nodes: at most 13,333/s were measured, with 3 nodes.",
+        "By the law it falls from 3 nodes on.",
+    ]
 
 
 def test_what_was_not_measured_is_told(report: ReadinessReport) -> None:
