@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
+from benchmarks.common.sampling import QUICK, Record, Samples, as_samples, few, read, record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -27,6 +27,7 @@ QUESTIONS = ["upkeep", "visit", "visit_with_records"]  # that count all of EVENT
 MISSED = [0, 1, 100, 1000]  # writes, as in `count_lab`
 METERS = ["calls", "allocations"]
 NODES = [8, 32]  # below and above a bucket of 20, beyond which nobody knows everybody
+MOST_NODES = 10 if QUICK else max(NODES)
 FEW = NODES[:1]
 SEEDS = {8: 6, 32: 1}
 REPLICAS = 3  # that all hold the same
@@ -41,7 +42,7 @@ def _ask(
     from benchmarks.common.counting.count_lab import CountLab
 
     def count() -> dict[str, Counts]:
-        with CountLab(nodes, meter, seed) as lab:
+        with CountLab(min(nodes, MOST_NODES), meter, seed) as lab:
             return lab.count(questions)
 
     return pool.submit(count)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from benchmarks.common.sampling import Record, Samples, as_samples, few, read, record
+from benchmarks.common.sampling import QUICK, Record, Samples, as_samples, few, read, record
 
 NODES = [8, 64, 512]
 SMALL = 8
 LARGE = 512  # with P2PCORE_NIGHTLY=1 alone: one takes as long as all others
 CROWD = 16  # nodes of which two pause at a time
+MINUTES = 1 if QUICK else 3  # of pauses
 QUANTILES = ["p50", "p99", "worst"]
 WITNESSES = [2, 0]
 SEEDS = few(2)
@@ -34,7 +35,7 @@ def _figures() -> Record:
         questions.append({"case": "reads", "nodes": SMALL, "seed": seed})
         questions.append({"case": "lossy", "nodes": SMALL, "seed": seed})
         for witnesses in WITNESSES:
-            pauses = {"case": "pauses", "nodes": CROWD, "seed": seed, "minutes": 3}
+            pauses = {"case": "pauses", "nodes": CROWD, "seed": seed, "minutes": MINUTES}
             questions.append(pauses if witnesses else pauses | {"witnesses": 0})
     found: Record = {}
     played = play([{"play": "detection"} | question for question in questions])

@@ -14,17 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.common import subject
 from benchmarks.common.ruler.versions import SOCKET_RULER, beside
-from benchmarks.common.sampling import (
-    PAIRS,
-    QUICK,
-    SWARMS,
-    Samples,
-    read,
-    record,
-    tail,
-    timed,
-    unjudged,
-)
+from benchmarks.common.sampling import PAIRS, SWARMS, Samples, read, record, tail, timed, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -42,7 +32,7 @@ BURSTS = [50, 100, 200]
 RAMP_PER_S, RAMP_S = 3000, 0.2  # from nothing: 300 operations
 STRESS_PER_S, STRESS_S = 20_000, 0.05
 IN_FLIGHT = 1024  # under stress; what is due beyond it is dropped, as a service would have to
-CHAIN = 1 if QUICK else 4  # blocks of a shape that follow each other
+CHAIN = 4  # blocks of a shape that follow each other
 RAMPS = STRESSES = 32  # turns, of all swarms together
 REFERENCE_S: dict[Hashable, float] = {
     ("sustained", 100): 460e-6,

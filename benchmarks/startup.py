@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.common.swarm import Members, Swarm
 
 NODES = [1, 4, 8]
-RECORDS = 50 if QUICK else 500
+RECORDS = 500
 SIZE_BYTES = 1024
 PER_SAMPLE = {"import": 2, "start": 8, "connect": 6, "join": 2}
 TURNS = {what: BLOCKS * (1 if QUICK else turns) for what, turns in PER_SAMPLE.items()}

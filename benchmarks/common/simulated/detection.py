@@ -23,6 +23,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.common import subject
+from benchmarks.common.sampling import QUICK
 
 __all__ = ["detection"]
 
@@ -36,7 +37,7 @@ LOSS_PPM = 25_320  # of each of two links: 5 % in all
 PAUSED = 0.1  # of the nodes
 PAUSE_EVERY_S = 5.0
 LONGEST_PAUSE_S = 2.0
-LOSSY_S = 180.0
+LOSSY_S = 60.0 if QUICK else 180.0
 PROBES = ("Ping", "Pong", "IndirectPing", "IndirectPong")
 CLIENTS, KEYS, RATE_PER_S, SIZE_BYTES = 3, 32, 400, 256
 WATCHED_S = 10.0  # of reads, after the fault

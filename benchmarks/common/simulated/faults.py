@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.common import subject
+from benchmarks.common.sampling import QUICK
 
 __all__ = ["FAULTS", "calm", "fault"]
 
@@ -24,7 +25,8 @@ REWRITTEN = 20  # of these
 SIZE_BYTES = 1024
 RATE_PER_S = 20  # every other one a retrieve
 SETTLE_S = 3.0
-PLAY_S = 40.0  # from the beginning of the fault, which all but the longest recovery is well within
+PLAY_S = 20.0 if QUICK else 40.0
+"""From the beginning of the fault, which all but the longest recovery is well within 40 s."""
 READY_LIMIT_S = 300.0
 LOOK_S = 0.1  # between looks at who is ready
 LINK = {

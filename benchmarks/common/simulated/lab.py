@@ -31,7 +31,7 @@ __all__ = ["Figures", "Question", "play", "play_one", "players", "run_child"]
 NAME = "benchmarks.common.simulated.lab"
 AT_A_TIME = 2  # processes: there is nothing that they could disturb
 ANSWER_S = 280.0  # for one world; ten times what the largest takes when nothing else runs
-MOST_NODES_QUICK = 64
+MOST_NODES_QUICK = 32
 
 Figures = dict[str, float]
 Question = dict[str, Any]
