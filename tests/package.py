@@ -83,9 +83,10 @@ def try_package(package: Path) -> str:
     name = package.name.partition("-")[0]
     with tempfile.TemporaryDirectory() as folder:
         venv = Path(folder) / "venv"
-        run(folder, sys.executable, "-m", "venv", str(venv))
+        # Without a pip of its own: this Python's installs there, and takes seconds less.
+        run(folder, sys.executable, "-m", "venv", "--without-pip", str(venv))
         python, script = venv / "bin" / "python", venv / "bin" / name
-        pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
         run(folder, *pip, "install", "--quiet", str(package.resolve()))
         run(folder, *pip, "check")
         if name == "perflab":

@@ -222,6 +222,7 @@ def test_a_node_that_was_missed_is_found_when_they_look_around(net: Net) -> None
     assert_complete(net)
 
 
+@pytest.mark.slow
 def test_sixty_nodes_all_know_whom_they_need(net: Net) -> None:
     """Every bucket holds all who belong there, or is full; and a lookup finds any node."""
     nodes = net.swarm(60)

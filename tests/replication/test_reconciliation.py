@@ -214,7 +214,7 @@ def filled(count: int, keys: int, **settings: float) -> tuple[Net, list[str]]:
     return net, names
 
 
-@pytest.mark.parametrize("count", [4, 20, 40])
+@pytest.mark.parametrize("count", [4, 20, pytest.param(40, marks=pytest.mark.slow)])
 def test_neighbours_that_share_a_part_of_their_records_are_equal_in_it(count: int) -> None:
     """What else they hold does not make them differ for ever."""
     net, _ = filled(count, 300)
@@ -309,6 +309,7 @@ def test_sums_are_of_strong_hashes() -> None:
     assert pair.asker.machine.store.held(key) == Record(Version(bytes(16)), b"v", 0)
 
 
+@pytest.mark.slow
 def test_who_comes_back_with_its_records_asks_for_what_was_written_meanwhile() -> None:
     """60 bytes for each write that was missed, and the sums of sources that took over what is ours
     meanwhile. By hand: `python -m tests.comparing 500000 53400`."""

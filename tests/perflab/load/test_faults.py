@@ -26,6 +26,7 @@ def run(tmp_path: Path, phase: dict[str, Any], fault: str) -> tuple[int, LoadRec
     return code, read_load(out)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_process_left")
 def test_a_fault_after_the_last_operation_is_made_and_healed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -50,6 +50,7 @@ def test_a_search_ends_where_rates_do(kept: bool, words: str) -> None:
     assert len(trials) < MOST_TRIALS
 
 
+@pytest.mark.slow
 def test_a_search_is_filed_with_its_trials(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

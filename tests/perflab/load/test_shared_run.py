@@ -89,6 +89,7 @@ def test_shares_are_put_together_row_by_row(tmp_path: Path) -> None:
         assert found[name] == latencies_ns[rank - 1] / 1e9
 
 
+@pytest.mark.slow
 def test_lost_shares_are_named_and_what_they_did_stays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,7 @@ def busy_core() -> Iterator[int]:
         each.wait()
 
 
+@pytest.mark.slow
 def test_a_starved_generator_is_bound_and_says_nothing_of_the_network(
     tmp_path: Path, busy_core: int
 ) -> None:

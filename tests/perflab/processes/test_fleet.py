@@ -32,6 +32,7 @@ def known(fleet: Fleet, name: str) -> int:
     return fleet.standings()[name].known
 
 
+@pytest.mark.slow
 def test_a_kill_and_a_join(fleet: Fleet) -> None:
     lost = fleet.members[0]
     fleet.kill(lost)
