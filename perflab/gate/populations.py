@@ -34,8 +34,15 @@ def take_populations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[
     """Every one of POPULATION_METRICS that is wanted."""
     reason = unavailable()
     parts: dict[str, Callable[[str], Any]] = {}
-    if any(map(sheets[0].wanted, GROWTH_METRICS)) and not reason:
-        parts["instructions"] = _instructions
+    growths = {
+        name: between
+        for name, between in POPULATION_GROWTHS.items()
+        if sheets[0].wanted(f"instructions.{name}")
+    }
+    if growths and not reason:
+        counted = {each for between in growths.values() for each in between}
+        names = tuple(each for each in POPULATIONS if each in counted)
+        parts["instructions"] = partial(_instructions, names)
     if any(map(sheets[0].wanted, CROWD_METRICS)):
         parts["lines"] = _lines
     jobs = [
@@ -45,18 +52,18 @@ def take_populations(sheets: Sheets, cores: Sequence[str], time_left: Callable[[
     ]
     for (side, part), result in side_by_side(jobs, time_left).items():
         if part == "instructions":
-            note_growths(sheets[side], POPULATION_GROWTHS, result, "", LEASTS)
+            note_growths(sheets[side], growths, result, "", LEASTS)
         else:
             for name in CROWD_METRICS:
                 note(sheets[side], name, Kind.EXACT, "lines", result)
     if reason:
         for sheet in sheets:
-            note_growths(sheet, POPULATION_GROWTHS, None, reason, LEASTS)
+            note_growths(sheet, growths, None, reason, LEASTS)
 
 
 @cache  # exact figures need not be counted twice: whoever tries many heads has one base
-def _instructions(core: str) -> InstructionCount:
-    return count_instructions(core, list(POPULATIONS), SEEDS[0], late=True)
+def _instructions(names: tuple[str, ...], core: str) -> InstructionCount:
+    return count_instructions(core, list(names), SEEDS[0], late=True)
 
 
 @cache

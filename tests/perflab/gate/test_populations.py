@@ -23,6 +23,7 @@ from perflab.results.checkout import Commit
 CORE = Path(p2pcore.__file__).parent
 COMMIT = Commit("0" * 40, "Mutated")
 POLICY = load_policy()
+TIMER = "a timer looks at every record"
 PINGS, WAITS = "pings are sent twice", "copies wait twice as long"
 
 
@@ -50,9 +51,17 @@ def judged(edit: Edit, place: Path, wanted: Callable[[str], bool], take: Take) -
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "valgrind is there")
-def test_a_timer_that_looks_at_every_record_is_found(tmp_path: Path) -> None:
-    growths = set(GROWTH_METRICS).__contains__
-    outcome = judged(defect("a timer looks at every record"), tmp_path, growths, take_populations)
+@pytest.mark.parametrize(
+    "growths",
+    [
+        pytest.param(defect(TIMER).must, id="alone"),
+        pytest.param(GROWTH_METRICS, marks=pytest.mark.nightly, id="among all growths"),
+    ],
+)
+def test_a_timer_that_looks_at_every_record_is_found(
+    growths: tuple[str, ...], tmp_path: Path
+) -> None:
+    outcome = judged(defect(TIMER), tmp_path, growths.__contains__, take_populations)
     [each] = [e for e in outcome.regressions if e.name == "instructions.records_turn_growth"]
     assert each.ratio > 100
 
