@@ -78,7 +78,11 @@ class _Proof(Call):
             self._pause(STEP_NS if prompt else AGAIN_NS, now)
 
     def failed(self, node_id: NodeId, error: P2PError, now: Instant) -> None:
-        self._probation.end(self._contact.node_id)
+        if self._probation.links.is_linked(node_id):  # by another one, which has greeted already
+            self._answered = self._silent = 0
+            self._pause(STEP_NS, now)
+        else:
+            self._probation.end(node_id)
 
     def expired(self, now: Instant) -> None:
         if self._asking:

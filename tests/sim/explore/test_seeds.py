@@ -30,6 +30,9 @@ from p2pcore.sim.explore.scenarios import draw
         # A write counted the acknowledgement of a replica together with that of the node that had
         # taken its place since, a round later: the two others lacked it. readiness.
         ("power", 38),
+        # Who was on probation stayed so when the link on which it was asked ended, and another was
+        # there: half of a network did not know the other half: convergence.
+        ("moments", 24),
         # A newcomer took itself for a replica of distant keys, pulled their records, and could
         # not find those who were to have them, so that it kept them for ever: convergence.
         pytest.param("large", 1111, marks=pytest.mark.slow),
