@@ -82,6 +82,7 @@ class Ownership:
         self.replicas = replicas
         self.belonging = Belonging.OUTSIDE
         self.awaited: tuple[bytes, ...] = ()  # who was here when we went, and may hold what we lack
+        self.preceded = False  # somebody has told us that it counts, or did before it was restarted
         self.leaving = False  # records are placed without us
         self.epoch = 0  # counts the changes of membership that concern us
         self._table = table
@@ -179,6 +180,7 @@ class Ownership:
     def met(self, *, ready: bool) -> None:
         """Somebody compares records with us. Is it `ready`, and we thought that we were the first,
         then we have been here before and forgot everything: we don't count until the next sync."""
+        self.preceded = self.preceded or ready
         if self.alone:
             self.belonging = Belonging.DOUBTED if ready else Belonging.MEMBER
             self._forget()

@@ -51,6 +51,7 @@ FIRST_RETRY_NS = 250_000_000
 LONGEST_RETRY_NS = 30_000_000_000
 PATIENCE_NS = 60_000_000_000  # after a restart, with those that were here before and are not back
 LOOK_NS = 500_000_000  # between sessions meanwhile
+HEARD_NS = 3 * LOOK_NS  # by then, who has come back has asked somebody new for what it holds
 
 
 class _Session:
@@ -313,11 +314,17 @@ class Sync:
     def _waits(self, session: _Session, now: Instant) -> bool:
         """True if too few are back of those that were here before a restart. Where one counts, it
         tells what there is. Where none does, all have lost their power, and an acknowledged write
-        may be on any W of them; they are waited for, but not for ever."""
+        may be on any W of them; they are waited for, but not for ever. Who is new waits with
+        them: it would count at once, and whoever asks it next as well."""
         ownership = self._ownership
-        if ownership.joined or session.guided or now.mono_ns - self._began_ns >= PATIENCE_NS:
+        here_ns = now.mono_ns - self._began_ns
+        if ownership.joined or session.guided or here_ns >= PATIENCE_NS:
             return False
-        return ownership.absent() > self._spare
+        if ownership.awaited:
+            return ownership.absent() > self._spare
+        # It knows of nobody that is to come back, until one of them says so.
+        on_disk = self._when_settled is not None
+        return on_disk and bool(self._table.size) and (ownership.preceded or here_ns < HEARD_NS)
 
     def _next_ns(self, session: _Session, now: Instant) -> int | None:
         """When the session after this one begins."""

@@ -33,6 +33,9 @@ from p2pcore.sim.explore.scenarios import draw
         # Who was on probation stayed so when the link on which it was asked ended, and another was
         # there: half of a network did not know the other half: convergence.
         ("moments", 24),
+        # Somebody new came while all others were on their way back after a loss of power. It
+        # counted, and so did they, before those were there that held the last writes: readiness.
+        ("moments", 83),
         # A newcomer took itself for a replica of distant keys, pulled their records, and could
         # not find those who were to have them, so that it kept them for ever: convergence.
         pytest.param("large", 1111, marks=pytest.mark.slow),
