@@ -19,10 +19,10 @@ from markdown_it import MarkdownIt
 from tests.perflab.gate.test_command import commit
 from tests.perflab.gate.test_rulers import (
     FAT,
+    FIGURE,
     HIDDEN,
     HIGH_FLOOR,
     POLICY,
-    RECORD,
     accept,
     copied_checkout,
     replaced,
@@ -33,10 +33,10 @@ from tests.test_workflows import WORKFLOWS, run, script
 MAKES_NOTHING = ("Makefile", "\t@$(BIN)/python -m perflab gate ", "\t@true ")
 FOR_EVER = accept("*", date(9999, 12, 31))
 SAID = (
-    f"the head's ruler no longer has {RECORD}",
+    f"the head's ruler no longer has {FIGURE}",
     "accepted by this change itself: * up to",
     "[kind.exact] floor: 0, with this",
-    RECORD,
+    FIGURE,
 )
 """Of each of the four bends below."""
 
@@ -70,7 +70,7 @@ def pulled(folder: Path, *changes: tuple[str, str, str], policy: str = "") -> st
     return git(folder, "rev-parse", "HEAD")
 
 
-def gated(folder: Path, only: str = RECORD) -> tuple[int, str, dict[str, Any]]:
+def gated(folder: Path, only: str = FIGURE) -> tuple[int, str, dict[str, Any]]:
     """The step's exit code, what it told, and the verdict that goes to the artifact."""
     known = set(folder.glob(".asv/gate/runs/*/verdict.json"))
     done = run(script("gate", "Gate"), folder, ONLY=only, HOME=os.environ.get("HOME", str(folder)))
@@ -96,14 +96,14 @@ def gated(folder: Path, only: str = RECORD) -> tuple[int, str, dict[str, Any]]:
 def test_no_pull_request_bends_what_judges_it(
     target: Path, changes: tuple[tuple[str, str, str], ...], policy: str, told: tuple[str, ...]
 ) -> None:
-    """If one of several bends counted, the record would not be called slower."""
+    """If one of several bends counted, the figure would not be called slower."""
     head = pulled(target, FAT, *changes, policy=policy)
     code, text, verdict = gated(target)
     assert code != 0
     for words in told:
         assert words in text
     assert verdict["exit_code"] == 1, text
-    assert verdict["benchmarks"][RECORD]["verdict"] == "regression"
+    assert verdict["benchmarks"][FIGURE]["verdict"] == "regression"
     assert verdict["head"]["commit"] == head
     assert verdict["base"]["commit"] == git(target, "rev-parse", "main")
 

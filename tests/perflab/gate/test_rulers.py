@@ -25,9 +25,19 @@ from tests.perflab.results.test_checkout import git
 from tests.processes import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
-RECORD = "memory.record.8"
-FIELDS = "    value: bytes | None\n    expires_ms: int\n"
-FATTER = FIELDS + "".join(f"    spare_{number}: None = None\n" for number in range(80))
+FIGURE = "counts.bytes.store.8"  # the gate counts it in a second
+BODY = "    body = _encode(message)\n    return len(body).to_bytes(HEADER_BYTES) + body\n"
+FATTER = (
+    BODY.replace("(message)", "(message) + bytes(200)")
+    + """
+
+_plain_decode = _decode
+
+
+def _decode(data: bytes) -> Message:
+    return _plain_decode(data[:-200])
+"""
+)
 SOON = date.today() + timedelta(days=30)
 
 
@@ -47,7 +57,7 @@ class Told(NamedTuple):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This checkout under git, as "base"; and "fatter", whose records keep far more."""
+    """This checkout under git, as "base"."""
     folder = tmp_path_factory.mktemp("rulers") / "repository"
     copied_checkout(folder)
     git(folder, "init", "--quiet", "--initial-branch=base")
@@ -82,34 +92,34 @@ def changed(folder: Path, *changes: tuple[str, str, str], extra: str = "") -> No
 
 POLICY = "perflab/gate/policy.toml"
 COUNTS = "perflab/gate/counts.py"
-FAT = ("p2pcore/storage/memory.py", FIELDS, FATTER)
+FAT = ("p2pcore/wire/codec.py", BODY, FATTER)
 HIDDEN = (
     COUNTS,
-    "for keeper in KEEPERS)\n",
-    'for keeper in KEEPERS if keeper != "record")\n',
+    "    for nodes in NODES\n)\n",
+    '    for nodes in NODES\n    if (what, operation, nodes) != ("bytes", "store", 8)\n)\n',
 )
 BENT = {
     "the judge": ("perflab/gate/judge.py", "SAME = 1e-9", "SAME = 1e9"),
     "what measures": (
-        "benchmarks/common/counting/memory_lab.py",
-        '["record"] = self._kept',
-        '["record"] = 0 * self._kept',
+        "benchmarks/common/counting/count_lab.py",
+        '"bytes": fmean(',
+        '"bytes": 0 * fmean(',
     ),
     "the exit code": ("perflab/gate/command.py", "    return outcome.code\n", "    return 0\n"),
 }
 TEN = "[kind.exact]\nfloor = 0.0\ntolerance = 0.0"
 HIGH_FLOOR = (POLICY, TEN, TEN.replace("0.0", "10"))
-SPECIAL = '\n[[benchmark]]\nmatch = "memory.*"\nfloor = 10\ntolerance = 10\n'
-LENIENT = SPECIAL + accept("*", date(9999, 12, 31)) + accept(RECORD, date(9999, 12, 31))
+SPECIAL = '\n[[benchmark]]\nmatch = "counts.*"\nfloor = 10\ntolerance = 10\n'
+LENIENT = SPECIAL + accept("*", date(9999, 12, 31)) + accept(FIGURE, date(9999, 12, 31))
 SAID_OF_HIDDEN = (
-    f"the head's ruler no longer has {RECORD}",
+    f"the head's ruler no longer has {FIGURE}",
     "the gate here is not the base's",
 )
 SAID_OF_POLICY = (
     "accepted by this change itself: * up to",
     "later than in 90 days",
     "[kind.exact] floor: 0, with this change 10",
-    "memory.* floor 10 tolerance 10",
+    "counts.* floor 10 tolerance 10",
 )
 NOTHING = ("README.md", "# p2pcore", "# p2pcore, again")
 
@@ -130,18 +140,18 @@ def blamed(told: Told) -> list[str]:
     return [name for name, each in entries if each["verdict"] == "regression"]
 
 
-MEMORY = ("--only", RECORD)
+ONLY = ("--only", FIGURE)
 
 
 @pytest.mark.slow
 def test_a_change_that_bends_everything_at_once_is_judged_by_what_was_there_before(
     repository: Path, tmp_path: Path
 ) -> None:
-    """If one of these counted, the record would not be called slower. By night, one by one."""
+    """If one of these counted, the figure would not be called slower. By night, one by one."""
     changed(repository, FAT, HIDDEN, HIGH_FLOOR, *BENT.values(), extra=LENIENT)
-    told = gate(repository, tmp_path, *MEMORY)
+    told = gate(repository, tmp_path, *ONLY)
     assert told.code == 1, told.text
-    assert blamed(told) == [RECORD]
+    assert blamed(told) == [FIGURE]
     for words in (*SAID_OF_HIDDEN, *SAID_OF_POLICY):
         assert words in told.text
     altered = sorted([COUNTS, *(file for file, _, _ in BENT.values())])
@@ -153,9 +163,9 @@ def test_a_benchmark_that_the_change_takes_off_the_list_is_measured_nevertheless
     repository: Path, tmp_path: Path
 ) -> None:
     changed(repository, FAT, HIDDEN)
-    told = gate(repository, tmp_path, *MEMORY)
+    told = gate(repository, tmp_path, *ONLY)
     assert told.code == 1, told.text
-    assert blamed(told) == [RECORD]
+    assert blamed(told) == [FIGURE]
     for words in SAID_OF_HIDDEN:
         assert words in told.text
 
@@ -165,9 +175,9 @@ def test_accepting_everything_for_ever_and_a_floor_of_ten_change_nothing(
     repository: Path, tmp_path: Path
 ) -> None:
     changed(repository, FAT, HIGH_FLOOR, extra=LENIENT)
-    told = gate(repository, tmp_path, *MEMORY)
+    told = gate(repository, tmp_path, *ONLY)
     assert told.code == 1, told.text
-    assert blamed(told) == [RECORD]
+    assert blamed(told) == [FIGURE]
     for words in SAID_OF_POLICY:
         assert words in told.text
 
@@ -175,11 +185,11 @@ def test_accepting_everything_for_ever_and_a_floor_of_ten_change_nothing(
 def test_an_acceptance_within_bounds_counts_and_is_told_first(
     repository: Path, tmp_path: Path
 ) -> None:
-    changed(repository, FAT, extra=accept(RECORD))
-    told = gate(repository, tmp_path, *MEMORY)
+    changed(repository, FAT, extra=accept(FIGURE))
+    told = gate(repository, tmp_path, *ONLY)
     assert told.code == 0, told.text
     answer = told.text[told.text.index("gate: pass") :].splitlines()
-    assert answer[1].startswith(f"!! accepted by this change itself: {RECORD} up to 9 times")
+    assert answer[1].startswith(f"!! accepted by this change itself: {FIGURE} up to 9 times")
     assert told.verdict["notices"][0].startswith("accepted by this change itself")
     markdown = (tmp_path / "verdict.md").read_text(encoding="utf-8").splitlines()
     assert markdown[2] == "> [!WARNING]"
@@ -191,7 +201,7 @@ def test_a_benchmark_less_is_no_pass_though_the_core_is_the_same(
     changed(repository, HIDDEN)
     told = gate(repository, tmp_path)
     assert told.code == 2, told.text
-    assert f"the head's ruler no longer has {RECORD}" in told.text
+    assert f"the head's ruler no longer has {FIGURE}" in told.text
     assert "this change alters the ruler: perflab/gate/counts.py" in told.text
     assert "counting" not in told.text
 
@@ -203,9 +213,9 @@ def test_a_ruler_that_the_change_bends_is_not_the_one_that_counts(
     repository: Path, tmp_path: Path, bent: tuple[str, str, str]
 ) -> None:
     changed(repository, FAT, bent)
-    told = gate(repository, tmp_path, *MEMORY)
+    told = gate(repository, tmp_path, *ONLY)
     assert told.code == 1, told.text
-    assert RECORD in blamed(told)
+    assert FIGURE in blamed(told)
     assert f"this change alters the ruler: {bent[0]}" in told.text
 
 
