@@ -21,10 +21,14 @@ SIZES = [64, 1024]
 RECORDS = 4096  # enough for the store's tables to double a few times: their slack is averaged
 WARM_UP_RECORDS = 512
 OPERATIONS_PER_BLOCK = 800
+OVERWRITTEN = 25  # records, again and again
+LEFT_ALONE = 2400  # records: more than twice the changes that a node of so many remembers
 VISITS_PER_BLOCK = 10
 NODES_PER_BLOCK = 2
 CONNECTIONS_PER_BLOCK = 4
 WARM_UP = 3  # blocks until caches, tables and free lists have found their size
+EDITIONS = OPERATIONS_PER_BLOCK // OVERWRITTEN  # of each record in a block
+LAST_EDITION = (WARM_UP + BLOCKS + 1) * EDITIONS - 1
 PEAK_NODES = 8
 PEAK_RECORDS = 2000
 
@@ -78,7 +82,7 @@ async def _visits(lab: HeapLab, network: subject.NetworkSettings) -> list[float]
             async with subject.make_client(network, lab.addresses[:1]) as client:
                 await _write_and_read(client)
         # A request of the lab's own client: by its answer the nodes have seen the visitors go.
-        readings.append(lab.retrieve(1, SIZES[-1], edition=WARM_UP + BLOCKS))
+        readings.append(lab.retrieve(1, SIZES[-1], edition=LAST_EDITION))
     return _per_block(readings[WARM_UP:], VISITS_PER_BLOCK)
 
 
@@ -94,19 +98,22 @@ def _growth() -> Record:
 
     Every block overwrites the same records, retrieves the same records, or lets clients come and
     go: whatever is left after it that was not there before is growth. The blocks of one operation
-    follow each other, for buffers that differ between operations are no growth.
+    follow each other, for buffers that differ between operations are no growth. The records are
+    few, for what nodes still have to add up of those that have changed comes and goes; others, that
+    stay as they are, have filled before what keeps the last changes.
     """
     from benchmarks.common.heap_lab import HeapLab
     from benchmarks.common.loops import running_loop
 
-    size, many = SIZES[-1], OPERATIONS_PER_BLOCK
-    blocks = range(WARM_UP + BLOCKS + 1)
+    size, many, few = SIZES[-1], OPERATIONS_PER_BLOCK, OVERWRITTEN
+    blocks = range(0, LAST_EDITION, EDITIONS)  # the first edition of each
     with (
         HeapLab(3, network := subject.NetworkSettings()) as lab,
         running_loop(subject.default_loop()) as runner,
     ):
-        stored = [lab.store(many, size, edition=edition) for edition in blocks]
-        retrieved = [lab.retrieve(many, size, edition=blocks[-1]) for _ in blocks]
+        lab.store(LEFT_ALONE, SIZES[0], first=few)
+        stored = [lab.store(many, size, edition=edition, among=few) for edition in blocks]
+        retrieved = [lab.retrieve(many, size, edition=LAST_EDITION, among=few) for _ in blocks]
         return {
             ("store",): _per_block(stored[WARM_UP:], many),
             ("retrieve",): _per_block(retrieved[WARM_UP:], many),
@@ -192,7 +199,7 @@ class GrowthByOperation(_Growth):
     """
 
     layout = "C"
-    version = "2"
+    version = "3"
     unit = "bytes"
     params = (["store", "retrieve"],)
     param_names = ("operation",)

@@ -57,13 +57,21 @@ class HeapLab(WithChild):
         """Start nodes, each a network of its own, and keep them."""
         return self._ask("nodes", count=count)
 
-    def store(self, count: int, size_bytes: int, *, first: int = 0, edition: int = 0) -> int:
-        """Store records first … first+count-1; another edition has other values."""
-        return self._ask("store", count=count, size=size_bytes, first=first, edition=edition)
+    def store(
+        self, count: int, size_bytes: int, *, first: int = 0, edition: int = 0, among: int = 0
+    ) -> int:
+        """Store records first … first+count-1; another edition has other values. `among`: so many
+        records instead, again and again, each time in the next edition."""
+        among = among or count
+        return self._ask(
+            "store", count=count, size=size_bytes, first=first, edition=edition, among=among
+        )
 
-    def retrieve(self, count: int, size_bytes: int, *, edition: int) -> int:
-        """Retrieve records 0 … count-1 and compare them with that edition."""
-        return self._ask("retrieve", count=count, size=size_bytes, first=0, edition=edition)
+    def retrieve(self, count: int, size_bytes: int, *, edition: int, among: int = 0) -> int:
+        """Retrieve records 0 … count-1, or `among` so many again and again, and compare them with
+        that edition."""
+        among = among or count
+        return self._ask("retrieve", count=count, size=size_bytes, edition=edition, among=among)
 
     def _ask(self, thing: str, **how: int) -> int:
         """Bytes of heap in use after the thing is done; NotImplementedError without glibc."""
@@ -109,22 +117,24 @@ class _Lab:
             self._stack.push_async_callback(loner.shutdown)
             await loner.add(1, [])
 
-    async def _do_store(self, count: int, size: int, first: int, edition: int) -> None:
-        values = Values(size, edition)
+    async def _do_store(self, count: int, size: int, first: int, edition: int, among: int) -> None:
+        editions = [Values(size, edition + done) for done in range(-(-count // among))]
         outcome = await closed_loop(
-            lambda n: self._client.store(f"{size}-{first + n}", values.value(first + n)),
+            lambda n: self._client.store(
+                f"{size}-{first + n % among}", editions[n // among].value(first + n % among)
+            ),
             operations=count,
             in_flight=IN_FLIGHT,
         )
         outcome.require_clean()
 
-    async def _do_retrieve(self, count: int, size: int, first: int, edition: int) -> None:
+    async def _do_retrieve(self, count: int, size: int, edition: int, among: int) -> None:
         values = Values(size, edition)
         outcome = await closed_loop(
-            lambda n: self._client.retrieve(f"{size}-{first + n}"),
+            lambda n: self._client.retrieve(f"{size}-{n % among}"),
             operations=count,
             in_flight=IN_FLIGHT,
-            check=lambda n, answer: values.check(first + n, answer),
+            check=lambda n, answer: values.check(n % among, answer),
         )
         outcome.require_clean()
 

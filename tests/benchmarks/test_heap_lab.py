@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.common import footprint, subject
+from benchmarks.common.children import ChildError
 from benchmarks.common.disk import NodeStorage
 from benchmarks.common.heap_lab import HeapLab
 
@@ -39,3 +40,11 @@ def test_the_same_records_again_take_little() -> None:
         readings = [lab.store(MANY, size, edition=edition) for edition in range(6)]
         assert readings[-1] - readings[2] < MANY * size  # nine times as much if values piled up
         lab.retrieve(MANY, size, edition=5)
+
+
+def test_few_records_are_written_again_and_again() -> None:
+    with HeapLab(1, subject.NetworkSettings.of(1)) as lab:
+        lab.store(MANY, SIZE, edition=7, among=20)
+        lab.retrieve(MANY, SIZE, edition=7 + MANY // 20 - 1, among=20)
+        with pytest.raises(ChildError, match="WrongValueError"):
+            lab.retrieve(1, SIZE, edition=7)
