@@ -55,16 +55,16 @@ function cells(row, place) {
     el("td", { class: "soft" }, WORDS[row.sure] ?? ""));
 }
 
-/** A row for each suite: how many figures became what, and the geometric mean of their ratios, of what is stored. */
-function summary(suites) {
+/** A row for each suite, linked where it is told below: how many figures became what, and the geometric mean of their ratios, of what is stored. */
+function summary(suites, told) {
   const cell = (count, kind) => el("td", { class: "n" }, el("span", { class: count ? kind : "soft" }, count));
   const lines = [...suites].map(([suite, rows]) => {
     const worse = rows.filter((row) => row.counts && row.worse).length;
     const better = rows.filter((row) => row.counts && !row.worse).length;
     const ratios = rows.map((row) => row.ratio).filter((each) => each > 0);
     const mean = ratios.length ? `× ${Math.exp(ratios.reduce((sum, each) => sum + Math.log(each), 0) / ratios.length).toFixed(3)}` : "–";
-    return el("tr", {}, el("th", { scope: "row" }, el("a", { href: `#suite-${suite}` }, suite)), cell(worse, "worse"), cell(better, "better"),
-      cell(rows.filter((row) => row.sure && !row.counts).length, ""), cell(rows.filter((row) => !row.sure).length, "soft"), el("td", { class: "n" }, mean));
+    return el("tr", {}, el("th", { scope: "row" }, told.has(suite) ? el("a", { href: `#suite-${suite}` }, suite) : suite), cell(worse, "worse"), cell(better, "better"),
+      cell(rows.filter((row) => row.sure && !row.counts).length, ""), cell(rows.filter((row) => !row.sure && !row.failed).length, "soft"), el("td", { class: "n" }, mean));
   });
   return table("Suites", [["Suite", ""], ["Worse", "n"], ["Better", "n"], ["Unchanged", "n"], ["In one only", "n"], ["Mean, after over before", "n"]], lines, "sums");
 }
@@ -81,10 +81,13 @@ function difference(site, place, base, head, showAll) {
     el("span", { class: counted.length > worse ? "better" : "soft" }, `${counted.length - worse} better`), ", ",
     failed ? el("span", { class: "worse" }, `${failed} failed, `) : "",
     `of ${rows.length} figures.`)];
-  if (base) made.push(summary(suites));
-  for (const [suite, all] of suites) {
-    const shown = all.filter((row) => showAll || row.counts || row.failed);
-    made.push(el("section", {}, el("h2", { id: `suite-${suite}` }, suite, " ", el("span", { class: "soft" }, `${all.length - shown.length ? `${all.length - shown.length} without a change` : ""}`)),
+  const told = [...suites].map(([suite, all]) => [suite, all, all.filter((row) => showAll || row.counts || row.failed)]).filter(([, , shown]) => !base || shown.length);
+  if (base) made.push(summary(suites, new Set(told.map(([suite]) => suite))));
+  for (const [suite, all, shown] of told) {
+    const left = all.filter((row) => !shown.includes(row));
+    const alone = left.filter((row) => !row.sure).length;
+    const words = [left.length > alone ? `${left.length - alone} without a change` : "", alone ? `${alone} ${base ? "in one only" : "without one to compare with"}` : ""].filter(Boolean).join(", ");
+    made.push(el("section", {}, el("h2", { id: `suite-${suite}` }, suite, " ", el("span", { class: "soft" }, words)),
       shown.length
         ? table(suite, [["Benchmark", ""], ["Before", "n"], ["After", "n"], ["Change", "n"], ["", ""]], shown.map((row) => cells(row, place)), "stack")
         : ""));
