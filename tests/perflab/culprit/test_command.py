@@ -9,10 +9,10 @@ from perflab.gate import counts as gate_counts
 from perflab.gate.instructions import unavailable
 from perflab.gate.seeded_defects import CODEC
 from perflab.gate.symbol_edits import begin
-from tests.perflab.gate.test_command import commit, repository
+from tests.perflab.gate.test_command import commit, made, repository
 from tests.perflab.results.test_checkout import git
 
-__all__ = ["repository"]
+__all__ = ["made", "repository"]
 
 UNBUILDABLE = 7  # whatever the diffs say, builds must suffice for either side: so this is first
 CULPRIT = 5
