@@ -36,13 +36,13 @@ def main(words: Sequence[str] | None = None) -> int:
     if words is None:
         words = sys.argv[1:]
         if words[:1] in (["backup"], ["check"]):
-            _give_way()  # before anything is imported, which takes the longest
-    from p2pcore.cli.defaults import parsed
-
+            _give_way()  # before the rest is imported, which takes the longest
     as_json = "--json" in words  # wanted for errors in the other words, too
     code = Exit.OK
     try:
         try:
+            from p2pcore.cli.defaults import parsed
+
             _run(parsed(words))
         except SystemExit as end:  # --help and --version; errors come as UsageError
             code = Exit(int(end.code or 0))

@@ -132,8 +132,8 @@ Write a script that makes a shell complete p2pcore's commands, options and their
 
 BACKUP = """\
 Copy the records in a node's data directory to a new file, as they are at one moment; the node may
-run. Every record of the copy is checked. The identity is another file, identity.pem: it never
-changes.
+run, and comes first: this takes what the processors have left, and pauses for as long as it works.
+Every record of the copy is checked. The identity is another file, identity.pem: it never changes.
 
   p2pcore backup /var/lib/p2pcore /backups/p2pcore-2026-11-28.db
 """

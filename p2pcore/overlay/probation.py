@@ -40,7 +40,7 @@ Proven = Callable[[Contact, Instant], None]
 
 
 class _Proof(Call):
-    """A row of pings to one node, on one link."""
+    """A row of pings to one node, on one link; on another, where there is one, it begins anew."""
 
     __slots__ = (
         "_answered",
