@@ -26,7 +26,7 @@ SIZE_BYTES = 1024
 RATE_PER_S = 20  # every other one a retrieve
 SETTLE_S = 3.0
 PLAY_S = 20.0 if QUICK else 40.0
-"""From the beginning of the fault, which all but the longest recovery is well within 40 s."""
+"""From the beginning of the fault; all recoveries but the longest are well within 40 s."""
 READY_LIMIT_S = 300.0
 LOOK_S = 0.1  # between looks at who is ready
 LINK = {
