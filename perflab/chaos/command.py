@@ -218,7 +218,7 @@ def _print(outcome: ScenarioOutcome) -> None:
         _say(f"  {what}: {', '.join(f'{n} {name}' for name, n in counts.items()) or 'none'}")
     for breach in outcome.breaches:
         _say(breach)
-    _say("kept" if outcome.kept else f"BROKEN: {len(outcome.breaches)} breaches")
+    _say("kept" if outcome.kept else f"BROKEN, breaches: {len(outcome.breaches)}")
 
 
 def _say(text: str) -> None:

@@ -81,10 +81,12 @@ function difference(site, place, base, head, showAll) {
     el("span", { class: counted.length > worse ? "better" : "soft" }, `${counted.length - worse} better`), ", ",
     failed ? el("span", { class: "worse" }, `${failed} failed, `) : "",
     `of ${rows.length} figures.`)];
-  const told = [...suites].map(([suite, all]) => [suite, all, all.filter((row) => showAll || row.counts || row.failed)]).filter(([, , shown]) => !base || shown.length);
+  const isTold = (row) => showAll || row.counts || row.failed;
+  const told = [...suites].filter(([, all]) => !base || all.some(isTold));
   if (base) made.push(summary(suites, new Set(told.map(([suite]) => suite))));
-  for (const [suite, all, shown] of told) {
-    const left = all.filter((row) => !shown.includes(row));
+  for (const [suite, all] of told) {
+    const shown = all.filter(isTold);
+    const left = all.filter((row) => !isTold(row));
     const alone = left.filter((row) => !row.sure).length;
     const words = [left.length > alone ? `${left.length - alone} without a change` : "", alone ? `${alone} ${base ? "in one only" : "without one to compare with"}` : ""].filter(Boolean).join(", ");
     made.push(el("section", {}, el("h2", { id: `suite-${suite}` }, suite, " ", el("span", { class: "soft" }, words)),
