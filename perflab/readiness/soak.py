@@ -49,15 +49,22 @@ class Soak:
         self._values = Values(SIZE_BYTES)
         self.operations = 0
 
-    def run(self, monitor: Monitor, warm_up_s: float, seconds: float) -> None:
-        """Fill, warm up, mark, and go on for so many seconds, everything under watch."""
+    def run(
+        self,
+        monitor: Monitor,
+        warm_up_s: float,
+        seconds: float,
+        goes_on: Callable[[], bool] = bool,
+    ) -> None:
+        """Fill, warm up, mark, and go on for so many seconds, everything under watch. Then
+        `goes_on` is asked whether to go on for as long again, and so each time."""
         self_metrics = SelfMetrics(self_metrics_file())
         self_metrics.register(OPERATIONS, "1", "counter", lambda: self.operations)
         monitor.watch(os.getpid(), "client", self_metrics.path)
         self_metrics.path.unlink()  # both have it open, and whoever is killed can leave nothing
         for number, child in enumerate(self._swarm.children):
             monitor.watch(child.pid, f"nodes {number}", child.self_metrics)
-        self._swarm.run(self._run(monitor, self_metrics, warm_up_s, seconds))
+        self._swarm.run(self._run(monitor, self_metrics, warm_up_s, seconds, goes_on))
 
     def trace(self, monitor: Monitor, seconds: float) -> None:
         """Go on with the allocations of every child traced, and file where they grew.
@@ -78,7 +85,12 @@ class Soak:
             monitor.sites(child.pid, received, child.trace_end())
 
     async def _run(
-        self, monitor: Monitor, self_metrics: SelfMetrics, warm_up_s: float, seconds: float
+        self,
+        monitor: Monitor,
+        self_metrics: SelfMetrics,
+        warm_up_s: float,
+        seconds: float,
+        goes_on: Callable[[], bool],
     ) -> None:
         self_metrics.start()
         try:
@@ -86,6 +98,8 @@ class Soak:
             await self._load(warm_up_s)
             monitor.mark(WARM)
             await self._load(seconds)
+            while goes_on():
+                await self._load(seconds)
         finally:
             self_metrics.close()
 

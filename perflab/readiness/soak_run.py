@@ -1,7 +1,9 @@
 """`python -m perflab.readiness.soak_run`: a soak of a swarm of its own, to find leaks in.
 
-The children's heap is counted to the byte. If the recording shows a leak, the load goes on for some
-seconds with every allocation traced, so that the file also tells where it grew.
+The children's heap is counted to the byte. Where a process' growth may be too much or not, the load
+goes on for as long again, twice at most: nodes that write to a disk need two minutes or three, as
+what their groups and checkpoints hold goes up and down. If the recording shows a leak, some seconds
+more follow with every allocation traced, so that the file also tells where it grew.
 
 Rule: drives and files; what a leak is, is for verdict.leaks to say.
 """
@@ -24,6 +26,7 @@ from perflab.readiness.soak import EXACT, Soak
 __all__ = ["main"]
 
 TRACED_S = 5.0
+MOST_TIMES = 3  # that it goes on for `--seconds`
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,8 +37,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--durability", choices=["memory", "buffered", "synced"], default="memory")
     parser.add_argument("--rate", type=float, default=300.0, help="operations per second")
     parser.add_argument("--warm-up", type=float, default=5.0, metavar="SECONDS")
-    parser.add_argument("--seconds", type=float, default=55.0, metavar="SECONDS")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=55.0,
+        metavar="SECONDS",
+        help="after the warm-up, up to three times this where it cannot be decided (55)",
+    )
     options = parser.parse_args(arguments)
+    times = 1
+
+    def goes_on() -> bool:
+        nonlocal times
+        found = {growth.state for growth in find_leaks(read_recording(options.out))}
+        if "undecided" not in found or "leak" in found or times == MOST_TIMES:
+            return False
+        times += 1
+        print(f"undecided: going on, {times * options.seconds:g} s in all", flush=True)
+        return True
+
     try:
         subject.require("network")
         with (
@@ -49,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Monitor(options.out) as monitor,
         ):
             soak = Soak(swarm, options.rate)
-            soak.run(monitor, options.warm_up, options.seconds)
+            soak.run(monitor, options.warm_up, options.seconds, goes_on)
             if any(growth.state == "leak" for growth in find_leaks(read_recording(options.out))):
                 print("memory grows: tracing allocations", flush=True)
                 soak.trace(monitor, TRACED_S)

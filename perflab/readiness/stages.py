@@ -63,7 +63,7 @@ def _in_memory(quick: bool, seed: int) -> list[RunStage]:
             metrics=["leaks"],
             command=["-m", "perflab.readiness.soak_run", "--out", f"{DIR}/monitor.jsonl",
                      "--seconds", soak_s],
-            limit_s=120 if quick else 180,
+            limit_s=190 if quick else 300,
         ),
     ]  # fmt: skip
     if quick:

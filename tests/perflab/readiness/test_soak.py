@@ -9,6 +9,7 @@ from benchmarks.common.swarm import Swarm
 from perflab.monitor.leaks import WARM, Growth, find_leaks
 from perflab.monitor.monitor import Monitor
 from perflab.monitor.record import MonitorRecording, read_recording
+from perflab.readiness import soak_run
 from perflab.readiness.soak import EXACT, Soak
 from tests.perflab.recorded import diagnoses
 
@@ -48,6 +49,20 @@ def test_a_soak_counts_and_marks(tmp_path: Path) -> None:
     assert {growth.state for growth in found.values()} == {"undecided"}  # far too short
     assert len(recording.sites) == 3
     assert all(each.operations > 0 for each in recording.sites)
+
+
+def test_what_cannot_be_decided_goes_on_but_not_for_ever(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.jsonl"
+    assert soak_run.main(["--out", str(path), "--warm-up", "0", "--seconds", "0.5"]) == 0
+    told = capfd.readouterr().out
+    assert "going on, 1 s in all" in told
+    assert "going on, 1.5 s in all" in told
+    assert "2 s in all" not in told
+    recording = read_recording(path)
+    warm = next(mark.at_s for mark in recording.marks if mark.name == WARM)
+    assert recording.end_s - warm >= 1.5
 
 
 def test_impossible_rates_are_refused() -> None:
