@@ -76,7 +76,7 @@ def test_every_word_is_one_that_serve_knows(tmp_path: Path) -> None:
     assert (image.listen, image.metrics) == (f"0.0.0.0:{PORT}", f"0.0.0.0:{METRICS}")
     pod = parsed(pod_words(3, "10.1.2.3"))
     assert pod.advertise == f"p2pcore-3.p2pcore.default.svc:{PORT}"
-    assert (pod.listen, pod.metrics) == (f"10.1.2.3:{PORT}", f"10.1.2.3:{METRICS}")
+    assert (pod.listen, pod.metrics) == (f"10.1.2.3:{PORT}", f"0.0.0.0:{METRICS}")
     names = [f"p2pcore-{n}.p2pcore.default.svc:{PORT}" for n in range(NODES)]
     assert pod.bootstrap == names
     for words in composed().values():
