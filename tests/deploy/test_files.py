@@ -71,6 +71,12 @@ def test_kustomization_has_every_file() -> None:
     assert used == {image["name"]}
 
 
+def test_kubectl_means_the_node_of_a_pod() -> None:
+    template = kubernetes("StatefulSet")["spec"]["template"]
+    named = template["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"]
+    assert named == container()["name"]
+
+
 def test_every_word_is_one_that_serve_knows(tmp_path: Path) -> None:
     image = parsed(command_of(dockerfile()["CMD"][-1]))
     assert (image.listen, image.metrics) == (f"0.0.0.0:{PORT}", f"0.0.0.0:{METRICS}")
