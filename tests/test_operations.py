@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES = ("operations.md", "production.md", "scaling.md")
 FOREIGN = {
     "/opt/p2pcore/bin/pip", "curl", "docker", "echo", "kubectl", "make", "mv", "pip", "promtool",
-    "systemctl",
+    "rm", "systemctl",
 }  # fmt: skip
 """Programs of others, which are not run here."""
 
@@ -45,6 +45,8 @@ def test_commands_are_understood(page: str, command: str) -> None:
     words = shlex.split(command.replace("…", ""), comments=True)
     if ">>" in words:
         words = words[: words.index(">>")]
+    if words[:2] == ["kubectl", "exec"]:
+        words = words[words.index("--") + 1 :]
     if words[:3] == ["python", "-m", "perflab"]:
         assert perflab_main._parsed(words[3:]).command == words[3]
     elif words[0] == "p2pcore":
