@@ -13,8 +13,9 @@ An operation starts when all its replicas have room. If it started with some, ea
 other operations, and few would get a quorum. A read goes to those that have room, if they are
 enough. Who waits does so at one node; when its turn comes there, the others may go into *debt*, of
 one more window, and are full until that is paid: or an operation that needs three nodes at once
-would hardly ever start. And where enough replicas are idle for a quorum, the one that is not must
-not hold up a write: it is one bad node then, and no overload.
+would hardly ever start. And where enough replicas for a quorum have room, and shorter queues than
+windows allow, the one that has no room must not hold up a write: it is one bad node then, and no
+overload.
 
 Sources: Cho et al., "Overload Control for us-scale RPCs with Breakwater", OSDI 2020 (windows by
 queueing delay); Zhou et al., "Overload Control for Scaling WeChat Microservices", SoCC 2018 (one
@@ -107,8 +108,8 @@ class Windows(InFlight):
             without = [node_id for node_id in without if _is_in_debt(full[node_id])]
         if not without or (may_choose and len(contacts) - len(without) >= needed):
             return None
-        idle = sum(self._is_idle(contact.node_id) for contact in contacts)
-        return None if idle >= needed else without[0]
+        free = sum(self._is_free(contact.node_id) for contact in contacts)
+        return None if free >= needed else without[0]
 
     def has_room(self, node_id: NodeId) -> bool:
         """Whether this node may be asked more."""
@@ -125,11 +126,11 @@ class Windows(InFlight):
         links = [link for c in contacts if (link := self.full.get(c.node_id)) is not None]
         return any(now.mono_ns - link.heard_ns >= LEAST_NS for link in links)
 
-    def _is_idle(self, node_id: NodeId) -> bool:
+    def _is_free(self, node_id: NodeId) -> bool:
         link = self._by_node.get(node_id)
         if link is None:
             return node_id == self._self_id
-        return not link.delay and not link.is_full
+        return link.delay < BUSY and not link.is_full
 
     # What the links tell
 

@@ -20,6 +20,14 @@ def test_hedges_and_order_show_in_the_tail_of_reads() -> None:
     assert on == tail.tail(0, "far", "on")
 
 
+@pytest.mark.parametrize("fault", ["slow", "hung"])
+def test_one_bad_node_holds_up_no_store(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    """In a network in half use, where a queue of a few requests is nothing out of the way."""
+    monkeypatch.setattr(tail, "RATE_PER_S", 3000)
+    monkeypatch.setattr(tail, "CLIENTS", 6)
+    assert tail.tail(3, fault, "on")["store_s_worst"] < 0.02
+
+
 def test_what_an_old_commit_lacks_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAULTS, "far", {"fault": "earthquake"})
     with pytest.raises(NotImplementedError, match="earthquake"):
