@@ -212,10 +212,11 @@ class CauseLab:
         reached = self._reached(edit.must)
         found: list[SymbolEdit] = []
         texts: dict[str, str] = {}
-        for _ in range(TRIES):
+        for turn in range(TRIES):
             if len(found) == FILLERS:
                 break
-            file, symbol = chance.choice(same if len(found) < FILLERS // 2 else self._functions)
+            beside = len(found) < FILLERS // 2 and turn < TRIES // 2  # if there are so many
+            file, symbol = chance.choice(same if beside else self._functions)
             if (file, symbol) in taken:
                 continue
             kinds = [begin(file, symbol, "# Said in other words."), renamed(file, symbol)]

@@ -95,3 +95,13 @@ def test_drawn_defects_are_named_among_ten_harmless_hunks(
     assert all(each["fillers"] >= 10 for each in tried)
     assert "| drawn | 2 | 2 (100%) | 2 (100%) |" in capsys.readouterr().out
     assert git(repository, "status", "--porcelain") == ""
+
+
+def test_a_defect_in_a_module_of_few_functions_has_as_many_harmless_hunks_beside_it(
+    repository: Path, tmp_path: Path
+) -> None:
+    lab = trial.CauseLab(repository, tmp_path, commit_of(repository, "HEAD"))
+    change = begin("session/dispatch.py", "Dispatch.receive", "len(b'')")
+    tried = lab.tried(Edit("a call", (change,), ("counts.c_calls.store.8",)), 0)
+    assert tried.fillers >= 10
+    assert tried.place == 1
