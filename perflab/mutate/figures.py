@@ -54,6 +54,15 @@ WORK = (CALL, COPY, LOOP)
 MOST_MICROS = 3
 """Micro benchmarks of which instructions are counted: those that the function is most of."""
 NOBODY = Commit("0" * 40, "a mutant")
+GROWTHS = ("instructions.links_", "instructions.contacts_", "instructions.records_", "counts.")
+LATE = (
+    # Dear to prepare. What is kept of lives is not asked: none of WORK keeps anything.
+    (tuple(name for name in LIFE_METRICS if name.startswith("instructions.")), take_lives),
+    *(
+        (tuple(name for name in POPULATION_METRICS if name.startswith(begin)), take_populations)
+        for begin in GROWTHS
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,7 @@ class FigureJudge:
             yield FigureStage((f"instructions.{name}",), partial(_take_instructions, name), WORK)
         if names:
             return  # in all that follows it is a smaller part of the work
-        for metrics, take in ((LIFE_METRICS, take_lives), (POPULATION_METRICS, take_populations)):
+        for metrics, take in LATE:
             if self._is_reached(function, metrics):
                 yield FigureStage(metrics, self._timed(take), WORK)
 
@@ -166,20 +175,21 @@ class FigureJudge:
         return tuple(order[:MOST_MICROS])
 
     def _take_play(self, play: Play, sheets: Sheets, cores: tuple[str, str]) -> None:
-        """Base, and head where it is worse under every seed; else base again."""
-        values = [[play.find(core, seed) for seed in FIRST_SEEDS] for core in cores]
-        for name in play.metrics:
-            pairs = [
-                (base[name], head[name])
-                for base, head in zip(*values, strict=True)
-                if name in base and name in head
-            ]
-            if not pairs:
-                continue
-            floor = 1 + self._policy.limits(name, Kind.SEEDED).floor
-            worse = all(head > floor * base for base, head in pairs)
-            base, head = pairs[0]
-            found = {name: base}, {name: head if worse else base}
+        """Base, and head where it is worse under every seed; else base again. No more seeds are
+        played once each figure was not worse under one."""
+        pairs: dict[str, tuple[float, float]] = {}  # under the first seed that has the figure
+        same: set[str] = set()
+        for seed in FIRST_SEEDS:
+            base, head = (play.find(core, seed) for core in cores)
+            for name in set(play.metrics) & base.keys() & head.keys():
+                pairs.setdefault(name, (base[name], head[name]))
+                floor = 1 + self._policy.limits(name, Kind.SEEDED).floor
+                if head[name] <= floor * base[name]:
+                    same.add(name)
+            if same == set(play.metrics):
+                break
+        for name, (before, after) in pairs.items():
+            found = {name: before}, {name: before if name in same else after}
             for sheet, figures in zip(sheets, found, strict=True):
                 note(sheet, name, Kind.EXACT, name.split(".")[1], figures)
 

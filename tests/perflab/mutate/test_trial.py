@@ -8,6 +8,8 @@ import pytest
 
 from perflab.gate.cause.questions import Question, QuestionKind
 from perflab.gate.policy import load_policy
+from perflab.gate.reach import traced_for
+from perflab.gate.seeds import Play
 from perflab.mutate.cover import CoverError, CoverMap, cover_of, executing
 from perflab.mutate.draw import CALL, COPY, CoreFile, Mutant, MutantDraws, MutantKind
 from perflab.mutate.figures import FigureJudge
@@ -58,6 +60,29 @@ def test_a_slowdown_is_seen_by_the_figures_that_it_can_show_in(base: Path, tmp_p
     assert (result.guard, result.reached) == (Guard.FIGURE, 1)
     assert "counts.allocations.store.8" in result.by
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("after", "seen"),
+    [([9.0, 9.0, 9.0, 9.0], True), ([9.0, 5.0], False), ([5.0], False)],
+)
+def test_seeds_are_played_until_no_figure_can_be_worse(
+    monkeypatch: pytest.MonkeyPatch, after: list[float], seen: bool
+) -> None:
+    figure, called = "events.c_calls.join.8", mutant(ENCODE, CALL)
+    played: list[int] = []
+
+    def find(core: str, seed: int) -> dict[str, float]:
+        played.extend([seed] * (core == "head"))
+        return {figure: after[seed] if core == "head" else 5.0}
+
+    monkeypatch.setattr("perflab.mutate.figures.PLAYS", (Play("joins", (figure,), find),))
+    monkeypatch.setattr("perflab.mutate.figures.LATE", ())
+    question = traced_for(figure)
+    assert question is not None
+    judge = FigureJudge("base", {question: {called.function: 1.0}}, load_policy())
+    assert judge.seen_by(called, "head") == [figure] * seen
+    assert played == list(range(len(after)))
 
 
 def test_a_base_that_cannot_be_measured_says_nothing_of_a_mutant(
