@@ -26,6 +26,7 @@ __all__ = [
     "check_values",
     "content",
     "converted",
+    "cut_torn_line",
     "decoded",
     "document",
     "lines",
@@ -104,6 +105,14 @@ def lines(path: Path) -> Iterator[bytes]:
         for line in file:
             if line.endswith(b"\n"):
                 yield line
+
+
+def cut_torn_line(path: Path) -> None:
+    """Leave the whole lines alone in a file that is appended to, if there is one."""
+    if path.exists():
+        whole = sum(map(len, lines(path)))
+        with path.open("r+b") as file:
+            file.truncate(whole)
 
 
 def decoded(data: bytes, what: type[T], place: str, fault: type[ValueError]) -> T:

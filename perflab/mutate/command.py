@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from benchmarks.common.records import now_utc
 from perflab.forms import one_line
 from perflab.gate.cause.trial import enough, table
 from perflab.gate.symbol_edits import EditError
-from perflab.mutate.causes import try_mutants
+from perflab.mutate.causes import CAUSES, MutantCauses
 from perflab.mutate.record import MutantResult, MutationPlan
 from perflab.mutate.report import Scores, put_into, report
 from perflab.mutate.run import MutationRun, chosen, digest_of
@@ -36,10 +37,10 @@ examples:
   python -m perflab mutate --sample 50                          # fifty functions, drawn by lot
   python -m perflab mutate --only 'replication/*:*' --kind weakening
   python -m perflab mutate --budget 3h --docs docs/mutation.md  # all; the tables go into the page
-  python -m perflab mutate --kind slowdown --sample 300 --causes 60   # is the guilty hunk named?
+  python -m perflab mutate --kind slowdown --causes 60          # is the guilty hunk named?
 
 exit codes: 0 every mutant was noticed, or changes nothing by the reviewed list; 1 one was not; 2
-bad input, or some could not be tried; 130 interrupted. With --causes 0: N were tried, and the hunk
+bad input, or some could not be tried; 130 interrupted. With --causes 0: N were asked, and the hunk
 of 70 % was named first, of 90 % among three; 1: not"""
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 SHOWN = 20
@@ -79,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "they are now"
     )  # fmt: skip
     parser.add_argument(
-        "--causes", type=_whole, metavar="N", help="ask also of the first N slowdowns that a "
-        "figure saw, each among ten harmless hunks, whether its hunk is named as the cause"
+        "--causes", type=_whole, metavar="N", help="ask of each slowdown that a figure saw, among "
+        "ten harmless hunks, whether its hunk is named as the cause; end once N were asked"
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="say what would be tried, and end")
 
@@ -103,28 +104,35 @@ def main(options: argparse.Namespace, root: Path) -> int:
             flush=True,
         )
         run = MutationRun(root=root, directory=directory, plan=plan, say=_say)
-        results = run.go(mutants, options.jobs, options.budget, again=options.again)
+        with tempfile.TemporaryDirectory(prefix="mutate-causes-") as scratch:
+            causes = None
+            if options.causes:
+                causes = MutantCauses(
+                    root=root, file=directory / CAUSES, scratch=Path(scratch), most=options.causes,
+                    seed=options.seed, say=_say, stopped=run.stopped,
+                )  # fmt: skip
+            results = run.go(
+                mutants, options.jobs, options.budget, again=options.again, causes=causes
+            )
         if options.json:
             _write(options.json, plan, results)
         if options.docs:
             put_into(options.docs, report(plan, results))
-        if options.causes:
-            tried = try_mutants(
-                root, directory, mutants, results, options.causes, options.seed, _say
-            )
-            print(table(tried), flush=True)
-            return 0 if len(tried) == options.causes and enough(tried) else 1
     except (ValueError, OSError, CheckoutError, EditError) as error:  # and forms' own errors
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
-    _tell(results)
+    scores = Scores(results)
+    _tell(scores)
+    if causes is not None:
+        print(table(causes.found), flush=True)
+        return 0 if causes.enough and enough(causes.found) else 1
+    _tell_missed(scores)
     if any(not each.guarded and not each.reason for each in results):
         return 1
     return 2 if len(results) < len(mutants) else 0
 
 
-def _tell(results: list[MutantResult]) -> None:
-    scores = Scores(results)
+def _tell(scores: Scores) -> None:
     for title, rate in (
         ("slowdowns of functions that a figure executes", scores.hot_slowdowns()),
         ("weakenings of replication, overlay and session", scores.promised_weakenings()),
@@ -132,6 +140,9 @@ def _tell(results: list[MutantResult]) -> None:
     ):
         if rate.of:
             print(f"{title}: {rate.found} of {rate.of} noticed, {rate}")
+
+
+def _tell_missed(scores: Scores) -> None:
     missed = [*scores.missed("slowdown"), *scores.missed("weakening")]
     for each in missed[:SHOWN]:
         print(f"{each.guard}: {each.file}:{each.symbol} line {each.line}: {each.said}")

@@ -16,26 +16,29 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from random import Random
 
 import psutil
 
-from perflab.forms import document, lines
+from perflab.forms import cut_torn_line, document
 from perflab.gate.policy import load_policy
 from perflab.gate.reach import reach_of
 from perflab.gate.run import METRICS
+from perflab.mutate.causes import MutantCauses
 from perflab.mutate.cover import CORE_TESTS, EDGE_TESTS, CoverMap, cover_of
 from perflab.mutate.draw import Mutant, MutantDraws, MutantKind, core_files
 from perflab.mutate.figures import FigureJudge
 from perflab.mutate.record import (
     PLAN,
     RESULTS,
+    Guard,
     MutantResult,
     MutationPlan,
     MutationRecordError,
@@ -48,6 +51,7 @@ __all__ = ["MutationRun", "chosen", "digest_of"]
 
 BEAT_S = 1.0
 PROGRESS = 10  # mutants between lines of it
+ENOUGH = "enough causes are known"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,25 +68,35 @@ class MutationRun:
     """Set once processes of trials are ended early: what these say then is not filed."""
 
     def go(
-        self, mutants: Sequence[Mutant], jobs: int, budget_s: float, *, again: bool = False
-    ) -> list[MutantResult]:
+        self, mutants: Sequence[Mutant], jobs: int, budget_s: float, *, again: bool = False,
+        causes: MutantCauses | None = None,
+    ) -> list[MutantResult]:  # fmt: skip
         """Try those that were not tried before; all results that there are then. `again`: also
-        those that nobody noticed, with the tests as they are now.
+        those that nobody noticed, with the tests as they are now. `causes`: ask what is behind the
+        figures that saw a slowdown; once these are enough, nothing more is begun.
 
         Raises:
             MutationRecordError: the directory holds another run.
             CoverError: the tests do not run.
+            CheckoutError: git cannot commit what is asked about.
         """
         self._open()
-        known = {each.key for each in self._filed() if each.guarded or not again}
+        known = {each.key: each for each in self._filed() if each.guarded or not again}
         left = [each for each in mutants if each.key not in known]
         if len(left) < len(mutants):
             self.say(f"{len(mutants) - len(left):,} of {len(mutants):,} were tried before")
-        if left:
+        if causes is not None:
+            causes.open(mutants)
+            seen = {key for key, each in known.items() if each.guard == Guard.FIGURE}
+            left = [each for each in mutants if each.key in seen and causes.lacks(each)] + left
+        if left and causes is not None and causes.enough:
+            self.say(f"{ENOUGH}; {len(left):,} are left")
+        elif left:
             if again:
                 for file in self.directory.glob("tests-of-*.json"):
                     file.unlink()
-            self._try_all(self.trial(left), left, jobs, time.monotonic() + budget_s)
+            one = partial(self._tried_and_asked, self.trial(left), known, causes)
+            self._try_all(one, left, jobs, time.monotonic() + budget_s, causes)
         keys = {each.key for each in mutants}
         return [each for each in self._filed() if each.key in keys]
 
@@ -137,19 +151,25 @@ class MutationRun:
             cover.tests += cover_of(self.root, base, self.plan.core, file, tests).tests
         return MutantTrial(root=self.root, base=base, figures=judge, cover=cover)
 
-    def _try_all(self, trial: MutantTrial, left: Sequence[Mutant], jobs: int, end_s: float) -> None:
+    def _try_all(
+        self, one: Callable[[Mutant], MutantResult], left: Sequence[Mutant], jobs: int,
+        end_s: float, causes: MutantCauses | None,
+    ) -> None:  # fmt: skip
         progress = _Progress(len(left), self.say)
         waiting = list(reversed(left))
         running: dict[Future[MutantResult], str] = {}
-        self._cut_torn_line()
+        cut_torn_line(self.directory / RESULTS)
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 while waiting or running:
-                    while waiting and len(running) < jobs and time.monotonic() < end_s:
+                    enough = causes is not None and causes.enough
+                    late = time.monotonic() >= end_s
+                    while waiting and len(running) < jobs and not (enough or late):
                         mutant = waiting.pop()
-                        running[pool.submit(self.tried, trial, mutant)] = mutant.name
+                        running[pool.submit(one, mutant)] = mutant.name
                     if not running:
-                        self.say(f"the budget is over; {len(waiting):,} are left")
+                        over = ENOUGH if enough else "the budget is over"
+                        self.say(f"{over}; {len(waiting):,} are left")
                         return
                     for future in wait(running, BEAT_S, FIRST_COMPLETED).done:
                         progress.ended(running.pop(future), future)
@@ -157,6 +177,15 @@ class MutationRun:
                 self.stopped.set()  # what is said of a mutant whose process is ended is not so
                 _end_children()
                 raise
+
+    def _tried_and_asked(
+        self, trial: MutantTrial, known: Mapping[tuple[str, str, str], MutantResult],
+        causes: MutantCauses | None, mutant: Mutant,
+    ) -> MutantResult:  # fmt: skip
+        result = known.get(mutant.key) or self.tried(trial, mutant)
+        if causes is not None and result.guard == Guard.FIGURE:
+            causes.ask(mutant, result.by)
+        return result
 
     def tried(self, trial: MutantTrial, mutant: Mutant) -> MutantResult:
         """What came of one, filed."""
@@ -171,13 +200,6 @@ class MutationRun:
                 with (self.directory / RESULTS).open("a", encoding="utf-8") as file:
                     file.write(line)
         return result
-
-    def _cut_torn_line(self) -> None:
-        path = self.directory / RESULTS
-        if path.exists():
-            whole = sum(map(len, lines(path)))
-            with path.open("r+b") as file:
-                file.truncate(whole)
 
 
 class _Progress:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from perflab.cluster.scheduler import Scheduler, TaskError
-from perflab.forms import converted, document, lines
+from perflab.forms import converted, cut_torn_line, document, lines
 from perflab.sweep.record import MANIFEST, RESULTS, SweepFileError, SweepPlan, SweepResult
 
 __all__ = ["run_sweep"]
@@ -96,10 +96,7 @@ def _opened(plan: SweepPlan, directory: Path, result: SweepResult) -> Path:
     unfinished.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     unfinished.replace(manifest)
     if path.exists():
-        whole = 0
         for line in lines(path):
             result.take(line)
-            whole += len(line)
-        with path.open("r+b") as file:
-            file.truncate(whole)
+        cut_torn_line(path)
     return path

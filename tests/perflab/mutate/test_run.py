@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,10 @@ from perflab.mutate.reviewed import Reviewed, filed
 from perflab.mutate.run import MutationRun, chosen
 from perflab.mutate.trial import MutantTrial
 from tests.house import ROOT
+from tests.perflab.gate.cause.test_find import repository
+from tests.perflab.mutate.test_causes import causes_in
+
+__all__ = ["repository"]  # a fixture
 
 PLAN = MutationPlan(commit="0123456789", core="ab" * 32, seed=1)
 
@@ -94,6 +98,37 @@ def test_what_nobody_noticed_is_tried_again_if_that_is_asked(tmp_path: Path) -> 
     assert not list(run.directory.glob("tests-of-*"))
     assert run.go(mutants(3)[2:], 1, 0.0) == []
     assert said[-1] == "the budget is over; 1 are left"
+
+
+def test_causes_are_asked_as_it_goes_and_end_it(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is seen is told here: to measure it is not the question."""
+
+    def of(trial: MutantTrial, mutant: Mutant, place: Path) -> MutantResult:
+        seen = result(mutant.symbol, mutant.kind, Guard.FIGURE)
+        return replace(seen, file=mutant.file, by=["instructions.store_put"])
+
+    monkeypatch.setattr(MutantTrial, "of", of)
+    said: list[str] = []
+    run = AskingNobody(root=repository, directory=tmp_path / "run", plan=PLAN, say=said.append)
+    asked = chosen(repository, "slowdown", 1, "storage/memory.py:MemoryStore.*", 3)
+    assert len(run.go(asked[1:2], 1, 60.0)) == 1
+    first = causes_in(run.directory, repository, 1)
+    assert run.go(asked, 1, 60.0, causes=first) == filed(run.directory / RESULTS)
+    assert [each.name.partition(",")[0] for each in first.found] == [_function(asked[1])]
+    assert said[-1] == "enough causes are known; 2 are left"
+    more = causes_in(run.directory, repository, 2)
+    assert len(run.go(asked, 1, 60.0, causes=more)) == 2
+    names = [each.name.partition(",")[0] for each in more.found]
+    assert names == [_function(asked[1]), _function(asked[0])]
+    said.clear()
+    run.go(asked, 1, 60.0, causes=causes_in(run.directory, repository, 2))
+    assert said == ["2 of 3 were tried before", "enough causes are known; 1 are left"]
+
+
+def _function(mutant: Mutant) -> str:
+    return f"{mutant.file}:{mutant.symbol}"
 
 
 def test_no_mutant_lies_where_another_lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
