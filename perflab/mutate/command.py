@@ -117,7 +117,8 @@ def main(options: argparse.Namespace, root: Path) -> int:
         if options.json:
             _write(options.json, plan, results)
         if options.docs:
-            put_into(options.docs, report(plan, results))
+            for kind in sorted({each.kind for each in results}):
+                put_into(options.docs, kind, report(plan, results, kind))
     except (ValueError, OSError, CheckoutError, EditError) as error:  # and forms' own errors
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2

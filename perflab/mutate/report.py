@@ -13,7 +13,11 @@ from perflab.stats.rates import Rate
 
 __all__ = ["Scores", "put_into", "report"]
 
-BEGIN, END = "<!-- made by python -m perflab mutate -->", "<!-- end of what was made -->"
+END = "<!-- end of what was made -->"
+MISSED = {
+    "slowdown": "Slowdowns that no figure saw",
+    "weakening": "Weakenings that nobody noticed",
+}
 PROMISED = ("replication", "overlay", "session")
 """Rooms that keep the core's promises: of their weakenings nine in ten have to be noticed."""
 
@@ -52,31 +56,27 @@ class Scores:
         return Rate(sum(each.guarded for each in asked), len(asked))
 
 
-def report(plan: MutationPlan, results: Sequence[MutantResult]) -> str:
-    """The tables."""
-    scores = Scores(results)
-    rooms = sorted({each.room for each in scores.results})
+def report(plan: MutationPlan, results: Sequence[MutantResult], kind: str) -> str:
+    """The tables of one kind of mutants."""
+    scores = Scores([each for each in results if each.kind == kind])
+    many = len(scores.results) + len(scores.equivalent)
+    rates = {
+        "slowdown": [("of functions that a figure executes", scores.hot_slowdowns())],
+        "weakening": [
+            ("of replication, overlay and session", scores.promised_weakenings()),
+            ("all", scores.of("weakening")),
+        ],
+    }
     parts = [
-        f"Core of commit {plan.commit[:10]}{_changed(plan)}, seed {plan.seed}: {len(results):,} "
-        "mutants were tried.",
-        _table(
-            ("noticed", "of", "share"),
-            [
-                ("slowdowns of functions that a figure executes", scores.hot_slowdowns()),
-                ("weakenings of replication, overlay and session", scores.promised_weakenings()),
-                ("all weakenings", scores.of("weakening")),
-            ],
-        ),
-        _rooms(scores, rooms),
-        _operators(scores),
+        f"Core of commit {plan.commit[:10]}{_changed(plan)}, seed {plan.seed}: {many:,} "
+        f"{kind}s were tried.",
+        _table(kind, rates[kind]),
+        _rooms(scores, kind),
+        _operators(scores, kind),
     ]
-    for kind, title in (
-        ("slowdown", "Slowdowns that no figure saw"),
-        ("weakening", "Weakenings that nobody noticed"),
-    ):
-        missed = scores.missed(kind)
-        if missed:
-            parts.append(f"**{title}** ({len(missed)}):\n\n{_missed(missed)}")
+    missed = scores.missed(kind)
+    if missed:
+        parts.append(f"**{MISSED[kind]}** ({len(missed)}):\n\n{_missed(missed)}")
     if scores.equivalent:
         parts.append(f"**Reviewed, and no mutants** ({len(scores.equivalent)}):\n\n"
                      f"{_reasons(scores.equivalent)}")  # fmt: skip
@@ -87,40 +87,41 @@ def _changed(plan: MutationPlan) -> str:
     return ", changed since" if plan.commit.endswith("+") else ""
 
 
-def put_into(page: Path, made: str) -> None:
-    """The tables in the place of those that a page has. Raises MutationRecordError."""
+def put_into(page: Path, kind: str, made: str) -> None:
+    """The tables of a kind in the place of those that a page has. Raises MutationRecordError."""
+    first = f"<!-- {kind}s, made by python -m perflab mutate -->"
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    before, begin, rest = text.partition(BEGIN)
+    before, begin, rest = text.partition(first)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise MutationRecordError(f"{page} has no lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{made}\n{END}{after}", encoding="utf-8")
+        raise MutationRecordError(f"{page} has no lines {first!r} and {END!r}")
+    page.write_text(f"{before}{begin}\n\n{made}\n{END}{after}", encoding="utf-8")
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, Rate]]) -> str:
-    lines = [f"| mutants | {' | '.join(head)} |", "| --- | --- | --- | --- |"]
+def _table(kind: str, rows: Iterable[tuple[str, Rate]]) -> str:
+    lines = [f"| {kind}s | noticed | of | share |", "| --- | --- | --- | --- |"]
     lines += [f"| {name} | {rate.found} | {rate.of} | {rate} |" for name, rate in rows if rate.of]
     return "\n".join(lines)
 
 
-def _rooms(scores: Scores, rooms: Sequence[str]) -> str:
-    head = ("room", "slowdowns seen", "of those executed", "executed by no figure")
-    lines = [f"| {' | '.join((*head, 'weakenings noticed', 'of'))} |", f"|{' --- |' * 6}"]
-    for room in rooms:
-        slow = [e for e in scores.results if e.kind == "slowdown" and e.room == room]
-        unreached = sum(each.guard == Guard.UNREACHED for each in slow)
-        weak = scores.of("weakening", room)
-        seen = sum(each.guarded for each in slow)
-        cells = (room, seen, len(slow) - unreached, unreached, weak.found, weak.of)
+def _rooms(scores: Scores, kind: str) -> str:
+    head = {"slowdown": ("seen", "of those executed", "executed by no figure"),
+            "weakening": ("noticed", "of")}  # fmt: skip
+    lines = [f"| {' | '.join(('room', *head[kind]))} |", f"|{' --- |' * (1 + len(head[kind]))}"]
+    for room in sorted({each.room for each in scores.results}):
+        own = [each for each in scores.results if each.room == room]
+        found = sum(each.guarded for each in own)
+        unreached = sum(each.guard == Guard.UNREACHED for each in own)
+        slow = (len(own) - unreached, unreached)
+        cells = (room, found, *(slow if kind == "slowdown" else (len(own),)))
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
-def _operators(scores: Scores) -> str:
-    names = dict.fromkeys((each.kind, each.operator) for each in scores.results)
+def _operators(scores: Scores, kind: str) -> str:
     lines = ["| change | noticed | of | most often by |", "| --- | --- | --- | --- |"]
-    for kind, operator in sorted(names):
-        own = [e for e in scores.results if (e.kind, e.operator) == (kind, operator)]
+    for operator in sorted({each.operator for each in scores.results}):
+        own = [each for each in scores.results if each.operator == operator]
         own = [each for each in own if each.guard != Guard.UNREACHED or kind == "weakening"]
         by = [each.guard for each in own if each.guarded]
         counts = {guard: by.count(guard) for guard in sorted(set(by), key=by.count, reverse=True)}

@@ -19,7 +19,7 @@ from perflab.mutate.record import (
     MutationPlan,
     MutationRecordError,
 )
-from perflab.mutate.report import BEGIN, END, Scores, put_into, report
+from perflab.mutate.report import END, Scores, put_into, report
 from perflab.mutate.reviewed import Reviewed, filed
 from perflab.mutate.run import MutationRun, chosen
 from perflab.mutate.trial import MutantTrial
@@ -29,6 +29,7 @@ from tests.perflab.mutate.test_causes import causes_in
 
 __all__ = ["repository"]  # a fixture
 
+KINDS = ("slowdown", "weakening")
 PLAN = MutationPlan(commit="0123456789", core="ab" * 32, seed=1)
 
 
@@ -193,20 +194,27 @@ def test_what_was_reviewed_is_out_and_listed_with_its_reason(tmp_path: Path) -> 
         Reviewed.load(file)
 
 
-def test_tables_take_the_place_of_those_that_a_page_has(tmp_path: Path) -> None:
+def test_tables_take_the_place_of_those_of_their_kind_that_a_page_has(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"# Before\n{BEGIN}\nold\n{END}\nAfter\n", encoding="utf-8")
-    put_into(page, report(PLAN, SOME))
+    begins = [f"<!-- {kind}s, made by python -m perflab mutate -->" for kind in KINDS]
+    old = [f"{begin}\nold {kind}\n{END}\n" for begin, kind in zip(begins, KINDS, strict=True)]
+    page.write_text(f"# Before\n{old[0]}Between\n{old[1]}After\n", encoding="utf-8")
+    put_into(page, "weakening", report(PLAN, SOME, "weakening"))
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("# Before\n")
+    assert text.startswith(f"# Before\n{old[0]}Between\n{begins[1]}\n")
     assert text.endswith(f"{END}\nAfter\n")
-    assert "old" not in text
-    assert "| overlay | 1 | 2 | 1 | 1 | 2 |" in text
+    assert "3 weakenings were tried" in text
+    assert "old weakening" not in text
+    assert "| overlay | 1 | 2 |\n" in text
     assert "<code>a &lt; b → (a &lt;= b)</code>" in text
+    put_into(page, "slowdown", report(PLAN, SOME, "slowdown"))
+    text = page.read_text(encoding="utf-8")
+    assert "old" not in text
+    assert "| overlay | 1 | 2 | 1 |\n" in text
     assert "Executed by nobody (1): overlay/table.py: fill." in text
     page.write_text("# None\n", encoding="utf-8")
     with pytest.raises(MutationRecordError, match="has no lines"):
-        put_into(page, "")
+        put_into(page, "slowdown", "")
 
 
 def test_the_command_lists_and_refuses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
