@@ -87,7 +87,13 @@ class Rooms(Protocol):
     def has_room(self, node_id: NodeId) -> bool: ...
 
     def blocked(
-        self, contacts: list[Contact], needed: int, may_choose: bool, in_turn: bool = ...
+        self,
+        contacts: list[Contact],
+        needed: int,
+        may_choose: bool,
+        now: Instant,
+        *,
+        in_turn: bool = ...,
     ) -> NodeId | None: ...
 
     def is_silent(self, contacts: list[Contact], now: Instant) -> bool: ...
@@ -175,7 +181,8 @@ class Waiting:
                 self._lines.pop(node_id, None)
                 return
             waiter = place.waiter
-            other = self._rooms.blocked(place.contacts, place.needed, waiter.may_choose, True)
+            contacts, needed = place.contacts, place.needed
+            other = self._rooms.blocked(contacts, needed, waiter.may_choose, now, in_turn=True)
             if other is None:
                 self._end(place)
                 waiter.begin(now)

@@ -11,11 +11,14 @@ they are, and what they want beyond that waits where it costs nothing: here (`wa
 
 An operation starts when all its replicas have room. If it started with some, each node would serve
 other operations, and few would get a quorum. A read goes to those that have room, if they are
-enough. Who waits does so at one node; when its turn comes there, the others may go into *debt*, of
-one more window, and are full until that is paid: or an operation that needs three nodes at once
-would hardly ever start. And where enough replicas for a quorum have room, and shorter queues than
-windows allow, the one that has no room must not hold up a write: it is one bad node then, and no
-overload.
+enough. Who waits does so at one node, the one that was heard last; when its turn comes there, the
+others may go into *debt*, of one more window, and are full until that is paid: or an operation that
+needs three nodes at once would hardly ever start.
+
+One bad node is no overload, and must not hold up what the others can do. So a write does not wait
+for one without room where enough replicas for a quorum have room, and shorter queues than windows
+allow. Nor does it where these are busier, if the one is known to be bad: an outlier, or one that
+has said nothing for SILENT_NS.
 
 Sources: Cho et al., "Overload Control for us-scale RPCs with Breakwater", OSDI 2020 (windows by
 queueing delay); Zhou et al., "Overload Control for Scaling WeChat Microservices", SoCC 2018 (one
@@ -43,6 +46,7 @@ SHRINK = 0.97  # by each answer that tells of as much
 LOST = 0.7  # by each sweep that finds requests unanswered
 GROW = 2.0  # units, by a window's worth of answers that tell of less
 FLOOR = 1.0  # so that there is always something in flight that tells of better times
+SILENT_NS = 100_000_000  # longer than a busy node's answers are apart, or a collection takes
 DEBT = 2.0  # windows in flight at most where an operation needs several nodes
 MOST = 65_536.0
 UNIT_BYTES = 4096  # of a value: they take about as long as a request
@@ -87,16 +91,23 @@ class Windows(InFlight):
     ) -> bool:
         """Whether an operation that asks these may start now. If not, it has to wait, and will be
         told. `needed`: of those contacts, for a quorum."""
-        node_id = self.blocked(contacts, needed, waiter.may_choose)
+        node_id = self.blocked(contacts, needed, waiter.may_choose, now)
         if node_id is None:
             return True
         self.waiting.add(waiter, contacts, needed, node_id, deadline_ns, now)
         return False
 
     def blocked(
-        self, contacts: list[Contact], needed: int, may_choose: bool, in_turn: bool = False
+        self,
+        contacts: list[Contact],
+        needed: int,
+        may_choose: bool,
+        now: Instant,
+        *,
+        in_turn: bool = False,
     ) -> NodeId | None:
-        """The node for whose sake these can't be asked now; None: they can.
+        """The node for whose sake these can't be asked now; None: they can. Of several it is the
+        one that was heard last: one that is silent may have no room for long.
 
         Args:
             may_choose: only `needed` of them are asked, those that have room.
@@ -104,12 +115,17 @@ class Windows(InFlight):
         """
         full = self.full
         without = [contact.node_id for contact in contacts if contact.node_id in full]
-        if without and in_turn:
+        if not without:
+            return None
+        enough = len(contacts) - len(without) >= needed
+        if in_turn:
             without = [node_id for node_id in without if _is_in_debt(full[node_id])]
+        if in_turn or enough:
+            without = [node_id for node_id in without if not _is_bad(full[node_id], now)]
         if not without or (may_choose and len(contacts) - len(without) >= needed):
             return None
         free = sum(self._is_free(contact.node_id) for contact in contacts)
-        return None if free >= needed else without[0]
+        return None if free >= needed else max(without, key=lambda n: full[n].heard_ns)
 
     def has_room(self, node_id: NodeId) -> bool:
         """Whether this node may be asked more."""
@@ -203,3 +219,10 @@ def _is_in_debt(link: Link) -> bool:
     """Whether the window is exceeded by as much as it may be, for operations whose turn came at
     another node."""
     return link.load > DEBT * link.window
+
+
+def _is_bad(link: Link, now: Instant) -> bool:
+    """Whether it is this node alone that is slow, or it has said nothing at all for SILENT_NS."""
+    since_ns = link.timed_ns
+    silent = link.timed_id != 0 and link.heard_ns < since_ns <= now.mono_ns - SILENT_NS
+    return silent or link.shunned

@@ -42,7 +42,7 @@ class Rooms:
     def has_room(self, node_id: NodeId) -> bool:
         return self.room > 0
 
-    def blocked(self, *_: object) -> None:
+    def blocked(self, *_: object, **__: object) -> None:
         self.room -= 1
 
     def is_silent(self, *_: object) -> bool:

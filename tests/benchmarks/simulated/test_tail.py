@@ -20,12 +20,18 @@ def test_hedges_and_order_show_in_the_tail_of_reads() -> None:
     assert on == tail.tail(0, "far", "on")
 
 
-@pytest.mark.parametrize("fault", ["slow", "hung"])
-def test_one_bad_node_holds_up_no_store(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    """In a network in half use, where a queue of a few requests is nothing out of the way."""
+@pytest.mark.parametrize(("fault", "seed"), [("slow", 3), ("hung", 3), ("hung", 2)])
+def test_one_bad_node_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch, fault: str, seed: int
+) -> None:
+    """Where nodes are in half use, a queue of a few requests is nothing out of the way; by seed 2,
+    two of them are in use for 95 % without the one that hangs."""
     monkeypatch.setattr(tail, "RATE_PER_S", 3000)
     monkeypatch.setattr(tail, "CLIENTS", 6)
-    assert tail.tail(3, fault, "on")["store_s_worst"] < 0.02
+    found = tail.tail(seed, fault, "on")
+    limit_s = 0.02 if seed == 3 else 0.1
+    assert found["store_s_worst"] < limit_s
+    assert found["retrieve_s_worst"] < limit_s
 
 
 def test_what_an_old_commit_lacks_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
