@@ -21,9 +21,9 @@ from p2pcore.ids import Key, NodeId
 from p2pcore.replication.operation import Operation
 from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.operations import StoreReceipt, WriteOperation
+from p2pcore.routing.hedges import HedgeableCall
 from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.routing.windows import units_of
-from p2pcore.session.link import Call
 from p2pcore.session.timeouts import LEAST_NS
 from p2pcore.versions import Version
 from p2pcore.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_ITEMS
@@ -36,7 +36,7 @@ from p2pcore.wire.messages import (
     StoreMany,
 )
 
-__all__ = ["Batch", "BatchWrite", "Choose"]
+__all__ = ["Batch", "BatchWrite", "Choose", "Part"]
 
 ITEMS_PER_UNIT = 4  # an item takes a fraction of what a request of its own would
 
@@ -49,16 +49,23 @@ _Asked = dict[NodeId, tuple[Contact, list[int]]]
 """Whom a batch asks, and about which of its items."""
 
 
-class _Part(Call):
+class Part(HedgeableCall):
     """The items of a batch that one replica was asked about; `places` are theirs in the batch."""
 
-    __slots__ = ("_batch", "places")
+    __slots__ = ("_batch", "node_id", "places")
 
     def __init__(
-        self, batch: "Batch", call_id: int, due_ns: int, places: list[int], size_bytes: int
+        self,
+        batch: "Batch",
+        call_id: int,
+        due_ns: int,
+        node_id: NodeId,
+        places: list[int],
+        size_bytes: int,
     ) -> None:
         super().__init__(call_id, due_ns)
         self._batch = batch
+        self.node_id = node_id
         self.places = places
         self.units = batch.unit * (units_of(size_bytes) + len(places) // ITEMS_PER_UNIT)
 
@@ -70,7 +77,10 @@ class _Part(Call):
         self._batch.part_over(self, now)
 
     def expired(self, now: Instant) -> None:
-        self._batch.part_over(self, now)
+        self._batch.part_late(self, now)
+
+    def hedge(self, now: Instant) -> None:
+        self._batch.part_late(self, now)
 
 
 class Batch:
@@ -93,7 +103,7 @@ class Batch:
         self._done = done
         self.unit = context.windows.unit
         self._by_node: _Asked = {}
-        self._parts: list[_Part] = []
+        self.parts: list[Part] = []  # that are not answered
         self._singles: dict[int, Operation] = {}
         self._open = len(keys)  # items without a result
         context.budget.operations += 1
@@ -144,8 +154,8 @@ class Batch:
         for contact, places in by_node.values():
             for chunk, size_bytes in self._chunks(places):
                 call_id = self._context.links.new_call_id()
-                part = _Part(self, call_id, due_ns, chunk, size_bytes)
-                self._parts.append(part)
+                part = Part(self, call_id, due_ns, contact.node_id, chunk, size_bytes)
+                self.parts.append(part)
                 budget = budget_of(self._deadline_ns - now.mono_ns)
                 self._context.links.ask(part, [contact], self.message(part.id, chunk, budget), now)
         self._asking = False
@@ -153,16 +163,20 @@ class Batch:
 
     def cancel(self) -> None:
         """Give up: the caller does not wait for the results."""
-        for part in self._parts:
+        for part in self.parts:
             self._context.links.enough(part)
         for single in self._singles.values():
             single.cancel()
         self._open = 0
 
-    def part_over(self, part: _Part, now: Instant) -> None:
+    def part_late(self, part: Part, now: Instant) -> None:
+        """A replica has not answered in time."""
+        self.part_over(part, now)
+
+    def part_over(self, part: Part, now: Instant) -> None:
         """A replica has answered, or will not."""
         self._context.links.enough(part)
-        self._parts.remove(part)
+        self.parts.remove(part)
         if not self._asking:
             self._settle(now)
 
@@ -173,7 +187,7 @@ class Batch:
 
     def _settle(self, now: Instant) -> None:
         """When no more answers come, what is still open goes on one by one."""
-        if self._parts or self._singles:
+        if self.parts or self._singles:
             return
         left = [place for place, result in enumerate(self.results) if result is None]
         singles = [(place, self.single(place, self._single_over(place))) for place in left]

@@ -1,5 +1,10 @@
 """Retrieves of many records in few messages: the theory of operation is that of `batch.py`.
 
+A replica that stands still must not hold up the whole batch for as long as a link is waited for. So
+once half of the replicas have answered, the others have twice as long again, PATIENCE_NS in all at
+least. Who has said nothing at all by then is asked last from now on (`routing/estimates.py`), and
+its items go on as operations of their own, for a token of the budget (`routing/hedges.py`).
+
 Rule: what is not ordinary goes on as an operation of its own.
 """
 
@@ -8,15 +13,17 @@ from collections.abc import Sequence
 from p2pcore.contact import Contact, point_of
 from p2pcore.effects import Done, Instant
 from p2pcore.ids import Key, NodeId
-from p2pcore.replication.batch import Batch, Choose
+from p2pcore.replication.batch import Batch, Choose, Part
 from p2pcore.replication.operation import Operation
 from p2pcore.replication.operation_context import OperationContext
 from p2pcore.replication.reads import ReadOperation, is_false, newest_of, repair, result_of
+from p2pcore.routing.hedges import PATIENCE_NS
 from p2pcore.routing.waiting import NORMAL, Priority
 from p2pcore.wire.messages import FetchMany, Found, FoundItem, FoundMany, Message, Missing, Reply
 
 __all__ = ["BatchRead"]
 
+PATIENCE = 3  # times what half of the parts took
 FETCH_BYTES = 1024  # what a value is taken to have before it is known
 
 
@@ -39,6 +46,8 @@ class BatchRead(Batch):
         super().__init__(context, keys, deadline_ns, done, priority)
         self._names = names
         self._answers: list[dict[NodeId, FoundItem | None]] = [{} for _ in keys]
+        self._began_ns = 0
+        self._slow_half = -1  # parts that were asked, halved; 0: the others' time is set
 
     def chooser(self) -> Choose:
         context = self._context
@@ -61,6 +70,38 @@ class BatchRead(Batch):
 
     def wait_ns(self, asked: list[Contact], now: Instant) -> int:
         return self._context.links.timeouts.of(asked, now)
+
+    def begin(self, now: Instant) -> None:
+        self._began_ns = now.mono_ns
+        super().begin(now)
+        self._slow_half = len(self.parts) // 2
+
+    def part_over(self, part: Part, now: Instant) -> None:
+        super().part_over(part, now)
+        if 0 < len(self.parts) <= self._slow_half:
+            self._slow_half = 0
+            self._hurry(now)
+
+    def _hurry(self, now: Instant) -> None:
+        """From now on the parts that are left have a limited time."""
+        took_ns, hedges = now.mono_ns - self._began_ns, self._context.hedges
+        late_ns = self._began_ns + max(PATIENCE_NS, PATIENCE * took_ns)
+        for part in self.parts:
+            part.hedge_ns, part.hedged = late_ns, True
+        hedges.wake_at_ns = min(hedges.wake_at_ns or late_ns, late_ns)
+
+    def part_late(self, part: Part, now: Instant) -> None:
+        part.hedge_ns = 0
+        context, counters = self._context, self._context.links.counters
+        is_silent = context.estimates.missed(part.node_id, self._began_ns, now)
+        if now.mono_ns < part.due_ns:
+            if not is_silent:
+                return  # it answers others meanwhile: it is busy
+            if not context.budget.take(now):
+                counters.hedges_denied += 1
+                return
+            counters.hedges += 1
+        super().part_late(part, now)
 
     def sizes_of(self, places: list[int]) -> Sequence[int]:
         return [FETCH_BYTES] * len(places)

@@ -16,8 +16,8 @@ then asks all that are left, if the debt has room for it. That is the wait befor
 link is given up much later (`session/timeouts.py`).
 
 How large a value is shows only in the answer. So the P95 is over all sizes, which is the very thing
-that makes one read in twenty ask again. Reads of many keys ask slow replicas last, and are not
-hedged: what they lack after a round goes on in single reads, which are.
+that makes one read in twenty ask again. Reads of many keys ask slow replicas last, and have a time
+of their own (`replication/batch_read.py`).
 
 Source: Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "hedged requests".
 

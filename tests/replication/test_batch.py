@@ -12,7 +12,7 @@ from p2pcore.storage.memory import Record
 from p2pcore.versions import HybridClock, Version
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_VALUE_BYTES
 from p2pcore.wire.messages import Fetch, FetchMany, FoundMany, Message, Store, StoreMany
-from tests.net import DROP, PASS, Net, Peer
+from tests.net import DROP, HOLD, PASS, Net, Peer
 
 ITEMS = {f"key {number}": f"value {number}".encode() for number in range(100)}
 
@@ -102,8 +102,35 @@ def test_a_dead_replica_costs_no_item(net: Net, client: Peer) -> None:
 def test_a_replica_that_goes_silent_in_the_middle(net: Net, client: Peer) -> None:
     store_many(client, ITEMS)
     net.nodes[2].silent = True
+    began_ns = net.mono_ns
     assert retrieve_many(client, list(ITEMS)) == list(ITEMS.values())
+    assert net.mono_ns - began_ns < 40_000_000  # not for as long as a link is waited for
+    assert client.machine.counters.hedges == 1
+    began_ns = net.mono_ns
+    assert retrieve_many(client, list(ITEMS)) == list(ITEMS.values())
+    assert net.mono_ns - began_ns < 10_000_000  # it is asked last now
     net.run(20)  # until the others have given it up
+
+
+def test_a_replica_that_is_busy_is_waited_for(net: Net, client: Peer) -> None:
+    """It answers others meanwhile, though not this."""
+    store_many(client, ITEMS)
+    busy = net.nodes[2]
+    net.judge = lambda source, target, message: (
+        HOLD if source is busy and isinstance(message, FoundMany) else PASS
+    )
+    began_ns = net.mono_ns
+    number, keys = client.operation(), [key_of(name) for name in ITEMS]
+    deadline_ns = began_ns + 5_000_000_000
+    client.tell(lambda now: client.machine.read_many(number, keys, list(ITEMS), deadline_ns, now))
+    net.run(0.01)
+    client.retrieve("first")
+    net.run(0.05)
+    assert client.machine.counters.hedges == 0
+    net.judge = lambda *_: PASS
+    net.release()
+    assert list(client.result(number)) == list(ITEMS.values())
+    assert net.mono_ns - began_ns < 100_000_000
 
 
 def test_a_newer_version_is_overwritten_by_a_newer_one_still(net: Net, client: Peer) -> None:
