@@ -53,6 +53,7 @@ class Part(HedgeableCall):
     """The items of a batch that one replica was asked about; `places` are theirs in the batch."""
 
     __slots__ = ("_batch", "node_id", "places")
+    is_timed = True
 
     def __init__(
         self,

@@ -29,7 +29,17 @@ from p2pcore.ids import NodeId
 from p2pcore.routing.budget import HedgeBudget
 from p2pcore.session.link import Link
 from p2pcore.session.peers import PeerEstimate, is_late, pictured
-from p2pcore.wire.messages import Found, Missing, Reply, Store, Stored
+from p2pcore.wire.messages import (
+    Found,
+    FoundMany,
+    Message,
+    Missing,
+    Reply,
+    Store,
+    Stored,
+    StoredMany,
+    StoreMany,
+)
 
 __all__ = ["OUTLIER", "PROBE_NS", "Estimates", "PeerEstimate"]
 
@@ -42,6 +52,8 @@ MOST = 8.0  # of one answer, so that the end of a long pause does not count for 
 STEP = 0.03  # by which what is usual follows the answers; it is their median
 LOOK = 64  # answers between looks at all peers
 CLASSES = 8  # of sizes: below 256 bytes, 1 KiB, 4 KiB ... 1 MiB
+BATCH_CLASSES = 16  # below 256 bytes, 512, 1 KiB ... 4 MiB
+ITEM_BYTES = 256  # that an item of a batch counts beside its value
 LOST = float("inf")
 
 
@@ -62,7 +74,8 @@ class Estimates:
         self._by_node = by_node
         self._budget = budget
         self._enabled = enabled
-        self._usual_ns = [0.0] * (2 * CLASSES)  # of reads, then of writes, by size class
+        # Of reads, then of writes, by size class; then of reads and writes of many.
+        self._usual_ns = [0.0] * (2 * CLASSES + 2 * BATCH_CLASSES)
         self._least = 1.0  # strain of all, at the last look
         self._looks = LOOK
         self.alert = False
@@ -71,22 +84,27 @@ class Estimates:
     def learn(self, link: Link, reply: Reply, now: Instant) -> None:
         """The question that was timed on this link is answered."""
         question, link.timed_question, link.timed_id = link.timed_question, None, 0
-        kind = type(reply)
-        if kind is Found:
-            place = _size_class(reply.value)  # type: ignore[attr-defined]
-        elif kind is Stored and type(question) is Store:
-            place = CLASSES + _size_class(question.value)
-        elif kind is Missing:
-            place = 0
-        else:
+        place = _place_of(question, reply)
+        if place is None:
             return
         took_ns = now.mono_ns - link.timed_ns or 1
-        usual_ns = self._usual_ns[place] or took_ns
-        self._usual_ns[place] = usual_ns * (1 + STEP if took_ns > usual_ns else 1 - STEP)
+        usual_ns = self._usual_ns[place] or self._usual_near(place) or took_ns
+        if not link.shunned:  # or it may be all that there is of its class
+            self._usual_ns[place] = usual_ns * (1 + STEP if took_ns > usual_ns else 1 - STEP)
         self._strain(link, took_ns / usual_ns)
         self._looks -= 1
         if not self._looks:
             self._look()
+
+    def _usual_near(self, place: int) -> float:
+        """What is usual for a batch of the next size that is known: one node alone may have parts
+        of this size, and that one be slow."""
+        first = 2 * CLASSES + (place >= 2 * CLASSES + BATCH_CLASSES) * BATCH_CLASSES
+        if place < first:
+            return 0.0
+        usual = enumerate(self._usual_ns[first : first + BATCH_CLASSES], first)
+        known = [(abs(each - place), usual_ns) for each, usual_ns in usual if usual_ns]
+        return min(known, default=(0, 0.0))[1]
 
     def _strain(self, link: Link, ratio: float) -> None:
         if ratio > MOST:
@@ -156,8 +174,31 @@ class Estimates:
         return [pictured(link, suspects) for link in self._by_node.values()]
 
 
+def _place_of(question: Message | None, reply: Reply) -> int | None:
+    """Among what is usual; None: such an answer teaches nothing."""
+    kind = type(reply)
+    if kind is Found:
+        return _size_class(reply.value)  # type: ignore[attr-defined]
+    if kind is Stored and type(question) is Store:
+        return CLASSES + _size_class(question.value)
+    if kind is Missing:
+        return 0
+    if isinstance(reply, FoundMany):
+        values = [item.value if item else None for item in reply.items]
+        return 2 * CLASSES + _batch_class(values)
+    if kind is StoredMany and type(question) is StoreMany:
+        first = 2 * CLASSES + BATCH_CLASSES
+        return first + _batch_class([item.value for item in question.items])
+    return None
+
+
 def _size_class(value: bytes | None) -> int:
     return (len(value) >> 8).bit_length() + 1 >> 1 if value else 0
+
+
+def _batch_class(values: list[bytes | None]) -> int:
+    size = ITEM_BYTES * len(values) + sum(len(value) for value in values if value)
+    return min(BATCH_CLASSES - 1, (size >> 8).bit_length())
 
 
 def _shun(link: Link, strain: float, median: float) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from p2pcore.errors import DeadlineError, KeyNotFoundError, StorageFullError
 from p2pcore.ids import key_of
 from p2pcore.replication.operations import StoreReceipt
+from p2pcore.sim import LinkProfile, Service, Slowness, World
 from p2pcore.storage.memory import Record
 from p2pcore.versions import HybridClock, Version
 from p2pcore.wire.limits import MAX_BATCH_ITEMS, MAX_VALUE_BYTES
@@ -131,6 +132,30 @@ def test_a_replica_that_is_busy_is_waited_for(net: Net, client: Peer) -> None:
     net.release()
     assert list(client.result(number)) == list(ITEMS.values())
     assert net.mono_ns - began_ns < 100_000_000
+
+
+def test_batches_alone_show_which_node_is_slow() -> None:
+    link, service = LinkProfile(latency_us=100, jitter_us=50), Service(message_us=300)
+    world = World(3, link=link, service=service)
+    world.swarm(8)
+    bootstrap = [node.address for node in world.nodes]
+    client = world.client(bootstrap=bootstrap, service=Service(message_us=5))
+    client.store_many(ITEMS)
+
+    def longest_ms(batches: int) -> float:
+        took_ns = []
+        for _ in range(batches):
+            began_ns = world.now_ns
+            assert client.retrieve_many(list(ITEMS)) == ITEMS
+            took_ns.append(world.now_ns - began_ns)
+        return max(took_ns) / 1e6
+
+    usual_ms = longest_ms(10)
+    world.apply(Slowness(nodes=("n1",), times=10, for_s=60))
+    assert longest_ms(1) > 2 * usual_ms
+    longest_ms(20)
+    assert longest_ms(1) < 1.25 * usual_ms
+    world.check()
 
 
 def test_a_newer_version_is_overwritten_by_a_newer_one_still(net: Net, client: Peer) -> None:
