@@ -41,12 +41,13 @@ function machineAt(reads, series, at) {
 
 const LEVEL = 5; // points whose median is the level now, as in site/model.py
 
-/** The level now: the median of the last points, none of which lies before the last change. */
+/** The level now and of how many points: the median of the last, none before the last change. */
 function levelOf(series) {
   const begin = series.at.indexOf(series.changes.at(-1)?.at ?? series.at[0]);
   const values = series.values.slice(Math.max(begin, series.values.length - LEVEL)).sort((a, b) => a - b);
   const middle = values.length / 2;
-  return values.length % 2 ? values[Math.floor(middle)] : (values[middle - 1] + values[middle]) / 2;
+  const level = values.length % 2 ? values[Math.floor(middle)] : (values[middle - 1] + values[middle]) / 2;
+  return [level, values.length];
 }
 
 class View {
@@ -160,8 +161,8 @@ class View {
     const said = [];
     if (this.lines.length === 1) {
       const { series } = this.lines[0];
-      const level = levelOf(series);
-      if (floor > 0) {
+      const [level, points] = levelOf(series);
+      if (floor > 0 && points !== 2) { // of two that differ nobody knows which is the level
         marks.bands.push([level * (1 - floor), level * (1 + floor)]);
         said.push(`Grey: ${Number((floor * 100).toPrecision(3))} % about the level now, ${text(reads, level)}; a smaller change is none.`);
       }

@@ -107,7 +107,9 @@ function range(low, high, fromZero, columns, limits) {
   const least = Math.min(Math.max(Math.min(low, ...bounds), low - reach), ...told);
   const most = Math.max(Math.min(Math.max(high, ...bounds), high + reach), ...told);
   const room = (most - least || Math.abs(most) || 1) * 0.08;
-  const bottom = fromZero ? Math.min(0, least) : least >= 0 ? Math.max(0, least - room) : least - room;
+  // The interval of two samples may reach below 0, where nothing like it has ever been.
+  const positive = Math.min(low, ...told) >= 0;
+  const bottom = fromZero ? Math.min(0, least) : positive ? Math.max(0, least - room) : least - room;
   return [bottom, most + room];
 }
 
