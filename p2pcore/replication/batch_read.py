@@ -95,8 +95,8 @@ class BatchRead(Batch):
         context, counters = self._context, self._context.links.counters
         is_silent = context.estimates.missed(part.node_id, self._began_ns, now)
         if now.mono_ns < part.due_ns:
-            if not is_silent:
-                return  # it answers others meanwhile: it is busy
+            if not is_silent or not context.links.is_linked(part.node_id):
+                return  # it answers others meanwhile: it is busy; or a link to it is being opened
             if not context.budget.take(now):
                 counters.hedges_denied += 1
                 return

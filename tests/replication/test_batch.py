@@ -43,10 +43,15 @@ def store_many(client: Peer, items: dict[str, bytes], *, timeout_s: float = 5) -
 
 
 def retrieve_many(client: Peer, names: list[str], *, timeout_s: float = 5) -> list[Any]:
+    return list(client.result(begin_retrieve_many(client, names, timeout_s=timeout_s)))
+
+
+def begin_retrieve_many(client: Peer, names: list[str] | None = None, timeout_s: float = 5) -> int:
     number, deadline_ns = client.operation(), client.net.mono_ns + round(timeout_s * 1e9)
+    names = list(ITEMS) if names is None else names
     keys = [key_of(name) for name in names]
     client.tell(lambda now: client.machine.read_many(number, keys, names, deadline_ns, now))
-    return list(client.result(number))
+    return number
 
 
 def watch(net: Net) -> list[Message]:
@@ -121,9 +126,7 @@ def test_a_replica_that_is_busy_is_waited_for(net: Net, client: Peer) -> None:
         HOLD if source is busy and isinstance(message, FoundMany) else PASS
     )
     began_ns = net.mono_ns
-    number, keys = client.operation(), [key_of(name) for name in ITEMS]
-    deadline_ns = began_ns + 5_000_000_000
-    client.tell(lambda now: client.machine.read_many(number, keys, list(ITEMS), deadline_ns, now))
+    number = begin_retrieve_many(client)
     net.run(0.01)
     client.retrieve("first")
     net.run(0.05)
@@ -132,6 +135,20 @@ def test_a_replica_that_is_busy_is_waited_for(net: Net, client: Peer) -> None:
     net.release()
     assert list(client.result(number)) == list(ITEMS.values())
     assert net.mono_ns - began_ns < 100_000_000
+
+
+def test_a_link_that_is_being_opened_is_waited_for(net: Net, client: Peer) -> None:
+    """Nobody is silent who was not asked yet."""
+    store_many(client, ITEMS)
+    far = net.nodes[2]
+    client.tell(lambda now: client.machine.links.give_up(far.machine.links.self_id, "idle", now))
+    net.judge = lambda source, target, message: HOLD if source is far else PASS
+    number = begin_retrieve_many(client)
+    net.run(0.1)
+    assert client.machine.counters.hedges == 0
+    net.judge = lambda *_: PASS
+    net.release()
+    assert list(client.result(number)) == list(ITEMS.values())
 
 
 def test_batches_alone_show_which_node_is_slow() -> None:
