@@ -42,6 +42,7 @@ __all__ = ["ClientProcess", "LoadClient", "LoadOrder", "StartsClient", "run_chil
 KEY_VARIABLE = "P2PCORE_LOAD_NETWORK_KEY"
 FLUSH_S = 0.2
 FILL_IN_FLIGHT = 16
+FILL_TIMEOUT_S = 10.0  # whatever the time of what is measured: this is preparation
 FILL_CHUNK = 2000  # records per question: a child has 30 s for each
 
 
@@ -128,7 +129,7 @@ class _Nobody:
     def __init__(self, values: StampedValues) -> None:
         self._values = values
 
-    async def store(self, key: str, value: bytes) -> object:
+    async def store(self, key: str, value: bytes, **_: Any) -> object:
         return self
 
     version = b"\x01"  # of everything
@@ -206,7 +207,7 @@ class _Service:
 
     async def _fill(self, first: int, last: int) -> None:
         outcome = await closed_loop(
-            lambda n: self._store(DrawnOperation("store", first + n)),
+            lambda n: self._store(DrawnOperation("store", first + n), timeout_s=FILL_TIMEOUT_S),
             operations=last - first,
             in_flight=FILL_IN_FLIGHT,
         )
@@ -278,16 +279,16 @@ class _Service:
             return self._do[step.kind](step, trace=self._tracer.follow(number))
         return self._do[step.kind](step)
 
-    # `trace` of the following, where there is one, is the core's own.
+    # Options of the following, such as `trace`, are the core's own.
 
     async def _retrieve(self, step: DrawnOperation, **trace: Any) -> None:
         value = await self._client.retrieve(key_of(step.record), **trace)
         self._values.check(step.record, value)
 
-    async def _store(self, step: DrawnOperation, **trace: Any) -> None:
+    async def _store(self, step: DrawnOperation, **options: Any) -> None:
         self._writes += 1
         record, write = step.record, self._writes
-        storing = self._client.store(key_of(record), self._values.value(record, write), **trace)
+        storing = self._client.store(key_of(record), self._values.value(record, write), **options)
         await self._acknowledged.note(record, write, storing)
 
     async def _delete(self, step: DrawnOperation, **trace: Any) -> None:
