@@ -31,6 +31,7 @@ RECORDS = 400
 SIZE_BYTES = 1024
 SLICE_S = 0.1
 IN_FLIGHT = 8
+LAG_S = 20.0
 EXACT = {"PYTHONMALLOC": "malloc"}
 
 
@@ -75,7 +76,9 @@ class Soak:
         children = self._swarm.children
         for child in children:
             child.trace_begin()
+        stored = self._stored()
         self._swarm.run(self._some(self._store, RECORDS))
+        self._await_copies(stored + RECORDS * self._swarm.network.replication)
         before = [child.ask({"ask": "usage"})["messages_in"] for child in children]
         for child in children:
             child.trace_begin()
@@ -83,6 +86,16 @@ class Soak:
         for child, earlier in zip(children, before, strict=True):
             received = child.ask({"ask": "usage"})["messages_in"] - earlier
             monitor.sites(child.pid, received, child.trace_end())
+
+    def _stored(self) -> int:
+        """Copies that all nodes have written so far."""
+        return sum(int(row.get("stores", 0)) for row in self._swarm.usage())
+
+    def _await_copies(self, wanted: int) -> None:
+        """A node that is traced may lag behind those that acknowledge: wait for it, up to LAG_S."""
+        end = time.monotonic() + LAG_S
+        while self._stored() < wanted and time.monotonic() < end:
+            self._swarm.run(asyncio.sleep(SLICE_S))
 
     async def _run(
         self,
