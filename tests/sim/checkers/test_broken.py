@@ -33,7 +33,7 @@ CAUGHT_BY = {
     "place not given back": "bounds",
 }
 
-FIRST = {"given up when sent": 10, "second loss forgotten": 18}
+FIRST = {"given up when sent": 10, "no read repair": 50, "second loss forgotten": 18}
 """The seed with which the search begins, where the first ones find nothing and take long."""
 
 ALSO_BY = {
