@@ -8,9 +8,10 @@ keys, and says up to which key that is all it has. Of each key's N replicas R ha
 in a retrieve: so a step reaches the key that all but N - R of those asked have reached. Their
 names up to there are its result, each once, and there the next step begins.
 
-So N - R nodes may be slow, silent or false: they neither end a step nor hold it up. Each answer
-leads beyond the last, the key of a name is its hash (`session/answers.py`), and a name is taken
-from replicas of its key only. A step ends by its deadline, and holds 20 answers at most.
+So N - R nodes may be slow, silent or false: they neither end a step nor hold it up, but for the
+lookup of a new stretch, which waits 0.4 s for who is silent. Each answer leads beyond the last, the
+key of a name is its hash (`session/answers.py`), and a name is taken from replicas of its key only.
+A step ends by its deadline, and holds 20 answers at most.
 
 What a scan promises: every name that was acknowledged before the scan began, and whose record was
 not written since, under the assumptions of a retrieve; no name twice. A name that was stored or

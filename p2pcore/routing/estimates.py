@@ -3,8 +3,9 @@
 Theory of operation. One question to each peer is timed at a time, as TCP times one segment, and one
 every 5 ms at most; its answer teaches whether or not anybody still waits for it. How long answers
 take depends on what is asked: so each is compared with what is usual here for its kind and size
-class (sizes by factors of four). A peer's *strain* is the moving average of that ratio, 1 for a
-peer like all others.
+class (sizes by factors of four; of batches, whose parts for several peers differ in size, of two).
+A peer's *strain* is the moving average of that ratio, 1 for a peer like all others. What outliers
+take moves nothing that is usual.
 
 Replicas are asked in rotation. One whose strain is above OUTLIER times the median of the key's
 replicas is asked last until it is below BACK times: alone, the strain is no reason, for where all
