@@ -19,7 +19,7 @@ from perflab.gate.cause.trial import enough, table
 from perflab.gate.symbol_edits import EditError
 from perflab.mutate.causes import CAUSES, MutantCauses
 from perflab.mutate.record import MutantResult, MutationPlan
-from perflab.mutate.report import Scores, put_into, report
+from perflab.mutate.report import Scores, find_tables, put_into, report
 from perflab.mutate.run import MutationRun, chosen, digest_of
 from perflab.results.checkout import commit_of, uncommitted
 from perflab.results.git import CheckoutError
@@ -96,6 +96,8 @@ def main(options: argparse.Namespace, root: Path) -> int:
             for each in mutants:
                 print(f"{each.name} line {each.line}: {each.operator}: {each.said}")
             return 0
+        for kind in sorted({each.kind.value for each in mutants} if options.docs else ()):
+            find_tables(options.docs, kind)  # now, and not when hours are over
         core = digest_of(root)
         plan = MutationPlan(commit=_commit(root), core=core, seed=options.seed, began=now_utc())
         directory = options.out or root / ".asv" / "mutate" / f"{core[:12]}-{options.seed}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from perflab.mutate.record import Guard, MutantResult, MutationPlan, MutationRecordError
 from perflab.stats.rates import Rate
 
-__all__ = ["Scores", "put_into", "report"]
+__all__ = ["Scores", "find_tables", "put_into", "report"]
 
 END = "<!-- end of what was made -->"
 MISSED = {
@@ -87,15 +87,22 @@ def _changed(plan: MutationPlan) -> str:
     return ", changed since" if plan.commit.endswith("+") else ""
 
 
-def put_into(page: Path, kind: str, made: str) -> None:
-    """The tables of a kind in the place of those that a page has. Raises MutationRecordError."""
+def find_tables(page: Path, kind: str) -> tuple[str, str]:
+    """What is before and behind the tables of a kind in a page, with the lines that they stand
+    between. Raises MutationRecordError: it has no such lines."""
     first = f"<!-- {kind}s, made by python -m perflab mutate -->"
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     before, begin, rest = text.partition(first)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise MutationRecordError(f"{page} has no lines {first!r} and {END!r}")
-    page.write_text(f"{before}{begin}\n\n{made}\n{END}{after}", encoding="utf-8")
+    return before + begin, end + after
+
+
+def put_into(page: Path, kind: str, made: str) -> None:
+    """The tables of a kind in the place of those that a page has. Raises MutationRecordError."""
+    before, after = find_tables(page, kind)
+    page.write_text(f"{before}\n\n{made}\n{after}", encoding="utf-8")
 
 
 def _table(kind: str, rows: Iterable[tuple[str, Rate]]) -> str:

@@ -230,6 +230,11 @@ def test_the_command_lists_and_refuses(capsys: pytest.CaptureFixture[str], tmp_p
         with pytest.raises(SystemExit) as end:
             main(["mutate", *wrong])
         assert end.value.code == 2
+    page = tmp_path / "page.md"  # before anything is tried
+    assert main(["mutate", "--only", "wire/reasons.py:*", "--docs", str(page)]) == 2
+    told, said = capsys.readouterr()
+    assert "page.md has no lines" in said
+    assert told == ""
     full = tmp_path / "full"
     full.mkdir()
     (full / "file").touch()
