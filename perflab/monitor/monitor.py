@@ -74,6 +74,7 @@ class _Service:
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._order = order
+        self._sampling: asyncio.Task[None] | None = None
 
     async def start(self) -> dict[str, Any]:
         self._sampler = Sampler(Path(self._order["path"]), self._order["interval_s"])
@@ -97,6 +98,8 @@ class _Service:
         raise ValueError(f"a monitor cannot answer {question}")
 
     async def stop(self) -> None:
+        if self._sampling is None:
+            return  # the file could not be opened
         self._sampling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._sampling

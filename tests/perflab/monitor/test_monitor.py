@@ -231,8 +231,12 @@ def test_what_cannot_be_watched_or_written_is_told(tmp_path: Path) -> None:
             monitor.sites(1, 0, [])
         monitor.mark("still there")
     assert read_recording(tmp_path / "run.jsonl").marks[0].name == "still there"
-    with pytest.raises(ChildError, match="nowhere"), Monitor(tmp_path / "nowhere" / "run.jsonl"):
+    with (
+        pytest.raises(ChildError, match="nowhere") as end,
+        Monitor(tmp_path / "nowhere" / "run.jsonl"),
+    ):
         pass
+    assert "AttributeError" not in str(end.value)
 
 
 def test_a_child_that_is_killed_leaves_no_self_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
