@@ -11,6 +11,7 @@ Rule: drives and files; what a leak is, is for verdict.leaks to say.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,20 +32,7 @@ MOST_TIMES = 3  # that it goes on for `--seconds`
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Soak and file; 0, or 2 if it could not be measured."""
-    parser = argparse.ArgumentParser(prog="python -m perflab.readiness.soak_run")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--nodes", type=int, choices=range(3, 17), default=3, metavar="3…16")
-    parser.add_argument("--durability", choices=["memory", "buffered", "synced"], default="memory")
-    parser.add_argument("--rate", type=float, default=300.0, help="operations per second")
-    parser.add_argument("--warm-up", type=float, default=5.0, metavar="SECONDS")
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=55.0,
-        metavar="SECONDS",
-        help="after the warm-up, up to three times this where it cannot be decided (55)",
-    )
-    options = parser.parse_args(arguments)
+    options = _options(arguments)
     times = 1
 
     def goes_on() -> bool:
@@ -84,6 +72,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"soak: could not be measured: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m perflab.readiness.soak_run")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--nodes", type=int, choices=range(3, 17), default=3, metavar="3…16")
+    parser.add_argument("--durability", choices=["memory", "buffered", "synced"], default="memory")
+    parser.add_argument("--rate", type=float, default=300.0, help="operations per second")
+    parser.add_argument("--warm-up", type=float, default=5.0, metavar="SECONDS")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=55.0,
+        metavar="SECONDS",
+        help="after the warm-up, up to three times this where it cannot be decided (55)",
+    )
+    options = parser.parse_args(arguments)
+    if not 0 <= options.warm_up < math.inf:
+        parser.error(f"--warm-up takes 0 seconds or more, not {options.warm_up:g}")
+    if not 0 < options.seconds < math.inf:
+        parser.error(f"--seconds takes more than 0, not {options.seconds:g}")
+    if not options.out.parent.is_dir():
+        parser.error(f"--out {options.out}: there is no folder {options.out.parent}")
+    return options
 
 
 if __name__ == "__main__":

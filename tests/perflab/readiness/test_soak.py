@@ -65,6 +65,23 @@ def test_what_cannot_be_decided_goes_on_but_not_for_ever(
     assert recording.end_s - warm >= 1.5
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seconds", "0"], "more than 0, not 0"),
+        (["--seconds", "nan"], "not nan"),
+        (["--warm-up", "-1"], "0 seconds or more, not -1"),
+        (["--out", "/nowhere/run.jsonl"], "there is no folder /nowhere"),
+    ],
+)
+def test_wrong_usage_is_told(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        soak_run.main(["--out", str(tmp_path / "run.jsonl"), *words])
+    assert said in capsys.readouterr().err
+
+
 def test_impossible_rates_are_refused() -> None:
     with Swarm(layout="A", nodes=3) as swarm, pytest.raises(ValueError, match="not 0"):
         Soak(swarm, 0)
