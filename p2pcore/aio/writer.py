@@ -35,7 +35,7 @@ log = logging.getLogger("p2pcore")
 
 GROUP_CHANGES = 1024
 GROUP_BYTES = 4 << 20
-WAL_BYTES = 64 << 20  # in the log, before it is brought into the file amid the work
+WAL_BYTES = 8 << 20  # in the log, before it is brought into the file amid the work: 20 ms
 UNBOUNDED = 1 << 40  # so much is not looked at: the disk is full before
 CHANGE_BYTES = 200  # of a record on disk beside its value, rounded up
 IDLE_S = 2.0  # without work, before it is
