@@ -26,6 +26,7 @@ LATE = 0.75  # of the width: words of a mark beyond it stand before it
 LEGEND_ROW, LEGEND_COLUMNS, LETTER = 16, 4, 6.2  # a row's height; a letter's width, about
 # Okabe and Ito's colours, which people with other eyes tell apart as well.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d00", "#7f7f7f")
+RESTS = ("#7f7f7f", "#cccccc")  # of bars: what is left
 RANKS = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 FEW_POINTS = 12  # no line to be seen without its points
 MOST_TICKS = 6
@@ -59,7 +60,7 @@ class _Axis:
 
 def draw(chart: Chart, number: int) -> str:
     """The picture as an <svg> element; `number` keeps the ids of a page's pictures apart."""
-    legend, rows = _legend(chart.lines)
+    legend, rows = _legend(chart)
     height = _height(chart, rows)
     top, bottom = TOP + rows * LEGEND_ROW, height - BOTTOM
     axes = _bar_axes(chart, top, bottom) if chart.bars else _line_axes(chart, top, bottom)
@@ -173,7 +174,7 @@ def _grid(x: _Axis, y: _Axis, *, names: Sequence[str]) -> Iterator[str]:
 
 def _lines(chart: Chart, x: _Axis, y: _Axis) -> Iterator[str]:
     for index, line in enumerate(chart.lines):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = _colour(chart, index)
         dash = ' stroke-dasharray="5 3"' if line.dashed else ""
         for piece in _pieces(line):
             points = " ".join(f"{x.at(a):.1f},{y.at(b):.1f}" for a, b in piece)
@@ -199,7 +200,7 @@ def _bars(chart: Chart, x: _Axis, y: _Axis) -> Iterator[str]:
             yield (
                 f'<rect x="{begin:.1f}" y="{y.at(bar + 0.5) - height / 2:.1f}" '
                 f'width="{end - begin:.1f}" height="{height:.1f}" '
-                f'fill="{COLOURS[index % len(COLOURS)]}"/>'
+                f'fill="{_colour(chart, index)}"/>'
             )
 
 
@@ -227,8 +228,16 @@ def _mark_words(marks: Sequence[ChartMark], x: _Axis, top: float) -> Iterator[st
         yield words.replace("<text", f'<text font-size="9" {HALO}', 1)
 
 
-def _legend(lines: Sequence[Line]) -> tuple[list[str], int]:
+def _colour(chart: Chart, index: int) -> str:
+    """Of a line; what is left of bars is grey, the last of it palest."""
+    if chart.bars and chart.lines[index].dashed:
+        return RESTS[sum(line.dashed for line in chart.lines[:index]) % len(RESTS)]
+    return COLOURS[index % len(COLOURS)]
+
+
+def _legend(chart: Chart) -> tuple[list[str], int]:
     """What the lines are called, and how many rows that takes; nothing for one line."""
+    lines = chart.lines
     if len(lines) < 2:
         return [], 0
     longest = max(len(line.label) for line in lines) * LETTER + 24
@@ -240,7 +249,7 @@ def _legend(lines: Sequence[Line]) -> tuple[list[str], int]:
         dash = ' stroke-dasharray="5 3"' if line.dashed else ""
         found.append(
             f'<line x1="{x:.1f}" y1="{y - 3}" x2="{x + 14:.1f}" y2="{y - 3}" stroke-width="3" '
-            f'stroke="{COLOURS[index % len(COLOURS)]}"{dash}/>'
+            f'stroke="{_colour(chart, index)}"{dash}/>'
         )
         found.append(_text(x + 18, y + 1, line.label, "start"))
     return found, math.ceil(len(lines) / columns)

@@ -85,6 +85,7 @@ class Line:
     x: list[float]
     y: list[float | None]
     dashed: bool = False
+    """Of bars: what is left, in grey."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,8 +40,8 @@ WORDS = {
     Guard.CHECKER: "a checker",
     Guard.TIMEOUT: "the clock",
     Guard.FAILURE: "it does not run",
-    Guard.UNREACHED: "nobody executes it",
     Guard.NOBODY: "nobody",
+    Guard.UNREACHED: "nobody executes it",
 }
 MOST_GUARDS = 20
 
@@ -120,7 +120,12 @@ def _by_room(scores: Scores, kind: str, title: str) -> Chart | None:
             counts[each.room][each.guard] += 1
     rooms = sorted(counts)
     lines = [
-        Line(label=words, x=[], y=[float(counts[room][guard]) for room in rooms])
+        Line(
+            label=words,
+            x=[],
+            y=[float(counts[room][guard]) for room in rooms],
+            dashed=guard in (Guard.UNREACHED, Guard.NOBODY),
+        )
         for guard, words in WORDS.items()
         if any(counts[room][guard] for room in rooms)
     ]

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from perflab.report.charts import draw, drawable
+from perflab.report.charts import RESTS, draw, drawable
 from perflab.report.form import Chart, ChartMark, Line
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,6 +51,17 @@ def test_stacked_bars_begin_where_the_one_before_ends() -> None:
     first, second = rects[0], rects[2]
     assert float(second["x"]) == pytest.approx(float(first["x"]) + float(first["width"]), abs=0.2)
     assert {"P50", "P99", "a", "b"} <= set(texts(found))
+
+
+def test_what_is_left_of_bars_is_grey_and_the_same_in_the_legend() -> None:
+    found = Line(label="found", x=[], y=[3.0])
+    left = [Line(label=label, x=[], y=[1.0], dashed=True) for label in ("nobody", "not tried")]
+    drawn = draw(chart(found, *left, bars=["all"]), 1)
+    for grey in RESTS:
+        assert drawn.count(f'fill="{grey}"') == 1
+        assert drawn.count(f'stroke="{grey}"') == 1
+    dashed = Line(label="b", x=[1.0], y=[1.0], dashed=True)
+    assert RESTS[0] not in draw(chart(LINE, dashed), 1)
 
 
 def test_names_of_bars_are_seen_and_their_number_makes_the_height() -> None:
