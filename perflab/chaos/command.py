@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
         return 2
     _write(outcome, args, (seed, loop, began), source, directory)
     _print(outcome)
-    return 0 if outcome.kept else 1
+    return 1 if outcome.breaches or outcome.missed else 0
 
 
 def _endure(args: argparse.Namespace) -> int:
@@ -159,7 +159,7 @@ def _clients(clients: int, loop: LoopKind | None, plan: ChaosPlan) -> ScenarioOu
 def _hold(outcome: ScenarioOutcome, name: str, most: float) -> None:
     """Hold a figure against the most that it may be."""
     if outcome.figures[name] > most:
-        outcome.breaches.append(f"{name} is {outcome.figures[name]:,g}, the goal is {most:,g}")
+        outcome.missed.append(f"{name} is {outcome.figures[name]:,g}, the goal is {most:,g}")
 
 
 def _write(
@@ -216,9 +216,10 @@ def _print(outcome: ScenarioOutcome) -> None:
         _say(f"  {name:34} {value:>14,g}")
     for what, counts in outcome.counts.items():
         _say(f"  {what}: {', '.join(f'{n} {name}' for name, n in counts.items()) or 'none'}")
-    for breach in outcome.breaches:
-        _say(breach)
-    _say("kept" if outcome.kept else f"BROKEN, breaches: {len(outcome.breaches)}")
+    for text in (*outcome.breaches, *outcome.missed):
+        _say(text)
+    promise = "kept" if outcome.kept else f"BROKEN, breaches: {len(outcome.breaches)}"
+    _say(promise + (f"; goals missed: {len(outcome.missed)}" if outcome.missed else ""))
 
 
 def _say(text: str) -> None:

@@ -75,12 +75,13 @@ class ChaosPlan:
 @dataclass(kw_only=True)
 class ScenarioOutcome:
     """What a scenario has come to. `figures` by name, with the unit last; `events` in seconds from
-    the beginning; `breaches` in words."""
+    the beginning; `breaches` of the promise, and goals that were `missed`, in words."""
 
     figures: dict[str, float] = field(default_factory=dict)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     events: list[tuple[float, str]] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
     @property
     def kept(self) -> bool:

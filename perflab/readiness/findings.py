@@ -280,7 +280,8 @@ def read_chaos_step(directory: Path) -> StageEvidence:
         errors=counts.get("errors", {}),
         evidence=evidence,
         events=[f"{at:.1f} s: {text}" for at, text in outcome.events]
-        + [f"breach: {each}".partition("\n")[0] for each in outcome.breaches],
+        + [f"breach: {each}".partition("\n")[0] for each in outcome.breaches]
+        + [f"goal missed: {each}" for each in outcome.missed],
     )
 
 

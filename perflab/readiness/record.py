@@ -194,6 +194,8 @@ class ChaosOutcome:
     events: list[tuple[float, str]]
     """Seconds from the beginning, and what happened."""
     breaches: list[str]
+    missed: list[str] = field(default_factory=list)
+    """Goals of the scenario, beside the promise."""
     command: str = ""
     uncommitted: list[str] = field(default_factory=list)
 

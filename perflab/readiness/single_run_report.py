@@ -175,7 +175,9 @@ def _chaos(directory: Path) -> RunReport:
         for each in figures.measurements
     }
     found.facts.update({name: text for name, text in told.items() if name not in found.facts})
-    scenario, breaches = outcome.scenario, len(outcome.breaches)
+    scenario, breaches, missed = outcome.scenario, len(outcome.breaches), len(outcome.missed)
+    promise = "kept" if outcome.kept else f"broken, breaches: {breaches}"
+    all_met = outcome.kept and not missed
     command = outcome.command
     step = found.report(
         name=scenario,
@@ -183,7 +185,7 @@ def _chaos(directory: Path) -> RunReport:
         about="Is the promise kept?",
         command=command,
         seconds=outcome.events[-1][0] if outcome.events else None,
-        exit_code=0 if outcome.kept else 1,
+        exit_code=0 if all_met else 1,
         problem="",
     )
     machine: dict[str, Any] = msgspec.to_builtins(figures.machine)
@@ -200,8 +202,8 @@ def _chaos(directory: Path) -> RunReport:
         versions=figures.versions,
         machine=machine,
         seed=outcome.seed,
-        state="met" if outcome.kept else "not met",
-        said="kept" if outcome.kept else f"broken, breaches: {breaches}",
+        state="met" if all_met else "not met",
+        said=promise + (f"; goals missed: {missed}" if missed else ""),
         steps=[step],
         advice=advise([("chaos", step)], [], machine),
     )

@@ -43,10 +43,11 @@ function moment(seconds) {
   return words.endsWith(" 00:00") ? words.slice(0, 10) : words;
 }
 
-// Some room on both sides; half a day where all began at one moment.
-function around(_, low, high) {
-  const room = (high - low) / 20 || 43200;
-  return [low - room, high + room];
+// Some room on both sides; half a day where all began at one moment, for which uPlot says "to 2.7 years later".
+function around(plot, low, high) {
+  const last = plot.data[0].length > 1 ? high : low;
+  const room = (last - low) / 20 || 43200;
+  return [low - room, last + room];
 }
 
 function draw(place, kinds, wanted) {

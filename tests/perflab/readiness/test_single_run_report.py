@@ -90,6 +90,18 @@ def test_a_chaos_run_has_its_promise_and_its_figures() -> None:
     assert facts["store p50"] == f"{outcome['figures']['store_p50_ms']} ms"
 
 
+def test_a_goal_that_was_missed_is_no_broken_promise(tmp_path: Path) -> None:
+    directory = tmp_path / "churn"
+    shutil.copytree(RECORDED / "churn" / "record", directory)
+    missed = "p99_times is 1.35, the goal is 1.2"
+    change(directory / "outcome.json", lambda outcome: outcome.update(missed=[missed]))
+    report = build_run(directory)
+    assert (report.state, report.said) == ("not met", "kept; goals missed: 1")
+    assert report.steps[0].facts["promise"] == "kept"
+    assert f"goal missed: {missed}" in report.steps[0].events
+    assert "promise broken" not in [each.rule for each in report.advice]
+
+
 def test_the_command_makes_the_report_of_one_run(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
