@@ -32,6 +32,7 @@ from perflab.chaos.backup import back_up_under_load
 from perflab.chaos.endurance import DoneOtherwiseError, endure
 from perflab.chaos.flips import flip_bits
 from perflab.chaos.many_clients import connect_clients
+from perflab.chaos.neighbours import Kind, share_with
 from perflab.chaos.options import BACKUP_TIMES, CONNECTION_BYTES, CROWD_READY_S, add_arguments
 from perflab.chaos.power import NoCompilerError, PowerLayer
 from perflab.chaos.restarts import blackout, storm
@@ -42,8 +43,8 @@ from perflab.results.checkout import Source, source_of
 __all__ = ["add_arguments", "main"]
 
 ROOT = Path(__file__).parents[2]
-WANTED = ("minutes", "seconds", "cut", "kills", "pause_s", "rate", "keys", "clients", "cuts",
-          "power", "flips", "durability")  # fmt: skip
+WANTED = ("minutes", "seconds", "cut", "kind", "kills", "pause_s", "rate", "keys", "clients",
+          "cuts", "power", "flips", "durability")  # fmt: skip
 UNITS = {"_s": "s", "_ms": "ms", "_bytes": "B"}
 
 
@@ -94,6 +95,9 @@ def _endure(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, plan: ChaosPlan) -> ScenarioOutcome:
     if args.scenario == "clients":
         return _clients(args.clients, args.loop, plan)
+    if args.scenario == "neighbours":
+        kinds = (args.kind,) if args.kind else get_args(Kind)
+        return share_with(plan, kinds, seconds=args.seconds)
     plan = replace(plan, nodes=args.nodes)
     if args.scenario == "crowd":
         outcome = crowd(plan, nodes=args.nodes)

@@ -177,6 +177,27 @@ def _add_crowds(scenarios: Scenarios, parents: list[argparse.ArgumentParser]) ->
     )
     each.add_argument("--clients", type=_whole(1, 1000), default=500, help="(default: 500)")
 
+    each = scenarios.add_parser(
+        "neighbours",
+        parents=parents,
+        help="what clients get beside one that is greedy, and beside two that keep to no rule",
+        description="Three nodes have a fortieth of a processor each. Of ten clients one asks for "
+        "a hundred times its part (greedy); or two, without windows and a budget for retries, ask "
+        "for so much that all together want five times what the nodes can do (rude). Exit code 1 "
+        "if the others keep less than 95 % beside the greedy one, or 80 % beside the rude ones, of "
+        "what they were served before.",
+    )
+    each.set_defaults(nodes=3)
+    each.add_argument(
+        "--kind", choices=["greedy", "rude"], help="one of the two (default: one after the other)"
+    )
+    each.add_argument(
+        "--seconds",
+        type=_within(1, 300),
+        default=10.0,
+        help="that are counted, alone and beside (default: 10)",
+    )
+
 
 def _add_endurance(scenarios: Scenarios) -> None:
     each = scenarios.add_parser(

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.common import subject
 from benchmarks.common.simulated.detection import detection
+from benchmarks.common.simulated.overload import BACK, PATIENCE_S, TRIGGERS, until_as_usual
 from perflab.chaos import command as chaos
 from perflab.gate.policy import load_policy
 from perflab.gate.recording import RecordingError, read
@@ -120,6 +121,25 @@ def _check_removals(settings: Settings) -> None:
             raise ValueError(f"--{name} takes 1 to {most}, not {settings[name]}")
 
 
+# Failures that stay
+
+
+def _play_triggers(seed: int, settings: Settings) -> SeedOutcome:
+    trigger = [*TRIGGERS][seed % len(TRIGGERS)]
+    found = until_as_usual(seed, trigger)
+    back_s, lacking = found["back_s"], found["usual_ppm"] < BACK * 1e6
+    stays = back_s >= PATIENCE_S
+    return SeedOutcome(
+        broken=f"{trigger}: not as before after {PATIENCE_S:g} s" if stays else "",
+        figures={
+            trigger: 1,
+            f"{trigger}: as before within 0.5 s": float(back_s <= 0.5),
+            "beyond the capacity before anything went wrong": float(lacking),
+            "seconds until as before, in all": back_s,
+        },
+    )
+
+
 # Real processes
 
 
@@ -210,6 +230,11 @@ KINDS: dict[str, SweepKind] = {
         about="simulated nodes that stand still for a moment: is any of them given up?",
         at_once=1, play=_play_removals, add_arguments=_add_removals,
         settings=("nodes", "minutes"), check=_check_removals,
+    ),
+    "triggers": SweepKind(
+        about="simulated networks at 70 % of what they can do in which all nodes pause, half of "
+        "them start again, or all clients do: is any of them not as before afterwards?",
+        at_once=8, play=_play_triggers, add_arguments=lambda parser: None, settings=(),
     ),
     "chaos": SweepKind(
         about="real processes with faults: is every promise kept?",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.common.simulated.detection import detection
+from benchmarks.common.simulated.overload import until_as_usual
 from perflab.sweep.kinds import KINDS
 from tests.perflab.gate.test_calibrate import synthetic
 
@@ -31,6 +32,23 @@ def test_who_is_given_up_too_soon_is_a_false_removal(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("perflab.sweep.kinds.detection", hasty)
     hurried = play(7, settings)
     assert hurried.broken == f"{hurried.figures['false removals']:.0f} false removals"
+
+
+def test_a_failure_that_stays_when_what_began_it_is_over_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    play = KINDS["triggers"].play
+    found = play(4, {})
+    assert found.broken == ""
+    assert found.figures["restarts"] == found.figures["restarts: as before within 0.5 s"] == 1
+
+    def without_control(seed: int, trigger: str) -> dict[str, float]:
+        return until_as_usual(seed, trigger, "off")
+
+    monkeypatch.setattr("benchmarks.common.simulated.overload.PATIENCE_S", 2.0)
+    monkeypatch.setattr("perflab.sweep.kinds.PATIENCE_S", 2.0)
+    monkeypatch.setattr("perflab.sweep.kinds.until_as_usual", without_control)
+    assert play(4, {}).broken == "restarts: not as before after 2 s"
 
 
 def test_gates_are_replayed_and_told_as_shares(tmp_path: Path) -> None:
