@@ -4,7 +4,12 @@ Theory of operation. One read may bring thousands of requests, whose answers are
 as large. So SLICE of them at most are handled in a turn, or what TURN_NS allows; the rest waits, as
 the bytes that it came as, and beyond HELD_BYTES nothing more is read from that peer. While others
 wait like that, only FEW are handled of what a read brings: dozens of links in one turn would make
-it long, and who asks little still waits for nobody.
+it long, and who asks little still waits for nobody. What messages take with their answers, to
+encrypt and to send, is known afterwards. Where that is long, the next slice of that peer is
+shorter, and shorter still while others ask little: or a few large values would be a turn. Where
+those who ask little are MANY, they are not told of a delay that shrinks windows
+(`routing/windows.py`): the few who ask for more make it, are told their own, and would get what the
+others leave.
 
 A client that does not take its answers is not read from until it does. A node is: what it answers
 us has to come through, or two nodes that answer each other would wait for each other for ever.
@@ -31,6 +36,7 @@ from p2pcore.aio.turn import Turns, WatchedTurns
 from p2pcore.effects import Instant, LinkId
 from p2pcore.errors import UnreachableError
 from p2pcore.machine import Machine
+from p2pcore.routing.windows import BUSY
 from p2pcore.wire.codec import NO_LIMIT, Incoming
 from p2pcore.wire.limits import MAX_UNREAD_BYTES, MAX_WAITING_BYTES
 from p2pcore.wire.messages import Malformed
@@ -44,6 +50,10 @@ HELD_BYTES = 16 * 1024  # that wait for their turn, beside what one read brings
 ROOM_BYTES = MAX_WAITING_BYTES * 3 // 4
 """Left when some had to go, so that it is not done for each frame."""
 
+HEAVY_NS = 30_000  # for one message, its answers included: fewer than a slice are handled at once
+LITTLE_NS = 100_000  # of heavy ones in a turn, for each who has more, while others ask little
+MANY = 2  # who ask little for each who has more: then the delay is not of their making
+SHARED_TURNS = 16  # for which it counts that somebody has asked little
 FEW = 4  # messages of one peer at once where others have more to be handled than a slice
 ENDED_IN_A_TURN = 8  # links, to make room; each end may concern many operations
 
@@ -80,6 +90,8 @@ class Intake:
         self._slice, self._turn_ns = (SLICE, TURN_NS) if serves else (NO_LIMIT, 0)
         self._queue: deque[Connection] = deque()  # those that have more, longest waiting first
         self._planned = False  # whether the next turn goes on with them
+        self._shared = 0  # turns for which it counts that others were served meanwhile
+        self._little = self._little_before = 0  # who asked for one thing, in this turn and the last
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Plain text came in within one loop turn."""
@@ -98,7 +110,16 @@ class Intake:
                 instant = self.turns.instant(since_ns)
         else:
             backlog.since_ns = mono_ns
-        messages = parser.feed(data, FEW if self._queue else self._slice)
+        if self._queue:
+            messages = parser.feed(data, FEW)
+            if not parser.held:
+                self._shared = SHARED_TURNS
+                if len(messages) == 1:
+                    self._little += 1
+                    if self._little_before >= MANY * len(self._queue):
+                        instant = _among_many(instant)
+        else:
+            messages = parser.feed(data, backlog.at_once or self._slice)
         if len(messages) == 1 and connection.outbox.reply_bytes <= MAX_UNREAD_BYTES:
             self._machine.receive(connection.link_id, messages[0], instant)
             self._served(connection, 1, instant)
@@ -107,6 +128,8 @@ class Intake:
             if served < len(messages):
                 self._put_back(connection, messages[served:], instant)
             self._served(connection, served, instant)
+            if served and self._serves:
+                self._pace(connection, served, instant)
 
     def _serve(self, connection: Connection, messages: Iterable[Incoming], instant: Instant) -> int:
         """Hand these to the machine, as far as there is time. Returns how many that were."""
@@ -210,6 +233,8 @@ class Intake:
         they are, who has asked little does not wait for them."""
         end_ns = time.monotonic_ns() + QUEUE_NS
         self._planned = True  # until this is over
+        self._shared -= self._shared > 0
+        self._little_before, self._little = self._little, 0
         for _ in range(len(self._queue)):
             connection = self._queue.popleft()
             connection.put_off = False
@@ -227,11 +252,23 @@ class Intake:
         if connection.has_unserved:
             since_ns = connection.backlog.next(connection.parser.pending_bytes)
             instant = self.turns.instant(since_ns)
-            served = self._serve(connection, connection.parser.rest(self._slice), instant)
+            count = connection.backlog.at_once or self._slice
+            served = self._serve(connection, connection.parser.rest(count), instant)
             self._served(connection, served, instant)
+            if served:
+                self._pace(connection, served, instant)
         waits = _is_behind(connection) or self._must_wait(connection)
         if connection.stage is Stage.OPEN and not waits:
             connection.read_on(instant.mono_ns)
+
+    def _pace(self, connection: Connection, served: int, instant: Instant) -> None:
+        """So many messages have taken until now, their answers included: how many are next?"""
+        took_ns = time.monotonic_ns() - instant.mono_ns
+        count = 0
+        if took_ns > served * HEAVY_NS:
+            most_ns = LITTLE_NS if self._shared else QUEUE_NS
+            count = max(1, served * most_ns // took_ns)
+        connection.backlog.at_once = count
 
     def tell_delays(self, tell: Callable[[float], object]) -> None:
         """Tell from now on, in seconds, how long what is handled had waited."""
@@ -263,6 +300,13 @@ class Intake:
                 break
             connection.fail(UnreachableError(NOT_READ))
             self.weigh(connection)
+
+
+def _among_many(instant: Instant) -> Instant:
+    """As it is for who asks little while others have more to be handled than a slice."""
+    if instant.delay < BUSY:
+        return instant
+    return Instant(instant.mono_ns, instant.wall_ms, BUSY - 1)
 
 
 def _is_behind(connection: Connection) -> bool:

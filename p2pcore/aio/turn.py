@@ -81,9 +81,10 @@ class WatchedTurns(Turns):
 class Backlog:
     """Since when what waits on one connection has been there."""
 
-    __slots__ = ("_later_bytes", "_later_ns", "since_ns", "stopped_ns")
+    __slots__ = ("_later_bytes", "_later_ns", "at_once", "since_ns", "stopped_ns")
 
     def __init__(self) -> None:
+        self.at_once = 0  # messages that are handled in one go; 0: as many as usual
         self.since_ns = 0
         self.stopped_ns = 0  # since when nothing is read; 0: it is
         self._later_ns = self._later_bytes = 0

@@ -10,6 +10,8 @@ from p2pcore import AdaptiveCoordinator
 from p2pcore.aio import intake
 from p2pcore.aio.connection import Connection
 from p2pcore.aio.system import SMALL_READ_BYTES
+from p2pcore.effects import Instant
+from p2pcore.routing.windows import BUSY
 from p2pcore.wire import messages as m
 from p2pcore.wire.codec import encode_frame
 from tests.aio.support import ONE, client_of, eventually, swarm
@@ -93,3 +95,68 @@ async def test_a_crowd_is_handled_a_few_at_a_time() -> None:
         assert counters.messages_in - before == intake.SLICE + 2 * intake.FEW - 1
         await eventually(lambda: not (one.has_unserved or other.has_unserved))
         assert counters.messages_in - before >= intake.SLICE + 10 + intake.FEW - 1 + 20
+
+
+async def test_of_dear_messages_fewer_are_handled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice is bounded by its time, too, and that of its answers, which is known afterwards."""
+    frame = encode_frame(m.Ping(1))
+    async with swarm(1, **ONE) as [node], link_to(node) as connection:
+        host, backlog = connection._host, connection.backlog
+        assert node._host is not None
+        counters = node._host.counters
+        monkeypatch.setattr(intake, "HEAVY_NS", 1 << 62)  # however slow this machine is
+        host.intake.received(connection, frame * 3)
+        assert backlog.at_once == 0
+        monkeypatch.setattr(intake, "HEAVY_NS", -1)
+        monkeypatch.setattr(intake, "QUEUE_NS", 0)
+        host.intake.received(connection, frame * 3)
+        assert backlog.at_once == 1
+        before = counters.messages_in
+        host.intake.received(connection, frame * 3)
+        assert counters.messages_in - before == 1
+        monkeypatch.setattr(intake, "HEAVY_NS", 1 << 62)
+        await eventually(lambda: not connection.has_unserved)
+        assert counters.messages_in - before >= 3
+        assert backlog.at_once == 0
+
+
+async def test_beside_who_asks_little_dear_messages_have_less_of_a_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One link has more to be handled than a slice; whether another one asks decides how much of it
+    is."""
+    frame = encode_frame(m.Ping(1))
+    async with swarm(1, **ONE) as [node], client_of(node), client_of(node):
+        assert node._host is not None
+        one, other = node._host._connections.values()
+        monkeypatch.setattr(intake, "HEAVY_NS", -1)
+        monkeypatch.setattr(intake, "QUEUE_NS", 1 << 62)
+        monkeypatch.setattr(intake, "LITTLE_NS", 0)
+        node._host.intake._turn_ns = 1 << 62
+        read = node._host.intake.received
+        read(one, frame * (intake.SLICE + 10))
+        assert one.has_unserved
+        assert one.backlog.at_once > 1
+        read(other, frame)
+        node._host.intake.go_on(one)
+        assert one.backlog.at_once == 1
+
+
+async def test_who_asks_little_is_not_told_to_ask_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one has more than a slice, and others do not, the delay is of his making alone."""
+    frame = encode_frame(m.Ping(1))
+    late = Instant(1, 1, BUSY + 20)
+    told: list[int] = []
+    async with swarm(1, **ONE) as [node], client_of(node), client_of(node):
+        assert node._host is not None
+        one, other = node._host._connections.values()
+        its = node._host.intake
+        monkeypatch.setattr(its.turns, "instant", lambda since_ns=0: late)
+        monkeypatch.setattr(its._machine, "receive", lambda _, __, now: told.append(now.delay))
+        its.received(other, frame)
+        its.received(one, frame * (intake.SLICE * 20))
+        for _ in range(2):
+            for _ in range(intake.MANY):
+                its.received(other, frame)
+            its._work_off()
+        assert told == [late.delay, *[late.delay] * intake.MANY, *[BUSY - 1] * intake.MANY]
