@@ -119,7 +119,8 @@ class Intake:
                     if self._little_before >= MANY * len(self._queue):
                         instant = _among_many(instant)
         else:
-            messages = parser.feed(data, backlog.at_once or self._slice)
+            at_once = backlog.at_once  # a request and the marks around it are never parted by that
+            messages = parser.feed(data, max(FEW, at_once) if at_once else self._slice)
         if len(messages) == 1 and connection.outbox.reply_bytes <= MAX_UNREAD_BYTES:
             self._machine.receive(connection.link_id, messages[0], instant)
             self._served(connection, 1, instant)

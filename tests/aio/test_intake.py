@@ -113,10 +113,12 @@ async def test_of_dear_messages_fewer_are_handled_at_once(monkeypatch: pytest.Mo
         assert backlog.at_once == 1
         before = counters.messages_in
         host.intake.received(connection, frame * 3)
-        assert counters.messages_in - before == 1
+        assert counters.messages_in - before == 3
+        host.intake.received(connection, frame * (intake.FEW + 3))
+        assert counters.messages_in - before == 3 + intake.FEW
         monkeypatch.setattr(intake, "HEAVY_NS", 1 << 62)
         await eventually(lambda: not connection.has_unserved)
-        assert counters.messages_in - before >= 3
+        assert counters.messages_in - before >= 3 + intake.FEW + 3
         assert backlog.at_once == 0
 
 
