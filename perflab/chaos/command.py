@@ -38,6 +38,7 @@ from perflab.chaos.power import NoCompilerError, PowerLayer
 from perflab.chaos.restarts import blackout, storm
 from perflab.chaos.scenarios import churn, crowd, partition
 from perflab.chaos.trial import ChaosPlan, ScenarioOutcome
+from perflab.processes.fleet import SlowError
 from perflab.results.checkout import Source, source_of
 
 __all__ = ["add_arguments", "main"]
@@ -45,6 +46,7 @@ __all__ = ["add_arguments", "main"]
 ROOT = Path(__file__).parents[2]
 WANTED = ("minutes", "seconds", "cut", "kind", "kills", "pause_s", "rate", "keys", "clients",
           "cuts", "power", "flips", "durability")  # fmt: skip
+COULD_NOT = (NotImplementedError, NoCompilerError, ChildError, SwarmError, SlowError, OSError)
 UNITS = {"_s": "s", "_ms": "ms", "_bytes": "B"}
 
 
@@ -64,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
         directory.mkdir(parents=True, exist_ok=True)
         _say(f"{args.scenario}: seed {seed}, {loop}; histories in {directory}")
         outcome = _run(args, ChaosPlan(directory=directory, seed=seed, loop=loop, say=_say))
-    except (NotImplementedError, NoCompilerError, ChildError, SwarmError, OSError) as error:
+    except COULD_NOT as error:
         print(f"chaos: could not be measured: {error}", file=sys.stderr)
         return 2
     _write(outcome, args, (seed, loop, began), source, directory)

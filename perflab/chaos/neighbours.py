@@ -22,7 +22,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -49,6 +49,7 @@ GREEDY = 100  # times its part
 TIMES = 5  # the capacity, of all together where some are rude
 BASE = 0.7  # of the capacity, of all where one is greedy
 BEYOND_PER_S = 1000.0  # what is asked for to see how much is done: three times as much
+LEAST_PER_S = 20.0  # of which each client asks for a tenth
 RECORDS = 200
 VALUE_BYTES = 65536
 STORES = 0.05
@@ -159,6 +160,11 @@ class _Neighbours:
             f"asked for {BEYOND_PER_S:g}/s by all, they serve {served.good_per_s:.0f}/s in time, "
             f"P99 {served.good_ms_p99:.0f} ms"
         )
+        if self._capacity_per_s < LEAST_PER_S:
+            raise OSError(
+                f"the nodes serve {self._capacity_per_s:.1f}/s, too few of the {LEAST_PER_S:g}/s "
+                "that tell anything"
+            )
 
     def play(self, kind: Kind) -> None:
         """Clients that ask for their part, among them the bad ones; then these ask for more."""
@@ -202,8 +208,7 @@ class _Neighbours:
             raise OSError(f"the others' clients were late themselves, {served.lag_ms_p99:.0f} ms")
         return served
 
-    @contextmanager
-    def _clients(self, name: str, count: int, *, rude: bool = False) -> Iterator[_Clients]:
+    def _clients(self, name: str, count: int, *, rude: bool = False) -> _Clients:
         order = ClientsOrder(
             network=self._fleet.network,
             bootstrap=self._fleet.addresses(),
@@ -212,8 +217,7 @@ class _Neighbours:
             clients=count,
             rude=rude,
         )
-        with _Clients(order) as entered:
-            yield entered
+        return _Clients(order)
 
     def _tell(self, text: str) -> None:
         at_s = round(time.monotonic() - self._begin, 3)
